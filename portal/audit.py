@@ -1,0 +1,56 @@
+"""Writing down who did what. Call `record` in the transaction of the change itself."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from portal.models import AuditEvent, Organization, User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person, or (with no user) the system under a name."""
+
+    user: User | None
+    label: str
+    ip_address: str | None = None
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in person behind a request."""
+    assert isinstance(request.user, User), "a view for signed-in people only"
+    return Actor(request.user, request.user.email, address_of(request))
+
+
+def address_of(request: HttpRequest) -> str | None:
+    """The peer's address. Forwarded-for headers are the client's word, not used."""
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:  # a Unix socket has none
+        return None
+
+
+def record(
+    action: str,
+    *,
+    actor: Actor,
+    organization: Organization | None,
+    target: str = "",
+    **detail: Any,
+) -> AuditEvent:
+    """Append one event. `detail` must never hold a secret."""
+    assert transaction.get_connection().in_atomic_block, "audit with the change"
+    return AuditEvent.objects.create(
+        organization=organization,
+        actor=actor.user,
+        actor_label=actor.label,
+        action=action,
+        target=target,
+        detail=detail,
+        ip_address=actor.ip_address,
+    )

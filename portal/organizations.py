@@ -1,0 +1,92 @@
+"""Making, suspending and reopening organizations."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from billing import accounts
+from portal import audit, names
+from portal.models import Membership, Organization, Project, Role, User
+
+SLUG_LENGTH_MAX = 60
+
+
+@transaction.atomic
+def create(
+    name: str,
+    *,
+    owner: User,
+    actor: audit.Actor,
+    price_factor_ppm: int = 1_000_000,
+) -> Organization:
+    """An organization with its account, its default project and its first owner.
+
+    Raises: InvalidName.
+    """
+    name = names.clean(name)
+    account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
+    organization = Organization.objects.create(
+        name=name, slug=free_slug(name), account=account
+    )
+    Project.objects.create(
+        organization=organization, name="Default", slug="default", is_default=True
+    )
+    Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
+    audit.record(
+        "organization.create",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        owner=owner.email,
+    )
+    return organization
+
+
+def slug_of(name: str) -> str:
+    """The slug a name would like to have; names without Latin letters share one."""
+    return slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
+
+
+def free_slug(name: str) -> str:
+    """`name`'s slug, or the first of -2, -3 … that nobody has.
+
+    Two creations at the same instant may choose the same one: the unique column
+    refuses the second, whose caller sees an IntegrityError and nothing half-made.
+    """
+    wanted = slug_of(name)
+    taken = set(
+        Organization.objects.filter(slug__startswith=wanted[:50]).values_list(
+            "slug", flat=True
+        )
+    )
+    slug, number = wanted, 1
+    while slug in taken:
+        number += 1
+        slug = f"{wanted[:50]}-{number}"
+    return slug
+
+
+@transaction.atomic
+def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> None:
+    """Refuse the organization's calls from the very next one on; pages stay open."""
+    accounts.suspend(organization.account_id)
+    audit.record(
+        "organization.suspend",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def reopen(organization: Organization, *, actor: audit.Actor) -> None:
+    """Undo `suspend`."""
+    accounts.reopen(organization.account_id)
+    audit.record(
+        "organization.reopen",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+    )

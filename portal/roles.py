@@ -1,0 +1,58 @@
+"""The one table of rights: role → permissions. Views, navigation and tests read it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from portal.models import Role
+
+
+class Permission(StrEnum):
+    """Something a member may do or see in an organization."""
+
+    SEE_USAGE = "see_usage"  # of the whole organization
+    SEE_OWN_USAGE = "see_own_usage"  # of the keys one created
+    SEE_MONEY = "see_money"  # balance, held, grants, ledger
+    SEE_KEY_NAMES = "see_key_names"
+    SEE_OWN_KEYS = "see_own_keys"
+    SEE_ALL_KEYS = "see_all_keys"
+    CREATE_KEYS = "create_keys"
+    REVOKE_ANY_KEY = "revoke_any_key"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_OWNERS = "manage_owners"
+
+
+_USAGE = frozenset({Permission.SEE_USAGE, Permission.SEE_OWN_USAGE})
+_OWN_KEYS = frozenset(
+    {Permission.SEE_KEY_NAMES, Permission.SEE_OWN_KEYS, Permission.CREATE_KEYS}
+)
+_ADMIN = (
+    _USAGE
+    | _OWN_KEYS
+    | {
+        Permission.SEE_MONEY,
+        Permission.SEE_ALL_KEYS,
+        Permission.REVOKE_ANY_KEY,
+        Permission.MANAGE_MEMBERS,
+    }
+)
+
+PERMISSIONS: dict[str, frozenset[Permission]] = {
+    Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS},
+    Role.ADMIN: _ADMIN,
+    Role.DEVELOPER: _OWN_KEYS | {Permission.SEE_OWN_USAGE},
+    Role.BILLING: _USAGE | {Permission.SEE_MONEY, Permission.SEE_KEY_NAMES},
+    Role.VIEWER: _USAGE,
+}
+
+
+def may(role: str, permission: Permission) -> bool:
+    """An unknown role may nothing."""
+    return permission in PERMISSIONS.get(role, frozenset())
+
+
+def may_assign(assigner: str, *roles: str) -> bool:
+    """Whether `assigner` may give or take these roles; owners are made by owners."""
+    if not may(assigner, Permission.MANAGE_MEMBERS):
+        return False
+    return Role.OWNER not in roles or may(assigner, Permission.MANAGE_OWNERS)
