@@ -1,0 +1,67 @@
+"""The only place where the sandbox reads the upstream's contract."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from proxy.sandbox import errors
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "openapi.json"
+
+
+@cache
+def components() -> dict[str, Any]:
+    components: dict[str, Any] = orjson.loads(DOCUMENT.read_bytes())["components"]
+    return components
+
+
+@cache
+def validator(schema: str) -> jsonschema_rs.Validator:
+    """The compiled validator of one of the contract's schemas.
+
+    The components ride along so that `#/components/schemas/…` resolves. Values are
+    masked: a refusal must not repeat a whole prompt.
+    """
+    return jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{schema}", "components": components()},
+        mask="the value",
+    )
+
+
+def parse(body: bytes, schema: str) -> dict[str, Any]:
+    """The body as the schema's object.
+
+    Raises: InvalidRequest naming the first field that breaks the contract.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise errors.InvalidRequest("body", "not valid JSON") from None
+    try:
+        validator(schema).validate(document)
+    except jsonschema_rs.ValidationError as error:
+        field = ".".join(str(step) for step in error.instance_path) or "body"
+        raise errors.InvalidRequest(field, error.message) from None
+    fields: dict[str, Any] = document
+    return fields
+
+
+def whole_number(
+    body: dict[str, Any], field: str, *, default: int, largest: int
+) -> int:
+    """A positive integer field; JSON Schema calls 3.0 an integer, and so do we.
+
+    Raises: InvalidRequest unless 1 ≤ value ≤ largest.
+    """
+    value = default if body.get(field) is None else body[field]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or value != value // 1 or not 1 <= value <= largest:
+        raise errors.InvalidRequest(
+            field, f"must be a whole number from 1 to {largest}"
+        )
+    return int(value)
