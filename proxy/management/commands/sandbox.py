@@ -1,0 +1,78 @@
+"""`manage.py sandbox`: serve the sandbox upstream. It needs no database."""
+
+from __future__ import annotations
+
+import socket
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+from proxy.sandbox import options
+
+
+class Command(BaseCommand):
+    help = "Serve a deterministic stand-in for the upstream AI API."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument(
+            "--port", type=int, default=settings.SANDBOX_PORT, help="0 takes a free one"
+        )
+        parser.add_argument("--journal", type=Path, default=options.journal_default())
+        parser.add_argument(
+            "--pace-ms",
+            type=int,
+            default=options.PACE_MS_DEFAULT,
+            help="milliseconds between two chunks of a stream",
+        )
+        parser.add_argument(
+            "--workers", type=int, choices=[1], default=1, help="one owns the journal"
+        )
+
+    def handle(self, *args: Any, **given: Any) -> None:
+        if not settings.UPSTREAM_API_KEY:
+            raise CommandError("UPSTREAM_API_KEY is empty; nobody could call.")
+        if given["pace_ms"] < 0:
+            raise CommandError("--pace-ms must not be negative.")
+        host, port = given["host"], free_port(given["host"], given["port"])
+        journal = given["journal"].resolve()
+        options.Options(journal=journal, pace_ms=given["pace_ms"]).export()
+        self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
+        self.stdout.flush()
+        Granian(
+            "proxy.sandbox.asgi:application",
+            address=host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            workers=given["workers"],
+            loop=Loops.uvloop,
+            websockets=False,
+            log_level=LogLevels.warning,
+            log_access=False,
+            workers_kill_timeout=5,
+        ).serve()
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or for 0 one that is free.
+
+    Granian binds with SO_REUSEPORT: without this look a second sandbox would
+    silently take half of the first one's calls.
+
+    Raises: CommandError when somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"{host}:{port}: {error.strerror}") from None
+        found: int = probe.getsockname()[1]
+    return found

@@ -1,0 +1,36 @@
+"""The sandbox as an ASGI application, for `manage.py sandbox`."""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
+
+from proxy.handler import LeanHandler, Message, Receive, Send  # noqa: E402
+from proxy.sandbox import journal  # noqa: E402
+from proxy.sandbox.errors import Responder  # noqa: E402
+
+
+class SandboxHandler(LeanHandler):
+    """The lean handler, polite to servers that announce their life span."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    phase = ""
+    while phase != "lifespan.shutdown":
+        phase = (await receive())["type"]
+        await send({"type": f"{phase}.complete"})
+
+
+application = SandboxHandler("proxy.sandbox.urls", errors=Responder())
+# Opened here so that a journal that cannot be written stops the start.
+journal.current()
