@@ -1,0 +1,108 @@
+"""The only place where the sandbox's tests start a server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+
+ROOT = Path(__file__).resolve().parents[3]
+KEY = "sandbox-test-key"
+AUTHORIZED = {"authorization": f"Bearer {KEY}"}
+START_SECONDS_MAX = 20
+SAY_HI: list[ChatCompletionMessageParam] = [
+    {"role": "user", "content": "Say hi to the harbour master."}
+]
+
+
+@dataclass
+class Sandbox:
+    """A running sandbox and what a test wants of it."""
+
+    base_url: str
+    process: subprocess.Popen[str]
+
+    def openai(self, key: str = KEY) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.base_url, api_key=key, max_retries=0)
+
+    def http(self, **headers: str) -> httpx.Client:
+        return httpx.Client(base_url=self.base_url, headers={**AUTHORIZED, **headers})
+
+    def chat(self, **fields: Any) -> httpx.Response:
+        with self.http() as client:
+            body = {"messages": SAY_HI, **fields}
+            return client.post("/chat/completions", json=body)
+
+    def journal(self, since: int = 0) -> dict[str, Any]:
+        url = self.base_url.removesuffix("/api/v1") + f"/journal?since={since}"
+        reply = httpx.get(url, headers=AUTHORIZED)
+        page: dict[str, Any] = reply.raise_for_status().json()
+        return page
+
+    def entries(self, call_id: str) -> list[dict[str, Any]]:
+        return [row for row in self.journal()["entries"] if row["id"] == call_id]
+
+    def kill(self) -> None:
+        """The whole process group at once: granian's worker outlives its parent."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def serve(directory: Path, *, pace_ms: int = 0) -> Iterator[Sandbox]:
+    """A sandbox of its own on a free port, with its books in the directory."""
+    command = [sys.executable, "manage.py", "sandbox", "--port", "0"]
+    command += ["--journal", str(directory / "journal.jsonl")]
+    command += ["--pace-ms", str(pace_ms)]
+    environment = {
+        **os.environ,
+        "UPSTREAM_BASE_URL": "",
+        "UPSTREAM_API_KEY": KEY,
+        "VAR_DIR": str(directory),
+    }
+    process = subprocess.Popen(  # noqa: S603  our own command line
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("Sandbox upstream on http://"), line
+        sandbox = Sandbox(line.split()[-1], process)
+        wait_until(lambda: is_listening(sandbox))
+        yield sandbox
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=10)
+        process.stdout.close()
+
+
+def is_listening(sandbox: Sandbox) -> bool:
+    try:
+        sandbox.journal()
+    except httpx.TransportError:
+        return False
+    return True
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,76 @@
+"""`manage.py sandbox` refuses what would mislead, and speaks ASGI politely."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.sandbox.server import KEY, ROOT
+
+
+def run(directory: Path, *arguments: str, key: str = KEY) -> str:
+    """Run the command to its end and return what it complained about."""
+    environment = {**os.environ, "UPSTREAM_BASE_URL": "http://127.0.0.1:9/api/v1"}
+    environment |= {"UPSTREAM_API_KEY": key, "VAR_DIR": str(directory)}
+    done = subprocess.run(  # noqa: S603  our own command line
+        [sys.executable, "manage.py", "sandbox", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_a_port_in_use_is_not_shared(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        assert "in use" in run(tmp_path, "--port", str(port))
+
+
+def test_an_empty_key_is_refused(tmp_path: Path) -> None:
+    assert "UPSTREAM_API_KEY" in run(tmp_path, "--port", "0", key="")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [(["--pace-ms", "-1"], "negative"), (["--workers", "2"], "invalid choice")],
+)
+def test_senseless_options_are_refused(
+    tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    assert complaint in run(tmp_path, "--port", "0", *arguments)
+
+
+def test_the_application_answers_a_lifespan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANDBOX_JOURNAL", str(tmp_path / "journal.jsonl"))
+    from proxy.sandbox import asgi, journal, options
+
+    sent: list[str] = []
+    phases = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> dict[str, str]:
+        return {"type": next(phases)}
+
+    async def send(message: dict[str, str]) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(asgi.application({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    journal.current().close()
+    journal.current.cache_clear()
+    options.load.cache_clear()
