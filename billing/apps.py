@@ -1,0 +1,9 @@
+"""Django application: the accounting library (bottom layer)."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    name = "billing"

@@ -1,0 +1,104 @@
+"""The few places where SQLite and PostgreSQL say the same thing differently.
+
+Rows travel as one JSON document per statement, so a statement has the same text,
+and is prepared once, whatever the number of rows. On SQLite that also means one
+release of the interpreter lock per statement instead of one per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import psycopg
+from django.db import connection
+
+Row = tuple[Any, ...]
+
+# column type here → PostgreSQL's name for it; SQLite needs none
+TYPES = {
+    "int": "bigint",
+    "uuid": "uuid",
+    "text": "text",
+    "time": "timestamptz",
+    "bool": "boolean",
+}
+
+
+def is_postgres() -> bool:
+    """Whether the ledger lives in PostgreSQL."""
+    return connection.vendor == "postgresql"
+
+
+def rows(columns: dict[str, str]) -> str:
+    """A WITH clause naming `r`, the rows of one JSON parameter, a list of objects.
+
+    `columns` maps their names to the keys of `TYPES`. Being the statement's first
+    words, it makes that parameter the first one on both databases.
+    """
+    if is_postgres():
+        listed = ", ".join(f"{name} {TYPES[kind]}" for name, kind in columns.items())
+        return f"WITH r AS (SELECT * FROM json_to_recordset(%s::json) AS t({listed}))"
+    listed = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+    return f"WITH r AS (SELECT {listed} FROM json_each(?))"
+
+
+def among(column: str, kind: str) -> str:
+    """`column` is one of a JSON list given as the parameter."""
+    if is_postgres():
+        listed = f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
+    else:
+        listed = "SELECT value FROM json_each(?)"
+    return f"{column} IN ({listed})"
+
+
+def for_update() -> str:
+    """Row locks; SQLite's IMMEDIATE transaction already has the whole file."""
+    return "FOR UPDATE" if is_postgres() else ""
+
+
+def parameter() -> str:
+    """The placeholder of the driver underneath Django."""
+    return "%s" if is_postgres() else "?"
+
+
+def time_parameter() -> str:
+    """The placeholder for what `moment` makes."""
+    return "%s::timestamptz" if is_postgres() else "?"
+
+
+def moment(value: datetime | None) -> str | None:
+    """An instant as both databases store and compare it: UTC, no offset written."""
+    return None if value is None else str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def json(value: Any) -> str:
+    """The parameter for `rows` and `among`."""
+    return orjson.dumps(value).decode()
+
+
+def run(sql: str, *parameters: Any) -> list[Row]:
+    """Execute on the driver itself, prepared, inside the caller's transaction.
+
+    Django's cursor would rewrite placeholders and, on PostgreSQL, paste the values
+    into the text, which defeats prepared statements.
+    """
+    driver = connection.connection
+    if is_postgres():
+        with psycopg.Cursor(driver) as cursor:
+            cursor.execute(sql, parameters, prepare=True)
+            return cursor.fetchall() if cursor.description else []
+    found: list[Row] = driver.execute(sql, parameters).fetchall()
+    return found
+
+
+def hex_id(value: Any) -> str:
+    """A UUID column's value as 32 hexadecimal digits (SQLite stores it so)."""
+    text: str = value if isinstance(value, str) else value.hex
+    return text
+
+
+def hex_ids(values: Sequence[Any]) -> list[str]:
+    return [hex_id(value) for value in values]

@@ -1,0 +1,100 @@
+"""Holds: place, settle, release, and what becomes of those nobody answers for.
+
+open → settled | released | in_doubt;  in_doubt → settled | released.
+A hold that is due is *due for resolution*, never simply free again: the upstream may
+have worked, and charged, while its caller died.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from django.db.models import Q
+
+from billing import clock, ledger
+from billing.models import Hold, Lease
+from billing.models.hold import HoldState
+from billing.models.usage import Basis
+from billing.orders import Doubt, Order, Outcome, Place, Release, Settle, Usage
+
+logger = logging.getLogger(__name__)
+
+# Holds resolved in one transaction by the sweep: keeps it short for live calls.
+SWEEP_BATCH = 100
+
+
+def place(orders: Sequence[Place]) -> list[Outcome]:
+    """Set credits aside; a `Placed` or a refusal for each order.
+
+    Raises: BooksUnavailable.
+    """
+    return ledger.commit(orders)
+
+
+def settle(orders: Sequence[Settle | Release]) -> list[Outcome]:
+    """End holds, with a charge or without; a `Resolved` or a refusal for each.
+
+    The first resolution of a hold stands; later ones are answered as repeats.
+
+    Raises: BooksUnavailable.
+    """
+    return ledger.commit(orders)
+
+
+def sweep(*, in_doubt_after: timedelta) -> dict[str, int]:
+    """Resolve what is due; how many came to doubt, and how many doubts were closed.
+
+    An open hold is due when its own time is up, or when its process's lease has run
+    out: nobody will settle it. It becomes `in_doubt`, credits still held, so that a
+    late answer can still settle it exactly. After `in_doubt_after` the rule decides:
+    the customer pays nothing for what nobody can prove, and the operator finds the
+    call listed with basis `in_doubt`.
+    """
+    doubted = _apply(
+        Doubt(hold.id.hex, hold.account_id, "caller_died") for hold in _due()
+    )
+    closed = _apply(
+        Release(
+            hold.id.hex,
+            hold.account_id,
+            hold.reason,
+            usage=Usage(basis=Basis.IN_DOUBT.value, price_micros=0),
+        )
+        for hold in _doubts_older_than(in_doubt_after)
+    )
+    Lease.objects.filter(expires_at__lt=clock.now() - timedelta(days=1)).delete()
+    if doubted or closed:
+        logger.warning("%d holds came to doubt, %d doubts closed", doubted, closed)
+    return {"doubted": doubted, "closed": closed}
+
+
+def _due() -> Iterable[Hold]:
+    now = clock.now()
+    living = Lease.objects.filter(expires_at__gte=now).values("id")
+    return (
+        Hold.objects.filter(state=HoldState.OPEN)
+        .filter(
+            Q(due_at__lt=now) | (Q(lease_id__isnull=False) & ~Q(lease_id__in=living))
+        )
+        .order_by("account_id", "id")
+        .iterator()
+    )
+
+
+def _doubts_older_than(age: timedelta) -> Iterable[Hold]:
+    return (
+        Hold.objects.filter(state=HoldState.IN_DOUBT, changed_at__lte=clock.now() - age)
+        .order_by("account_id", "id")
+        .iterator()
+    )
+
+
+def _apply(orders: Iterable[Order]) -> int:
+    waiting = list(orders)
+    for start in range(0, len(waiting), SWEEP_BATCH):
+        # Another sweep, or the call itself, may have been faster: the ledger reads
+        # each hold again under lock, and answers the slower one with a repeat.
+        ledger.commit(waiting[start : start + SWEEP_BATCH])
+    return len(waiting)

@@ -1,0 +1,52 @@
+"""One transaction for many orders: the only way money moves.
+
+`commit` is what pages, tasks and the gateway's group commit all call. A refusal is an
+outcome and disturbs nobody; an order that the database itself rejects is found by
+committing its batch one by one, so that it cannot take its neighbours down.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
+
+from billing import clock, errors, store
+from billing.orders import Order, Outcome, Place
+
+logger = logging.getLogger(__name__)
+
+
+def commit(orders: Sequence[Order]) -> list[Outcome]:
+    """Carry out `orders`, in the order given, in one transaction.
+
+    Returns one outcome each: a `Placed`, a `Resolved`, or an exception for that
+    order alone. Give resolutions before places: what they free can be placed.
+
+    Raises: BooksUnavailable when nothing could be written at all.
+    """
+    if not orders:
+        return []
+    try:
+        return _commit(orders)
+    except (OperationalError, InterfaceError) as error:
+        raise errors.BooksUnavailable(str(error).strip()) from error
+    except (DatabaseError, ValueError) as error:
+        if len(orders) == 1:
+            logger.exception("an order was rejected: %s", type(orders[0]).__name__)
+            return [errors.LedgerError(str(error))]
+    return [outcome for order in orders for outcome in commit([order])]
+
+
+def _commit(orders: Sequence[Order]) -> list[Outcome]:
+    with transaction.atomic():
+        book = store.load(orders, clock.now())
+        outcomes = [book.apply(order) for order in orders]
+        store.save(book)
+    return outcomes
+
+
+def needs_credits(order: Order) -> bool:
+    """Whether the order takes credits; sort by it so that freed ones come first."""
+    return isinstance(order, Place)

@@ -1,0 +1,25 @@
+"""The tables of the ledger. Only `billing` writes to them, through its operations."""
+
+from __future__ import annotations
+
+from billing.models.account import Account, Spender
+from billing.models.grant import Grant
+from billing.models.hold import Hold, HoldLot, Lease
+from billing.models.tariff import Tariff
+from billing.models.transfer import Entry, Transfer
+from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
+
+__all__ = [
+    "Account",
+    "Entry",
+    "Grant",
+    "Hold",
+    "HoldLot",
+    "Lease",
+    "Spender",
+    "Tariff",
+    "Transfer",
+    "UsageComponent",
+    "UsageRecord",
+    "UsageRollup",
+]

@@ -1,0 +1,101 @@
+"""Accounts, where credits are; spenders, who may draw on one."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class AccountKind(models.TextChoices):
+    """What an account stands for. Credits of customers: ORGANIZATION only."""
+
+    ORGANIZATION = "organization"
+    USAGE = "usage"  # what one organization has consumed
+    ISSUANCE = "issuance"  # where granted credits come from
+    EXPIRY = "expiry"  # where lapsed credits go
+    ABSORBED = "absorbed"  # what the operator bears when a charge exceeds its hold
+    ADJUSTMENT = "adjustment"
+
+
+SYSTEM_KINDS = (
+    AccountKind.ISSUANCE,
+    AccountKind.EXPIRY,
+    AccountKind.ABSORBED,
+    AccountKind.ADJUSTMENT,
+)
+
+
+class Account(models.Model):
+    """A balance in microcredits, the sum of its entries.
+
+    An organization has two: its credits, and `usage_account`, where what it
+    consumed is posted. One usage account for everybody would be a row that every
+    settlement of every tenant waits for.
+    """
+
+    kind = models.CharField(max_length=16)
+    label = models.CharField(max_length=200)
+    usage_account = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True
+    )
+    is_open = models.BooleanField(default=True)
+    # Parts per million of the upstream's price: 1_200_000 sells at cost + 20 %.
+    price_factor_ppm = models.BigIntegerField(default=1_000_000)
+    balance_micros = models.BigIntegerField(default=0)
+    held_micros = models.BigIntegerField(default=0)
+    version = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "billing_account"
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(kind="organization") | Q(balance_micros__gte=0),
+                name="account_organization_balance_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(held_micros__gte=0), name="account_held_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="organization")
+                | Q(balance_micros__gte=F("held_micros")),
+                name="account_balance_covers_held",
+            ),
+            models.CheckConstraint(
+                condition=Q(price_factor_ppm__gt=0),
+                name="account_price_factor_positive",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="organization") | Q(usage_account__isnull=False),
+                name="account_organization_has_usage_account",
+            ),
+            models.UniqueConstraint(
+                fields=["kind"],
+                condition=Q(kind__in=[str(kind) for kind in SYSTEM_KINDS]),
+                name="account_one_of_each_system_kind",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label}"
+
+
+class Spender(models.Model):
+    """The billing face of whoever draws on an account: today, an API key.
+
+    A hold reads this row in its own transaction, so a closed spender is refused
+    on its very next call, whatever any process has cached. A row here is never
+    deleted: usage records point at it for ever.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    label = models.CharField(max_length=200)
+    is_open = models.BooleanField(default=True)
+    closes_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "billing_spender"
+
+    def __str__(self) -> str:
+        return self.label

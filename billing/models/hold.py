@@ -1,0 +1,105 @@
+"""Holds: credits set aside for a call while it runs; leases: proof that it runs."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models.account import Account, Spender
+from billing.models.grant import Grant
+
+
+class HoldState(models.TextChoices):
+    """open → settled | released | in_doubt; in_doubt → settled | released."""
+
+    OPEN = "open"
+    SETTLED = "settled"
+    RELEASED = "released"
+    IN_DOUBT = "in_doubt"
+
+
+UNRESOLVED = (HoldState.OPEN, HoldState.IN_DOUBT)
+
+
+class Lease(models.Model):
+    """A process's sign of life. Holds under a dead lease are due for resolution."""
+
+    id = models.UUIDField(primary_key=True)
+    label = models.CharField(max_length=100)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "billing_lease"
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Hold(models.Model):
+    """A reservation for one call; its id is the call's request id."""
+
+    id = models.UUIDField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False)
+    spender = models.ForeignKey(Spender, on_delete=models.PROTECT, db_index=False)
+    state = models.CharField(max_length=10, default=HoldState.OPEN)
+    amount_micros = models.BigIntegerField()
+    # The factor agreed when the call began: a later change cannot raise its charge.
+    price_factor_ppm = models.BigIntegerField()
+    operation = models.CharField(max_length=32)
+    model = models.CharField(max_length=200)
+    # Not a foreign key: leases of dead processes are cleared away.
+    lease_id = models.UUIDField(null=True)
+    placed_at = models.DateTimeField()
+    # When nobody answers for the call any more, lease or not.
+    due_at = models.DateTimeField()
+    # When it left the open state, or came to doubt.
+    changed_at = models.DateTimeField(null=True)
+    # Why it ended as it did: "" for a plain settlement, else e.g. "upstream_refused".
+    reason = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        db_table = "billing_hold"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_micros__gte=0), name="hold_amount_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "settled", "released", "in_doubt"]),
+                name="hold_state_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-placed_at"], name="hold_latest"),
+            # The few that are not done; the sweep reads nothing else.
+            models.Index(
+                fields=["state", "due_at"],
+                condition=Q(state__in=["open", "in_doubt"]),
+                name="hold_unresolved",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold {self.id} ({self.state})"
+
+
+class HoldLot(models.Model):
+    """How much of which grant a hold has pinned. Release returns to the same lots."""
+
+    pk = models.CompositePrimaryKey("hold_id", "grant_id")
+    hold = models.ForeignKey(
+        Hold, on_delete=models.PROTECT, related_name="lots", db_index=False
+    )
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, db_index=False)
+    amount_micros = models.BigIntegerField()
+    rank = models.SmallIntegerField()  # place in burn order when it was pinned
+
+    class Meta:
+        db_table = "billing_holdlot"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount_micros__gt=0), name="holdlot_amount_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_micros} of grant {self.grant_id}"

@@ -1,0 +1,104 @@
+"""What the ledger is asked and what it answers: plain values, no database.
+
+Amounts are integers in microcredits (1 credit = 1,000,000). Ids of holds are UUIDs
+as 32 hexadecimal digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+CREDIT = 1_000_000  # microcredits
+AMOUNT_MICROS_MAX = 10**15  # a thousand million credits; beyond it is a mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Set credits aside for a call that may cost at most `bound_micros` upstream."""
+
+    hold_id: str
+    account_id: int
+    spender_id: int
+    bound_micros: int  # before the organization's price factor
+    operation: str
+    model: str
+    due_at: datetime
+    lease_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The hold stands. `available_micros` is what is left beside it."""
+
+    hold_id: str
+    held_micros: int
+    available_micros: int
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used, and on what authority (`billing.models.usage.Basis`)."""
+
+    basis: str
+    price_micros: int  # before the organization's price factor
+    upstream_micros: int | None = None  # what the upstream itself named
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    components: Mapping[str, int] = field(default_factory=dict)  # name → micros
+    upstream_id: str = ""
+    streamed: bool = False
+    duration_ms: int = 0
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The call is over and this is what it used: charge it, return the rest."""
+
+    hold_id: str
+    account_id: int
+    usage: Usage
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The call cost nothing: return the whole hold.
+
+    `usage` is given where the call may have cost the operator something that nobody
+    can name (basis `in_doubt`, price 0): it is then listed.
+    """
+
+    hold_id: str
+    account_id: int
+    reason: str
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Nobody knows how the call ended: keep the credits held, list it."""
+
+    hold_id: str
+    account_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How a hold ended. A repeat changes nothing and charges nothing again."""
+
+    hold_id: str
+    state: str
+    held_micros: int
+    charged_micros: int
+    absorbed_micros: int
+    available_micros: int
+    repeat: bool = False
+
+
+Order = Place | Settle | Release | Doubt
+Outcome = Placed | Resolved | Exception

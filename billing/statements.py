@@ -1,0 +1,246 @@
+"""The ledger's SQL, built once for each kind of database.
+
+Every name in here is a constant of this file; values travel as parameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from django.db import connection
+
+
+from billing.dialect import among, for_update, parameter, rows, time_parameter
+
+ACCOUNT_COLUMNS = (
+    "id, kind, is_open, usage_account_id, price_factor_ppm, "
+    "balance_micros, held_micros, version"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """One statement for each thing that `store` reads or writes."""
+
+    lock_accounts: str
+    lock_system_account: str
+    read_lots: str
+    read_holds: str
+    read_pins: str
+    read_spenders: str
+    update_accounts: str
+    update_lots: str
+    insert_holds: str
+    insert_pins: str
+    update_holds: str
+    insert_transfers: str
+    insert_entries: str
+    insert_usage: str
+    insert_components: str
+    upsert_rollups: str
+
+
+def statements() -> Statements:
+    """The statements for the database in use."""
+    return _built(connection.vendor)
+
+
+@cache
+def _built(vendor: str) -> Statements:
+    return Statements(**_reads(), **_updates(), **_inserts())
+
+
+def _reads() -> dict[str, str]:
+    chosen = among("id", "int")
+    return {
+        "lock_accounts": (
+            f"SELECT {ACCOUNT_COLUMNS} FROM billing_account WHERE {chosen} OR id IN "
+            f"(SELECT usage_account_id FROM billing_account WHERE {chosen}) "
+            f"ORDER BY id {for_update()}"
+        ),
+        "lock_system_account": (
+            f"SELECT {ACCOUNT_COLUMNS} FROM billing_account "
+            f"WHERE kind = {parameter()} {for_update()}"
+        ),
+        # Burn order: priority, expiry, promotions before paid credits, oldest.
+        "read_lots": (
+            "SELECT id, account_id, remaining_micros, held_micros, "
+            f"(expires_at IS NULL OR expires_at > {time_parameter()}) "
+            "FROM billing_grant "
+            f"WHERE remaining_micros > 0 AND {among('account_id', 'int')} "
+            "ORDER BY account_id, priority, expires_at IS NULL, expires_at, "
+            "CASE WHEN source IN ('promotion', 'trial') THEN 0 ELSE 1 END, id"
+        ),
+        "read_holds": (
+            "SELECT id, account_id, spender_id, state, amount_micros, "
+            "price_factor_ppm, operation, model "
+            f"FROM billing_hold WHERE {among('id', 'uuid')}"
+        ),
+        "read_pins": (
+            "SELECT hold_id, grant_id, amount_micros FROM billing_holdlot "
+            f"WHERE {among('hold_id', 'uuid')} ORDER BY hold_id, rank"
+        ),
+        "read_spenders": (
+            "SELECT id, account_id FROM billing_spender "
+            f"WHERE {among('id', 'int')} AND is_open "
+            f"AND (closes_at IS NULL OR closes_at > {time_parameter()})"
+        ),
+    }
+
+
+def _updates() -> dict[str, str]:
+    return {
+        "update_accounts": (
+            rows({"id": "int", "balance": "int", "held": "int", "v": "int"})
+            + " UPDATE billing_account SET balance_micros = r.balance, "
+            "held_micros = r.held, version = r.v "
+            "FROM r WHERE billing_account.id = r.id"
+        ),
+        "update_lots": (
+            rows({"id": "int", "remaining": "int", "held": "int"})
+            + " UPDATE billing_grant SET remaining_micros = r.remaining, "
+            "held_micros = r.held FROM r WHERE billing_grant.id = r.id"
+        ),
+        "update_holds": (
+            rows({"id": "uuid", "state": "text", "reason": "text"})
+            + " UPDATE billing_hold SET state = r.state, reason = r.reason, "
+            f"changed_at = {time_parameter()} FROM r WHERE billing_hold.id = r.id"
+        ),
+    }
+
+
+def _insert(
+    table: str, columns: dict[str, tuple[str, str]], stamp: str = "", tail: str = ""
+) -> str:
+    """INSERT … SELECT; `columns` maps table columns to (row's name, type), and
+    `stamp` is a time column that the statement's second parameter fills."""
+    targets = ", ".join([*columns, *([stamp] if stamp else [])])
+    values = ", ".join(f"r.{name}" for name, _ in columns.values())
+    if stamp:
+        values += f", {time_parameter()}"
+    source = rows(dict(columns.values()))
+    # "WHERE true" lets SQLite tell an upsert's ON from a join's.
+    return f"{source} INSERT INTO {table} ({targets}) SELECT {values} FROM r {tail}"
+
+
+def _inserts() -> dict[str, str]:
+    return {
+        "insert_holds": _insert(
+            "billing_hold",
+            {
+                "id": ("id", "uuid"),
+                "account_id": ("account", "int"),
+                "spender_id": ("spender", "int"),
+                "state": ("state", "text"),
+                "amount_micros": ("amount", "int"),
+                "price_factor_ppm": ("factor", "int"),
+                "operation": ("operation", "text"),
+                "model": ("model", "text"),
+                "lease_id": ("lease", "uuid"),
+                "due_at": ("due", "time"),
+                "reason": ("reason", "text"),
+            },
+            stamp="placed_at",
+        ),
+        "insert_pins": _insert(
+            "billing_holdlot",
+            {
+                "hold_id": ("hold", "uuid"),
+                "grant_id": ("lot", "int"),
+                "amount_micros": ("amount", "int"),
+                "rank": ("rank", "int"),
+            },
+        ),
+        "insert_transfers": _insert(
+            "billing_transfer",
+            {
+                "id": ("id", "uuid"),
+                "kind": ("kind", "text"),
+                "source_id": ("source", "int"),
+                "destination_id": ("destination", "int"),
+                "amount_micros": ("amount", "int"),
+                "reference": ("reference", "text"),
+                "fingerprint": ("fingerprint", "text"),
+                "hold_id": ("hold", "uuid"),
+            },
+            stamp="created_at",
+        ),
+        "insert_entries": _insert(
+            "billing_entry",
+            {
+                "account_id": ("account", "int"),
+                "version": ("v", "int"),
+                "transfer_id": ("transfer", "uuid"),
+                "amount_micros": ("amount", "int"),
+                "balance_after_micros": ("after", "int"),
+            },
+            stamp="created_at",
+        ),
+        "insert_usage": _insert(
+            "billing_usagerecord",
+            {
+                "hold_id": ("hold", "uuid"),
+                "account_id": ("account", "int"),
+                "spender_id": ("spender", "int"),
+                "operation": ("operation", "text"),
+                "model": ("model", "text"),
+                "basis": ("basis", "text"),
+                "upstream_micros": ("upstream", "int"),
+                "price_micros": ("price", "int"),
+                "charged_micros": ("charged", "int"),
+                "absorbed_micros": ("absorbed", "int"),
+                "prompt_tokens": ("prompt", "int"),
+                "completion_tokens": ("completion", "int"),
+                "upstream_id": ("upstream_id", "text"),
+                "streamed": ("streamed", "bool"),
+                "duration_ms": ("duration", "int"),
+                "flags": ("flags", "text"),
+            },
+            stamp="settled_at",
+        ),
+        "insert_components": _insert(
+            "billing_usagecomponent",
+            {
+                "usage_id": ("hold", "uuid"),
+                "name": ("name", "text"),
+                "upstream_micros": ("micros", "int"),
+            },
+        ),
+        "upsert_rollups": _upsert_rollups(),
+    }
+
+
+ROLLUP_FIGURES = (
+    "requests",
+    "prompt_tokens",
+    "completion_tokens",
+    "price_micros",
+    "charged_micros",
+    "absorbed_micros",
+)
+
+
+def _upsert_rollups() -> str:
+    groups = {
+        "account_id": ("account", "int"),
+        "spender_id": ("spender", "int"),
+        "operation": ("operation", "text"),
+        "model": ("model", "text"),
+        "basis": ("basis", "text"),
+    }
+    figures = {name: (name, "int") for name in ROLLUP_FIGURES}
+    sums = ", ".join(
+        f"{name} = billing_usagerollup.{name} + excluded.{name}"
+        for name in ROLLUP_FIGURES
+    )
+    return _insert(
+        "billing_usagerollup",
+        groups | figures,
+        stamp="hour",
+        tail=(
+            "WHERE true "
+            "ON CONFLICT (account_id, hour, spender_id, operation, model, basis) "
+            f"DO UPDATE SET {sums}"
+        ),
+    )
