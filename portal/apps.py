@@ -1,0 +1,12 @@
+"""Django application: tenants, keys and pages (middle layer)."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PortalConfig(AppConfig):
+    name = "portal"
+
+    def ready(self) -> None:
+        from portal import checks  # noqa: F401  registers the system checks

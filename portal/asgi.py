@@ -1,0 +1,31 @@
+"""The ASGI door: `/v1` goes to the lean gateway handler, all else to Django's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+pages = get_asgi_application()
+
+from django.conf import settings  # noqa: E402  settings need the line above
+from django.utils.module_loading import import_string  # noqa: E402
+
+# Named by string: portal must not import the layer above it.
+gateway = import_string(settings.GATEWAY_HANDLER)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Dispatch one ASGI connection. `scope["path"]` is already percent-decoded."""
+    if scope["type"] == "lifespan":
+        await gateway.lifespan(receive, send)
+    elif scope["path"].startswith("/v1/") or scope["path"] == "/v1":
+        await gateway(scope, receive, send)
+    else:
+        await pages(scope, receive, send)

@@ -1,0 +1,18 @@
+"""The tables of tenants: people, organizations, keys, and what was done by whom."""
+
+from __future__ import annotations
+
+from portal.models.api_key import ApiKey
+from portal.models.audit_event import AuditEvent
+from portal.models.organization import Membership, Organization, Project, Role
+from portal.models.user import User
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "Membership",
+    "Organization",
+    "Project",
+    "Role",
+    "User",
+]

@@ -1,0 +1,184 @@
+"""All settings, from the environment only; the README's table explains each.
+
+The defaults give a working product with nothing else installed: SQLite under
+`var/`, Celery over files, and the sandbox in the upstream's place.
+`portal/checks.py` refuses to start on nonsense.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from portal import environment
+
+BASE_DIR = environment.BASE_DIR
+env = environment.load()
+
+# --- where and how -----------------------------------------------------------
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or environment.stored_secret_key(
+    VAR_DIR / "secret_key"
+)
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+
+# --- the upstream ------------------------------------------------------------
+SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)
+UPSTREAM_BASE_URL = env.str("UPSTREAM_BASE_URL", default="").rstrip("/")
+UPSTREAM_API_KEY = env.str("UPSTREAM_API_KEY", default="")
+# No upstream named: the sandbox stands in, with a key that means nothing elsewhere.
+USES_SANDBOX = not UPSTREAM_BASE_URL
+if USES_SANDBOX:
+    UPSTREAM_BASE_URL = f"http://127.0.0.1:{SANDBOX_PORT}/api/v1"
+    UPSTREAM_API_KEY = UPSTREAM_API_KEY or "sandbox-upstream-key"
+UPSTREAM_CONNECT_SECONDS = env.int("UPSTREAM_CONNECT_SECONDS", default=5)
+UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
+UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
+UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
+UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
+
+# --- the gateway -------------------------------------------------------------
+GATEWAY_HANDLER = "proxy.asgi.gateway"
+GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
+GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
+DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=120)
+DRAIN_MAX = env.int("DRAIN_MAX", default=256)
+LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
+IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=900)
+
+# --- applications ------------------------------------------------------------
+INSTALLED_APPS = [
+    "portal",
+    "billing",
+    "proxy",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "rest_framework",
+]
+AUTH_USER_MODEL = "portal.User"
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+WSGI_APPLICATION = None
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- storage -----------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="")
+DATABASES = {"default": environment.database(env, VAR_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+# --- words, time, files ------------------------------------------------------
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS: list[Path] = []
+WHITENOISE_USE_FINDERS = True
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- security ----------------------------------------------------------------
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "sign-in"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_SSL_REDIRECT = False  # TLS ends in front of us; PUBLIC_URL says what it is
+SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- REST framework (the gateway's views; `proxy/api_view.py`) -----------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Celery (portal/celery.py) -------------------------------------------------
+SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
+
+# --- logs: never a body, never a header -----------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"httpx": {"level": "WARNING"}},
+}
