@@ -1,0 +1,143 @@
+"""Tollgate under test: set up by its own commands, and its books checked after."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.bench import postgres, servers, wire
+
+COMMAND_SECONDS = 600
+# Enough for any run; a refusal for want of credits would spoil it.
+CREDITS = 100_000_000
+
+
+def manage(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  our own command, no shell
+        [sys.executable, "manage.py", *arguments],
+        cwd=servers.CHECKOUT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+
+
+def manage_or_break(*arguments: str, env: dict[str, str]) -> str:
+    """The command's output. Raises: servers.Broken when it fails."""
+    done = manage(*arguments, env=env)
+    if done.returncode:
+        command = " ".join(["manage.py", *arguments])
+        raise servers.Broken(f"`{command}` failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+@contextmanager
+def tollgate(name: str, database: str, site: servers.Site) -> Iterator[servers.Server]:
+    """A fresh instance on a fresh database.
+
+    Raises: postgres.Missing; servers.Broken.
+    """
+    folder = site.folder / name
+    folder.mkdir()
+    port = servers.free_port()
+    watch = {}
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'tollgate.sqlite3'}"
+        if database == "postgres":
+            cluster = stack.enter_context(postgres.cluster(site.folder.parent))
+            url, watch = cluster.url, {"database": cluster.pid}
+        env = settings(folder, url, port, site.base_url(name))
+        manage_or_break("migrate", "--no-input", env=env)
+        server = servers.Server(
+            name=name,
+            port=port,
+            path="/v1/chat/completions",
+            api_key=bootstrap(env),
+            environment=env,
+        )
+        command = [sys.executable, "manage.py", "serve"]
+        yield stack.enter_context(servers.gateway(server, command, site, watch))
+
+
+def settings(folder: Path, url: str, port: int, base_url: str) -> dict[str, str]:
+    """What we name is set, so that no `.env` of the checkout decides it."""
+    return servers.environment(
+        DATABASE_URL=url,
+        REDIS_URL="",
+        VAR_DIR=str(folder),
+        SECRET_KEY="bench-" * 12,
+        HOST="127.0.0.1",
+        PORT=str(port),
+        PUBLIC_URL=f"http://127.0.0.1:{port}",
+        ALLOWED_HOSTS="127.0.0.1",
+        WEB_CONCURRENCY="1",
+        DEBUG="0",
+        UPSTREAM_BASE_URL=base_url,
+        UPSTREAM_API_KEY="upstream-key",
+    )
+
+
+def bootstrap(env: dict[str, str]) -> str:
+    """The first tenant's API key."""
+    output = manage_or_break(
+        "bootstrap",
+        *("--organization", "Bench", "--email", "bench@example.com"),
+        *("--credits", str(CREDITS), "--json"),
+        env=env,
+    )
+    return str(json.loads(output)["api_key"])
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the upstream charged beside what the customer was charged."""
+
+    name: str
+    verify_exit: int
+    findings: list[Any]
+    totals: dict[str, Any]
+    replies: int
+    upstream_calls: int
+    upstream_credits: int
+    charged_credits: str
+
+    @property
+    def are_right(self) -> bool:
+        charged = Decimal(self.charged_credits or -1)
+        is_charged_once = charged == self.upstream_credits
+        return self.verify_exit == 0 and is_charged_once and self.is_called_once
+
+    @property
+    def is_called_once(self) -> bool:
+        return self.replies == self.upstream_calls
+
+
+def books(server: servers.Server, site: servers.Site, replies: int) -> Books:
+    """Read after the load: the last call's reply says what remains."""
+    headers = servers.call(server)
+    verified = manage("verify_ledger", "--json", env=server.environment)
+    try:
+        report = json.loads(verified.stdout)
+    except ValueError:
+        report = {"findings": [verified.stderr[-2000:]]}
+    remaining = headers.get("x-credits-remaining", "")
+    calls = site.calls(server.name)
+    return Books(
+        name=server.name,
+        verify_exit=verified.returncode,
+        findings=report.get("findings", []),
+        totals=report.get("totals", {}),
+        # with the call that found it ready, and the one made here
+        replies=replies + 2,
+        upstream_calls=calls,
+        upstream_credits=calls * wire.CREDITS_PER_CALL,
+        charged_credits=str(CREDITS - Decimal(remaining)) if remaining else "",
+    )
