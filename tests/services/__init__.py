@@ -1,0 +1,1 @@
+"""What the suite starts by itself: databases, Redis, gateways; and finds: Chromium."""
