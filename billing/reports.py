@@ -106,16 +106,20 @@ def _call(hold: Hold) -> Call:
     )
 
 
-def spend_by_day(account_id: int, *, days: int) -> list[DaySpend]:
+def spend_by_day(
+    account_id: int, *, days: int, spender_ids: Sequence[int] | None = None
+) -> list[DaySpend]:
     """The last `days` days including today (UTC), oldest first, none left out."""
     today = clock.now().date()
     first = today - timedelta(days=days - 1)
+    hours = UsageRollup.objects.filter(
+        account_id=account_id, hour__gte=_midnight(first)
+    )
+    if spender_ids is not None:
+        hours = hours.filter(spender_id__in=spender_ids)
     sums = {
         row["day"]: row
-        for row in UsageRollup.objects.filter(
-            account_id=account_id, hour__gte=_midnight(first)
-        )
-        .annotate(day=TruncDate("hour"))
+        for row in hours.annotate(day=TruncDate("hour"))
         .values("day")
         .annotate(requests_sum=Sum("requests"), charged=Sum("charged_micros"))
     }
