@@ -54,7 +54,7 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     if not isinstance(user, User):
         raise Http404
     membership = (
-        Membership.objects.select_related("organization")
+        Membership.objects.select_related("organization__account")
         .filter(organization__slug=slug, user=user)
         .first()
     )

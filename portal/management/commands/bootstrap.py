@@ -16,12 +16,12 @@ from django.db import transaction
 from billing import grants
 from billing.errors import ReferenceConflict
 from billing.models.grant import GrantSource
+from billing.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal import audit, keys, members, organizations
 from portal.errors import PortalError
 from portal.models import Organization, Role, User
 
-MICROS = 1_000_000
-CREDITS_MAX = 1_000_000_000_000  # far inside a 64-bit count of microcredits
+CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 ACTOR = audit.Actor(None, "manage.py bootstrap")
 
 
@@ -79,7 +79,7 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
     organization = find_or_create_organization(options["organization"], user)
     grants.issue(
         organization.account_id,
-        options["credits"] * MICROS,
+        options["credits"] * CREDIT,
         source=GrantSource.PURCHASE,
         reference=options["reference"] or f"bootstrap:{organization.slug}",
         reason="bootstrap",
