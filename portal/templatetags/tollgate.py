@@ -1,0 +1,98 @@
+"""How numbers, moments and states are written for people."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import timezone
+
+from billing.orders import CREDIT
+
+register = template.Library()
+
+NONE = "—"  # no data is not zero
+UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
+
+STATES = {
+    "open": ("running", "The call runs; its credits are held."),
+    "settled": ("charged", "The call is over and paid for."),
+    "released": ("not charged", "Nothing was used; what was held is available again."),
+    "in_doubt": ("in doubt", "The upstream's answer was lost; resolved by rule."),
+}
+BASES = {
+    "upstream": ("upstream", "The upstream named the price."),
+    "computed": ("computed", "The tariff times what the upstream reported."),
+    "estimated": ("estimated", "The tariff times what the gateway counted."),
+    "in_doubt": ("in doubt", "The upstream's answer was lost; charged by rule."),
+}
+
+
+@register.filter(name="credits")
+def credits_of(micros: int | None) -> str:
+    """1_234_567_000_000 → 1,234,567 and 32_500 → 0.0325: never rounded."""
+    if micros is None:
+        return NONE
+    whole, rest = divmod(abs(micros), CREDIT)
+    sign = "−" if micros < 0 else ""
+    return f"{sign}{whole:,}" + (f".{rest:06}".rstrip("0") if rest else "")
+
+
+@register.filter
+def exact(micros: int | None) -> str:
+    """The stored integer, for a `title`."""
+    return "no data" if micros is None else f"{micros:,} microcredits"
+
+
+@register.filter
+def count(number: int | None) -> str:
+    return NONE if number is None else f"{number:,}"
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """The absolute time, to the second, its zone named."""
+    return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def relative(at: datetime | None) -> str:
+    """How far away a moment is: “just now”, “5 min ago”, “in 3 days”."""
+    if at is None:
+        return NONE
+    seconds = int((at - timezone.now()).total_seconds())
+    size = abs(seconds)
+    if size < 60:
+        return "just now" if seconds <= 0 else "in under a minute"
+    unit, length = next(unit for unit in UNITS if size >= unit[1])
+    number = size // length
+    plural = "s" if number != 1 and unit != "min" else ""
+    words = f"{number} {unit}{plural}"
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+@register.filter
+def relative_hour(hour: datetime) -> str:
+    """For what is known to the hour only: “within the hour”, “3 hours ago”."""
+    is_this_hour = timezone.now() - hour < timedelta(hours=1)
+    return "within the hour" if is_this_hour else relative(hour)
+
+
+@register.filter
+def state_word(state: str) -> str:
+    return STATES.get(state, (state, ""))[0]
+
+
+@register.filter
+def state_meaning(state: str) -> str:
+    return STATES.get(state, (state, ""))[1]
+
+
+@register.filter
+def basis_word(basis: str | None) -> str:
+    return BASES.get(basis, (basis, ""))[0] if basis else NONE
+
+
+@register.filter
+def basis_meaning(basis: str | None) -> str:
+    return BASES.get(basis, (basis, ""))[1] if basis else "not charged"

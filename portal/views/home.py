@@ -1,0 +1,24 @@
+"""`/`: on to an organization, or the page of somebody who is in none yet."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+
+from portal.models import Organization
+
+
+@never_cache
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The organization joined first is the one that opens."""
+    organization = (
+        Organization.objects.filter(memberships__user=request.user.pk)
+        .order_by("memberships__created_at", "pk")
+        .first()
+    )
+    if organization is None:
+        return render(request, "home/no_organization.html")
+    return redirect("overview", organization.slug)
