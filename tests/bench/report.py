@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tests.bench import figures, rounds, verdict
 from tests.bench.figures import Table
+from tests.bench.tollgate import MICROS
 
 HEADER = (
     *("point", "server", "req/s", "ratio", "p50 ms", "added", "p99 ms", "ttfb ms"),
@@ -114,9 +115,9 @@ def notes(outcome: verdict.Outcome) -> Iterator[str]:
     for book in outcome.books:
         yield (
             f"books {book.name}: verify_ledger exit {book.verify_exit}; "
-            f"{book.replies} replies, {book.upstream_calls} calls upstream for "
-            f"{book.upstream_credits} credits, "
-            f"{book.charged_credits or 'unknown'} charged"
+            f"{book.replies} replies, {book.upstream_calls} calls upstream, "
+            f"{book.usage_records} usage records, "
+            f"{book.charged_micros / MICROS:.0f} credits charged"
         )
     for name, reason in outcome.skipped.items():
         yield f"SKIPPED {name}: {reason}"
