@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.bench.rounds import Point, Sample
+from tests.bench.rounds import POINTS, Point, Sample
 
 YARDSTICK = "forwarder"
 Measure = Callable[[Sample], float]
@@ -42,11 +42,14 @@ class Table:
         return list(dict.fromkeys(sample.server for sample in self.samples))
 
     def at(self, server: str, point: Point) -> list[Sample]:
-        return [
-            sample
-            for sample in self.samples
-            if sample.server == server and sample.point == point
-        ]
+        """One sample of each round: the least disturbed."""
+        quietest: dict[int, Sample] = {}
+        for sample in self.samples:
+            if sample.server == server and sample.point == point:
+                known = quietest.setdefault(sample.round, sample)
+                if sample.foreign_share < known.foreign_share:
+                    quietest[sample.round] = sample
+        return list(quietest.values())
 
     def median(self, measure: Measure, server: str, point: Point) -> float | None:
         values = [measure(sample) for sample in self.at(server, point)]
@@ -93,12 +96,11 @@ class Table:
         ]
         return max(shares, default=0.0)
 
-    def foreign_share(self) -> float:
-        """The part of the gateway's core that others took, at the loaded points."""
-        shares = [
-            1 - sample.figures.cpu_seconds["server"] / busy
-            for sample in self.samples
-            if "server" in sample.figures.cpu_seconds and sample.point.concurrency > 1
-            if (busy := sample.figures.server_cores_busy_seconds)
+    def foreign_shares(self) -> list[float]:
+        """Of the samples that count."""
+        return [
+            sample.foreign_share
+            for server in self.servers()
+            for point in POINTS
+            for sample in self.at(server, point)
         ]
-        return max(statistics.median(shares), 0.0) if shares else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 
 from tests.bench import figures, rounds, verdict
@@ -13,7 +14,6 @@ HEADER = (
     *("added", "CPU us", "ratio", "db us", "load us", "stub us"),
 )
 MARKS = {True: "met", False: "MISSED", None: "not measured"}
-NOISE_MAX = 0.1
 # Above it the load, the upstream or the database hold back what is measured.
 BUSY_MAX = 0.8
 
@@ -98,9 +98,12 @@ def notes(outcome: verdict.Outcome) -> Iterator[str]:
             mark = "  BOTTLENECK" if busy > BUSY_MAX else ""
             yield f"other core at most, measuring {server}: {busy:.0%} busy{mark}"
     if not outcome.cores.is_shared:
-        share = table.foreign_share()
-        mark = "  NOISY" if share > NOISE_MAX else ""
-        yield f"gateway's core, taken by others under load: {share:.0%}{mark}"
+        shares = table.foreign_shares()
+        mark = "  NOISY" if max(shares) > rounds.FOREIGN_SHARE_MAX else ""
+        yield (
+            f"strangers on the gateway's core: {statistics.median(shares):.0%}, "
+            f"at most {max(shares):.0%}{mark}"
+        )
     for name, size in outcome.memories.items():
         yield (
             f"memory after the load, {name}: worker {size.worker / 2**20:.0f} MiB, "

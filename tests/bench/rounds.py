@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from tests.bench import load, machine, servers, wire
 
 # Beyond the time the plan itself takes: start, last replies, a slow machine.
 PATIENCE_SECONDS = 120
+# A sample is taken again when strangers had more than this of the gateway's core.
+FOREIGN_SHARE_MAX = 0.1
+TRIES_MAX = 3
 SOAK_CONCURRENCY = 32
 # One caller in four streams: a leak may sit on either path.
 SOAK_KINDS: list[wire.Kind] = ["json", "json", "json", "stream"]
@@ -51,6 +54,15 @@ class Sample:
     @property
     def rate(self) -> float:
         return self.figures.calls / self.figures.seconds
+
+    @property
+    def foreign_share(self) -> float:
+        """The part of the gateway's core that strangers took meanwhile."""
+        figures = self.figures
+        if "server" not in figures.cpu_seconds:
+            return 0.0
+        foreign = figures.server_cores_busy_seconds - figures.cpu_seconds["server"]
+        return max(foreign / figures.seconds, 0.0)
 
     def cpu_us(self, who: str) -> float:
         """CPU per call of one of the watched families, in microseconds."""
@@ -124,6 +136,16 @@ class Meter:
             server_cores=sorted(self.cores.server),
         )
 
+    def samples(
+        self, number: int, server: servers.Server, point: Point
+    ) -> Iterator[Sample]:
+        """One sample; more while strangers disturb it (the quietest will count)."""
+        for _ in range(1 if self.cores.is_shared else TRIES_MAX):
+            sample = self.sample(number, server, point)
+            yield sample
+            if sample.foreign_share <= FOREIGN_SHARE_MAX:
+                return
+
     def sample(self, number: int, server: servers.Server, point: Point) -> Sample:
         plan = replace(
             self.plan(server, [point.kind], point.concurrency),
@@ -133,7 +155,8 @@ class Meter:
         sample = Sample(number, server.name, point, run_load(plan))
         self.tell(
             f"round {number + 1}  {point.name:<12}  {server.name:<10}"
-            f"{sample.rate:>8.0f}/s  p50 {sample.figures.p50_ms:7.2f} ms"
+            f"{sample.rate:>8.0f}/s  p50 {sample.figures.p50_ms:7.2f} ms  "
+            f"strangers on the core {sample.foreign_share:.0%}"
         )
         return sample
 
@@ -143,14 +166,15 @@ class Meter:
         The servers take turns within each point, in turning order: what else the
         machine does, and how it drifts, then falls on all of them alike.
         """
-        samples = []
+        samples: list[Sample] = []
         for number in range(self.timing.rounds):
             order = targets if number % 2 == 0 else targets[::-1]
             if number:
                 # Nobody is compared with the stub alone: one round says enough.
                 order = [server for server in order if "server" in server.watch]
             for point in POINTS:
-                samples += [self.sample(number, server, point) for server in order]
+                for server in order:
+                    samples += self.samples(number, server, point)
         return samples
 
     def soak(self, server: servers.Server, calls: int) -> Soak:
