@@ -16,6 +16,7 @@ import pytest
 
 from tests.services import environment, requirements
 from tests.services.gateway import Gateway
+from tests.services.postgres import Cluster
 from tests.services.redis_server import RedisServer
 from tests.upstream import Upstream
 
@@ -28,6 +29,17 @@ LOG_CHARACTERS_SHOWN = 6000
 def services_folder() -> Path:
     """Logs and data of the services; removed when the run is over."""
     return Path(environment.folder())
+
+
+@pytest.fixture
+def spare_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of the test's own, which it may crash and launch again."""
+    programs = requirements.find_postgresql()
+    if programs is None:
+        requirements.missing("PostgreSQL's server")
+    cluster = Cluster(programs).start()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,17 @@ class Gateway:
     def __init__(self, *, folder: Path, environment: Mapping[str, str]) -> None:
         self.port = processes.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / f"gateway-{self.port}.log"
+        # Its own, as on a machine of its own; kept when it is killed and restarted.
+        self.var_dir = folder / f"gateway-{self.port}"
+        self.var_dir.mkdir()
+        self.log = self.var_dir / "log"
         self.environment = {
             **os.environ,
             "PYTHONUNBUFFERED": "1",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "PUBLIC_URL": self.url,
+            "VAR_DIR": str(self.var_dir),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,32 @@
+# Every target works from a fresh checkout: it makes .venv first, and makes it anew
+# when the dependencies change.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# More options for pytest: make test ARGS="-x -k holds"
+ARGS ?=
+
+.PHONY: test lint
+
+# The whole suite on SQLite, then all that touches the database again on PostgreSQL.
+# A selection by ARGS may leave nothing for the second run (pytest's exit code 5).
+test: $(INSTALLED)
+	@echo "==> Testing on SQLite"
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest $(ARGS)
+	@echo "==> Testing on PostgreSQL (a private cluster; skipped where it is not installed)"
+	TEST_DATABASE=postgres $(BIN)/python -m pytest --database-tests $(ARGS) \
+		|| { code=$$?; test $$code -eq 5 -a -n "$(ARGS)" || exit $$code; }
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	VAR_DIR=.mypy_cache/var $(BIN)/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "==> Installing into .venv (a minute or two at first)"
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Tollgate needs Python 3.11 or newer: make PYTHON=/path/to/python" >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
