@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from billing.orders import CREDIT
+
 SLOT, BAR, GAP, HEIGHT = 20, 14, 3, 1000
+ROUND = (10, 12, 16, 20, 30, 40, 60, 80)
 LEAST = 12  # a day with any spend at all can be seen
 
 
@@ -49,13 +52,12 @@ def bars(days: Sequence[tuple[date, int, int]]) -> Chart:
 
 
 def round_top(most_micros: int) -> int:
-    """The least of 2, 4, 10 × a power of ten that is not below; at least 2 credits.
-
-    Those have a round half, which labels the middle line.
-    """
-    power = 1_000_000
+    """The least number not below with a round half, for the middle line's label."""
+    if not most_micros:
+        return CREDIT
+    power = 1
     while True:
-        for factor in (2, 4, 10):
+        for factor in ROUND:
             if most_micros <= factor * power:
                 return factor * power
         power *= 10

@@ -39,6 +39,18 @@ def credits_of(micros: int | None) -> str:
 
 
 @register.filter
+def whole(micros: int) -> str:
+    """The part of `credits` before the decimal point."""
+    return credits_of(micros).partition(".")[0]
+
+
+@register.filter
+def fraction(micros: int) -> str:
+    """The rest of it: “.0325”, or nothing."""
+    return credits_of(micros).removeprefix(whole(micros))
+
+
+@register.filter
 def exact(micros: int | None) -> str:
     """The stored integer, for a `title`."""
     return "no data" if micros is None else f"{micros:,} microcredits"
