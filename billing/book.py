@@ -198,7 +198,7 @@ class Book:
         account.held_micros += amount
         account.changed = True
         self.holds[hold.id] = hold
-        return Placed(hold.id, amount, available - amount)
+        return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
 
     def _placed_before(self, order: Place, known: HoldRow) -> Placed:
         same = (order.account_id, order.spender_id, order.operation, order.model) == (
@@ -210,7 +210,13 @@ class Book:
         if not same:
             raise errors.HoldExists
         available = self.available_micros(known.account_id)
-        return Placed(known.id, known.amount_micros, available, repeat=True)
+        return Placed(
+            known.id,
+            known.amount_micros,
+            available,
+            known.price_factor_ppm,
+            repeat=True,
+        )
 
     def _shortfall(
         self, account: AccountRow, required: int, available: int

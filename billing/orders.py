@@ -35,6 +35,7 @@ class Placed:
     hold_id: str
     held_micros: int
     available_micros: int
+    price_factor_ppm: int  # agreed for this call
     repeat: bool = False
 
 

@@ -10,7 +10,6 @@ from functools import cache
 
 from django.db import connection
 
-
 from billing.dialect import among, for_update, parameter, rows, time_parameter
 
 ACCOUNT_COLUMNS = (

@@ -8,5 +8,5 @@ from billing.pricing import Rates
 
 def current() -> tuple[Rates, ...]:
     """Every row of the tariff."""
-    names = [field for field in Rates.__dataclass_fields__]
+    names = list(Rates.__dataclass_fields__)
     return tuple(Rates(*row) for row in Tariff.objects.values_list(*names))

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import orjson
 
+from proxy.contract import validator
 from proxy.sandbox import errors
-
-DOCUMENT = Path(__file__).resolve().parent.parent / "openapi.json"
-
-
-@cache
-def components() -> dict[str, Any]:
-    components: dict[str, Any] = orjson.loads(DOCUMENT.read_bytes())["components"]
-    return components
-
-
-@cache
-def validator(schema: str) -> jsonschema_rs.Validator:
-    """The compiled validator of one of the contract's schemas.
-
-    The components ride along so that `#/components/schemas/…` resolves. Values are
-    masked: a refusal must not repeat a whole prompt.
-    """
-    return jsonschema_rs.validator_for(
-        {"$ref": f"#/components/schemas/{schema}", "components": components()},
-        mask="the value",
-    )
 
 
 def parse(body: bytes, schema: str) -> dict[str, Any]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.log import LogLevels
 
+from portal.server import free_port, serve
 from proxy.sandbox import options
 
 
@@ -46,33 +43,4 @@ class Command(BaseCommand):
         options.Options(journal=journal, pace_ms=given["pace_ms"]).export()
         self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
         self.stdout.flush()
-        Granian(
-            "proxy.sandbox.asgi:application",
-            address=host,
-            port=port,
-            interface=Interfaces.ASGINL,
-            workers=given["workers"],
-            loop=Loops.uvloop,
-            websockets=False,
-            log_level=LogLevels.warning,
-            log_access=False,
-            workers_kill_timeout=5,
-        ).serve()
-
-
-def free_port(host: str, port: int) -> int:
-    """The port, or for 0 one that is free.
-
-    Granian binds with SO_REUSEPORT: without this look a second sandbox would
-    silently take half of the first one's calls.
-
-    Raises: CommandError when somebody listens there.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(f"{host}:{port}: {error.strerror}") from None
-        found: int = probe.getsockname()[1]
-    return found
+        serve("proxy.sandbox.asgi:application", host=host, port=port, workers=1)

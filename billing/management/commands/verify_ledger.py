@@ -1,0 +1,46 @@
+"""`manage.py verify_ledger`: prove the books. Exit 0 clean, 1 findings, 2 could not."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError
+
+from billing import verification
+from billing.amounts import credits_text
+
+
+class Command(BaseCommand):
+    help = "Check every balance, hold, lot, usage record and sum against the journal."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="machine-readable")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            report = verification.verify()
+        except DatabaseError as error:
+            self.stderr.write(f"could not verify: {error}")
+            sys.exit(2)
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict()))
+        else:
+            self._describe(report)
+        sys.exit(0 if report.ok else 1)
+
+    def _describe(self, report: verification.Report) -> None:
+        for finding in report.findings:
+            self.stdout.write(f"{finding.severity}: {finding.code} {finding.detail}")
+        totals = report.totals
+        state = "The books are right" if report.ok else "The books are WRONG"
+        self.stdout.write(
+            f"{state}: {totals['accounts']} accounts, {totals['entries']} entries, "
+            f"{totals['holds']} holds, {totals['usage_records']} usage records, "
+            f"{credits_text(totals['charged_micros'])} credits charged, "
+            f"{credits_text(totals['absorbed_micros'])} absorbed."
+        )

@@ -1,0 +1,29 @@
+"""Celery's doors into the ledger. Each is idempotent: truth is in rows."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+
+from billing import grants, holds, verification
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def sweep_holds() -> dict[str, int]:
+    """Resolve the holds that nobody answers for, and book out expired grants."""
+    swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
+    return {**swept, "lapsed": grants.expire_due()}
+
+
+@shared_task
+def verify_books() -> int:
+    """Prove the books; findings are logged as errors, one line each."""
+    report = verification.verify()
+    for finding in report.findings:
+        logger.error("books: %s %s", finding.code, finding.detail)
+    return len(report.findings)

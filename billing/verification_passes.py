@@ -1,0 +1,252 @@
+"""The passes of `verify_ledger`: a code, and a query for the rows that break it.
+
+Plain SQL that both databases take. Every stored balance, counter or sum of the
+ledger has a pass here; `tests/billing` tampers with each and expects its code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`sql` returns one row for each finding; its columns become the detail."""
+
+    code: str
+    sql: str
+
+
+JOURNAL = (
+    Pass(
+        "SUM_NOT_ZERO",
+        """SELECT sum(balance_micros) AS total FROM billing_account
+           HAVING sum(balance_micros) <> 0""",
+    ),
+    Pass(
+        "TRANSFER_UNBALANCED",
+        """SELECT t.id AS transfer, count(e.version) AS entries
+           FROM billing_transfer t LEFT JOIN billing_entry e ON e.transfer_id = t.id
+           GROUP BY t.id, t.amount_micros, t.source_id, t.destination_id
+           HAVING count(e.version) <> 2
+               OR sum(CASE WHEN e.account_id = t.source_id
+                                AND e.amount_micros = -t.amount_micros
+                           THEN 1 ELSE 0 END) <> 1
+               OR sum(CASE WHEN e.account_id = t.destination_id
+                                AND e.amount_micros = t.amount_micros
+                           THEN 1 ELSE 0 END) <> 1""",
+    ),
+    Pass(
+        "BALANCE_MISMATCH",
+        """SELECT a.id AS account, a.balance_micros AS stored,
+                  coalesce(sum(e.amount_micros), 0) AS derived
+           FROM billing_account a LEFT JOIN billing_entry e ON e.account_id = a.id
+           GROUP BY a.id, a.balance_micros
+           HAVING a.balance_micros <> coalesce(sum(e.amount_micros), 0)""",
+    ),
+    Pass(
+        "SEQ_GAP",
+        """SELECT a.id AS account, a.version AS stored, count(e.version) AS entries,
+                  max(e.version) AS latest
+           FROM billing_account a LEFT JOIN billing_entry e ON e.account_id = a.id
+           GROUP BY a.id, a.version
+           HAVING a.version <> count(e.version)
+               OR a.version <> coalesce(max(e.version), 0)""",
+    ),
+    Pass(
+        "AFTER_MISMATCH",
+        """SELECT account_id AS account, version, balance_after_micros AS stored,
+                  derived
+           FROM (SELECT account_id, version, balance_after_micros,
+                        sum(amount_micros) OVER
+                            (PARTITION BY account_id ORDER BY version) AS derived
+                 FROM billing_entry) AS running
+           WHERE balance_after_micros <> derived""",
+    ),
+    Pass(
+        "AMOUNT_RANGE",
+        """SELECT id AS transfer, amount_micros AS amount FROM billing_transfer
+           WHERE amount_micros < 1 OR amount_micros > 1000000000000000000""",
+    ),
+    Pass(
+        "NEGATIVE_BALANCE",
+        """SELECT id AS account, balance_micros AS balance, held_micros AS held
+           FROM billing_account
+           WHERE held_micros < 0 OR (kind = 'organization'
+                 AND (balance_micros < 0 OR balance_micros < held_micros))""",
+    ),
+)
+
+HOLDS = (
+    Pass(
+        "HELD_MISMATCH",
+        """SELECT a.id AS account, a.held_micros AS stored,
+                  coalesce(sum(h.amount_micros), 0) AS derived
+           FROM billing_account a LEFT JOIN billing_hold h
+                ON h.account_id = a.id AND h.state IN ('open', 'in_doubt')
+           GROUP BY a.id, a.held_micros
+           HAVING a.held_micros <> coalesce(sum(h.amount_micros), 0)""",
+    ),
+    Pass(
+        "HOLD_LOTS_MISMATCH",
+        """SELECT h.id AS hold, h.amount_micros AS stored,
+                  coalesce(sum(l.amount_micros), 0) AS pinned
+           FROM billing_hold h LEFT JOIN billing_holdlot l ON l.hold_id = h.id
+           GROUP BY h.id, h.amount_micros
+           HAVING h.amount_micros <> coalesce(sum(l.amount_micros), 0)""",
+    ),
+    Pass(
+        "DOUBLE_RESOLUTION",
+        """SELECT hold_id AS hold, kind, count(*) AS transfers FROM billing_transfer
+           WHERE hold_id IS NOT NULL GROUP BY hold_id, kind HAVING count(*) > 1""",
+    ),
+    Pass(
+        "RESOLUTION_MISMATCH",
+        """SELECT h.id AS hold, h.state AS state, u.basis AS basis
+           FROM billing_hold h
+           LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
+           WHERE (h.state = 'settled' AND u.hold_id IS NULL)
+              OR (h.state IN ('open', 'in_doubt') AND u.hold_id IS NOT NULL)
+              OR (h.state = 'released' AND u.price_micros <> 0)""",
+    ),
+    Pass(
+        "HOLD_OVERCAPTURE",
+        # Beyond its hold a call may only take what it is flagged for.
+        """SELECT h.id AS hold, h.amount_micros AS held, u.price_micros AS price
+           FROM billing_hold h JOIN billing_usagerecord u ON u.hold_id = h.id
+           WHERE u.price_micros > h.amount_micros
+             AND u.flags NOT LIKE '%%hold_overrun%%'""",
+    ),
+)
+
+GRANTS = (
+    Pass(
+        "GRANT_RANGE",
+        """SELECT id AS lot, amount_micros AS amount, remaining_micros AS remaining,
+                  held_micros AS held
+           FROM billing_grant
+           WHERE held_micros < 0 OR remaining_micros < held_micros
+              OR amount_micros < remaining_micros""",
+    ),
+    Pass(
+        "GRANT_SUM",
+        """SELECT a.id AS account, a.balance_micros AS balance,
+                  coalesce(sum(g.remaining_micros), 0) AS remaining
+           FROM billing_account a LEFT JOIN billing_grant g ON g.account_id = a.id
+           WHERE a.kind = 'organization' GROUP BY a.id, a.balance_micros
+           HAVING a.balance_micros <> coalesce(sum(g.remaining_micros), 0)""",
+    ),
+    Pass(
+        "GRANT_HELD_MISMATCH",
+        """SELECT g.id AS lot, g.held_micros AS stored,
+                  coalesce(sum(pinned.amount_micros), 0) AS derived
+           FROM billing_grant g LEFT JOIN
+                (SELECT l.grant_id, l.amount_micros FROM billing_holdlot l
+                 JOIN billing_hold h ON h.id = l.hold_id
+                 WHERE h.state IN ('open', 'in_doubt')) AS pinned
+                ON pinned.grant_id = g.id
+           GROUP BY g.id, g.held_micros
+           HAVING g.held_micros <> coalesce(sum(pinned.amount_micros), 0)""",
+    ),
+    Pass(
+        "GRANT_WITHOUT_TRANSFER",
+        """SELECT g.id AS lot, g.amount_micros AS amount,
+                  t.amount_micros AS transferred
+           FROM billing_grant g LEFT JOIN billing_transfer t
+                ON t.id = g.transfer_id AND t.kind = 'grant'
+                AND t.destination_id = g.account_id
+           WHERE t.id IS NULL OR t.amount_micros <> g.amount_micros""",
+    ),
+)
+
+USAGE = (
+    Pass(
+        "USAGE_WITHOUT_TRANSFER",
+        """SELECT u.hold_id AS hold, u.charged_micros AS charged,
+                  t.amount_micros AS transferred
+           FROM billing_usagerecord u LEFT JOIN billing_transfer t
+                ON t.hold_id = u.hold_id AND t.kind = 'usage'
+           WHERE u.charged_micros <> coalesce(t.amount_micros, 0)""",
+    ),
+    Pass(
+        "TRANSFER_WITHOUT_USAGE",
+        """SELECT t.id AS transfer, t.hold_id AS hold FROM billing_transfer t
+           LEFT JOIN billing_usagerecord u ON u.hold_id = t.hold_id
+           WHERE t.kind IN ('usage', 'absorb') AND u.hold_id IS NULL""",
+    ),
+    Pass(
+        "SPLIT_MISMATCH",
+        """SELECT u.hold_id AS hold, u.price_micros AS price,
+                  u.charged_micros AS charged, u.absorbed_micros AS absorbed,
+                  coalesce(t.amount_micros, 0) AS transferred
+           FROM billing_usagerecord u LEFT JOIN billing_transfer t
+                ON t.hold_id = u.hold_id AND t.kind = 'absorb'
+           WHERE u.price_micros <> u.charged_micros + u.absorbed_micros
+              OR u.absorbed_micros <> coalesce(t.amount_micros, 0)""",
+    ),
+    Pass(
+        "CROSS_TENANT",
+        """SELECT h.id AS hold, h.account_id AS account, s.account_id AS spender_of,
+                  u.account_id AS usage_of, t.source_id AS paid_by
+           FROM billing_hold h
+           JOIN billing_spender s ON s.id = h.spender_id
+           LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
+           LEFT JOIN billing_transfer t ON t.hold_id = h.id AND t.kind = 'usage'
+           WHERE s.account_id <> h.account_id
+              OR u.account_id <> h.account_id OR u.spender_id <> h.spender_id
+              OR t.source_id <> h.account_id""",
+    ),
+    Pass(
+        "LOT_OF_STRANGER",
+        """SELECT l.hold_id AS hold, l.grant_id AS lot FROM billing_holdlot l
+           JOIN billing_hold h ON h.id = l.hold_id
+           JOIN billing_grant g ON g.id = l.grant_id
+           WHERE g.account_id <> h.account_id""",
+    ),
+    Pass(
+        "ROLLUP_MISMATCH",
+        """SELECT a.id AS account, r.requests AS stored_requests,
+                  u.requests AS requests, r.charged AS stored_charged,
+                  u.charged AS charged
+           FROM billing_account a
+           LEFT JOIN (SELECT account_id, sum(requests) AS requests,
+                             sum(prompt_tokens) AS prompt,
+                             sum(completion_tokens) AS completion,
+                             sum(price_micros) AS price,
+                             sum(charged_micros) AS charged,
+                             sum(absorbed_micros) AS absorbed
+                      FROM billing_usagerollup GROUP BY account_id) AS r
+                ON r.account_id = a.id
+           LEFT JOIN (SELECT account_id, count(*) AS requests,
+                             sum(prompt_tokens) AS prompt,
+                             sum(completion_tokens) AS completion,
+                             sum(price_micros) AS price,
+                             sum(charged_micros) AS charged,
+                             sum(absorbed_micros) AS absorbed
+                      FROM billing_usagerecord GROUP BY account_id) AS u
+                ON u.account_id = a.id
+           WHERE coalesce(r.requests, 0) <> coalesce(u.requests, 0)
+              OR coalesce(r.prompt, 0) <> coalesce(u.prompt, 0)
+              OR coalesce(r.completion, 0) <> coalesce(u.completion, 0)
+              OR coalesce(r.price, 0) <> coalesce(u.price, 0)
+              OR coalesce(r.charged, 0) <> coalesce(u.charged, 0)
+              OR coalesce(r.absorbed, 0) <> coalesce(u.absorbed, 0)""",
+    ),
+)
+
+ERRORS = JOURNAL + HOLDS + GRANTS + USAGE
+
+WARNINGS = (
+    Pass(
+        "STALE_HOLD",
+        """SELECT id AS hold, account_id AS account, due_at FROM billing_hold
+           WHERE state = 'open' AND due_at < %s""",
+    ),
+    Pass(
+        "IN_DOUBT",
+        """SELECT h.id AS hold, h.account_id AS account, h.state AS state,
+                  h.amount_micros AS held, h.reason AS reason
+           FROM billing_hold h LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
+           WHERE h.state = 'in_doubt' OR u.basis = 'in_doubt'""",
+    ),
+)

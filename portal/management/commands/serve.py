@@ -1,0 +1,44 @@
+"""`manage.py serve`: the portal and the gateway, in one server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from portal.server import free_port, serve
+
+
+class Command(BaseCommand):
+    help = "Serve the portal's pages and the gateway (HOST, PORT, WEB_CONCURRENCY)."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_old_schema()
+        port = free_port(settings.HOST, settings.PORT)
+        self.stdout.write(f"Tollgate on http://{settings.HOST}:{port}")
+        self.stdout.flush()
+        # The workers are forked: they must not inherit this process's connection.
+        connection.close()
+        serve(
+            "portal.asgi:application",
+            host=settings.HOST,
+            port=port,
+            workers=settings.WEB_CONCURRENCY,
+            has_lifespan=True,
+        )
+
+
+def refuse_old_schema() -> None:
+    """Raises: CommandError when migrations are missing, or the database is."""
+    try:
+        executor = MigrationExecutor(connection)
+        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        raise CommandError(f"The database does not answer: {error}") from None
+    if missing:
+        raise CommandError(
+            f"{len(missing)} migrations are not applied: run manage.py migrate."
+        )

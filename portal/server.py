@@ -1,0 +1,48 @@
+"""Serving an ASGI application with granian: the one place that starts a server."""
+
+from __future__ import annotations
+
+import socket
+
+from django.core.management.base import CommandError
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+
+def serve(
+    target: str, *, host: str, port: int, workers: int, has_lifespan: bool = False
+) -> None:
+    """Serve until told to stop. A worker that dies is started again."""
+    Granian(
+        target,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI if has_lifespan else Interfaces.ASGINL,
+        workers=workers,
+        loop=Loops.uvloop,
+        websockets=False,
+        backlog=2048,
+        log_level=LogLevels.warning,
+        log_access=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=30,
+    ).serve()
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or for 0 one that is free.
+
+    Granian binds with SO_REUSEPORT: without this look a second server would silently
+    take half of the first one's calls.
+
+    Raises: CommandError when somebody listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(f"{host}:{port}: {error.strerror}") from None
+        found: int = probe.getsockname()[1]
+    return found

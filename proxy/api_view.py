@@ -1,0 +1,120 @@
+"""DRF's APIView, asynchronous: its policies stay, its thread hops do not come.
+
+Authentication, permissions, throttles and exception handling are DRF's own hooks;
+only `dispatch` is written again, because DRF's cannot await.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.errors import KeyRefused
+from portal.keys import Identity, MalformedKey, is_well_formed
+from proxy import contract, refusals
+from proxy.errors import (
+    INVALID,
+    GatewayError,
+    new_request_id,
+    respond,
+    translate,
+)
+from proxy.handler import LeanRequest
+from proxy.memory import known_keys
+
+
+class AcceptAnything(BaseContentNegotiation):
+    """Clients ask for `application/octet-stream` and worse; they get what there is."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AsyncAPIView(APIView):
+    """A gateway view; handlers are coroutines and `request.auth` is an Identity."""
+
+    content_negotiation_class = AcceptAnything
+
+    async def dispatch(  # type: ignore[override]
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.presented = bearer(request)
+        try:
+            self.request.auth = await self.identify()
+            self.check_permissions(self.request)
+            self.check_throttles(self.request)
+            method = (request.method or "").lower()
+            handler = (
+                getattr(self, method, self.http_method_not_allowed)
+                if method in self.http_method_names
+                else self.http_method_not_allowed
+            )
+            response: HttpResponseBase = await handler(self.request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
+            response = self.handle_exception(error)
+        return response
+
+    async def identify(self) -> Identity:
+        """Who is asking. Raises: GatewayError (401)."""
+        try:
+            if not is_well_formed(self.presented):
+                raise MalformedKey if self.presented else refusals.key_missing()
+            return await self.lookup(self.presented)
+        except KeyRefused as error:
+            raise refusals.key_refused(error) from None
+
+    async def lookup(self, presented: str) -> Identity:
+        """For views that spend nothing: the key as it is now. Raises: KeyRefused."""
+        return await known_keys.verify(presented)
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        error = translate(exc)
+        if error is None:
+            raise exc
+        if error.status == 405:
+            error.allow = ", ".join(self.allowed_methods)
+        return respond(error, new_request_id())
+
+
+def bearer(request: HttpRequest) -> str:
+    """The presented key: one way only, the Authorization header."""
+    scheme, _, presented = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return presented.strip() if scheme.lower() == "bearer" else ""
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """The body as a JSON object. Raises: GatewayError (400, 408, 413, 415)."""
+    lean: LeanRequest = request._request
+    if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise GatewayError(
+            415,
+            INVALID,
+            "unsupported_encoding",
+            "Compressed request bodies are not accepted: send it plain.",
+        )
+    content_type = lean.content_type or "application/json"
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise GatewayError(
+            415,
+            INVALID,
+            "unsupported_media_type",
+            f"Content-Type is {content_type[:80]}; this takes application/json.",
+        )
+    content = await lean.read_body(
+        bytes_max=settings.GATEWAY_BODY_BYTES_MAX,
+        seconds_max=settings.GATEWAY_BODY_SECONDS_MAX,
+    )
+    return contract.read(content)

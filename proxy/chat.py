@@ -1,0 +1,103 @@
+"""Chat completions: what clients send, as the upstream wants it, and its bounds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from billing.pricing import Units
+from proxy import contract
+from proxy.calls import Call
+
+OPERATION = "chat.completions"
+PATH = "/chat/completions"
+MODEL_DEFAULT = "openai/gpt-4o-mini"  # the contract's own default
+COMPLETION_TOKENS_DEFAULT = 2048  # the contract's own default
+TOKENS_LARGEST = 10_000_000  # any more is a typing error
+CHOICES_LARGEST = 128
+
+# What says something about the caller's bookkeeping and nothing about the answer.
+BOOKKEEPING = (
+    "user",
+    "metadata",
+    "store",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+)
+# A byte-level tokenizer never makes more tokens than there are bytes; the rest is
+# for what the upstream adds to a message.
+TOKENS_PER_MESSAGE_MOST = 16
+TOKENS_PER_MESSAGE = 4
+BYTES_PER_TOKEN = 4  # for estimates only, where nobody reported usage
+
+
+def read(document: dict[str, Any]) -> Call:
+    """The call that a request body asks for. Raises: GatewayError (400)."""
+    body = {key: value for key, value in document.items() if key not in BOOKKEEPING}
+    asked = _completion_tokens(body)
+    body.setdefault("model", MODEL_DEFAULT)
+    options = body.pop("stream_options", None)
+    stream = body.get("stream") is True
+    if stream:
+        # Always asked for: it is how the call is settled. Whether the client sees
+        # it is the client's choice.
+        body["stream_options"] = {"include_usage": True}
+    contract.check(body, "ChatCompletionRequest")
+    choices = contract.whole_number(body, "n", default=1, most=CHOICES_LARGEST)
+    # Written into the body even when absent: an upper bound that only we know of
+    # would be no bound.
+    body["max_tokens"] = asked or COMPLETION_TOKENS_DEFAULT
+    content = orjson.dumps(body)
+    images, image_bytes = _images(body["messages"])
+    # Everything that goes out is counted, known field or not: what the upstream
+    # might read is part of the bound. Images have a price of their own.
+    text_bytes = len(content) - image_bytes
+    messages = len(body["messages"])
+    web_search = body.get("web_search") is True
+    return Call(
+        operation=OPERATION,
+        path=PATH,
+        model=body["model"],
+        content=content,
+        most=Units(
+            prompt_tokens=text_bytes + TOKENS_PER_MESSAGE_MOST * messages,
+            completion_tokens=body["max_tokens"] * choices,
+            images=images,
+            web_search=web_search,
+        ),
+        least=Units(
+            prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)
+            + TOKENS_PER_MESSAGE * messages,
+            images=images,
+            web_search=web_search,
+        ),
+        completion_tokens_asked=asked,
+        stream=stream,
+        wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+    )
+
+
+def _completion_tokens(body: dict[str, Any]) -> int | None:
+    """The cap on the answer; the newer name is folded into the one upstream knows."""
+    caps = [
+        contract.whole_number(body, name, default=0, most=TOKENS_LARGEST)
+        for name in ("max_tokens", "max_completion_tokens")
+    ]
+    body.pop("max_completion_tokens", None)
+    body.pop("max_tokens", None)
+    return min((cap for cap in caps if cap), default=None)
+
+
+def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
+    """How many images the messages carry, and the bytes of their addresses."""
+    addresses = [
+        address for message in messages for address in message.get("images", ())
+    ]
+    return len(addresses), sum(len(address.encode()) for address in addresses)
+
+
+def delivered_tokens(text_bytes: int) -> int:
+    """An estimate of the tokens in that much answer."""
+    return -(-text_bytes // BYTES_PER_TOKEN)

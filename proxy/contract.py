@@ -1,0 +1,87 @@
+"""The upstream's contract: its OpenAPI schemas, compiled once, as data.
+
+Everything that checks a body against the contract does it through here: the gateway
+before it spends anything, and the sandbox that stands in for the upstream.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jiter
+import jsonschema_rs
+import orjson
+
+from proxy.errors import invalid
+
+DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
+
+
+@cache
+def components() -> dict[str, Any]:
+    """The document's components, for references to resolve."""
+    found: dict[str, Any] = orjson.loads(DOCUMENT.read_bytes())["components"]
+    return found
+
+
+@cache
+def validator(schema: str) -> jsonschema_rs.Validator:
+    """The compiled validator of one of the contract's schemas.
+
+    Values are masked: a refusal must not repeat a whole prompt.
+    """
+    return jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{schema}", "components": components()},
+        mask="the value",
+    )
+
+
+def read(content: bytes) -> dict[str, Any]:
+    """A request body as a JSON object.
+
+    Stricter than JSON parsers are by default, because two parsers that disagree
+    about a body could price one request and forward another: no duplicate keys, no
+    NaN, no depth bombs.
+
+    Raises: GatewayError (400).
+    """
+    try:
+        document = jiter.from_json(
+            content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"
+        )
+    except ValueError as error:
+        raise invalid(f"The body is not valid JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise invalid("The body must be a JSON object.")
+    return document
+
+
+def check(document: dict[str, Any], schema: str) -> None:
+    """Raises: GatewayError (400) that names the first field against the contract."""
+    try:
+        validator(schema).validate(document)
+    except jsonschema_rs.ValidationError as error:
+        param = ".".join(str(step) for step in error.instance_path) or None
+        where = f"{param}: " if param else ""
+        raise invalid(f"{where}{error.message}", param=param) from None
+    except ValueError as error:  # an integer too large for any schema
+        raise invalid(str(error)) from None
+
+
+def whole_number(
+    document: dict[str, Any], field: str, *, default: int, most: int
+) -> int:
+    """A field that counts something, from 1 to `most`.
+
+    Raises: GatewayError (400).
+    """
+    value = document.get(field)
+    if value is None:
+        return default
+    # JSON Schema calls 3.0 an integer, and so do clients.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or value != value // 1 or not 1 <= value <= most:
+        raise invalid(f"{field} must be a whole number from 1 to {most}.", param=field)
+    return int(value)

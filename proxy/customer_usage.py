@@ -1,0 +1,53 @@
+"""The `usage` that a customer sees: the upstream's, at the customer's price.
+
+At the upstream's own price nothing is touched. Otherwise credits are scaled, or they
+would tell the customer what the operator pays.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billing.amounts import whole_credits
+from billing.book import PPM, scaled
+from billing.orders import CREDIT
+
+
+def priced(usage: Any, factor_ppm: int) -> Any:
+    """`usage` with its credits times the factor; anything odd is left out."""
+    if factor_ppm == PPM or not isinstance(usage, dict):
+        return usage
+    shown = dict(usage)
+    credits = shown.get("credits_used")
+    if type(credits) is not int:
+        shown.pop("credits_used", None)
+        shown.pop("credits_breakdown", None)
+        return shown
+    return charged(shown, scaled(max(credits, 0) * CREDIT, factor_ppm))
+
+
+def charged(usage: dict[str, Any], charged_micros: int) -> dict[str, Any]:
+    """`usage` naming this charge, rounded up to whole credits as the contract has it;
+    its breakdown is brought to the same sum."""
+    total = whole_credits(charged_micros)
+    shown = {**usage, "credits_used": total}
+    breakdown = usage.get("credits_breakdown")
+    if breakdown is not None and usage.get("credits_used") != total:
+        shown["credits_breakdown"] = _spread(breakdown, total)
+    return shown
+
+
+def _spread(breakdown: Any, total: int) -> dict[str, int]:
+    """`total` over the same lines in the same proportions; the last takes the rest."""
+    lines = {
+        name: credits
+        for name, credits in (breakdown.items() if isinstance(breakdown, dict) else ())
+        if type(credits) is int and credits >= 0
+    }
+    before, left = sum(lines.values()), total
+    spread = {}
+    for place, (name, credits) in enumerate(lines.items(), start=1):
+        part = left if place == len(lines) else total * credits // max(before, 1)
+        spread[name] = min(part, left)
+        left -= spread[name]
+    return spread

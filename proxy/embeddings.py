@@ -1,0 +1,77 @@
+"""Embeddings: base64 where the SDKs ask for it, priced by tariff.
+
+Every SDK asks for `encoding_format: "base64"`, the upstream knows only lists of
+numbers, and openai-js turns a list it did not expect into an empty vector, without
+an error. So the packing happens here.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from typing import Any
+
+import orjson
+
+from billing.pricing import Units
+from proxy import contract
+from proxy.calls import Call, same_reply
+from proxy.errors import invalid
+
+OPERATION = "embeddings"
+PATH = "/embeddings"
+MODEL_DEFAULT = "text-embedding-3-small"  # the contract's own default
+INPUTS_LARGEST = 2048
+BOOKKEEPING = ("user",)
+TOKENS_PER_INPUT_MOST = 16
+BYTES_PER_TOKEN = 4  # for estimates only
+
+
+def read(document: dict[str, Any]) -> Call:
+    """The call that a request body asks for. Raises: GatewayError (400)."""
+    body = {key: value for key, value in document.items() if key not in BOOKKEEPING}
+    encoding = body.pop("encoding_format", None)
+    if encoding not in (None, "float", "base64"):
+        raise invalid(
+            "encoding_format must be float or base64.", param="encoding_format"
+        )
+    body.setdefault("model", MODEL_DEFAULT)
+    _refuse_token_ids(body.get("input"))
+    contract.check(body, "EmbeddingRequest")
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    if not 1 <= len(texts) <= INPUTS_LARGEST:
+        raise invalid(f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input")
+    text_bytes = sum(len(text.encode()) for text in texts)
+    wants_base64 = encoding == "base64"
+    return Call(
+        operation=OPERATION,
+        path=PATH,
+        model=body["model"],
+        content=orjson.dumps(body),
+        most=Units(prompt_tokens=text_bytes + TOKENS_PER_INPUT_MOST * len(texts)),
+        least=Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)),
+        renders=wants_base64,
+        render=pack if wants_base64 else same_reply,
+    )
+
+
+def _refuse_token_ids(texts: Any) -> None:
+    if isinstance(texts, list) and any(isinstance(text, int | list) for text in texts):
+        raise invalid(
+            "input must be text: this upstream takes no token ids. In LangChain set "
+            "check_embedding_ctx_length=False.",
+            param="input",
+        )
+
+
+def pack(document: dict[str, Any]) -> dict[str, Any]:
+    """The reply with its vectors as base64 of little-endian 32-bit floats."""
+    for item in document.get("data") or ():
+        vector = item.get("embedding")
+        if isinstance(vector, list):
+            numbers = array("f", vector)
+            if sys.byteorder == "big":
+                numbers.byteswap()
+            item["embedding"] = base64.b64encode(numbers.tobytes()).decode()
+    return document

@@ -1,0 +1,198 @@
+"""The call to the upstream and what its answer means, in money and to the client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from billing.amounts import whole_credits
+from billing.errors import LedgerError
+from proxy import customer_usage, upstream
+from proxy.errors import INVALID, RATE, SERVER, GatewayError
+from proxy.exchange import Exchange
+from proxy.streaming import as_events, stream_reply
+from proxy.upstream import Ambiguous, NotSent, Reply
+
+logger = logging.getLogger(__name__)
+
+# The client's own mistakes, as the upstream sees them: passed on as they are.
+CLIENT_ERRORS = (400, 404, 413, 415, 422)
+OUR_ACCOUNT = (401, 402, 403)
+RETRY_AFTER_SECONDS_MAX = 60
+MESSAGE_LENGTH_MAX = 500
+
+
+async def forward(exchange: Exchange) -> HttpResponseBase:
+    """Make the call that `exchange` holds credits for, and settle it.
+
+    Raises: GatewayError, BooksUnavailable. The hold is resolved on every way out.
+    """
+    try:
+        return await _forward(exchange)
+    except (GatewayError, LedgerError):
+        raise
+    except Exception:
+        if exchange.resolved is None:
+            await exchange.doubt("internal_error")
+        raise
+
+
+async def _forward(exchange: Exchange) -> HttpResponseBase:
+    call = exchange.call
+    try:
+        async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS):
+            reply = await upstream.client().post(call.path, call.content)
+            if reply.status != 200:
+                raise await _refused(exchange, reply)
+            if reply.is_encoded:
+                await reply.close()
+                raise Ambiguous("upstream_encoded_reply")
+            if call.stream and reply.content_type == "text/event-stream":
+                return stream_reply(exchange, reply)
+            document = _document(reply, await reply.read())
+    except NotSent as fault:
+        await exchange.release(fault.reason)
+        raise _unreachable() from None
+    except Ambiguous as fault:
+        await exchange.doubt(fault.reason)
+        raise ambiguous(fault.reason) from None
+    except TimeoutError:
+        await exchange.doubt("upstream_timeout")
+        raise ambiguous("upstream_timeout") from None
+    return await _answer(exchange, reply, document)
+
+
+def _document(reply: Reply, content: bytes) -> dict[str, Any]:
+    """Raises: Ambiguous when a 200 is not a JSON object after all."""
+    if "json" not in reply.content_type:
+        raise Ambiguous("upstream_not_json")
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise Ambiguous("upstream_not_json")
+    return document
+
+
+async def _answer(
+    exchange: Exchange, reply: Reply, document: dict[str, Any]
+) -> HttpResponseBase:
+    """Settle, then answer: the last byte leaves after the charge is on disk."""
+    call = exchange.call
+    upstream_id = document.get("id")
+    resolved = await exchange.settle(
+        document.get("usage"),
+        upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
+    )
+    usage = document.get("usage")
+    if not isinstance(usage, dict):
+        usage = {}
+    if usage.get("credits_used") != whole_credits(resolved.charged_micros):
+        document["usage"] = customer_usage.charged(usage, resolved.charged_micros)
+    document = call.render(document)
+    headers = exchange.headers()
+    if call.stream:
+        return HttpResponse(
+            as_events(document, call.wants_usage),
+            headers=headers,
+            content_type="text/event-stream",
+        )
+    return HttpResponse(
+        orjson.dumps(document), headers=headers, content_type="application/json"
+    )
+
+
+async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
+    """What a status other than 200 means; the hold is resolved accordingly."""
+    try:
+        content = await reply.read()
+    except Ambiguous:
+        content = b""
+    status = reply.status
+    if status in (500, 502, 504) or 200 < status < 300:
+        # It may have worked, and charged, before it failed.
+        await exchange.doubt(f"upstream_{status}")
+        return ambiguous(f"upstream_{status}")
+    await exchange.release(f"upstream_{status}")
+    if status == 429:
+        return GatewayError(
+            429,
+            RATE,
+            "upstream_rate_limited",
+            "The upstream is at its rate limit. Nothing was charged; try again soon.",
+            should_retry=None,
+            retry_after_seconds=_retry_after(reply),
+        )
+    if status in CLIENT_ERRORS:
+        message, code, param = _error_fields(content)
+        return GatewayError(status, INVALID, code, message, param)
+    if status in OUR_ACCOUNT:
+        logger.error("the upstream refused our own account with %d", status)
+        return GatewayError(
+            503,
+            SERVER,
+            "upstream_unavailable",
+            "The upstream is not available to this gateway at the moment. The "
+            "operator has been told; nothing was charged.",
+        )
+    return GatewayError(
+        503 if status == 503 else 502,
+        SERVER,
+        "upstream_error",
+        "The upstream could not take the call. Nothing was charged.",
+        should_retry=status == 503,
+        retry_after_seconds=1 if status == 503 else None,
+    )
+
+
+def _retry_after(reply: Reply) -> int:
+    """The upstream's own wish, within reason."""
+    wish = reply.retry_after
+    return min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
+
+
+def _error_fields(content: bytes) -> tuple[str, str, str | None]:
+    """Message, code and param of the upstream's error, without our own key."""
+    try:
+        error = orjson.loads(content)["error"]
+        message, code, param = error["message"], error.get("code"), error.get("param")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return "The upstream refused the request.", "upstream_refused", None
+    text = str(message)[:MESSAGE_LENGTH_MAX].replace(
+        settings.UPSTREAM_API_KEY, "[redacted]"
+    )
+    return (
+        text,
+        code[:64] if isinstance(code, str) else "upstream_refused",
+        param[:64] if isinstance(param, str) else None,
+    )
+
+
+def _unreachable() -> GatewayError:
+    return GatewayError(
+        502,
+        SERVER,
+        "upstream_error",
+        "The upstream cannot be reached. Nothing was sent, nothing was charged.",
+        should_retry=True,
+        retry_after_seconds=1,
+    )
+
+
+def ambiguous(reason: str) -> GatewayError:
+    """502 or 504 where the upstream may have charged: not to be tried again blindly."""
+    return GatewayError(
+        504 if reason == "upstream_timeout" else 502,
+        SERVER,
+        "upstream_ambiguous",
+        "The upstream took the request but gave no usable answer. Whether it did the "
+        "work is not known yet: the credits stay held until that is resolved.",
+        metadata={"reason": reason},
+    )

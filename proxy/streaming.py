@@ -1,0 +1,321 @@
+"""Streamed answers: read to the end, whoever still listens, and settled before it.
+
+Two sides that do not wait for each other's fate. A task reads the upstream; the
+client's side takes events from a bounded queue. When the client leaves, the task
+reads on (for a bounded time), because the upstream charges for the whole answer and
+only its last event says how much.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import StreamingHttpResponse
+
+from billing.errors import BooksUnavailable
+from billing.pricing import Units
+from proxy import customer_usage
+from proxy.chat import delivered_tokens
+from proxy.exchange import Exchange
+from proxy.sse import Event, EventTooLarge, Splitter
+from proxy.upstream import Ambiguous, Reply
+
+logger = logging.getLogger(__name__)
+
+DONE = b"data: [DONE]\n\n"
+# Events a slow client may be behind; then the upstream has to wait too.
+QUEUE_EVENTS_MAX = 64
+# Seconds a client may take nothing at all before it counts as gone.
+CLIENT_STALL_SECONDS = 60
+
+
+def stream_reply(exchange: Exchange, reply: Reply) -> StreamingHttpResponse:
+    """Start reading; the response that hands on what is read."""
+    streamed = StreamedCall(exchange, reply)
+    streamed.start()
+    return StreamingHttpResponse(
+        streamed.relay, headers=exchange.headers(), content_type="text/event-stream"
+    )
+
+
+class Relay:
+    """The client's end. An object with `close`, not a generator: the `finally` of a
+    generator that never started does not run when a client leaves that early."""
+
+    def __init__(self, on_close: Any) -> None:
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS_MAX)
+        self._on_close = on_close
+        self.is_finished = False
+        self.is_abandoned = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = await self._queue.get()
+        if part is None:
+            raise StopAsyncIteration
+        return part
+
+    async def put(self, part: bytes | None) -> None:
+        """Hand on `part`; to nobody, once the client is gone."""
+        if self.is_abandoned:
+            return
+        if not self._queue.full():
+            self._queue.put_nowait(part)
+            return
+        try:
+            async with asyncio.timeout(CLIENT_STALL_SECONDS):
+                await self._queue.put(part)
+        except TimeoutError:
+            self.close()
+
+    async def finish(self) -> None:
+        self.is_finished = True
+        await self.put(None)
+
+    def close(self) -> None:
+        """The client is gone, or has everything."""
+        if self.is_abandoned or self.is_finished:
+            return
+        self.is_abandoned = True
+        while not self._queue.empty():  # a reader blocked on a full queue goes on
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+        self._on_close()
+
+
+class StreamedCall:
+    """Reads one upstream stream to its end and settles it."""
+
+    running: set[asyncio.Task[None]] = set()  # noqa: RUF012  one for the process
+    draining = 0
+
+    def __init__(self, exchange: Exchange, reply: Reply) -> None:
+        self.exchange = exchange
+        self.reply = reply
+        self.relay = Relay(self._drain)
+        self._limit: asyncio.Timeout | None = None
+        self._is_draining = False
+        self._is_done = False  # [DONE] was seen
+        self._fault = ""
+        self._report: dict[str, Any] | None = None
+        self._usage_event: dict[str, Any] | None = None
+        self._upstream_id = reply.request_id
+        self._delivered_bytes = 0
+
+    def start(self) -> None:
+        task = asyncio.create_task(self._run())
+        # The loop keeps only weak references to tasks.
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+
+    async def _run(self) -> None:
+        try:
+            await self._read()
+            await self._finish()
+        except Exception:  # noqa: BLE001  nobody awaits this task; the hold falls due
+            logger.exception("a stream ended badly: %s", self.exchange.request_id)
+        finally:
+            if self._is_draining:
+                StreamedCall.draining -= 1
+            await self.relay.finish()
+
+    # --- reading -------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        splitter = Splitter()
+        try:
+            async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS) as self._limit:
+                async for chunk in self.reply.stream():
+                    for event in splitter.feed(chunk):
+                        await self._take(event)
+                if left := splitter.rest():
+                    await self._take(left)
+        except Ambiguous as fault:
+            self._fault = fault.reason
+        except EventTooLarge:
+            self._fault = "upstream_event_too_large"
+        except TimeoutError:
+            self._fault = "drain_capped" if self._is_draining else "upstream_timeout"
+        finally:
+            self._limit = None
+            await self.reply.close()
+
+    def _drain(self) -> None:
+        """The client left: read on, but not for ever, and not for everybody."""
+        self.exchange.flags.append("client_gone")
+        if self._limit is None:
+            return
+        now = asyncio.get_running_loop().time()
+        self._is_draining = True
+        has_room = StreamedCall.draining < settings.DRAIN_MAX
+        StreamedCall.draining += 1
+        until = now + (settings.DRAIN_SECONDS if has_room else 0)
+        self._limit.reschedule(min(until, self._limit.when() or until))
+
+    async def _take(self, event: Event) -> None:
+        if self._is_done:
+            return  # nothing counts after the end
+        if event.data == b"[DONE]":
+            self._is_done = True
+            return
+        document = _document(event)
+        if document is None:
+            await self.relay.put(event.raw)
+            return
+        self._note(document)
+        usage, choices = document.get("usage"), document.get("choices")
+        if isinstance(usage, dict):
+            if choices == []:
+                # Shown at the end, at the customer's price, if it was asked for:
+                # code that reads choices[0] of every chunk breaks on this one.
+                self._usage_event = document
+                return
+            shown = customer_usage.priced(usage, self._factor_ppm)
+            if shown is not usage:
+                await self.relay.put(_event({**document, "usage": shown}))
+                return
+        await self.relay.put(event.raw)
+
+    @property
+    def _factor_ppm(self) -> int:
+        assert self.exchange.placed is not None
+        return self.exchange.placed.price_factor_ppm
+
+    def _note(self, document: dict[str, Any]) -> None:
+        """Remember what settlement needs: usage, ids, how much was delivered."""
+        if isinstance(document.get("id"), str):
+            self._upstream_id = document["id"]
+        usage = document.get("usage")
+        if isinstance(usage, dict) and usage:
+            self._note_usage(usage)
+        choices = document.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            if isinstance(delta, dict):
+                for name, value in delta.items():
+                    if name != "role" and value:
+                        self._delivered_bytes += len(str(value).encode())
+
+    def _note_usage(self, usage: dict[str, Any]) -> None:
+        """The last valid report wins; one that takes credits back is remarked."""
+        credits = usage.get("credits_used")
+        if self._report is not None:
+            before = self._report.get("credits_used")
+            if type(before) is int:
+                if type(credits) is not int or credits < 0:
+                    return
+                if credits < before:
+                    self.exchange.flags.append("usage_decreased")
+        self._report = usage
+
+    # --- the end -------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        try:
+            await self._settle()
+        except BooksUnavailable:
+            await self.relay.put(
+                _error(
+                    "books_unavailable",
+                    "The call could not be settled; it is resolved later.",
+                )
+            )
+            return
+        if self._fault:
+            await self.relay.put(
+                _error(
+                    "upstream_ambiguous",
+                    "The upstream broke off its answer "
+                    f"({self._fault}). What was delivered is charged.",
+                )
+            )
+            return
+        await self._say_goodbye()
+
+    async def _settle(self) -> None:
+        exchange = self.exchange
+        if self._fault:
+            exchange.flags.append(self._fault)
+        if self._report is not None:
+            counted = self._counted()
+            await exchange.settle(
+                self._report, counted=counted, upstream_id=self._upstream_id
+            )
+        elif self._delivered_bytes:
+            await exchange.settle(
+                None, counted=self._counted(), upstream_id=self._upstream_id
+            )
+        else:
+            # Nothing came, so nothing is charged; but the upstream may see it
+            # otherwise, so the call is listed.
+            await exchange.release_unproven(self._fault or "upstream_no_output")
+
+    def _counted(self) -> Units:
+        least = self.exchange.call.least
+        return Units(
+            prompt_tokens=least.prompt_tokens,
+            completion_tokens=delivered_tokens(self._delivered_bytes),
+            images=least.images,
+            web_search=least.web_search,
+        )
+
+    async def _say_goodbye(self) -> None:
+        exchange, resolved = self.exchange, self.exchange.resolved
+        if self._usage_event and exchange.call.wants_usage and resolved:
+            usage = customer_usage.charged(
+                self._usage_event["usage"], resolved.charged_micros
+            )
+            await self.relay.put(_event({**self._usage_event, "usage": usage}))
+        said = exchange.headers()
+        # A comment: every client skips it, people with curl read it.
+        comment = " ".join(
+            f"{name}={said[name]}" for name in said if name.startswith("x-")
+        )
+        await self.relay.put(f": {comment}\n\n".encode() + DONE)
+
+
+def _document(event: Event) -> dict[str, Any] | None:
+    """The event's JSON object; None for comments and anything else."""
+    if not event.data:
+        return None
+    try:
+        document = orjson.loads(event.data)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _event(document: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def _error(code: str, message: str) -> bytes:
+    """An error inside a stream: the SDKs raise APIError with this code."""
+    return _event({"error": {"message": message, "type": "server_error", "code": code}})
+
+
+def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
+    """A whole answer as a stream, for a client that asked for one and an upstream
+    that did not listen."""
+    usage = document.pop("usage", None)
+    choices = [
+        {
+            "index": choice.get("index", 0),
+            "delta": choice.get("message", {}),
+            "finish_reason": choice.get("finish_reason"),
+        }
+        for choice in document.get("choices") or ()
+        if isinstance(choice, dict)
+    ]
+    chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
+    events = _event(chunk)
+    if wants_usage and usage is not None:
+        events += _event({**chunk, "choices": [], "usage": usage})
+    return events + DONE
