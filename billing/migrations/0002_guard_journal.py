@@ -24,7 +24,8 @@ def guard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
                     TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
             END
             $$ LANGUAGE plpgsql
-            """
+            """,
+            params=None,  # the percent sign is PL/pgSQL's
         )
     for table in TABLES:
         for verb in ("UPDATE", "DELETE"):
