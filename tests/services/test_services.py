@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+import httpx
 import psycopg
 import pytest
 import redis
 from django.db import connection
 
+from tests import cast
 from tests.services import commands
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway
@@ -64,8 +68,23 @@ def test_a_gateway_comes_back_at_the_same_address(gateway: GatewayFactory) -> No
     assert started.is_healthy()
 
 
-def test_the_live_gateway_asks_this_upstream(
+def test_a_call_goes_through_the_live_gateway_to_this_upstream(
     live_gateway: Gateway, upstream: Upstream
 ) -> None:
-    assert live_gateway.is_healthy()
-    assert live_gateway.environment["UPSTREAM_BASE_URL"] == upstream.url
+    owner = cast.make_user(f"{uuid4().hex}@example.com")
+    organization = cast.make_organization(f"Live {uuid4().hex[:8]}", owner)
+    _, secret = cast.make_key(organization, owner)
+
+    messages = [{"role": "user", "content": "credits=2"}]
+    reply = httpx.post(
+        f"{live_gateway.base_url}/chat/completions",
+        json={"model": "openai/gpt-4o-mini", "messages": messages},
+        headers={"authorization": f"Bearer {secret}"},
+        timeout=20,
+    )
+
+    assert reply.status_code == 200, reply.text
+    [entry] = upstream.journal
+    assert entry.headers["authorization"] == "Bearer upstream-secret-key"
+    assert upstream.total_credits() == 2
+    assert reply.headers["x-credits-charged"] == "2"
