@@ -45,7 +45,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Figures:
-    """Calls, latencies and CPU of the window; replies and errors of all the run."""
+    """Calls and CPU of the window; good replies and errors of the whole run."""
 
     calls: int
     seconds: float
@@ -187,14 +187,15 @@ class Connection(asyncio.Protocol):
 
     def count(self, now: float) -> None:
         run = self.run
-        run.replies += 1
         if self.received[9:12] != b"200":
             run.errors[self.received[9:12].decode() + ": " + self.excerpt()] += 1
         elif self.received.find(self.proof, self.body_at) < 0:
             run.errors["200 with a wrong body: " + self.excerpt()] += 1
-        elif run.is_counting:
-            run.latencies.append(now - self.sent_at)
-            run.first_bytes.append(self.first_byte_at - self.sent_at)
+        else:
+            run.replies += 1
+            if run.is_counting:
+                run.latencies.append(now - self.sent_at)
+                run.first_bytes.append(self.first_byte_at - self.sent_at)
 
     def excerpt(self) -> str:
         body = self.received[self.body_at :][:ERROR_EXCERPT_CHARS]
