@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def make_user(email: str, password: str | None = None) -> User:
-    """Without a password, for tests that sign in by `client.force_login`: no hashing."""
+    """Without a password for `client.force_login`, which costs no hashing."""
     return User.objects.create_user(email, password)
 
 

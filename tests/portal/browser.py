@@ -1,0 +1,48 @@
+"""A real browser: the machine's own Chromium, driven by Playwright.
+
+While it is open its event loop runs in this thread, and Django refuses the database
+there: make all rows before opening it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+ARGUMENTS = (
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def browsing(path: str, **options: Any) -> Iterator[BrowserContext]:
+    """A fresh profile; `options` are Playwright's of a new context."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        context = browser.new_context(**options)
+        yield context
+        context.close()
+        browser.close()
+
+
+def sign_in(page: Page, url: str, email: str, password: str) -> None:
+    page.goto(url)
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/o/**")
+
+
+def complaints(page: Page) -> list[str]:
+    """Collects what the console says from now on: blocked scripts, failed loads."""
+    found: list[str] = []
+    page.on("console", lambda message: found.append(message.text))
+    page.on("pageerror", lambda error: found.append(str(error)))
+    return found

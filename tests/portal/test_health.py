@@ -1,0 +1,29 @@
+"""What a watcher asks: is the process up, can it work."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import Client
+
+
+def test_up_says_ok_and_asks_no_database(client: Client) -> None:
+    answer = client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+def test_ready_when_the_database_answers(client: Client, db: None) -> None:
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_when_it_does_not(
+    client: Client, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OperationalError("password=secret")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(connection, "cursor", refuse)
+        answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert b"secret" not in answer.content

@@ -1,0 +1,64 @@
+"""Organizations: all of one is made, or nothing; every change names its actor."""
+
+from __future__ import annotations
+
+import pytest
+
+from billing.models import Account
+from portal import organizations
+from portal.errors import InvalidName
+from portal.models import AuditEvent, Organization, Role, User
+from tests.cast import actor_of, make_organization
+
+
+def test_a_new_organization_has_account_default_project_owner_and_audit_row(
+    alice: User,
+) -> None:
+    made = organizations.create("Rocket GmbH", owner=alice, actor=actor_of(alice))
+    assert made.slug == "rocket-gmbh"
+    assert made.account.balance_micros == 0
+    assert made.projects.get().is_default
+    assert made.memberships.get().role == Role.OWNER
+    event = AuditEvent.objects.get(organization=made)
+    assert (event.action, event.actor) == ("organization.create", alice)
+
+
+@pytest.mark.parametrize(
+    ("name", "slugs"),
+    [
+        ("Acme & Co", ["acme-co", "acme-co-2", "acme-co-3"]),
+        ("株式会社", ["organization", "organization-2", "organization-3"]),
+        ("x" * 100, ["x" * 60, "x" * 50 + "-2", "x" * 50 + "-3"]),
+        ("--", ["organization", "organization-2", "organization-3"]),
+    ],
+)
+def test_same_names_get_slugs_of_their_own(
+    alice: User, name: str, slugs: list[str]
+) -> None:
+    made = [make_organization(name, alice, credits=0).slug for _ in slugs]
+    assert made == slugs
+
+
+def test_a_refused_name_leaves_nothing(alice: User) -> None:
+    before = Account.objects.count()
+    with pytest.raises(InvalidName):
+        organizations.create("a\nb", owner=alice, actor=actor_of(alice))
+    assert Account.objects.count() == before
+    assert not Organization.objects.exists()
+
+
+def test_suspending_closes_the_account_and_reopening_opens_it(
+    organization: Organization, alice: User
+) -> None:
+    actor = actor_of(alice)
+    organizations.suspend(organization, reason="unpaid", actor=actor)
+    assert is_open(organization) is False
+    organizations.reopen(organization, actor=actor)
+    assert is_open(organization) is True
+    event = AuditEvent.objects.get(action="organization.suspend")
+    assert event.detail == {"reason": "unpaid"}
+    assert AuditEvent.objects.filter(action="organization.reopen").exists()
+
+
+def is_open(organization: Organization) -> bool:
+    return Account.objects.get(pk=organization.account_id).is_open

@@ -1,0 +1,187 @@
+"""Every page × everybody: whose it is opens it, all others learn nothing.
+
+A new route makes this fail until it is in the table: decide who may open it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from portal.models import ApiKey, Organization, Role, User
+from tests.cast import make_key, make_member, make_organization
+from tests.portal import pages
+
+PEOPLE = (
+    *("anonymous", "stranger", "owner", "admin", "developer"),
+    *("billing", "viewer"),
+)
+# name of the route: the status that each of PEOPLE gets for a GET. Routes of a key
+# are asked with a key that the owner made.
+EXPECTED = {
+    "home": (302, 302, 302, 302, 302, 302, 302),
+    "healthz": (200, 200, 200, 200, 200, 200, 200),
+    "readyz": (200, 200, 200, 200, 200, 200, 200),
+    "sign-in": (200, 302, 302, 302, 302, 302, 302),
+    "sign-out": (405, 405, 405, 405, 405, 405, 405),
+    "password": (302, 200, 200, 200, 200, 200, 200),
+    "overview": (302, 404, 200, 200, 200, 200, 200),
+    "keys": (302, 404, 200, 200, 200, 404, 404),
+    "key-create": (302, 404, 200, 200, 200, 404, 404),
+    "key-rotate": (302, 404, 200, 200, 404, 404, 404),
+    "key-revoke": (302, 404, 200, 200, 404, 404, 404),
+}
+# Routes of other layers have their tables beside their own tests.
+ELSEWHERE: frozenset[str] = frozenset()
+OF_AN_ORGANIZATION = ("overview", "keys", "key-create", "key-rotate", "key-revoke")
+OF_A_KEY = ("key-rotate", "key-revoke")
+
+
+def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from routes(pattern.url_patterns)
+        else:
+            yield pattern.name or str(pattern.pattern)
+
+
+def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
+    arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
+    if route in OF_A_KEY:
+        arguments.append(key_id or uuid4())
+    return reverse(route, args=arguments)
+
+
+@pytest.fixture
+def key(organization: Organization, alice: User) -> ApiKey:
+    return make_key(organization, alice)[0]
+
+
+@pytest.fixture
+def people(
+    organization: Organization, alice: User, bob: User, mallory: User
+) -> dict[str, User | None]:
+    others = {
+        role.value: make_member(organization, f"{role}@example.com", role)
+        for role in (Role.ADMIN, Role.BILLING, Role.VIEWER)
+    }
+    return {
+        "anonymous": None,
+        "stranger": mallory,
+        "owner": alice,
+        "developer": bob,
+        **others,
+    }
+
+
+def client_of(user: User | None) -> Client:
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def test_every_route_is_in_the_table() -> None:
+    assert set(routes(get_resolver().url_patterns)) == set(EXPECTED) | ELSEWHERE
+
+
+@pytest.mark.parametrize("route", EXPECTED)
+def test_who_may_open_a_page(
+    route: str, people: dict[str, User | None], key: ApiKey
+) -> None:
+    url = url_of(route, key_id=key.pk)
+    found = tuple(client_of(people[who]).get(url).status_code for who in PEOPLE)
+    assert found == EXPECTED[route]
+
+
+@pytest.mark.parametrize("route", OF_AN_ORGANIZATION)
+def test_a_foreign_organization_is_as_missing_as_a_missing_one(
+    route: str, mallory: User, key: ApiKey
+) -> None:
+    client = client_of(mallory)
+    foreign = client.get(url_of(route, "acme", key.pk))
+    missing = client.get(url_of(route, "nowhere", key.pk))
+    assert (foreign.status_code, missing.status_code) == (404, 404)
+    # Read as pages: the forms' CSRF tokens differ from answer to answer.
+    assert pages.read(foreign).text == pages.read(missing).text
+
+
+@pytest.mark.parametrize("route", OF_A_KEY)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_foreign_key_under_ones_own_organization_is_missing(
+    route: str, method: str, mallory: User, key: ApiKey
+) -> None:
+    client = client_of(mallory)
+    answer = getattr(client, method)(
+        url_of(route, "elsewhere", key.pk), {"overlap": "0"}
+    )
+    assert answer.status_code == 404
+    key.refresh_from_db()
+    assert not key.is_revoked
+
+
+@pytest.mark.parametrize("who", ["anonymous", "stranger", "billing", "viewer"])
+def test_those_without_the_right_change_nothing(
+    who: str, people: dict[str, User | None], key: ApiKey, organization: Organization
+) -> None:
+    client = client_of(people[who])
+    form = {
+        "name": "mine",
+        "project": organization.projects.get().pk,
+        "ticket": "t",
+        "overlap": "0",
+    }
+    for route in ("key-create", "key-rotate", "key-revoke"):
+        answer = client.post(url_of(route, key_id=key.pk), form)
+        assert answer.status_code == (302 if who == "anonymous" else 404)
+    assert organization.api_keys.get().revoked_at is None
+
+
+def test_a_developer_changes_their_own_key_only(
+    organization: Organization, bob: User, key: ApiKey
+) -> None:
+    own, _ = make_key(organization, bob)
+    client = client_of(bob)
+    assert client.post(url_of("key-revoke", key_id=key.pk)).status_code == 404
+    assert client.post(url_of("key-revoke", key_id=own.pk)).status_code == 302
+    own.refresh_from_db()
+    assert own.is_revoked
+
+
+def test_a_project_of_another_organization_cannot_be_chosen(
+    organization: Organization, alice: User, mallory: User
+) -> None:
+    foreign = Organization.objects.get(slug="elsewhere").projects.get()
+    answer = client_of(alice).post(
+        url_of("key-create"), {"name": "x", "project": foreign.pk, "ticket": "t"}
+    )
+    assert answer.status_code == 200
+    assert not ApiKey.objects.exists()
+
+
+def test_a_right_ends_with_the_membership(
+    organization: Organization, bob: User
+) -> None:
+    client = client_of(bob)
+    assert client.get(url_of("overview")).status_code == 200
+    bob.memberships.all().delete()
+    assert client.get(url_of("overview")).status_code == 404
+
+
+def test_a_disabled_person_is_signed_out(organization: Organization, bob: User) -> None:
+    client = client_of(bob)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    assert client.get(url_of("overview")).status_code == 302
+
+
+def test_the_switcher_lists_only_ones_own(
+    organization: Organization, alice: User, mallory: User
+) -> None:
+    make_organization("Second", alice, credits=0)
+    page = client_of(alice).get(url_of("overview")).content.decode()
+    assert "Second" in page
+    assert "Elsewhere" not in page
