@@ -250,10 +250,12 @@ class Book:
     def settle(self, order: Settle) -> Resolved:
         """Charge what was used: from the hold, then from what is available, and what
         is still missing is borne by the operator (`absorbed`), never by a negative
-        balance. Raises: UnknownHold."""
+        balance. Raises: UnknownHold, and ValueError for a negative price."""
         hold = self._resolvable(order.hold_id, order.account_id)
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
+        if order.usage.price_micros < 0:
+            raise ValueError(f"a negative price: {order.usage.price_micros}")
         price = scaled(order.usage.price_micros, hold.price_factor_ppm)
         # --- effects ---
         captured = min(price, hold.amount_micros)

@@ -75,22 +75,28 @@ def moment(value: datetime | None) -> str | None:
 
 
 def json(value: Any) -> str:
-    """The parameter for `rows` and `among`."""
-    return orjson.dumps(value).decode()
+    """The parameter for `rows` and `among`. Raises: ValueError for what no column
+    can hold, an integer beyond 64 bits or a lone surrogate."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:  # a TypeError
+        raise ValueError(str(error)) from error
 
 
 def run(sql: str, *parameters: Any) -> list[Row]:
     """Execute on the driver itself, prepared, inside the caller's transaction.
 
     Django's cursor would rewrite placeholders and, on PostgreSQL, paste the values
-    into the text, which defeats prepared statements.
+    into the text, which defeats prepared statements. Raises: Django's DatabaseError
+    and its kinds, never the driver's.
     """
     driver = connection.connection
-    if is_postgres():
-        with psycopg.Cursor(driver) as cursor:
-            cursor.execute(sql, parameters, prepare=True)
-            return cursor.fetchall() if cursor.description else []
-    found: list[Row] = driver.execute(sql, parameters).fetchall()
+    with connection.wrap_database_errors:
+        if is_postgres():
+            with psycopg.Cursor(driver) as cursor:
+                cursor.execute(sql, parameters, prepare=True)
+                return cursor.fetchall() if cursor.description else []
+        found: list[Row] = driver.execute(sql, parameters).fetchall()
     return found
 
 

@@ -36,7 +36,16 @@ def commit(orders: Sequence[Order]) -> list[Outcome]:
         if len(orders) == 1:
             logger.exception("an order was rejected: %s", type(orders[0]).__name__)
             return [errors.LedgerError(str(error))]
-    return [outcome for order in orders for outcome in commit([order])]
+    return [_commit_alone(order) for order in orders]
+
+
+def _commit_alone(order: Order) -> Outcome:
+    """One order of a batch that failed. Those before it stand, so that the database
+    is gone now is this order's outcome, not the batch's."""
+    try:
+        return commit([order])[0]
+    except errors.BooksUnavailable as error:
+        return error
 
 
 def _commit(orders: Sequence[Order]) -> list[Outcome]:

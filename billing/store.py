@@ -78,7 +78,7 @@ def _may_overrun(book: Book, order: Order) -> bool:
         return False
     hold = book.holds.get(order.hold_id)
     if hold is None:
-        return False
+        return True  # it may be placed by the same batch
     # Compared without rounding: true a little too often is harmless.
     price_ppm = order.usage.price_micros * hold.price_factor_ppm
     return price_ppm > hold.amount_micros * 1_000_000
