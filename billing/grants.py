@@ -9,7 +9,7 @@ from django.db import transaction
 
 from billing import clock, errors, store
 from billing.book import Book
-from billing.models import Grant, Transfer
+from billing.models import Account, Grant, Transfer
 from billing.models.account import AccountKind
 from billing.models.grant import GrantSource
 from billing.models.transfer import TransferKind
@@ -41,6 +41,8 @@ def issue(
     with transaction.atomic():
         book = Book(now)
         store.lock_accounts(book, {account_id})
+        if account_id not in book.accounts:
+            raise Account.DoesNotExist(account_id)
         issuance = store.lock_system_account(book, AccountKind.ISSUANCE)
         if earlier := Transfer.objects.filter(reference=f"grant:{reference}").first():
             if earlier.fingerprint != fingerprint:

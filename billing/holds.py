@@ -17,7 +17,16 @@ from billing import clock, ledger
 from billing.models import Hold, Lease
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
-from billing.orders import Doubt, Order, Outcome, Place, Release, Settle, Usage
+from billing.orders import (
+    Doubt,
+    Order,
+    Outcome,
+    Place,
+    Release,
+    Resolved,
+    Settle,
+    Usage,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +101,12 @@ def _doubts_older_than(age: timedelta) -> Iterable[Hold]:
 
 
 def _apply(orders: Iterable[Order]) -> int:
+    """How many holds this sweep itself changed."""
     waiting = list(orders)
+    changed = 0
     for start in range(0, len(waiting), SWEEP_BATCH):
         # Another sweep, or the call itself, may have been faster: the ledger reads
         # each hold again under lock, and answers the slower one with a repeat.
-        ledger.commit(waiting[start : start + SWEEP_BATCH])
-    return len(waiting)
+        for outcome in ledger.commit(waiting[start : start + SWEEP_BATCH]):
+            changed += isinstance(outcome, Resolved) and not outcome.repeat
+    return changed
