@@ -56,8 +56,8 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
 
 
 def end_group(process: subprocess.Popen[bytes], *, seconds_max: float = 10) -> int:
-    """Ask it to end, then make it; the exit code."""
-    signal_group(process, signal.SIGTERM)
+    """Ask it to end, as a supervisor does, then make all its group; the exit code."""
+    process.terminate()
     try:
         return process.wait(seconds_max)
     except subprocess.TimeoutExpired:
