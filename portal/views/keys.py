@@ -42,9 +42,14 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": shown, "rows": rows_of(tenant, list(shown))}
+    return page.show(request, tenant, "keys/list.html", context, current="keys")
+
+
+def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
     now = timezone.now()
     last_used = reports.last_used([key.spender_id for key in shown])
-    rows = [
+    return [
         {
             "key": key,
             "state": state_of(key, keys.is_active(key, now)),
@@ -53,13 +58,6 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         }
         for key in shown
     ]
-    return page.show(
-        request,
-        tenant,
-        "keys/list.html",
-        {"page": shown, "rows": rows},
-        current="keys",
-    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -14,6 +14,7 @@ from tests.cast import PASSWORD, make_call, make_key, make_organization, make_us
 from tests.portal import browser
 from tests.services.gateway import Gateway
 
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
 
 
@@ -31,8 +32,7 @@ def workshop(carol: User) -> Organization:
 def test_from_sign_in_to_a_key_and_its_end(
     live_gateway: Gateway, carol: User, workshop: Organization, chromium: str
 ) -> None:
-    permissions = ["clipboard-read", "clipboard-write"]
-    with browser.browsing(chromium, permissions=permissions) as context:
+    with browser.browsing(chromium, permissions=CLIPBOARD) as context:
         page = context.new_page()
         said = browser.complaints(page)
         browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
@@ -103,10 +103,10 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     make_organization(f"A rather long name of a second one {width}", carol, credits=0)
     key, _ = make_key(workshop, carol, "a key with a rather long name, as people do")
     make_call(key, model="a-model-with-a-name-that-does-not-want-to-end/v1-preview")
-    slug, viewport = workshop.slug, {"width": width, "height": 800}
+    viewport, home = {"width": width, "height": 800}, f"/o/{workshop.slug}/"
     paths = (
-        *(f"/o/{slug}/", f"/o/{slug}/keys/", f"/o/{slug}/keys/new"),
-        *(f"/o/{slug}/keys/{key.pk}/{verb}" for verb in ("rotate", "revoke")),
+        *(home, f"{home}keys/", f"{home}keys/new"),
+        *(f"{home}keys/{key.pk}/{verb}" for verb in ("rotate", "revoke")),
         *("/account/password", "/nowhere"),
     )
     with browser.browsing(chromium, color_scheme=scheme, viewport=viewport) as context:
@@ -116,16 +116,17 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
         browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
         for path in paths:
             page.goto(live_gateway.url + path)
-            for summary in page.locator("summary").all():
-                summary.click()
             check(page, width)
-        page.goto(f"{live_gateway.url}/o/{slug}/keys/new")
+        page.goto(f"{live_gateway.url}{home}keys/new")
         page.get_by_label("Name").fill("laptop")
         page.get_by_role("button", name="Create key").click()
         check(page, width)
 
 
 def check(page: Page, width: int) -> None:
+    """With everything unfolded."""
+    for summary in page.locator("summary").all():
+        summary.click()
     found = Axe().run(page)
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
     assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -1,0 +1,44 @@
+"""The audit trail: who, from where, and only together with the change."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from django.test import RequestFactory
+
+from portal import audit, sign_in_attempts
+from portal.models import AuditEvent, Organization, User
+from tests.cast import actor_of
+
+
+@pytest.mark.parametrize(
+    ("peer", "known"),
+    [
+        ("198.51.100.4", "198.51.100.4"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("", None),
+        ("unix:", None),
+    ],
+)
+def test_the_address_is_the_peers(peer: str, known: str | None) -> None:
+    request = RequestFactory().get(
+        "/", REMOTE_ADDR=peer, headers={"x-forwarded-for": "10.0.0.1"}
+    )
+    assert audit.address_of(request) == known
+
+
+def test_an_event_outlives_the_person(organization: Organization, alice: User) -> None:
+    with transaction.atomic():
+        audit.record("test.act", actor=actor_of(alice), organization=organization)
+    organization.memberships.all().delete()
+    alice.delete()
+    event = AuditEvent.objects.get(action="test.act")
+    assert (event.actor, event.actor_label) == (None, "alice@example.com")
+
+
+def test_a_count_that_ends_between_two_steps_does_not_fail_the_sign_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cache, "add", lambda *_: False)
+    assert sign_in_attempts.allow("198.51.100.4", "carol@example.com")
