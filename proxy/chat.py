@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from billing.pricing import Units
 from proxy import contract
 from proxy.calls import Call
@@ -49,7 +47,7 @@ def read(document: dict[str, Any]) -> Call:
     # Written into the body even when absent: an upper bound that only we know of
     # would be no bound.
     body["max_tokens"] = asked or COMPLETION_TOKENS_DEFAULT
-    content = orjson.dumps(body)
+    content = contract.write(body)
     images, image_bytes = _images(body["messages"])
     # Everything that goes out is counted, known field or not: what the upstream
     # might read is part of the bound. Images have a price of their own.
@@ -59,7 +57,7 @@ def read(document: dict[str, Any]) -> Call:
     return Call(
         operation=OPERATION,
         path=PATH,
-        model=body["model"],
+        model=contract.model_name(body),
         content=content,
         most=Units(
             prompt_tokens=text_bytes + TOKENS_PER_MESSAGE_MOST * messages,

@@ -16,6 +16,7 @@ import orjson
 
 from proxy.errors import invalid
 
+MODEL_LENGTH_MAX = 200
 DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
 
 
@@ -68,6 +69,31 @@ def check(document: dict[str, Any], schema: str) -> None:
         raise invalid(f"{where}{error.message}", param=param) from None
     except ValueError as error:  # an integer too large for any schema
         raise invalid(str(error)) from None
+
+
+def write(document: dict[str, Any]) -> bytes:
+    """The body as it is forwarded: our own JSON, never the client's bytes.
+
+    Raises: GatewayError (400) for a number that not every JSON parser can hold.
+    """
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise invalid(f"The body cannot be forwarded: {error}") from None
+
+
+def model_name(document: dict[str, Any]) -> str:
+    """The model, which is a name that the books can keep.
+
+    Raises: GatewayError (400).
+    """
+    name: str = document["model"]
+    if not name or len(name) > MODEL_LENGTH_MAX or not name.isprintable():
+        raise invalid(
+            f"model must be 1 to {MODEL_LENGTH_MAX} printable characters.",
+            param="model",
+        )
+    return name
 
 
 def whole_number(

@@ -12,8 +12,6 @@ import sys
 from array import array
 from typing import Any
 
-import orjson
-
 from billing.pricing import Units
 from proxy import contract
 from proxy.calls import Call, same_reply
@@ -47,8 +45,8 @@ def read(document: dict[str, Any]) -> Call:
     return Call(
         operation=OPERATION,
         path=PATH,
-        model=body["model"],
-        content=orjson.dumps(body),
+        model=contract.model_name(body),
+        content=contract.write(body),
         most=Units(prompt_tokens=text_bytes + TOKENS_PER_INPUT_MOST * len(texts)),
         least=Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)),
         renders=wants_base64,
