@@ -45,6 +45,8 @@ class AsyncAPIView(APIView):
     """A gateway view; handlers are coroutines and `request.auth` is an Identity."""
 
     content_negotiation_class = AcceptAnything
+    # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
+    http_method_names = ["get", "head", "post"]
 
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
