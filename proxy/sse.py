@@ -67,7 +67,12 @@ def _event_end(buffer: bytes, start: int) -> int:
 
 def parse(raw: bytes) -> Event:
     """The event in `raw`; comments and other fields than `data` carry no data."""
-    if raw.startswith(b"data: ") and raw.count(b"\n") == 2 and b"\r" not in raw:
+    if (
+        raw.startswith(b"data: ")
+        and raw.endswith(b"\n\n")
+        and raw.count(b"\n") == 2
+        and b"\r" not in raw
+    ):
         return Event(raw, raw[6:-2])
     lines = []
     for line in LINE_END.split(raw):
