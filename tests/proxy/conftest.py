@@ -1,0 +1,79 @@
+"""Gateways and customers for the gateway's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from billing import verification
+from tests.proxy.customers import Customer
+from tests.services.environment import UPSTREAM_API_KEY
+from tests.services.fixtures import GATEWAYS
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream
+
+Customers: TypeAlias = Callable[..., Customer]
+
+# Small limits, so that reaching them takes a second.
+IMPATIENT = {
+    "UPSTREAM_CONNECT_SECONDS": "1",
+    "UPSTREAM_IDLE_SECONDS": "1",
+    "UPSTREAM_REPLY_BYTES_MAX": "100000",
+    "GATEWAY_BODY_BYTES_MAX": "100000",
+    "GATEWAY_BODY_SECONDS_MAX": "1",
+    "DRAIN_SECONDS": "1",
+}
+
+
+@pytest.fixture
+def customers(committed_db: None) -> Iterator[Customers]:
+    """`customers(credits=5)` makes one more."""
+    with ExitStack() as stack:
+        yield lambda **options: Customer(stack, **options)
+
+
+@pytest.fixture
+def customer(customers: Customers) -> Customer:
+    """A customer with more credits than a test can spend."""
+    return customers()
+
+
+@pytest.fixture(scope="session")
+def session_impatient_gateway(
+    django_db_setup: None, upstream_server: Upstream, services_folder: Path
+) -> Iterator[Gateway]:
+    """The gateway behind `impatient_gateway`; tests don't use it directly."""
+    environment = {
+        "UPSTREAM_BASE_URL": upstream_server.url,
+        "UPSTREAM_API_KEY": UPSTREAM_API_KEY,
+        **IMPATIENT,
+    }
+    gateway = Gateway(folder=services_folder, environment=environment)
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def impatient_gateway(
+    session_impatient_gateway: Gateway,
+    committed_db: None,
+    upstream: Upstream,
+    request: pytest.FixtureRequest,
+) -> Gateway:
+    """A running gateway whose limits are reached within a second; shared."""
+    if not session_impatient_gateway.is_running:
+        session_impatient_gateway.start()
+    request.node.stash.setdefault(GATEWAYS, []).append(session_impatient_gateway)
+    return session_impatient_gateway
+
+
+@pytest.fixture
+def clean_books(committed_db: None) -> Iterator[None]:
+    """After the test, the ledger proves itself."""
+    yield
+    report = verification.verify()
+    assert report.ok, report.findings
