@@ -111,7 +111,8 @@ class Exchange:
         )
         usage = replace(
             usage,
-            upstream_id=upstream_id[:128],
+            # Whatever the upstream calls it, the books must be able to keep it.
+            upstream_id="".join(filter(str.isprintable, upstream_id[:128])),
             streamed=self.call.stream,
             duration_ms=self._elapsed_ms(),
         )
