@@ -80,6 +80,9 @@ class Client:
             response = await self._client.send(request, stream=True)
         except httpx.TransportError as error:
             raise _fault(error) from error
+        except aiohttp.ClientError as error:
+            # What came back is no HTTP; the transport has no name for that.
+            raise Ambiguous("upstream_not_http") from error
         return Reply(response)
 
     async def aclose(self) -> None:
