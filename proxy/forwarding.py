@@ -16,6 +16,7 @@ from billing.errors import LedgerError
 from proxy import customer_usage, upstream
 from proxy.errors import INVALID, RATE, SERVER, GatewayError
 from proxy.exchange import Exchange
+from proxy.secrecy import scrubbed, without_key
 from proxy.streaming import as_events, stream_reply
 from proxy.upstream import Ambiguous, NotSent, Reply
 
@@ -73,7 +74,7 @@ def _document(reply: Reply, content: bytes) -> dict[str, Any]:
     if "json" not in reply.content_type:
         raise Ambiguous("upstream_not_json")
     try:
-        document = orjson.loads(content)
+        document = orjson.loads(scrubbed(content))
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):
@@ -116,8 +117,9 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
     except Ambiguous:
         content = b""
     status = reply.status
-    if status in (500, 502, 504) or 200 < status < 300:
-        # It may have worked, and charged, before it failed.
+    if (status >= 500 and status != 503) or 200 < status < 300:
+        # It may have worked, and charged, before it failed (or a proxy before it
+        # did: 520 to 524).
         await exchange.doubt(f"upstream_{status}")
         return ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
@@ -159,19 +161,16 @@ def _retry_after(reply: Reply) -> int:
 
 
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:
-    """Message, code and param of the upstream's error, without our own key."""
+    """Message, code and param of the upstream's error."""
     try:
         error = orjson.loads(content)["error"]
         message, code, param = error["message"], error.get("code"), error.get("param")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return "The upstream refused the request.", "upstream_refused", None
-    text = str(message)[:MESSAGE_LENGTH_MAX].replace(
-        settings.UPSTREAM_API_KEY, "[redacted]"
-    )
     return (
-        text,
-        code[:64] if isinstance(code, str) else "upstream_refused",
-        param[:64] if isinstance(param, str) else None,
+        without_key(str(message))[:MESSAGE_LENGTH_MAX],
+        without_key(code)[:64] if isinstance(code, str) else "upstream_refused",
+        without_key(param)[:64] if isinstance(param, str) else None,
     )
 
 

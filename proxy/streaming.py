@@ -22,7 +22,8 @@ from billing.pricing import Units
 from proxy import customer_usage
 from proxy.chat import delivered_tokens
 from proxy.exchange import Exchange
-from proxy.sse import Event, EventTooLarge, Splitter
+from proxy.secrecy import scrubbed
+from proxy.sse import Event, EventTooLarge, Splitter, parse
 from proxy.upstream import Ambiguous, Reply
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,8 @@ class Relay:
             self.close()
 
     async def finish(self) -> None:
-        self.is_finished = True
         await self.put(None)
+        self.is_finished = True
 
     def close(self) -> None:
         """The client is gone, or has everything."""
@@ -162,6 +163,8 @@ class StreamedCall:
     async def _take(self, event: Event) -> None:
         if self._is_done:
             return  # nothing counts after the end
+        if (shown_bytes := scrubbed(event.raw)) is not event.raw:
+            event = parse(shown_bytes)
         if event.data == b"[DONE]":
             self._is_done = True
             return
@@ -211,8 +214,9 @@ class StreamedCall:
             if type(before) is int:
                 if type(credits) is not int or credits < 0:
                     return
-                if credits < before:
-                    self.exchange.flags.append("usage_decreased")
+                flags = self.exchange.flags
+                if credits < before and "usage_decreased" not in flags:
+                    flags.append("usage_decreased")
         self._report = usage
 
     # --- the end -------------------------------------------------------------------
@@ -305,13 +309,14 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     """A whole answer as a stream, for a client that asked for one and an upstream
     that did not listen."""
     usage = document.pop("usage", None)
+    answers = document.get("choices")
     choices = [
         {
             "index": choice.get("index", 0),
             "delta": choice.get("message", {}),
             "finish_reason": choice.get("finish_reason"),
         }
-        for choice in document.get("choices") or ()
+        for choice in (answers if isinstance(answers, list) else ())
         if isinstance(choice, dict)
     ]
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
