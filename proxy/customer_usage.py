@@ -10,7 +10,9 @@ from typing import Any
 
 from billing.amounts import whole_credits
 from billing.book import PPM, scaled
-from billing.orders import CREDIT
+from billing.orders import AMOUNT_MICROS_MAX, CREDIT
+
+CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 
 
 def priced(usage: Any, factor_ppm: int) -> Any:
@@ -19,7 +21,7 @@ def priced(usage: Any, factor_ppm: int) -> Any:
         return usage
     shown = dict(usage)
     credits = shown.get("credits_used")
-    if type(credits) is not int:
+    if type(credits) is not int or credits > CREDITS_MAX:
         shown.pop("credits_used", None)
         shown.pop("credits_breakdown", None)
         return shown

@@ -65,10 +65,14 @@ def _refuse_token_ids(texts: Any) -> None:
 
 def pack(document: dict[str, Any]) -> dict[str, Any]:
     """The reply with its vectors as base64 of little-endian 32-bit floats."""
-    for item in document.get("data") or ():
-        vector = item.get("embedding")
+    items = document.get("data")
+    for item in items if isinstance(items, list) else ():
+        vector = item.get("embedding") if isinstance(item, dict) else None
         if isinstance(vector, list):
-            numbers = array("f", vector)
+            try:
+                numbers = array("f", vector)
+            except (TypeError, OverflowError):
+                continue  # no numbers: the call is charged, so show what came
             if sys.byteorder == "big":
                 numbers.byteswap()
             item["embedding"] = base64.b64encode(numbers.tobytes()).decode()
