@@ -49,9 +49,8 @@ def among(column: str, kind: str) -> str:
     """`column` is one of a JSON list given as the parameter."""
     if is_postgres():
         listed = f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
-    else:
-        listed = "SELECT value FROM json_each(?)"
-    return f"{column} IN ({listed})"
+        return f"{column} = ANY(ARRAY({listed}))"
+    return f"{column} IN (SELECT value FROM json_each(?))"
 
 
 def for_update() -> str:
@@ -83,21 +82,53 @@ def json(value: Any) -> str:
         raise ValueError(str(error)) from error
 
 
-def run(sql: str, *parameters: Any) -> list[Row]:
-    """Execute on the driver itself, prepared, inside the caller's transaction.
+Statement = tuple[Any, ...]  # its text, then its parameters
 
-    Django's cursor would rewrite placeholders and, on PostgreSQL, paste the values
-    into the text, which defeats prepared statements. Raises: Django's DatabaseError
-    and its kinds, never the driver's.
+
+def run(sql: str, *parameters: Any) -> list[Row]:
+    """The rows of one statement; see `run_all`."""
+    return run_all([(sql, *parameters)])[0]
+
+
+def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
+    """Execute in order, inside the caller's transaction; the rows of each.
+
+    On the driver itself and prepared: Django's cursor would rewrite placeholders
+    and, on PostgreSQL, paste the values into the text. There all statements travel
+    in one round trip, and each still sees what was committed when it began.
     """
     driver = connection.connection
-    with connection.wrap_database_errors:
-        if is_postgres():
-            with psycopg.Cursor(driver) as cursor:
-                cursor.execute(sql, parameters, prepare=True)
-                return cursor.fetchall() if cursor.description else []
-        found: list[Row] = driver.execute(sql, parameters).fetchall()
+    if is_postgres():
+        return _run_pipelined(driver, statements)
+    return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
+
+
+def _run_pipelined(
+    driver: psycopg.Connection[Row], statements: Sequence[Statement]
+) -> list[list[Row]]:
+    cursors = []
+    with driver.pipeline():
+        for sql, *parameters in statements:
+            cursor = psycopg.Cursor(driver)
+            cursor.execute(sql, parameters, prepare=True)
+            cursors.append(cursor)
+    found = []
+    for cursor in cursors:
+        found.append(cursor.fetchall() if cursor.description else [])
+        cursor.close()
     return found
+
+
+# A prepared statement keeps its plan. Made while a table was small, that would be a
+# plan that reads the whole of it; these statements know their rows by key, always.
+# Compiling them (JIT) would take longer than running them.
+PLAN_BY_KEY = (
+    "SELECT set_config('enable_seqscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), "
+    "set_config('enable_mergejoin', 'off', true), "
+    "set_config('jit', 'off', true), "
+    "set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
 
 
 def hex_id(value: Any) -> str:

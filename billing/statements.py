@@ -109,9 +109,7 @@ def _updates() -> dict[str, str]:
     }
 
 
-def _insert(
-    table: str, columns: dict[str, tuple[str, str]], stamp: str = "", tail: str = ""
-) -> str:
+def _insert(table: str, columns: Columns, stamp: str = "", tail: str = "") -> str:
     """INSERT … SELECT; `columns` maps table columns to (row's name, type), and
     `stamp` is a time column that the statement's second parameter fills."""
     targets = ", ".join([*columns, *([stamp] if stamp else [])])
@@ -123,91 +121,109 @@ def _insert(
     return f"{source} INSERT INTO {table} ({targets}) SELECT {values} FROM r {tail}"
 
 
+Columns = dict[str, tuple[str, str]]  # table's column → (name in the row, type)
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Rows that are written; `stamp` is a time column, filled by a parameter."""
+
+    table: str
+    columns: Columns
+    stamp: str = ""
+
+
+INSERTS = {
+    "insert_holds": Insert(
+        "billing_hold",
+        {
+            "id": ("id", "uuid"),
+            "account_id": ("account", "int"),
+            "spender_id": ("spender", "int"),
+            "state": ("state", "text"),
+            "amount_micros": ("amount", "int"),
+            "price_factor_ppm": ("factor", "int"),
+            "operation": ("operation", "text"),
+            "model": ("model", "text"),
+            "lease_id": ("lease", "uuid"),
+            "due_at": ("due", "time"),
+            "reason": ("reason", "text"),
+        },
+        stamp="placed_at",
+    ),
+    "insert_pins": Insert(
+        "billing_holdlot",
+        {
+            "hold_id": ("hold", "uuid"),
+            "grant_id": ("lot", "int"),
+            "amount_micros": ("amount", "int"),
+            "rank": ("rank", "int"),
+        },
+    ),
+    "insert_transfers": Insert(
+        "billing_transfer",
+        {
+            "id": ("id", "uuid"),
+            "kind": ("kind", "text"),
+            "source_id": ("source", "int"),
+            "destination_id": ("destination", "int"),
+            "amount_micros": ("amount", "int"),
+            "reference": ("reference", "text"),
+            "fingerprint": ("fingerprint", "text"),
+            "hold_id": ("hold", "uuid"),
+        },
+        stamp="created_at",
+    ),
+    "insert_entries": Insert(
+        "billing_entry",
+        {
+            "account_id": ("account", "int"),
+            "version": ("v", "int"),
+            "transfer_id": ("transfer", "uuid"),
+            "amount_micros": ("amount", "int"),
+            "balance_after_micros": ("after", "int"),
+        },
+        stamp="created_at",
+    ),
+    "insert_usage": Insert(
+        "billing_usagerecord",
+        {
+            "hold_id": ("hold", "uuid"),
+            "account_id": ("account", "int"),
+            "spender_id": ("spender", "int"),
+            "operation": ("operation", "text"),
+            "model": ("model", "text"),
+            "basis": ("basis", "text"),
+            "upstream_micros": ("upstream", "int"),
+            "price_micros": ("price", "int"),
+            "charged_micros": ("charged", "int"),
+            "absorbed_micros": ("absorbed", "int"),
+            "prompt_tokens": ("prompt", "int"),
+            "completion_tokens": ("completion", "int"),
+            "upstream_id": ("upstream_id", "text"),
+            "streamed": ("streamed", "bool"),
+            "duration_ms": ("duration", "int"),
+            "flags": ("flags", "text"),
+        },
+        stamp="settled_at",
+    ),
+    "insert_components": Insert(
+        "billing_usagecomponent",
+        {
+            "usage_id": ("hold", "uuid"),
+            "name": ("name", "text"),
+            "upstream_micros": ("micros", "int"),
+        },
+    ),
+}
+
+
 def _inserts() -> dict[str, str]:
-    return {
-        "insert_holds": _insert(
-            "billing_hold",
-            {
-                "id": ("id", "uuid"),
-                "account_id": ("account", "int"),
-                "spender_id": ("spender", "int"),
-                "state": ("state", "text"),
-                "amount_micros": ("amount", "int"),
-                "price_factor_ppm": ("factor", "int"),
-                "operation": ("operation", "text"),
-                "model": ("model", "text"),
-                "lease_id": ("lease", "uuid"),
-                "due_at": ("due", "time"),
-                "reason": ("reason", "text"),
-            },
-            stamp="placed_at",
-        ),
-        "insert_pins": _insert(
-            "billing_holdlot",
-            {
-                "hold_id": ("hold", "uuid"),
-                "grant_id": ("lot", "int"),
-                "amount_micros": ("amount", "int"),
-                "rank": ("rank", "int"),
-            },
-        ),
-        "insert_transfers": _insert(
-            "billing_transfer",
-            {
-                "id": ("id", "uuid"),
-                "kind": ("kind", "text"),
-                "source_id": ("source", "int"),
-                "destination_id": ("destination", "int"),
-                "amount_micros": ("amount", "int"),
-                "reference": ("reference", "text"),
-                "fingerprint": ("fingerprint", "text"),
-                "hold_id": ("hold", "uuid"),
-            },
-            stamp="created_at",
-        ),
-        "insert_entries": _insert(
-            "billing_entry",
-            {
-                "account_id": ("account", "int"),
-                "version": ("v", "int"),
-                "transfer_id": ("transfer", "uuid"),
-                "amount_micros": ("amount", "int"),
-                "balance_after_micros": ("after", "int"),
-            },
-            stamp="created_at",
-        ),
-        "insert_usage": _insert(
-            "billing_usagerecord",
-            {
-                "hold_id": ("hold", "uuid"),
-                "account_id": ("account", "int"),
-                "spender_id": ("spender", "int"),
-                "operation": ("operation", "text"),
-                "model": ("model", "text"),
-                "basis": ("basis", "text"),
-                "upstream_micros": ("upstream", "int"),
-                "price_micros": ("price", "int"),
-                "charged_micros": ("charged", "int"),
-                "absorbed_micros": ("absorbed", "int"),
-                "prompt_tokens": ("prompt", "int"),
-                "completion_tokens": ("completion", "int"),
-                "upstream_id": ("upstream_id", "text"),
-                "streamed": ("streamed", "bool"),
-                "duration_ms": ("duration", "int"),
-                "flags": ("flags", "text"),
-            },
-            stamp="settled_at",
-        ),
-        "insert_components": _insert(
-            "billing_usagecomponent",
-            {
-                "usage_id": ("hold", "uuid"),
-                "name": ("name", "text"),
-                "upstream_micros": ("micros", "int"),
-            },
-        ),
-        "upsert_rollups": _upsert_rollups(),
+    texts = {
+        name: _insert(insert.table, insert.columns, insert.stamp)
+        for name, insert in INSERTS.items()
     }
+    return texts | {"upsert_rollups": _upsert_rollups()}
 
 
 ROLLUP_FIGURES = (

@@ -12,65 +12,90 @@ from datetime import datetime
 from typing import Any
 
 from billing import dialect
-from billing.book import AccountRow, Book, HoldRow, LotRow
+from billing.book import Book
 from billing.models.account import AccountKind
 from billing.orders import Order, Place, Settle
+from billing.rows import (
+    AccountRow,
+    EntryRow,
+    HoldRow,
+    LotRow,
+    TransferRow,
+    UsageRow,
+)
 from billing.statements import ROLLUP_FIGURES, statements
 
 
 def load(orders: Iterable[Order], now: datetime) -> Book:
     """Lock what `orders` touch and read it. Must run inside a transaction."""
     orders = list(orders)
-    book = Book(now)
-    lock_accounts(book, {order.account_id for order in orders})
-    _read_holds(book, [order.hold_id for order in orders])
-    _read_spenders(
-        book, {order.spender_id for order in orders if isinstance(order, Place)}, now
+    sql, moment = statements(), dialect.moment(now)
+    accounts = dialect.json(sorted({order.account_id for order in orders}))
+    holds = dialect.json([order.hold_id for order in orders])
+    spenders = dialect.json(
+        [order.spender_id for order in orders if isinstance(order, Place)]
     )
-    read_lots(book, now)
+    # Locks first; each statement after them sees what is committed by then.
+    found = dialect.run_all(
+        [
+            *_preparation(),
+            (sql.lock_accounts, accounts, accounts),
+            (sql.read_lots, moment, accounts),
+            (sql.read_holds, holds),
+            (sql.read_pins, holds),
+            (sql.read_spenders, spenders, moment),
+        ]
+    )[-5:]
+    book = Book(now)
+    _take_accounts(book, found[0])
+    _take_lots(book, found[1])
+    _take_holds(book, found[2], found[3])
+    book.open_spenders = {row[0]: row[1] for row in found[4]}
     if any(_may_overrun(book, order) for order in orders):
         lock_system_account(book, AccountKind.ABSORBED)
     return book
 
 
+def _preparation() -> list[dialect.Statement]:
+    return [(dialect.PLAN_BY_KEY,)] if dialect.is_postgres() else []
+
+
 def lock_accounts(book: Book, account_ids: set[int]) -> None:
     """Lock organizations' accounts and their usage accounts, in id order."""
     ids = dialect.json(sorted(account_ids))
-    for row in dialect.run(statements().lock_accounts, ids, ids):
-        book.accounts[row[0]] = AccountRow(*row[:2], bool(row[2]), *row[3:])
+    _take_accounts(book, dialect.run(statements().lock_accounts, ids, ids))
 
 
 def lock_system_account(book: Book, kind: AccountKind) -> AccountRow:
     """Lock one of the operator's own accounts; always after organizations'."""
-    row = dialect.run(statements().lock_system_account, kind.value)[0]
-    account = AccountRow(*row[:2], bool(row[2]), *row[3:])
-    book.accounts[account.id] = account
-    return account
+    rows = dialect.run(statements().lock_system_account, kind.value)
+    _take_accounts(book, rows)
+    return book.system_account(kind)
 
 
 def read_lots(book: Book, now: datetime) -> None:
     """Read the locked accounts' lots in burn order."""
     ids = dialect.json(list(book.accounts))
-    for row in dialect.run(statements().read_lots, dialect.moment(now), ids):
+    _take_lots(book, dialect.run(statements().read_lots, dialect.moment(now), ids))
+
+
+def _take_accounts(book: Book, rows: list[dialect.Row]) -> None:
+    for row in rows:
+        book.accounts[row[0]] = AccountRow(*row[:2], bool(row[2]), *row[3:])
+
+
+def _take_lots(book: Book, rows: list[dialect.Row]) -> None:
+    for row in rows:
         lot = LotRow(*row[:4], bool(row[4]))
         book.lots.setdefault(lot.account_id, []).append(lot)
 
 
-def _read_holds(book: Book, hold_ids: list[str]) -> None:
-    ids = dialect.json(hold_ids)
-    for row in dialect.run(statements().read_holds, ids):
+def _take_holds(book: Book, rows: list[dialect.Row], pins: list[dialect.Row]) -> None:
+    for row in rows:
         hold = HoldRow(dialect.hex_id(row[0]), *row[1:])
         book.holds[hold.id] = hold
-    if book.holds:
-        for hold_id, grant_id, amount in dialect.run(statements().read_pins, ids):
-            book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
-
-
-def _read_spenders(book: Book, spender_ids: set[int], now: datetime) -> None:
-    if spender_ids:
-        ids = dialect.json(list(spender_ids))
-        found = dialect.run(statements().read_spenders, ids, dialect.moment(now))
-        book.open_spenders = {row[0]: row[1] for row in found}
+    for hold_id, grant_id, amount in pins:
+        book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
 
 
 def _may_overrun(book: Book, order: Order) -> bool:
@@ -86,149 +111,125 @@ def _may_overrun(book: Book, order: Order) -> bool:
 
 def save(book: Book) -> None:
     """Write every change of the batch. Must run in the transaction of `load`."""
-    now = dialect.moment(book.now)
-    _write_accounts(book)
-    _write_lots(book)
-    _write_holds(book, now)
-    _write_journal(book, now)
-    _write_usage(book, now)
+    sql, now = statements(), dialect.moment(book.now)
+    hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
+    new = [hold for hold in book.holds.values() if hold.is_new]
+    writes: list[tuple[str, list[dict[str, Any]], tuple[Any, ...]]] = [
+        (sql.update_accounts, _account_rows(book), ()),
+        (sql.update_lots, _lot_rows(book), ()),
+        (sql.insert_holds, [_hold_row(hold) for hold in new], (now,)),
+        (sql.insert_pins, [row for hold in new for row in _pin_rows(hold)], ()),
+        (sql.update_holds, _changed_hold_rows(book), (now,)),
+        (sql.insert_transfers, [_transfer_row(t) for t in book.transfers], (now,)),
+        (sql.insert_entries, [_entry_row(entry) for entry in book.entries], (now,)),
+        (sql.insert_usage, [_usage_row(row) for row in book.usage], (now,)),
+        (sql.insert_components, _component_rows(book), ()),
+        (sql.upsert_rollups, _rollup_rows(book), (hour,)),
+    ]
+    dialect.run_all(
+        [(text, dialect.json(rows), *more) for text, rows, more in writes if rows]
+    )
 
 
-def _write(statement: str, *parameters: Any, rows: list[Any]) -> None:
-    if rows:
-        dialect.run(statement, dialect.json(rows), *parameters)
-
-
-def _write_accounts(book: Book) -> None:
-    rows = [
+def _account_rows(book: Book) -> list[dict[str, Any]]:
+    return [
         {"id": a.id, "balance": a.balance_micros, "held": a.held_micros, "v": a.version}
         for a in book.accounts.values()
         if a.changed
     ]
-    _write(statements().update_accounts, rows=rows)
 
 
-def _write_lots(book: Book) -> None:
-    rows = [
+def _lot_rows(book: Book) -> list[dict[str, Any]]:
+    return [
         {"id": lot.id, "remaining": lot.remaining_micros, "held": lot.held_micros}
         for lots in book.lots.values()
         for lot in lots
         if lot.changed
     ]
-    _write(statements().update_lots, rows=rows)
 
 
-def _write_holds(book: Book, now: str | None) -> None:
-    new = [hold for hold in book.holds.values() if hold.is_new]
-    _write(
-        statements().insert_holds,
-        now,
-        rows=[
-            {
-                "id": hold.id,
-                "account": hold.account_id,
-                "spender": hold.spender_id,
-                "state": hold.state,
-                "amount": hold.amount_micros,
-                "factor": hold.price_factor_ppm,
-                "operation": hold.operation,
-                "model": hold.model,
-                "lease": hold.lease_id,
-                "due": dialect.moment(hold.due_at),
-                "reason": hold.reason,
-            }
-            for hold in new
-        ],
-    )
-    _write(
-        statements().insert_pins,
-        rows=[
-            {"hold": hold.id, "lot": lot_id, "amount": amount, "rank": rank}
-            for hold in new
-            for rank, (lot_id, amount) in enumerate(hold.pins)
-        ],
-    )
-    _write(
-        statements().update_holds,
-        now,
-        rows=[
-            {"id": hold.id, "state": hold.state, "reason": hold.reason}
-            for hold in book.holds.values()
-            if hold.changed
-        ],
-    )
+def _hold_row(hold: HoldRow) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "account": hold.account_id,
+        "spender": hold.spender_id,
+        "state": hold.state,
+        "amount": hold.amount_micros,
+        "factor": hold.price_factor_ppm,
+        "operation": hold.operation,
+        "model": hold.model,
+        "lease": hold.lease_id,
+        "due": dialect.moment(hold.due_at),
+        "reason": hold.reason,
+    }
 
 
-def _write_journal(book: Book, now: str | None) -> None:
-    _write(
-        statements().insert_transfers,
-        now,
-        rows=[
-            {
-                "id": t.id,
-                "kind": t.kind,
-                "source": t.source_id,
-                "destination": t.destination_id,
-                "amount": t.amount_micros,
-                "reference": t.reference,
-                "fingerprint": t.fingerprint,
-                "hold": t.hold_id,
-            }
-            for t in book.transfers
-        ],
-    )
-    _write(
-        statements().insert_entries,
-        now,
-        rows=[
-            {
-                "account": e.account_id,
-                "v": e.version,
-                "transfer": e.transfer_id,
-                "amount": e.amount_micros,
-                "after": e.balance_after_micros,
-            }
-            for e in book.entries
-        ],
-    )
+def _pin_rows(hold: HoldRow) -> list[dict[str, Any]]:
+    return [
+        {"hold": hold.id, "lot": lot_id, "amount": amount, "rank": rank}
+        for rank, (lot_id, amount) in enumerate(hold.pins)
+    ]
 
 
-def _write_usage(book: Book, now: str | None) -> None:
-    _write(
-        statements().insert_usage,
-        now,
-        rows=[
-            {
-                "hold": row.hold.id,
-                "account": row.hold.account_id,
-                "spender": row.hold.spender_id,
-                "operation": row.hold.operation,
-                "model": row.hold.model,
-                "basis": row.usage.basis,
-                "upstream": row.usage.upstream_micros,
-                "price": row.price_micros,
-                "charged": row.charged_micros,
-                "absorbed": row.absorbed_micros,
-                "prompt": row.usage.prompt_tokens,
-                "completion": row.usage.completion_tokens,
-                "upstream_id": row.usage.upstream_id,
-                "streamed": row.usage.streamed,
-                "duration": row.usage.duration_ms,
-                "flags": row.flags,
-            }
-            for row in book.usage
-        ],
-    )
-    _write(
-        statements().insert_components,
-        rows=[
-            {"hold": row.hold.id, "name": name, "micros": micros}
-            for row in book.usage
-            for name, micros in row.usage.components.items()
-        ],
-    )
-    hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
-    _write(statements().upsert_rollups, hour, rows=_rollup_rows(book))
+def _changed_hold_rows(book: Book) -> list[dict[str, Any]]:
+    return [
+        {"id": hold.id, "state": hold.state, "reason": hold.reason}
+        for hold in book.holds.values()
+        if hold.changed
+    ]
+
+
+def _transfer_row(transfer: TransferRow) -> dict[str, Any]:
+    return {
+        "id": transfer.id,
+        "kind": transfer.kind,
+        "source": transfer.source_id,
+        "destination": transfer.destination_id,
+        "amount": transfer.amount_micros,
+        "reference": transfer.reference,
+        "fingerprint": transfer.fingerprint,
+        "hold": transfer.hold_id,
+    }
+
+
+def _entry_row(entry: EntryRow) -> dict[str, Any]:
+    return {
+        "account": entry.account_id,
+        "v": entry.version,
+        "transfer": entry.transfer_id,
+        "amount": entry.amount_micros,
+        "after": entry.balance_after_micros,
+    }
+
+
+def _usage_row(row: UsageRow) -> dict[str, Any]:
+    usage = row.usage
+    return {
+        "hold": row.hold.id,
+        "account": row.hold.account_id,
+        "spender": row.hold.spender_id,
+        "operation": row.hold.operation,
+        "model": row.hold.model,
+        "basis": usage.basis,
+        "upstream": usage.upstream_micros,
+        "price": row.price_micros,
+        "charged": row.charged_micros,
+        "absorbed": row.absorbed_micros,
+        "prompt": usage.prompt_tokens,
+        "completion": usage.completion_tokens,
+        "upstream_id": usage.upstream_id,
+        "streamed": usage.streamed,
+        "duration": usage.duration_ms,
+        "flags": row.flags,
+    }
+
+
+def _component_rows(book: Book) -> list[dict[str, Any]]:
+    return [
+        {"hold": row.hold.id, "name": name, "micros": micros}
+        for row in book.usage
+        for name, micros in row.usage.components.items()
+    ]
 
 
 def _rollup_rows(book: Book) -> list[dict[str, Any]]:
