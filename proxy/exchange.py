@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 
-from billing import clock, errors, pricing
+from billing import clock, errors
 from billing.amounts import credits_text
 from billing.group_commit import writer
 from billing.models.usage import Basis
@@ -192,7 +192,7 @@ async def begin(call: Call, identity: Identity, presented: str) -> Exchange:
     Raises: GatewayError, BooksUnavailable. Nothing was forwarded.
     """
     try:
-        rates = pricing.find(await tariff.rates(), call.operation, call.model)
+        rates = await tariff.rates(call.operation, call.model)
     except UnpricedModel:
         raise GatewayError(
             404,

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from billing import tariffs
+from billing import pricing, tariffs
 from billing.errors import BooksUnavailable
 from billing.pricing import Rates
 from portal import keys
@@ -26,6 +26,7 @@ T = TypeVar("T")
 KEY_SECONDS = 60
 KEYS_MAX = 10_000
 TARIFF_SECONDS = 15
+RATES_MAX = 10_000  # models are named by callers
 
 _readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
 
@@ -79,23 +80,37 @@ class TariffInForce:
     """The operator's tariff, read again every few seconds."""
 
     def __init__(self) -> None:
-        self._rates: tuple[Rates, ...] = ()
+        self._tariff: tuple[Rates, ...] = ()
+        self._found: dict[tuple[str, str], Rates] = {}
         self._until = 0.0
 
-    async def rates(self) -> tuple[Rates, ...]:
-        """Raises: BooksUnavailable when it was never read."""
+    async def rates(self, operation: str, model: str) -> Rates:
+        """What the model costs.
+
+        Raises: UnpricedModel; BooksUnavailable when the tariff was never read.
+        """
         if self._until < time.monotonic():
+            await self._read()
+        wanted = (operation, model)
+        rates = self._found.get(wanted)
+        if rates is None:
+            rates = pricing.find(self._tariff, operation, model)
+            if len(self._found) < RATES_MAX:
+                self._found[wanted] = rates
+        return rates
+
+    async def _read(self) -> None:
+        if self._tariff:
             # Set first: while one call reads, the others use what there is.
-            had, self._until = self._rates, time.monotonic() + TARIFF_SECONDS
-            try:
-                self._rates = await read(tariffs.current)
-            except BooksUnavailable:
-                self._until = 0.0
-                if not had:
-                    raise
-        if not self._rates:
-            self._rates = await read(tariffs.current)
-        return self._rates
+            self._until = time.monotonic() + TARIFF_SECONDS
+        try:
+            tariff = await read(tariffs.current)
+        except BooksUnavailable:
+            if not self._tariff:
+                raise
+            return
+        self._tariff, self._found = tariff, {}
+        self._until = time.monotonic() + TARIFF_SECONDS
 
 
 known_keys = Keys()
