@@ -42,10 +42,13 @@ class Table:
         return list(dict.fromkeys(sample.server for sample in self.samples))
 
     def at(self, server: str, point: Point) -> list[Sample]:
-        """One sample of each round: the least disturbed."""
+        """One sample of each round: the least disturbed that has any calls."""
         quietest: dict[int, Sample] = {}
         for sample in self.samples:
-            if sample.server == server and sample.point == point:
+            if (sample.server, sample.point) == (
+                server,
+                point,
+            ) and sample.figures.calls:
                 known = quietest.setdefault(sample.round, sample)
                 if sample.foreign_share < known.foreign_share:
                     quietest[sample.round] = sample

@@ -91,6 +91,8 @@ class Run:
         self.began = time.perf_counter()
 
     def end_window(self) -> None:
+        if not self.latencies:
+            self.errors["no call was answered in the window"] += 1
         self.seconds = time.perf_counter() - self.began
         self.is_counting = False
         busy = machine.busy_seconds(frozenset(self.plan.server_cores))
