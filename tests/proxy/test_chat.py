@@ -93,7 +93,7 @@ def test_each_choice_asked_for_is_held(
 def test_bookkeeping_stays_here_and_meaning_goes_on(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    bookkeeping = {
+    bookkeeping: dict[str, Any] = {
         "user": "u-1",
         "metadata": {"a": "b"},
         "store": True,
@@ -101,7 +101,7 @@ def test_bookkeeping_stays_here_and_meaning_goes_on(
         "safety_identifier": "s",
         "prompt_cache_key": "k",
     }
-    meaning = {
+    meaning: dict[str, Any] = {
         "seed": 7,
         "stop": ["\n"],
         "tools": [{"type": "function", "function": {"name": "f"}}],
