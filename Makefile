@@ -7,10 +7,18 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$name && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# More options for pytest: make test ARGS="-x -k holds"
+# More options for a target's command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
-.PHONY: test lint
+.PHONY: demo test bench lint
+
+# Everything at work: real calls, their charges, the proof; then serves until Ctrl-C.
+demo: $(INSTALLED)
+	@$(BIN)/python manage.py demo $(ARGS)
+
+# The gateway against a bare forwarder, in one run; ARGS=--soak adds 50,000 calls.
+bench: $(INSTALLED)
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # The whole suite on SQLite, then all that touches the database again on PostgreSQL.
 # A selection by ARGS may leave nothing for the second run (pytest's exit code 5).

@@ -43,7 +43,10 @@ def _session() -> aiohttp.ClientSession:
     """The pool. It keeps no cookies: one tenant's call must not colour another's."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            limit=settings.UPSTREAM_CONNECTIONS_MAX, keepalive_timeout=KEEPALIVE_SECONDS
+            limit=settings.UPSTREAM_CONNECTIONS_MAX,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            # httpx's own roots, so that a machine without any is no surprise.
+            ssl=httpx.create_ssl_context(trust_env=False),
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
     )

@@ -44,22 +44,30 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_nonsense(options)
-        try:
-            with transaction.atomic():
-                made = bootstrap(options)
-        except ReferenceConflict as conflict:
-            raise CommandError(
-                "This organization was given other credits by an earlier run; "
-                "name a new --reference to grant more."
-            ) from conflict
-        except PortalError as refusal:
-            raise CommandError(str(refusal)) from refusal
+        made = make(options)
         if options["json"]:
             self.stdout.write(json.dumps(made))
             return
         for label, value in made.items():
             self.stdout.write(f"{label:<14}{value or '(unchanged)'}")
+
+
+def make(options: dict[str, Any]) -> dict[str, str | None]:
+    """What the command does, for other commands too.
+
+    Raises: CommandError; then nothing was made.
+    """
+    refuse_nonsense(options)
+    try:
+        with transaction.atomic():
+            return bootstrap(options)
+    except ReferenceConflict as conflict:
+        raise CommandError(
+            "This organization was given other credits by an earlier run; "
+            "name a new --reference to grant more."
+        ) from conflict
+    except PortalError as refusal:
+        raise CommandError(str(refusal)) from refusal
 
 
 def refuse_nonsense(options: dict[str, Any]) -> None:
@@ -83,6 +91,14 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
         source=GrantSource.PURCHASE,
         reference=options["reference"] or f"bootstrap:{organization.slug}",
         reason="bootstrap",
+    )
+    audit.record(
+        "credits.grant",
+        actor=ACTOR,
+        organization=organization,
+        target=organization.slug,
+        credits=options["credits"],
+        reference=options["reference"] or "bootstrap",
     )
     project = organization.projects.get(is_default=True)
     _, secret = keys.issue(project, options["key_name"], actor=ACTOR)

@@ -1,0 +1,1 @@
+"""The demonstration: real calls by the official SDK, and books that prove them."""

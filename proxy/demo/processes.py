@@ -1,0 +1,89 @@
+"""Starting the demonstration's processes, and ending them whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from django.conf import settings
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class NotStarted(Exception):
+    """A process ended, or never answered; the message says where to read why."""
+
+
+def port_or_free(name: str, preferred: int) -> int:
+    """The port that the environment names, else the usual one, else a free one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, preferred))
+        except OSError:
+            if name in os.environ:
+                raise NotStarted(f"{name}={preferred} is in use.") from None
+        else:
+            return preferred
+    with socket.socket() as probe:
+        probe.bind((settings.HOST, 0))
+        free: int = probe.getsockname()[1]
+        return free
+
+
+@contextmanager
+def running(log: Path, environment: dict[str, str]) -> Iterator[None]:
+    """`manage.py up` beside us, until the block ends.
+
+    Raises: NotStarted.
+    """
+    with log.open("w") as output:
+        process = subprocess.Popen(  # noqa: S603  our own command, no shell
+            [sys.executable, "manage.py", "up"],
+            cwd=settings.BASE_DIR,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://{settings.HOST}:{environment['PORT']}/readyz"
+        wait_for(url, process, log)
+        yield
+    finally:
+        stop(process)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until `url` answers. Raises: NotStarted."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise NotStarted(f"It ended with {process.returncode}; see {log}.")
+        try:
+            if httpx.get(url, timeout=2, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise NotStarted(f"No answer within {START_SECONDS} seconds; see {log}.")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process and all it started."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
