@@ -81,12 +81,12 @@ def read_lots(book: Book, now: datetime) -> None:
 
 def _take_accounts(book: Book, rows: list[dialect.Row]) -> None:
     for row in rows:
-        book.accounts[row[0]] = AccountRow(*row[:2], bool(row[2]), *row[3:])
+        book.accounts[row[0]] = AccountRow(*row)
 
 
 def _take_lots(book: Book, rows: list[dialect.Row]) -> None:
     for row in rows:
-        lot = LotRow(*row[:4], bool(row[4]))
+        lot = LotRow(*row)
         book.lots.setdefault(lot.account_id, []).append(lot)
 
 

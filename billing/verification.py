@@ -74,7 +74,7 @@ class snapshot(transaction.Atomic):
 
     def __enter__(self) -> None:
         outermost = not connection.in_atomic_block
-        super().__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()
         if outermost and dialect.is_postgres():
             with connection.cursor() as cursor:
                 cursor.execute(

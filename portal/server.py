@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from django.core.management.base import CommandError
+from django.db import connections
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
@@ -14,6 +15,7 @@ def serve(
     target: str, *, host: str, port: int, workers: int, has_lifespan: bool = False
 ) -> None:
     """Serve until told to stop. A worker that dies is started again."""
+    forget_connections()
     Granian(
         target,
         address=host,
@@ -28,6 +30,18 @@ def serve(
         respawn_failed_workers=True,
         workers_kill_timeout=30,
     ).serve()
+
+
+def forget_connections() -> None:
+    """Close every database connection, and PostgreSQL's pool with its threads.
+
+    Workers are forked: one that inherited a pool would share its sockets with its
+    siblings, and wait for threads that did not come along.
+    """
+    connections.close_all()
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor == "postgresql":
+            connection.close_pool()
 
 
 def free_port(host: str, port: int) -> int:

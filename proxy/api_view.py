@@ -15,8 +15,8 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.errors import KeyRefused
-from portal.keys import Identity, MalformedKey, is_well_formed
+from portal.errors import KeyRefused, MalformedKey
+from portal.keys import Identity, is_well_formed
 from proxy import contract, refusals
 from proxy.errors import (
     INVALID,
@@ -42,7 +42,7 @@ class AcceptAnything(BaseContentNegotiation):
 
 
 class AsyncAPIView(APIView):
-    """A gateway view; handlers are coroutines and `request.auth` is an Identity."""
+    """A gateway view; handlers are coroutines and `identity` says who asks."""
 
     content_negotiation_class = AcceptAnything
     # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
@@ -55,7 +55,7 @@ class AsyncAPIView(APIView):
         self.request = self.initialize_request(request, *args, **kwargs)
         self.presented = bearer(request)
         try:
-            self.request.auth = await self.identify()
+            self.identity = await self.identify()
             self.check_permissions(self.request)
             self.check_throttles(self.request)
             method = (request.method or "").lower()
@@ -64,7 +64,9 @@ class AsyncAPIView(APIView):
                 if method in self.http_method_names
                 else self.http_method_not_allowed
             )
-            response: HttpResponseBase = await handler(self.request, *args, **kwargs)
+            response: HttpResponseBase = await handler(  # type: ignore[misc]
+                self.request, *args, **kwargs
+            )
         except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
             response = self.handle_exception(error)
         return response
@@ -99,7 +101,8 @@ def bearer(request: HttpRequest) -> str:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises: GatewayError (400, 408, 413, 415)."""
-    lean: LeanRequest = request._request
+    lean = request._request
+    assert isinstance(lean, LeanRequest)
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise GatewayError(
             415,

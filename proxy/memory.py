@@ -8,6 +8,7 @@ event loop never waits for the database.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from billing.errors import BooksUnavailable
 from billing.pricing import Rates
 from portal import keys
 from portal.keys import Identity
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -44,6 +47,7 @@ def _ask(question: Callable[[], T]) -> T:
     try:
         return question()
     except (DatabaseError, InterfaceError) as error:
+        logger.error("the database did not answer: %s", error)
         connection.close()  # the next question starts with a fresh one
         raise BooksUnavailable(str(error)) from error
 

@@ -31,7 +31,7 @@ class SpendingView(AsyncAPIView):
 
     async def post(self, request: Request) -> HttpResponseBase:
         call = type(self).read(await read_json(request))
-        begun = await exchange.begin(call, request.auth, self.presented)
+        begun = await exchange.begin(call, self.identity, self.presented)
         try:
             return await forward(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again

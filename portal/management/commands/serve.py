@@ -20,8 +20,6 @@ class Command(BaseCommand):
         port = free_port(settings.HOST, settings.PORT)
         self.stdout.write(f"Tollgate on http://{settings.HOST}:{port}")
         self.stdout.flush()
-        # The workers are forked: they must not inherit this process's connection.
-        connection.close()
         serve(
             "portal.asgi:application",
             host=settings.HOST,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.sandbox import contract
+from proxy import contract
 from tests.proxy.sandbox.server import SAY_HI, Sandbox
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.sandbox import contract, embeddings
+from proxy import contract
+from proxy.sandbox import embeddings
 from tests.proxy.sandbox.server import Sandbox
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.sandbox import contract
+from proxy import contract
 from tests.proxy.sandbox.server import Sandbox
 
 

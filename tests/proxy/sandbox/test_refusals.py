@@ -8,7 +8,7 @@ import httpx
 import openai
 import pytest
 
-from proxy.sandbox import contract
+from proxy import contract
 from tests.proxy.sandbox.server import SAY_HI, Sandbox
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from proxy.sandbox import contract
+from proxy import contract
 from tests.proxy.sandbox.server import SAY_HI, Sandbox
 
 
