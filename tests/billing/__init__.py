@@ -1,0 +1,1 @@
+"""The ledger: rules of money, on both databases."""

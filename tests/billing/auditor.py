@@ -1,0 +1,249 @@
+"""The rules of money once more, written independently and plainly, to check the ledger.
+
+It shares no code with `billing`: one list of credits per organization, no transactions,
+no batches, no SQL. What it predicts, the ledger must answer and store.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from math import ceil
+from typing import Any, TypeAlias
+
+Answer: TypeAlias = tuple[Any, ...]
+FOREVER = datetime.max.replace(tzinfo=UTC)
+
+
+def at_factor(micros: int, factor_ppm: int) -> int:
+    return ceil(Fraction(micros) * Fraction(factor_ppm, 1_000_000))
+
+
+@dataclass
+class Lot:
+    """Credits of one grant."""
+
+    number: int
+    left: int
+    priority: int
+    is_promotion: bool
+    expires_at: datetime | None
+    held: int = 0
+
+    def usable(self, now: datetime) -> bool:
+        return self.expires_at is None or now < self.expires_at
+
+    def burns_before(self) -> tuple[Any, ...]:
+        expiry = self.expires_at or FOREVER
+        return self.priority, expiry, not self.is_promotion, self.number
+
+
+@dataclass
+class Call:
+    """A hold and what became of it."""
+
+    hold_id: str
+    organization: str
+    spender: int
+    amount: int
+    factor: int
+    due_at: datetime
+    lease: str | None
+    parts: list[tuple[Lot, int]]
+    state: str = "open"
+    doubted_at: datetime | None = None
+
+    @property
+    def is_unresolved(self) -> bool:
+        return self.state in ("open", "in_doubt")
+
+
+@dataclass
+class Organization:
+    """One customer."""
+
+    spenders: dict[int, bool]  # open?
+    factor: int
+    is_open: bool = True
+    lots: list[Lot] = field(default_factory=list)
+    consumed: int = 0
+
+    def available(self, now: datetime) -> int:
+        return sum(lot.left - lot.held for lot in self.lots if lot.usable(now))
+
+    def balance(self) -> int:
+        return sum(lot.left for lot in self.lots)
+
+    def held(self) -> int:
+        return sum(lot.held for lot in self.lots)
+
+    def take_free(self, amount: int, now: datetime) -> list[tuple[Lot, int]]:
+        """Free credits for `amount`, as far as they go, in burn order."""
+        parts = []
+        for lot in sorted(self.lots, key=Lot.burns_before):
+            part = min(amount, lot.left - lot.held) if lot.usable(now) else 0
+            if part > 0:
+                parts.append((lot, part))
+                amount -= part
+        return parts
+
+
+@dataclass
+class Auditor:
+    """Everything there is; `now` is moved by whoever moves the ledger's clock."""
+
+    now: datetime
+    organizations: dict[str, Organization] = field(default_factory=dict)
+    calls: dict[str, Call] = field(default_factory=dict)
+    references: dict[str, Answer] = field(default_factory=dict)
+    leases: dict[str, datetime] = field(default_factory=dict)
+    issued: int = 0
+    absorbed: int = 0
+    expired: int = 0
+    usage: Counter[str] = field(default_factory=Counter)  # organization → records
+
+    # --- grants ----------------------------------------------------------------
+
+    def grant(self, name: str, reference: str, number: int, terms: Answer) -> Answer:
+        """`terms`: amount, priority, source, expiry."""
+        if reference in self.references:
+            earlier = self.references[reference]
+            same = earlier[1:] == (name, terms)
+            return ("granted", earlier[0]) if same else ("conflict",)
+        amount, priority, source, expires_at = terms
+        if expires_at is not None and expires_at <= self.now:
+            return ("refused",)
+        self.issued += amount
+        is_promotion = source in ("promotion", "trial")
+        lot = Lot(number, amount, priority, is_promotion, expires_at)
+        self.organizations[name].lots.append(lot)
+        self.references[reference] = (number, name, terms)
+        return ("granted", number)
+
+    def expire_due(self) -> int:
+        lapsed = 0
+        for organization in self.organizations.values():
+            for lot in organization.lots:
+                if not lot.usable(self.now) and lot.left > lot.held:
+                    self.expired += lot.left - lot.held
+                    lot.left = lot.held
+                    lapsed += 1
+        return lapsed
+
+    # --- calls -----------------------------------------------------------------
+
+    def place(
+        self,
+        name: str,
+        spender: int,
+        hold_id: str,
+        bound: int,
+        due_at: datetime,
+        lease: str | None,
+    ) -> Answer:
+        organization = self.organizations[name]
+        if call := self.calls.get(hold_id):
+            if (call.organization, call.spender) != (name, spender):
+                return ("HoldExists",)
+            available = organization.available(self.now)
+            return ("placed", call.amount, available, call.factor, True)
+        if not organization.is_open:
+            return ("AccountClosed",)
+        if not organization.spenders.get(spender, False):
+            return ("SpenderClosed",)
+        amount = at_factor(bound, organization.factor)
+        available = organization.available(self.now)
+        if amount > available:
+            return self._too_little(organization, amount, available)
+        parts = organization.take_free(amount, self.now)
+        for lot, part in parts:
+            lot.held += part
+        call = Call(
+            hold_id, name, spender, amount, organization.factor, due_at, lease, parts
+        )
+        self.calls[hold_id] = call
+        return ("placed", amount, available - amount, organization.factor, False)
+
+    def _too_little(
+        self, organization: Organization, amount: int, available: int
+    ) -> Answer:
+        usable = [lot for lot in organization.lots if lot.usable(self.now)]
+        soon_enough = sum(lot.left for lot in usable) >= amount
+        name = "CreditsOnHold" if soon_enough else "InsufficientCredits"
+        return (name, amount, available, organization.held())
+
+    def settle(self, name: str, hold_id: str, price: int) -> Answer:
+        call = self.calls.get(hold_id)
+        if call is None or call.organization != name:
+            return ("UnknownHold",)
+        if not call.is_unresolved:
+            return self._ended(call, repeat=True)
+        organization = self.organizations[name]
+        price = at_factor(price, call.factor)
+        missing = self._return_parts(call, price)
+        for lot, part in organization.take_free(missing, self.now):
+            lot.left -= part
+            missing -= part
+        self.absorbed += missing
+        organization.consumed += price
+        self.usage[name] += 1
+        call.state = "settled"
+        return self._ended(call, charged=price - missing, absorbed=missing)
+
+    def release(self, name: str, hold_id: str, *, is_listed: bool = False) -> Answer:
+        call = self.calls.get(hold_id)
+        if call is None or call.organization != name:
+            return ("UnknownHold",)
+        if not call.is_unresolved:
+            return self._ended(call, repeat=True)
+        self._return_parts(call, 0)
+        self.usage[name] += is_listed
+        call.state = "released"
+        return self._ended(call)
+
+    def doubt(self, name: str, hold_id: str) -> Answer:
+        call = self.calls.get(hold_id)
+        if call is None or call.organization != name:
+            return ("UnknownHold",)
+        if call.state != "open":
+            return self._ended(call, repeat=True)
+        call.state, call.doubted_at = "in_doubt", self.now
+        return self._ended(call)
+
+    def sweep(self, in_doubt_after: timedelta) -> dict[str, int]:
+        doubted = [call for call in self.calls.values() if self._is_due(call)]
+        for call in doubted:
+            self.doubt(call.organization, call.hold_id)
+        closed = [
+            call
+            for call in self.calls.values()
+            if call.state == "in_doubt"
+            and call.doubted_at is not None
+            and call.doubted_at + in_doubt_after <= self.now
+        ]
+        for call in closed:
+            self.release(call.organization, call.hold_id, is_listed=True)
+        return {"doubted": len(doubted), "closed": len(closed)}
+
+    def _is_due(self, call: Call) -> bool:
+        ends = [call.due_at]
+        if call.lease is not None:
+            ends.append(self.leases[call.lease])
+        return call.state == "open" and min(ends) < self.now
+
+    def _return_parts(self, call: Call, price: int) -> int:
+        """Give the parts back less `price`; what of the price they did not cover."""
+        for lot, part in call.parts:
+            paid = min(part, price)
+            lot.held -= part
+            lot.left -= paid
+            price -= paid
+        return price
+
+    def _ended(
+        self, call: Call, *, charged: int = 0, absorbed: int = 0, repeat: bool = False
+    ) -> Answer:
+        available = self.organizations[call.organization].available(self.now)
+        return (call.state, call.amount, charged, absorbed, available, repeat)
