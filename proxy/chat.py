@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from billing.pricing import Units
@@ -96,6 +97,19 @@ def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
     return len(addresses), sum(len(address.encode()) for address in addresses)
 
 
-def delivered_tokens(text_bytes: int) -> int:
-    """An estimate of the tokens in that much answer."""
-    return -(-text_bytes // BYTES_PER_TOKEN)
+def delivered_bytes(document: dict[str, Any], part: str) -> int:
+    """How much answer is in a reply's `message`s, or in one event's `delta`s."""
+    choices = document.get("choices")
+    said = 0
+    for choice in choices if isinstance(choices, list) else ():
+        fields = choice.get(part) if isinstance(choice, dict) else None
+        if isinstance(fields, dict):
+            for name, value in fields.items():
+                if name != "role" and value:
+                    said += len(str(value).encode())
+    return said
+
+
+def counted(call: Call, answer_bytes: int) -> Units:
+    """What we saw ourselves of a call, for when nobody reports its usage."""
+    return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))

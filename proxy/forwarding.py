@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from billing.amounts import whole_credits
 from billing.errors import LedgerError
 from proxy import customer_usage, upstream
+from proxy.chat import counted, delivered_bytes
 from proxy.errors import INVALID, RATE, SERVER, GatewayError
 from proxy.exchange import Exchange
 from proxy.secrecy import scrubbed, without_key
@@ -90,6 +91,7 @@ async def _answer(
     upstream_id = document.get("id")
     resolved = await exchange.settle(
         document.get("usage"),
+        counted=counted(call, delivered_bytes(document, "message")),
         upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
     )
     usage = document.get("usage")

@@ -18,9 +18,8 @@ from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from billing.errors import BooksUnavailable
-from billing.pricing import Units
 from proxy import customer_usage
-from proxy.chat import delivered_tokens
+from proxy.chat import counted, delivered_bytes
 from proxy.exchange import Exchange
 from proxy.secrecy import scrubbed
 from proxy.sse import Event, EventTooLarge, Splitter, parse
@@ -198,13 +197,7 @@ class StreamedCall:
         usage = document.get("usage")
         if isinstance(usage, dict) and usage:
             self._note_usage(usage)
-        choices = document.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            delta = choice.get("delta") if isinstance(choice, dict) else None
-            if isinstance(delta, dict):
-                for name, value in delta.items():
-                    if name != "role" and value:
-                        self._delivered_bytes += len(str(value).encode())
+        self._delivered_bytes += delivered_bytes(document, "delta")
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """The last valid report wins; one that takes credits back is remarked."""
@@ -247,28 +240,16 @@ class StreamedCall:
         exchange = self.exchange
         if self._fault:
             exchange.flags.append(self._fault)
-        if self._report is not None:
-            counted = self._counted()
+        if self._report is not None or self._delivered_bytes:
             await exchange.settle(
-                self._report, counted=counted, upstream_id=self._upstream_id
-            )
-        elif self._delivered_bytes:
-            await exchange.settle(
-                None, counted=self._counted(), upstream_id=self._upstream_id
+                self._report,
+                counted=counted(exchange.call, self._delivered_bytes),
+                upstream_id=self._upstream_id,
             )
         else:
             # Nothing came, so nothing is charged; but the upstream may see it
             # otherwise, so the call is listed.
             await exchange.release_unproven(self._fault or "upstream_no_output")
-
-    def _counted(self) -> Units:
-        least = self.exchange.call.least
-        return Units(
-            prompt_tokens=least.prompt_tokens,
-            completion_tokens=delivered_tokens(self._delivered_bytes),
-            images=least.images,
-            web_search=least.web_search,
-        )
 
     async def _say_goodbye(self) -> None:
         exchange, resolved = self.exchange, self.exchange.resolved
