@@ -59,6 +59,8 @@ UNREADABLE = {
     "bare control character": with_field(b'"a\nb"'),
 }
 
+WRONG_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "x", "5", True, 10**12, 1e300, [], {})
+WRONG_INPUTS: tuple[Any, ...] = (None, 7, {}, [], [None], [[]], 10**30)
 # value → the param that the refusal names
 WRONG_FIELDS: list[tuple[dict[str, Any], str | None]] = [
     ({"messages": None}, "messages"),
@@ -83,7 +85,7 @@ WRONG_FIELDS: list[tuple[dict[str, Any], str | None]] = [
     *(
         ({name: value}, name)
         for name in ("max_tokens", "max_completion_tokens", "n")
-        for value in (0, -1, 1.5, "x", "5", True, False, 10**12, 1e300, [], {})
+        for value in WRONG_COUNTS
     ),
     ({"max_tokens": 131_073}, "max_tokens"),  # beyond the tariff's own bound
     ({"n": 129}, "n"),
@@ -120,7 +122,7 @@ def test_wrong_embeddings_are_refused(
     impatient_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     for fields in (
-        *({"input": value} for value in (None, 7, {}, [], [None], [[]], 10**30)),
+        *({"input": value} for value in WRONG_INPUTS),
         {"input": ["x"] * 2_049},
         {"input": "x", "encoding_format": "hex"},
         {"input": "x", "encoding_format": 7},
