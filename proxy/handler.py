@@ -105,7 +105,10 @@ class LeanHandler:
             else:
                 await send_whole(response, send)
         finally:
-            response.close()
+            # Not response.close(): that also sends `request_finished`, for receivers
+            # that tidy up after synchronous requests.
+            for close in response._resource_closers:
+                close()
 
     async def _respond(self, request: LeanRequest) -> HttpResponseBase:
         try:
