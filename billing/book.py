@@ -9,11 +9,12 @@ In each function all refusals come first; below the line `effects` nothing may f
 
 from __future__ import annotations
 
-import uuid
+
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing import errors
+from billing.ids import new_id
 from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.models.transfer import TransferKind
@@ -169,12 +170,12 @@ class Book:
     def settle(self, order: Settle) -> Resolved:
         """Charge what was used: from the hold, then from what is available, and what
         is still missing is borne by the operator (`absorbed`), never by a negative
-        balance. Raises: UnknownHold, and ValueError for a negative price."""
+        balance. Raises: UnknownHold, and ValueError for a senseless price."""
         hold = self._resolvable(order.hold_id, order.account_id)
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
-        if order.usage.price_micros < 0:
-            raise ValueError(f"a negative price: {order.usage.price_micros}")
+        if not 0 <= order.usage.price_micros <= AMOUNT_MICROS_MAX:
+            raise ValueError(f"price out of range: {order.usage.price_micros}")
         price = scaled(order.usage.price_micros, hold.price_factor_ppm)
         # --- effects ---
         captured = min(price, hold.amount_micros)
@@ -317,7 +318,7 @@ class Book:
     ) -> TransferRow:
         """One transfer with its two entries; both accounts must be under lock."""
         transfer = TransferRow(
-            id=uuid.uuid4().hex,
+            id=new_id(),
             kind=kind.value,
             source_id=source_id,
             destination_id=destination_id,

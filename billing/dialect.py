@@ -96,11 +96,14 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
     On the driver itself and prepared: Django's cursor would rewrite placeholders
     and, on PostgreSQL, paste the values into the text. There all statements travel
     in one round trip, and each still sees what was committed when it began.
+
+    Raises: Django's DatabaseError and its kinds, never the driver's own.
     """
     driver = connection.connection
-    if is_postgres():
-        return _run_pipelined(driver, statements)
-    return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
+    with connection.wrap_database_errors:
+        if is_postgres():
+            return _run_pipelined(driver, statements)
+        return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
 
 
 def _run_pipelined(
