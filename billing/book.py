@@ -9,7 +9,6 @@ In each function all refusals come first; below the line `effects` nothing may f
 
 from __future__ import annotations
 
-
 from dataclasses import dataclass, field
 from datetime import datetime
 

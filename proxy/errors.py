@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from django.http.response import HttpResponseBase
 from rest_framework import exceptions as drf
 
 from billing import errors as ledger_errors
+from billing.ids import new_id
 from proxy.handler import BodyTooLarge, ClientGone, LeanRequest
 
 INVALID = "invalid_request_error"
@@ -79,7 +79,7 @@ def respond(error: GatewayError, request_id: str) -> HttpResponse:
 
 def new_request_id() -> str:
     """A request id; 32 of its digits are the id of the call's hold."""
-    return f"req_{uuid.uuid4().hex}"
+    return f"req_{new_id()}"
 
 
 def translate(error: Exception) -> GatewayError | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,6 +17,7 @@ from django.conf import settings
 from billing import clock, errors
 from billing.amounts import credits_text
 from billing.group_commit import writer
+from billing.ids import new_id
 from billing.models.usage import Basis
 from billing.orders import (
     Doubt,
@@ -54,7 +54,7 @@ class Exchange:
         self.call = call
         self.identity = identity
         self.rates = rates
-        self.hold_id = uuid.uuid4().hex
+        self.hold_id = new_id()
         self.started = time.monotonic()
         self.bound_micros = rates.price_micros(call.most)
         self.placed: Placed | None = None
