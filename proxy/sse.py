@@ -46,9 +46,10 @@ class Splitter:
             raise EventTooLarge
 
     def rest(self) -> Event | None:
-        """What a stream that ended without an empty line has left, if it is data."""
+        """What a stream that ended without an empty line has left, if it is data; with
+        an end of its own, so that something may follow it."""
         left, self._buffer = self._buffer, b""
-        event = parse(left)
+        event = parse(left.rstrip(b"\r\n") + b"\n\n")
         return event if event.data else None
 
 

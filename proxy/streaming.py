@@ -135,8 +135,6 @@ class StreamedCall:
                 async for chunk in self.reply.stream():
                     for event in splitter.feed(chunk):
                         await self._take(event)
-                if left := splitter.rest():
-                    await self._take(left)
         except Ambiguous as fault:
             self._fault = fault.reason
         except EventTooLarge:
@@ -146,6 +144,10 @@ class StreamedCall:
         finally:
             self._limit = None
             await self.reply.close()
+        # JSON that parses is whole, even where the stream was cut right after it.
+        left = splitter.rest()
+        if left and (not self._fault or _document(left)):
+            await self._take(left)
 
     def _drain(self) -> None:
         """The client left: read on, but not for ever, and not for everybody."""
