@@ -1,0 +1,153 @@
+"""Prices of the tariff: never negative, never lower for more, the best row found."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing import tariffs
+from billing.models import Tariff
+from billing.pricing import Rates, Units, UnpricedModel, find
+
+micros = st.integers(0, 10**9)
+counts = st.integers(0, 10**6)
+rates = st.builds(
+    Rates,
+    operation=st.just("chat.completions"),
+    model=st.just("*"),
+    base_micros=micros,
+    prompt_token_micros=micros,
+    completion_token_micros=micros,
+    image_micros=micros,
+    web_search_micros=micros,
+    quantum_micros=st.integers(1, 10**7),
+    completion_tokens_max=st.just(4096),
+)
+units = st.builds(Units, counts, counts, counts, st.booleans())
+
+
+def row(model: str, operation: str = "chat.completions", **changes: int) -> Rates:
+    figures = {
+        "base_micros": 0,
+        "prompt_token_micros": 0,
+        "completion_token_micros": 0,
+        "image_micros": 0,
+        "web_search_micros": 0,
+        "quantum_micros": 1,
+        "completion_tokens_max": 4096,
+    }
+    return Rates(operation, model, **(figures | changes))
+
+
+@given(rates, units)
+def test_a_price_is_a_whole_number_of_quanta_and_rounded_up(
+    rates: Rates, units: Units
+) -> None:
+    price = rates.price_micros(units)
+    parts = (
+        rates.base_micros,
+        units.prompt_tokens * rates.prompt_token_micros,
+        units.completion_tokens * rates.completion_token_micros,
+        units.images * rates.image_micros,
+        units.web_search * rates.web_search_micros,
+    )
+
+    assert price % rates.quantum_micros == 0
+    assert 0 <= price - sum(parts) < rates.quantum_micros
+    assert isinstance(price, int)
+
+
+@given(rates, units, units)
+def test_more_is_never_cheaper(rates: Rates, some: Units, more: Units) -> None:
+    both = Units(
+        some.prompt_tokens + more.prompt_tokens,
+        some.completion_tokens + more.completion_tokens,
+        some.images + more.images,
+        some.web_search or more.web_search,
+    )
+
+    assert rates.price_micros(some) <= rates.price_micros(both)
+
+
+@given(rates, counts, counts)
+def test_a_call_split_into_many_is_never_cheaper(
+    rates: Rates, one: int, another: int
+) -> None:
+    split = rates.price_micros(Units(one)) + rates.price_micros(Units(another))
+
+    assert rates.price_micros(Units(one + another)) <= split
+
+
+@pytest.mark.parametrize(
+    ("figures", "units", "price"),
+    [
+        ({"base_micros": 7}, Units(), 7),
+        ({"prompt_token_micros": 3}, Units(prompt_tokens=5), 15),
+        ({"completion_token_micros": 4}, Units(completion_tokens=5), 20),
+        ({"image_micros": 6}, Units(images=2), 12),
+        ({"web_search_micros": 8}, Units(web_search=True), 8),
+        ({"web_search_micros": 8}, Units(), 0),
+        ({"base_micros": 1, "quantum_micros": 10}, Units(), 10),
+        ({"base_micros": 10, "quantum_micros": 10}, Units(), 10),
+    ],
+)
+def test_each_unit_has_its_rate(
+    figures: dict[str, int], units: Units, price: int
+) -> None:
+    assert row("*", **figures).price_micros(units) == price
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("openai/gpt-4o", "openai/gpt-4o"),
+        ("openai/gpt-4o-mini", "openai/gpt-4o-*"),
+        ("openai/o3", "openai/*"),
+        ("mistral/large", "*"),
+        ("OpenAI/gpt-4o", "*"),
+        ("literal[x]", "*"),  # a glob, which does not match itself
+        ("literalx", "literal[x]"),
+    ],
+)
+def test_the_most_specific_row_is_found(model: str, found: str) -> None:
+    globs = ("*", "openai/*", "openai/gpt-4o-*", "openai/gpt-4o", "literal[x]")
+    tariff = [row(glob) for glob in globs]
+
+    assert find(tariff, "chat.completions", model).model == found
+    assert find(tariff[::-1], "chat.completions", model).model == found
+
+
+def test_an_exact_name_beats_a_longer_glob() -> None:
+    tariff = [row("openai/gpt-4[o]"), row("openai/gpt-4o")]
+
+    assert find(tariff, "chat.completions", "openai/gpt-4o").model == "openai/gpt-4o"
+
+
+def test_another_operations_rates_are_none() -> None:
+    tariff = [row("*", operation="embeddings")]
+
+    with pytest.raises(UnpricedModel, match=r"chat\.completions openai/gpt-4o"):
+        find(tariff, "chat.completions", "openai/gpt-4o")
+
+
+def test_the_tariff_in_force_is_what_the_operator_stored(db: None) -> None:
+    Tariff.objects.create(
+        operation="speech", model="tts-*", base_micros=3, quantum_micros=2
+    )
+    found = find(tariffs.current(), "speech", "tts-1")
+
+    assert (found.base_micros, found.quantum_micros) == (3, 2)
+    assert found.price_micros(Units()) == 4
+
+
+@pytest.mark.once
+def test_the_first_tariff_prices_chat_and_embeddings(db: None) -> None:
+    tariff = tariffs.current()
+    chat = find(tariff, "chat.completions", "any/model")
+    embeddings = find(tariff, "embeddings", "any/model")
+
+    assert chat.price_micros(Units(1, 1)) == 2_000_000
+    assert Fraction(embeddings.price_micros(Units(1001)), 1_000_000) == 2
