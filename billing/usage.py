@@ -45,12 +45,15 @@ def measure(
         flags = (*flags, "usage_invalid")
     if credits is not None:
         return _by_upstream(fields, credits, prompt, completion, flags)
+    units, basis = counted, Basis.ESTIMATED
+    price = min(rates.price_micros(counted), bound_micros)
     if prompt is not None and completion is not None:
-        units = Units(prompt, completion, counted.images, counted.web_search)
-        basis, price = Basis.COMPUTED, rates.price_micros(units)
-    else:
-        units = counted
-        basis, price = Basis.ESTIMATED, min(rates.price_micros(counted), bound_micros)
+        reported = Units(prompt, completion, counted.images, counted.web_search)
+        computed = rates.price_micros(reported)
+        if computed <= ceiling * CREDIT:
+            units, basis, price = reported, Basis.COMPUTED, computed
+        elif "usage_invalid" not in flags:
+            flags = (*flags, "usage_invalid")
     return Usage(
         basis=basis.value,
         price_micros=price,
