@@ -1,0 +1,143 @@
+"""`kill -9` with calls in flight: nothing is lost, nothing is charged twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from billing import holds, verification
+from billing.models import Hold
+from billing.models.hold import HoldState
+from billing.orders import CREDIT
+from tests.proxy.customers import SAY_HI, Customer
+from tests.services.environment import wanted_database
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import DONE, Entry, Reply, Upstream, chat_json, chat_stream
+
+ROUNDS = 10 if wanted_database() == "sqlite" else 3
+CALLS = 32
+LEASE_SECONDS = 2
+LONG = timedelta(days=1)  # doubts are listed, not yet closed
+
+
+def slow(entry: Entry) -> Reply:
+    """Charged when it arrives, answered up to half a second later."""
+    number = int((entry.model or "").rsplit("-", 1)[1])
+    seconds, credits = number % 8 * 0.07, number % 9 + 1
+    if entry.body.get("stream"):
+        stream = chat_stream(pieces="abcd", credits=credits)
+        return stream.paced(seconds / len(stream.steps))
+    return chat_json(credits=credits).delayed(seconds)
+
+
+def answered(upstream: Upstream, prefix: str) -> int:
+    """How many of a round's calls the upstream has answered to the end."""
+    return sum(
+        entry.state == "complete" and (entry.model or "").startswith(prefix)
+        for entry in upstream.journal
+    )
+
+
+async def storm(
+    gateway: Gateway, upstream: Upstream, customer: Customer, round_: int
+) -> set[str]:
+    """32 calls at once, killed among them; the models whose clients have it all."""
+    whole: set[str] = set()
+    timeout = httpx.Timeout(10)
+    headers = {"authorization": f"Bearer {customer.secret}"}
+    async with httpx.AsyncClient(headers=headers, timeout=timeout) as client:
+
+        async def call(number: int) -> None:
+            model, stream = f"m-{round_}-{number}", number % 2 == 1
+            body = {"model": model, "messages": SAY_HI, "stream": stream}
+            url = f"{gateway.base_url}/chat/completions"
+            reply = await client.post(url, json=body)
+            if reply.status_code == 200 and (not stream or DONE in reply.content):
+                whole.add(model)
+
+        async def kill() -> None:
+            while answered(upstream, f"m-{round_}-") < (4 + 7 * round_) % CALLS:
+                await asyncio.sleep(0.002)
+            gateway.kill()
+
+        calls = (call(number) for number in range(CALLS))
+        await asyncio.gather(kill(), *calls, return_exceptions=True)
+    return whole
+
+
+def assert_swept(customer: Customer, leases_end: list[float]) -> None:
+    """After one sweep, no call of a round whose lease has run out is open."""
+    now = time.monotonic()
+    holds.sweep(in_doubt_after=LONG)
+    over = tuple(f"m-{round_}-" for round_, end in enumerate(leases_end) if end < now)
+    states = {h.state for h in customer.holds() if h.model.startswith(over)}
+    assert HoldState.OPEN not in states
+
+
+def assert_accounted(customer: Customer, upstream: Upstream, whole: set[str]) -> None:
+    """Every call that the upstream charged for is charged exactly, or is a doubt."""
+    entries = {entry.model: entry for entry in upstream.journal}
+    found: dict[str, Hold] = {hold.model: hold for hold in customer.holds()}
+    charges = {record.model: record.charged_micros for record in customer.records()}
+    assert len(entries) == len(upstream.journal)  # no call was forwarded twice
+    assert set(entries) <= set(found)  # and none without a hold
+
+    settled = {m for m, hold in found.items() if hold.state == HoldState.SETTLED}
+    doubts = {m for m, hold in found.items() if hold.state == HoldState.IN_DOUBT}
+    assert settled | doubts == set(found)
+    assert whole <= settled <= set(entries)  # who has an answer has paid for it
+    assert charges == {m: entries[m or ""].credits * CREDIT for m in settled}
+    unpaid = sum(entries[m].credits for m in doubts & set(entries))
+    assert customer.charged_credits() + unpaid == upstream.total_credits()
+    # Not for nothing: kills found calls on both sides of their settlement.
+    assert len(settled) > ROUNDS
+    assert len(doubts) > ROUNDS
+
+
+@pytest.mark.timeout(90)
+def test_a_killed_gateway_loses_nothing_and_charges_nothing_twice(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(reply=slow)
+    started = gateway(LEASE_SECONDS=LEASE_SECONDS)
+    whole: set[str] = set()
+    leases_end: list[float] = []
+    for round_ in range(ROUNDS):
+        whole |= asyncio.run(storm(started, upstream, customer, round_))
+        leases_end.append(time.monotonic() + LEASE_SECONDS)
+        started.restart()
+        assert_swept(customer, leases_end)
+    time.sleep(LEASE_SECONDS)
+    assert_swept(customer, leases_end)
+
+    assert_accounted(customer, upstream, whole)
+    report = verification.verify()
+    assert report.ok, report.findings
+    assert customer.chat(started, "m-after-0").status_code == 200
+
+
+def test_doubts_are_closed_by_the_rule_and_listed(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="m", reply=chat_json(credits=4).delayed(5))
+    started = gateway(LEASE_SECONDS=LEASE_SECONDS)
+    with pytest.raises(httpx.TransportError):
+        customer.http(started).post(
+            "/chat/completions", json={"model": "m", "messages": SAY_HI}, timeout=0.3
+        )
+    started.kill()
+    holds.sweep(in_doubt_after=timedelta(0))
+    assert [hold.state for hold in customer.holds()] == ["open"]  # its lease lives
+    time.sleep(LEASE_SECONDS)
+    holds.sweep(in_doubt_after=timedelta(0))
+    holds.sweep(in_doubt_after=timedelta(0))
+
+    [hold], [record] = customer.holds(), customer.records()
+    assert (hold.state, hold.reason) == ("released", "caller_died")
+    assert (record.basis, record.charged_micros) == ("in_doubt", 0)
+    assert customer.available_micros() == 100_000 * CREDIT
