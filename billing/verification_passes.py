@@ -204,33 +204,44 @@ USAGE = (
            WHERE g.account_id <> h.account_id""",
     ),
     Pass(
+        "PRICE_MISMATCH",
+        # What the upstream named, at the factor agreed with the hold, rounded up. In
+        # two parts, so that no product leaves 64 bits.
+        """SELECT u.hold_id AS hold, u.price_micros AS price,
+                  u.upstream_micros AS upstream, h.price_factor_ppm AS factor
+           FROM billing_usagerecord u JOIN billing_hold h ON h.id = u.hold_id
+           WHERE u.price_micros
+                 <> u.upstream_micros / 1000000 * h.price_factor_ppm
+                    + (u.upstream_micros %% 1000000 * h.price_factor_ppm + 999999)
+                      / 1000000""",
+    ),
+    Pass(
+        "BREAKDOWN_MISMATCH",
+        """SELECT u.hold_id AS hold, u.upstream_micros AS upstream,
+                  sum(c.upstream_micros) AS derived
+           FROM billing_usagerecord u
+           JOIN billing_usagecomponent c ON c.usage_id = u.hold_id
+           WHERE u.flags NOT LIKE '%%breakdown_mismatch%%'
+           GROUP BY u.hold_id, u.upstream_micros
+           HAVING u.upstream_micros <> sum(c.upstream_micros)""",
+    ),
+    Pass(
         "ROLLUP_MISMATCH",
-        """SELECT a.id AS account, r.requests AS stored_requests,
-                  u.requests AS requests, r.charged AS stored_charged,
-                  u.charged AS charged
-           FROM billing_account a
-           LEFT JOIN (SELECT account_id, sum(requests) AS requests,
-                             sum(prompt_tokens) AS prompt,
-                             sum(completion_tokens) AS completion,
-                             sum(price_micros) AS price,
-                             sum(charged_micros) AS charged,
-                             sum(absorbed_micros) AS absorbed
-                      FROM billing_usagerollup GROUP BY account_id) AS r
-                ON r.account_id = a.id
-           LEFT JOIN (SELECT account_id, count(*) AS requests,
-                             sum(prompt_tokens) AS prompt,
-                             sum(completion_tokens) AS completion,
-                             sum(price_micros) AS price,
-                             sum(charged_micros) AS charged,
-                             sum(absorbed_micros) AS absorbed
-                      FROM billing_usagerecord GROUP BY account_id) AS u
-                ON u.account_id = a.id
-           WHERE coalesce(r.requests, 0) <> coalesce(u.requests, 0)
-              OR coalesce(r.prompt, 0) <> coalesce(u.prompt, 0)
-              OR coalesce(r.completion, 0) <> coalesce(u.completion, 0)
-              OR coalesce(r.price, 0) <> coalesce(u.price, 0)
-              OR coalesce(r.charged, 0) <> coalesce(u.charged, 0)
-              OR coalesce(r.absorbed, 0) <> coalesce(u.absorbed, 0)""",
+        """SELECT account_id AS account, spender_id AS spender, operation, model, basis,
+                  sum(requests) AS requests_over, sum(charged_micros) AS charged_over
+           FROM (SELECT account_id, spender_id, operation, model, basis, requests,
+                        prompt_tokens, completion_tokens,
+                        price_micros, charged_micros, absorbed_micros
+                 FROM billing_usagerollup
+                 UNION ALL
+                 SELECT account_id, spender_id, operation, model, basis, -1,
+                        -prompt_tokens, -completion_tokens,
+                        -price_micros, -charged_micros, -absorbed_micros
+                 FROM billing_usagerecord) AS difference
+           GROUP BY account_id, spender_id, operation, model, basis
+           HAVING sum(requests) <> 0 OR sum(prompt_tokens) <> 0
+               OR sum(completion_tokens) <> 0 OR sum(price_micros) <> 0
+               OR sum(charged_micros) <> 0 OR sum(absorbed_micros) <> 0""",
     ),
 )
 
