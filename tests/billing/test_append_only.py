@@ -1,0 +1,62 @@
+"""The journal and the records: the database itself refuses to change a line."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from tests.billing.customers import Customer
+
+COLUMNS = {
+    "billing_transfer": "amount_micros",
+    "billing_entry": "amount_micros",
+    "billing_usagerecord": "price_micros",
+    "billing_usagecomponent": "upstream_micros",
+}
+
+
+def attempt(sql: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS.items())
+def test_no_line_is_changed_or_deleted(
+    customer: Customer, table: str, column: str
+) -> None:
+    customer.call(12, components={"base": 12})
+
+    for statement in (
+        f"UPDATE {table} SET {column} = {column}",
+        f"DELETE FROM {table}",
+    ):
+        with pytest.raises(DatabaseError, match=f"{table} is append-only"):
+            attempt(statement)
+
+
+@pytest.mark.parametrize(
+    ("statement", "constraint"),
+    [
+        ("billing_account SET balance_micros = -1", "balance"),
+        ("billing_account SET held_micros = -1", "held"),
+        ("billing_account SET held_micros = balance_micros + 1", "covers_held"),
+        ("billing_account SET price_factor_ppm = 0", "price_factor"),
+        ("billing_grant SET held_micros = -1", "within"),
+        ("billing_grant SET remaining_micros = amount_micros + 1", "within"),
+        ("billing_grant SET held_micros = remaining_micros + 1", "within"),
+        ("billing_hold SET amount_micros = -1", "amount"),
+        ("billing_hold SET state = 'lost'", "state"),
+        ("billing_holdlot SET amount_micros = 0", "amount"),
+    ],
+)
+def test_the_database_keeps_the_rules_of_money_by_itself(
+    customer: Customer, statement: str, constraint: str
+) -> None:
+    customer.hold(30)
+    account = "" if "holdlot" in statement else f"{customer.account_id}"
+    where = f" WHERE account_id = {account}" if account else ""
+    if statement.startswith("billing_account"):
+        where = f" WHERE id = {account}"
+
+    with pytest.raises(DatabaseError, match=constraint):
+        attempt(f"UPDATE {statement}{where}")

@@ -1,0 +1,122 @@
+"""Hourly sums, kept in the settlement's own transaction."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing import holds, ledger, spenders
+from billing.models import UsageRecord, UsageRollup
+from billing.orders import Release, Settle, Usage
+from tests.billing.clocks import START, Clock
+from tests.billing.customers import Customer, used, wrong_in_the_books
+
+FIGURES = ("prompt_tokens", "completion_tokens", "price_micros", "charged_micros")
+FIXTURE = HealthCheck.function_scoped_fixture  # the clock is set by each example
+
+
+def rollups(customer: Customer) -> list[UsageRollup]:
+    return list(
+        UsageRollup.objects.filter(account_id=customer.account_id).order_by("id")
+    )
+
+
+def test_a_settlement_is_summed_at_once(customer: Customer) -> None:
+    customer.call(12, prompt_tokens=5, completion_tokens=7)
+
+    (hour,) = rollups(customer)
+    assert (hour.hour, hour.basis) == (START.replace(minute=0), "upstream")
+    assert (hour.operation, hour.model) == ("chat.completions", "openai/gpt-4o")
+    assert (hour.requests, hour.prompt_tokens, hour.completion_tokens) == (1, 5, 7)
+    assert (hour.price_micros, hour.charged_micros, hour.absorbed_micros) == (12, 12, 0)
+
+
+def test_calls_of_one_hour_share_a_row(customer: Customer, clock: Clock) -> None:
+    customer.call(12, prompt_tokens=5)
+    clock.advance(minutes=29, seconds=59)
+    customer.call(3, prompt_tokens=6)
+
+    (hour,) = rollups(customer)
+    assert (hour.requests, hour.prompt_tokens, hour.charged_micros) == (2, 11, 15)
+
+
+def test_a_new_hour_is_a_new_row(customer: Customer, clock: Clock) -> None:
+    customer.call(12)
+    clock.advance(minutes=30)
+    customer.call(3)
+
+    first, second = rollups(customer)
+    assert second.hour - first.hour == timedelta(hours=1)
+    assert (first.charged_micros, second.charged_micros) == (12, 3)
+
+
+def test_each_spender_model_operation_and_basis_has_its_own(
+    customer: Customer,
+) -> None:
+    other = spenders.open_spender(customer.account_id, "other")
+    for particulars in (
+        {},
+        {"model": "m"},
+        {"operation": "o"},
+        {"spender_id": other.id},
+    ):
+        customer.settle(customer.hold(1, **particulars), 1)
+    customer.call(1, basis="computed")
+
+    assert [row.requests for row in rollups(customer)] == [1] * 5
+
+
+def test_a_batch_adds_up_in_one_row(customer: Customer) -> None:
+    orders = [Settle(customer.hold(10), customer.account_id, used(5)) for _ in range(4)]
+    ledger.commit([*orders, *orders])
+
+    (hour,) = rollups(customer)
+    assert (hour.requests, hour.charged_micros) == (4, 20)
+    assert wrong_in_the_books() == []
+
+
+def test_what_the_operator_absorbs_is_summed_apart(customer: Customer) -> None:
+    customer.settle(customer.hold(30), 135)
+
+    (hour,) = rollups(customer)
+    assert (hour.price_micros, hour.charged_micros, hour.absorbed_micros) == (
+        135,
+        100,
+        35,
+    )
+
+
+def test_a_plain_release_is_no_usage_and_a_doubtful_one_is(
+    customer: Customer,
+) -> None:
+    customer.release(customer.hold(30))
+    assert rollups(customer) == []
+
+    usage = Usage("in_doubt", 0)
+    holds.settle([Release(customer.hold(30), customer.account_id, "lost", usage)])
+    (hour,) = rollups(customer)
+    assert (hour.basis, hour.requests, hour.charged_micros) == ("in_doubt", 1, 0)
+
+
+@pytest.mark.django_db
+@settings(max_examples=40, suppress_health_check=[FIXTURE])
+@given(calls=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5400)), max_size=6))
+def test_rollups_and_records_always_agree(
+    clock: Clock, calls: list[tuple[int, int]]
+) -> None:
+    clock.moment = START
+    customer = Customer.open(credits=20)
+    for price, seconds in calls:
+        clock.advance(seconds=seconds)
+        hold_id = customer.hold(min(price, customer.figures()[2]))
+        customer.settle(hold_id, price, prompt_tokens=price, completion_tokens=1)
+
+    wanted = {name: Sum(name, default=0) for name in FIGURES}
+    records = UsageRecord.objects.filter(account_id=customer.account_id)
+    hours = UsageRollup.objects.filter(account_id=customer.account_id)
+    assert hours.aggregate(**wanted) == records.aggregate(**wanted)
+    assert sum(row.requests for row in hours) == len(calls)
