@@ -33,12 +33,15 @@ MESSAGE_LENGTH_MAX = 500
 async def forward(exchange: Exchange) -> HttpResponseBase:
     """Make the call that `exchange` holds credits for, and settle it.
 
-    Raises: GatewayError, BooksUnavailable. The hold is resolved on every way out.
+    Raises: GatewayError. The hold is resolved on every way out, unless the books do
+    not answer: then it falls due.
     """
     try:
         return await _forward(exchange)
-    except (GatewayError, LedgerError):
+    except GatewayError:
         raise
+    except LedgerError:
+        raise _unsettled() from None
     except Exception:
         if exchange.resolved is None:
             await exchange.doubt("internal_error")
@@ -184,6 +187,18 @@ def _unreachable() -> GatewayError:
         "The upstream cannot be reached. Nothing was sent, nothing was charged.",
         should_retry=True,
         retry_after_seconds=1,
+    )
+
+
+def _unsettled() -> GatewayError:
+    """Not the 503 of a call that was never made: to try this one again would pay the
+    upstream twice."""
+    return GatewayError(
+        503,
+        SERVER,
+        "books_unavailable",
+        "The call was made, but the ledger does not answer, so it could not be "
+        "settled. The credits stay held until that is resolved.",
     )
 
 
