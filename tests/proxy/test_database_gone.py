@@ -1,0 +1,129 @@
+"""Without its books the gateway calls nobody; with them back it goes on by itself."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from portal import keys
+from tests.proxy.customers import Customer, wait_for
+from tests.proxy.outage import CutLine, LockedFile, Outage
+from tests.proxy.refused import assert_nothing_happened, assert_refusal
+from tests.services.environment import wanted_database
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+
+@pytest.fixture
+def outage(database_url: str) -> Iterator[Outage]:
+    """Of the gateway's database only: the test itself still reaches it."""
+    kind = LockedFile if wanted_database() == "sqlite" else CutLine
+    made = kind(database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def started(outage: Outage, gateway: GatewayFactory, customer: Customer) -> Gateway:
+    return gateway(DATABASE_URL=outage.url)
+
+
+def test_without_its_database_the_gateway_calls_nobody(
+    started: Gateway, upstream: Upstream, customer: Customer, outage: Outage
+) -> None:
+    outage.begin()
+    with ThreadPoolExecutor() as pool:  # they all wait for the same time
+        customer.http(started)
+        calls = [pool.submit(customer.chat, started, stream=s) for s in (False, True)]
+        for call in calls:
+            reply = call.result()
+            assert_refusal(reply, 503, "books_unavailable")
+            assert reply.headers["x-should-retry"] == "true"
+            assert reply.headers["retry-after"] == "2"
+            assert "x-credits-held" not in reply.headers
+    outage.end()
+    assert_nothing_happened(customer, upstream)
+
+    wait_for(lambda: customer.chat(started).status_code == 200)
+    customer.wait_over(1)
+    assert customer.charged_credits() == upstream.total_credits() == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_settlement_waits_for_the_database_and_is_exact(
+    started: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    outage: Outage,
+    stream: bool,
+) -> None:
+    gate = Gate()
+    reply = chat_stream(credits=8) if stream else chat_json(credits=8)
+    upstream.on(model="m", reply=reply.held(gate))
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(customer.chat, started, "m", stream=stream)
+        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        outage.begin()
+        gate.set()
+        # Longer than one attempt to settle, shorter than all of them.
+        threading.Timer(1.5, outage.end).start()
+        answer = call.result()
+
+    assert answer.status_code == 200
+    assert (DONE in answer.content) == stream
+    assert "could not resolve" not in started.log_text()
+    assert "the books did not take" in started.log_text()  # it had to wait
+    assert len(upstream.journal) == 1
+    [record] = customer.records()
+    assert customer.charged_credits() == upstream.total_credits() == 8
+    assert (record.basis, record.streamed) == ("upstream", stream)
+
+
+@pytest.mark.sqlite_only  # there an attempt to settle can fail at once
+def test_a_call_that_can_not_be_settled_is_not_to_be_tried_again(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer, outage: Outage
+) -> None:
+    gate, started = Gate(), gateway(DATABASE_URL=outage.url.replace("=1", "=0"))
+    upstream.on(model="plain", reply=chat_json(text="worth money").held(gate))
+    upstream.on(model="stream", reply=chat_stream().held(gate))
+    upstream.on(model="broken", reply=chat_json().held(gate).dropped())
+    with ThreadPoolExecutor() as pool:
+        customer.http(started)
+        plain, stream, broken = [
+            pool.submit(customer.chat, started, model, stream=model == "stream")
+            for model in ("plain", "stream", "broken")
+        ]
+        upstream.journal.wait_until(lambda entries: len(entries) == 3)
+        outage.begin()
+        gate.set()
+        for call in (plain, broken):
+            assert_refusal(call.result(), 503, "books_unavailable")
+            assert call.result().headers["x-should-retry"] == "false"
+            assert "worth money" not in call.result().text
+        assert b'"code":"books_unavailable"' in stream.result().content
+        assert DONE not in stream.result().content
+    outage.end()
+    assert [hold.state for hold in customer.holds()] == ["open"] * 3  # till it is due
+    assert customer.records() == []
+
+
+@pytest.mark.postgres_only
+def test_a_malformed_key_is_refused_without_asking_the_database(
+    started: Gateway, upstream: Upstream, customer: Customer, outage: Outage
+) -> None:
+    http, secret = customer.http(started), customer.secret
+    outage.begin()
+    for malformed in ("sk-1", secret[:-1], secret[:-1] + "_", "tg_live_' OR 1=1"):
+        headers = {"authorization": f"Bearer {malformed}"}
+        assert_refusal(http.get("/models", headers=headers), 401, "malformed_api_key")
+    # A key that could be one is asked about, and that is what fails:
+    headers = {"authorization": f"Bearer {keys.generate()}"}
+    assert_refusal(http.get("/models", headers=headers), 503, "books_unavailable")
+    outage.end()
+    assert len(upstream.journal) == 0
