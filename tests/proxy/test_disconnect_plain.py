@@ -1,0 +1,53 @@
+"""A client that does not wait for its plain answer: the call ends all the same."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from tests.proxy.customers import SAY_HI, Customer, wait_for
+from tests.proxy.raw import RawCall
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream, chat_json
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+
+def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(reply=chat_json(credits=6, charge="after").delayed(1.5))
+    for number in range(8):
+        call = RawCall(live_gateway, customer.secret)
+        call.send(model=f"m-{number}", messages=SAY_HI)
+        time.sleep(0.3 / 8)
+        call.leave(reset=number % 2 == 1)
+    with pytest.raises(httpx.ReadTimeout):
+        customer.http(live_gateway).post(
+            "/chat/completions", json={"model": "m", "messages": SAY_HI}, timeout=0.3
+        )
+    records = customer.wait_records(9)
+
+    assert {entry.state for entry in upstream.journal} == {"complete"}
+    assert customer.charged_credits() == upstream.total_credits() == 9 * 6
+    assert {record.basis for record in records} == {"upstream"}
+    assert {hold.state for hold in customer.holds()} == {"settled"}
+    assert "Traceback" not in live_gateway.log_text()
+
+
+def test_the_gateway_goes_on_serving_the_others(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="slow", reply=chat_json(credits=2).delayed(0.5))
+    for _ in range(20):
+        call = RawCall(live_gateway, customer.secret)
+        call.send(model="slow", messages=SAY_HI)
+        call.leave(reset=True)
+        assert customer.chat(live_gateway, "quick").status_code == 200
+
+    # A reset may overtake its own request; what was forwarded is paid, to the credit.
+    wait_for(lambda: len(customer.holds()) == len(upstream.journal))
+    customer.wait_over(len(upstream.journal))
+    assert customer.charged_credits() == upstream.total_credits()

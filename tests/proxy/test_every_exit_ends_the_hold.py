@@ -1,0 +1,193 @@
+"""Whatever happens between a hold and its answer, the hold does not stay open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import orjson
+import pytest
+from pytest_django.fixtures import Settings
+
+from billing import holds
+from billing.models.hold import HoldState
+from billing.orders import CREDIT
+from portal import keys, organizations
+from proxy import chat, exchange, forwarding
+from proxy import upstream as upstream_client
+from proxy.exchange import Exchange
+from tests.cast import actor_of
+from tests.proxy.customers import SAY_HI, Customer
+from tests.proxy.raw import RawCall
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import (
+    Ending,
+    Gate,
+    Reply,
+    Upstream,
+    chat_json,
+    chat_stream,
+    error_json,
+    redirect,
+)
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+SETTLED, RELEASED, IN_DOUBT = "settled", "released", "in_doubt"
+PLAIN, STREAM = chat_json(credits=5), chat_stream(credits=5)
+EXITS: dict[str, tuple[Reply, bool, str]] = {
+    "answered": (PLAIN, False, SETTLED),
+    "streamed": (STREAM, True, SETTLED),
+    "answered though a stream was asked for": (PLAIN, True, SETTLED),
+    "streamed, nothing in it": (STREAM.but(steps=()), True, RELEASED),
+    "refused": (error_json(400), False, RELEASED),
+    "refused a stream": (error_json(429), True, RELEASED),
+    "our account": (error_json(401), False, RELEASED),
+    "redirected": (redirect("/elsewhere"), False, RELEASED),
+    "failed": (error_json(500), False, IN_DOUBT),
+    "closed": (PLAIN.dropped(), False, IN_DOUBT),
+    "closed before a stream": (STREAM.dropped(), True, IN_DOUBT),
+    "cut": (PLAIN.cut_after_bytes(9), False, IN_DOUBT),
+    "cut a stream": (STREAM.cut_after_events(2), True, SETTLED),
+    "cut a stream at its start": (STREAM.cut_after_events(0), True, RELEASED),
+    "silent": (PLAIN.dropped(Ending.STALL), False, IN_DOUBT),
+    "silent in a stream": (STREAM.stall_after_events(1), True, SETTLED),
+    "an error whose body is cut": (error_json(400).cut_after_bytes(5), False, RELEASED),
+    "an error whose body is silent": (
+        error_json(500).after_bytes(5, Ending.STALL),
+        False,
+        IN_DOUBT,
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "stream", "state"), EXITS.values(), ids=EXITS)
+@pytest.mark.parametrize("stays", [True, False], ids=["heard", "unheard"])
+def test_every_exit_ends_the_hold(
+    impatient_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    reply: Reply,
+    stream: bool,
+    state: str,
+    stays: bool,
+) -> None:
+    upstream.on(model="m", reply=reply)
+    call = RawCall(impatient_gateway, customer.secret)
+    call.send(model="m", messages=SAY_HI, stream=stream)
+    if stays:
+        call.read()
+    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    call.leave()
+
+    [hold] = customer.wait_over()
+    assert hold.state == state
+    account = customer.account()
+    kept = hold.amount_micros if state == IN_DOUBT else 0
+    assert account.held_micros == kept
+    charged = sum(record.charged_micros for record in customer.records())
+    assert account.balance_micros == 100_000 * CREDIT - charged
+    assert (charged > 0) == (state == SETTLED)
+
+
+def test_the_longest_call_is_ended(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    started, gate = gateway(UPSTREAM_TOTAL_SECONDS=1), Gate()
+    upstream.on(model="plain", reply=PLAIN.held(gate))
+    upstream.on(model="stream", reply=STREAM.but(steps=STREAM.steps * 20).paced(0.1))
+    customer.http(started)
+    with ThreadPoolExecutor() as pool:
+        plain = pool.submit(customer.chat, started, "plain")
+        stream = pool.submit(customer.chat, started, "stream", stream=True)
+    assert plain.result().status_code == 504
+    assert stream.result().status_code == 200
+
+    states = {hold.model: hold.state for hold in customer.wait_over(2)}
+    assert states == {"plain": IN_DOUBT, "stream": SETTLED}
+    assert [entry.state for entry in upstream.journal.wait_finished(2)] == [
+        "client_gone"
+    ] * 2
+
+
+STOPS: dict[str, Callable[[Customer], None]] = {
+    "revoked": lambda it: keys.revoke(it.key, actor=actor_of(it.owner)),
+    "suspended": lambda it: organizations.suspend(
+        it.organization, reason="unpaid", actor=actor_of(it.owner)
+    ),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS.values(), ids=STOPS)
+def test_a_call_that_runs_is_settled_whatever_becomes_of_its_key(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    stop: Callable[[Customer], None],
+) -> None:
+    gate = Gate()
+    upstream.on(model="m", reply=PLAIN.held(gate))
+    customer.http(live_gateway)
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(customer.chat, live_gateway, "m")
+        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        stop(customer)
+        gate.set()
+        assert call.result().status_code == 200
+
+    assert customer.charged_credits() == upstream.total_credits() == 5
+
+
+def test_an_orderly_end_leaves_nothing_open(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    started = gateway()
+    upstream.on(model="plain", reply=PLAIN.delayed(0.7))
+    upstream.on(model="stream", reply=STREAM.paced(0.15))
+    upstream.on(model="left", reply=STREAM.paced(0.15))
+    left = RawCall(started, customer.secret)
+    left.send(model="left", messages=SAY_HI, stream=True).read(5)
+    left.leave()
+    customer.http(started)
+    with ThreadPoolExecutor() as pool:
+        plain = pool.submit(customer.chat, started, "plain")
+        stream = pool.submit(customer.chat, started, "stream", stream=True)
+        upstream.journal.wait_until(lambda entries: len(entries) == 3)
+        time.sleep(0.1)
+        started.stop()
+    holds.sweep(in_doubt_after=timedelta(days=1))  # the lease was given up
+
+    states = {hold.model: hold.state for hold in customer.holds()}
+    assert states == {"plain": SETTLED, "stream": SETTLED, "left": SETTLED}
+    assert plain.result().status_code == stream.result().status_code == 200
+    assert customer.charged_credits() == upstream.total_credits() == 15
+
+
+def test_a_fault_of_our_own_is_a_doubt(
+    committed_db: None,
+    upstream: Upstream,
+    customer: Customer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.UPSTREAM_BASE_URL = upstream.url
+    document = {"model": "m", "messages": SAY_HI}
+    identity = keys.verify(customer.secret)
+
+    async def break_down() -> Exchange:
+        call = chat.read(orjson.loads(orjson.dumps(document)))
+        begun = await exchange.begin(call, identity, customer.secret)
+        monkeypatch.setattr(forwarding, "_document", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await forwarding.forward(begun)
+        await upstream_client.client().aclose()
+        return begun
+
+    begun = asyncio.run(break_down())
+    [hold] = customer.holds()
+    assert (hold.state, hold.reason) == (HoldState.IN_DOUBT, "internal_error")
+    assert begun.headers()["x-price-basis"] == "in_doubt"
