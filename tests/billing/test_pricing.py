@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -95,7 +96,7 @@ def test_a_call_split_into_many_is_never_cheaper(
     ],
 )
 def test_each_unit_has_its_rate(
-    figures: dict[str, int], units: Units, price: int
+    figures: dict[str, Any], units: Units, price: int
 ) -> None:
     assert row("*", **figures).price_micros(units) == price
 

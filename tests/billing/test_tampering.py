@@ -201,7 +201,7 @@ def stored_figures() -> Iterator[tuple[str, str]]:
     for model in apps.get_app_config("billing").get_models():
         for field in model._meta.concrete_fields:
             if isinstance(field, models.IntegerField) and not field.primary_key:
-                yield model._meta.db_table, field.column
+                yield model._meta.db_table, field.attname
 
 
 @pytest.fixture
