@@ -97,6 +97,7 @@ def test_a_revoked_key_is_refused_on_its_very_next_call(
         assert len(upstream.journal) == len(customer.holds()) == 2 * round_
 
 
+@pytest.mark.once
 def test_an_expired_key_is_refused_though_it_is_remembered(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:

@@ -55,7 +55,7 @@ def test_without_its_database_the_gateway_calls_nobody(
     assert customer.charged_credits() == upstream.total_credits() == 3
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stream", [False, pytest.param(True, marks=pytest.mark.once)])
 def test_a_settlement_waits_for_the_database_and_is_exact(
     started: Gateway,
     upstream: Upstream,
@@ -83,34 +83,6 @@ def test_a_settlement_waits_for_the_database_and_is_exact(
     [record] = customer.records()
     assert customer.charged_credits() == upstream.total_credits() == 8
     assert (record.basis, record.streamed) == ("upstream", stream)
-
-
-@pytest.mark.sqlite_only  # there an attempt to settle can fail at once
-def test_a_call_that_can_not_be_settled_is_not_to_be_tried_again(
-    gateway: GatewayFactory, upstream: Upstream, customer: Customer, outage: Outage
-) -> None:
-    gate, started = Gate(), gateway(DATABASE_URL=outage.url.replace("=1", "=0"))
-    upstream.on(model="plain", reply=chat_json(text="worth money").held(gate))
-    upstream.on(model="stream", reply=chat_stream().held(gate))
-    upstream.on(model="broken", reply=chat_json().held(gate).dropped())
-    with ThreadPoolExecutor() as pool:
-        customer.http(started)
-        plain, stream, broken = [
-            pool.submit(customer.chat, started, model, stream=model == "stream")
-            for model in ("plain", "stream", "broken")
-        ]
-        upstream.journal.wait_until(lambda entries: len(entries) == 3)
-        outage.begin()
-        gate.set()
-        for call in (plain, broken):
-            assert_refusal(call.result(), 503, "books_unavailable")
-            assert call.result().headers["x-should-retry"] == "false"
-            assert "worth money" not in call.result().text
-        assert b'"code":"books_unavailable"' in stream.result().content
-        assert DONE not in stream.result().content
-    outage.end()
-    assert [hold.state for hold in customer.holds()] == ["open"] * 3  # till it is due
-    assert customer.records() == []
 
 
 @pytest.mark.postgres_only

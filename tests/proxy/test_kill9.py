@@ -121,6 +121,7 @@ def test_a_killed_gateway_loses_nothing_and_charges_nothing_twice(
     assert customer.chat(started, "m-after-0").status_code == 200
 
 
+@pytest.mark.once
 def test_doubts_are_closed_by_the_rule_and_listed(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:

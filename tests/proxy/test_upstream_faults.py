@@ -24,6 +24,9 @@ from tests.upstream import (
     redirect,
 )
 
+# The ends of holds on PostgreSQL: test_every_exit_ends_the_hold.py.
+pytestmark = pytest.mark.once
+
 SECRET_TEXT = f"Incorrect API key {UPSTREAM_API_KEY} of account op-77"
 ANSWER = chat_json(credits=4)
 
@@ -132,7 +135,6 @@ def test_a_fault_is_answered_and_its_hold_is_ended(
     assert "op-77" not in reply.text or entry.status in (400, 404, 413, 415, 422)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     ("wish", "told"),
     [("7", "7"), ("0", "0"), ("500", "60"), ("soon", "1"), ("-1", "1"), ("1.5", "1")],
@@ -155,7 +157,6 @@ def test_a_rate_limit_is_passed_on_with_its_delay_within_reason(
     assert UPSTREAM_API_KEY not in answer.text
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("position", [0, 480, 490, 499, 500, 501])
 def test_no_part_of_the_upstreams_key_survives_shortening(
     impatient_gateway: Gateway, upstream: Upstream, customer: Customer, position: int
@@ -170,7 +171,6 @@ def test_no_part_of_the_upstreams_key_survives_shortening(
     assert len(reply.json()["error"]["message"]) <= 500
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "error", [None, 7, "text", [], {}, {"message": None}, {"message": {"a": 1}}]
 )
