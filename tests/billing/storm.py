@@ -1,0 +1,229 @@
+"""A process of a storm on the ledger: it waits, does as told, and tells what happened.
+
+`python -m tests.billing.storm` reads one JSON object per line, the name of a scene and
+its arguments, and answers with one. The line is also the start signal: processes that
+get theirs at the same moment start at the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import threading
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import django
+
+django.setup()
+
+from billing import clock, errors, grants, holds  # noqa: E402
+from billing.group_commit import writer  # noqa: E402
+from billing.orders import (  # noqa: E402
+    Doubt,
+    Order,
+    Place,
+    Placed,
+    Release,
+    Resolved,
+    Settle,
+    Usage,
+)
+
+Told = dict[str, Any]
+
+
+class Log:
+    """What one process saw; all its threads write to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.admitted: list[str] = []
+        self.refused = 0
+        self.false_refusals: list[str] = []
+        self.charged = 0
+        self.granted = 0
+        self.absorbed = 0
+        self.errors: list[str] = []
+
+    def add(self, **more: int) -> None:
+        with self._lock:
+            for name, amount in more.items():
+                setattr(self, name, getattr(self, name) + amount)
+
+    def refusal(self, refusal: errors.InsufficientCredits) -> None:
+        """Legitimate when less was available than required."""
+        self.add(refused=1)
+        if refusal.available_micros >= refusal.required_micros:
+            self.false_refusals.append(str(refusal))
+
+    def as_dict(self) -> Told:
+        return {name: value for name, value in vars(self).items() if name[0] != "_"}
+
+
+def place_order(told: Told, amount: int) -> Place:
+    return Place(
+        hold_id=uuid.uuid4().hex,
+        account_id=told["account"],
+        spender_id=told["spender"],
+        bound_micros=amount,
+        operation="chat.completions",
+        model="openai/gpt-4o",
+        due_at=clock.now() + timedelta(minutes=10),
+    )
+
+
+async def submit(log: Log, order: Order) -> Placed | Resolved | None:
+    """The outcome; None for a refusal for want of credits, which is logged."""
+    try:
+        outcome = await writer.submit(order)
+    except errors.InsufficientCredits as refusal:
+        log.refusal(refusal)
+        return None
+    assert not isinstance(outcome, Exception)
+    return outcome
+
+
+async def settle(log: Log, told: Told, hold_id: str, price: int) -> None:
+    order = Settle(hold_id, told["account"], Usage("upstream", price, price))
+    resolved = await submit(log, order)
+    assert isinstance(resolved, Resolved)
+    assert not resolved.repeat
+    log.add(charged=resolved.charged_micros, absorbed=resolved.absorbed_micros)
+
+
+async def only_hold(log: Log, told: Told) -> None:
+    """One call that never ends."""
+    await asyncio.sleep(random.random() * told["spread"])
+    placed = await submit(log, place_order(told, told["amount"]))
+    if isinstance(placed, Placed):
+        log.admitted.append(placed.hold_id)
+
+
+async def call_until_nothing_is_left(log: Log, told: Told) -> None:
+    """Calls one after another, at random prices; the last ones take what remains."""
+    amount = told["amount"]
+    while amount:
+        order = place_order(told, amount)
+        try:
+            await writer.submit(order)
+        except errors.CreditsOnHold as refusal:
+            log.refusal(refusal)
+            await asyncio.sleep(0.005)  # some of them will come back
+        except errors.InsufficientCredits as refusal:
+            log.refusal(refusal)
+            amount = refusal.available_micros + refusal.held_micros
+        else:
+            log.admitted.append(order.hold_id)
+            await settle(log, told, order.hold_id, random.randint(1, amount))
+
+
+async def anything(log: Log, told: Told) -> None:
+    """Whatever can happen to a ledger, on one of several organizations."""
+    for _ in range(told["steps"]):
+        chosen = {**told, **random.choice(told["organizations"])}
+        match random.randrange(12):
+            case 0:
+                amount = random.randint(1, 50)
+                await asyncio.to_thread(issue, chosen, amount)
+                log.add(granted=amount)
+            case 1:
+                await asyncio.to_thread(holds.sweep, in_doubt_after=timedelta(0))
+                await asyncio.to_thread(grants.expire_due)
+            case _:
+                await any_call(log, chosen)
+
+
+async def any_call(log: Log, told: Told) -> None:
+    amount = random.randint(0, 40)
+    placed = await submit(log, place_order(told, amount))
+    if not isinstance(placed, Placed):
+        return
+    log.admitted.append(placed.hold_id)
+    await asyncio.sleep(random.random() * 0.01)
+    hold_id, account_id = placed.hold_id, told["account"]
+    match random.randrange(6):
+        case 0:
+            await submit(log, Release(hold_id, account_id, "upstream_refused"))
+        case 1:
+            await submit(log, Doubt(hold_id, account_id, "upstream_lost"))
+        case _:
+            await settle(log, told, hold_id, random.randint(0, amount * 3))
+
+
+def issue(told: Told, amount: int) -> None:
+    grants.issue(
+        told["account"],
+        amount,
+        source=random.choice(["purchase", "promotion"]),
+        reference=f"storm:{uuid.uuid4()}",
+        expires_at=random.choice([None, clock.now() + timedelta(seconds=0.2)]),
+    )
+
+
+async def resolve_the_same(log: Log, told: Told) -> None:
+    """Each of these holds, as everybody else does too."""
+    for hold_id in random.sample(told["holds"], len(told["holds"])):
+        order = Settle(hold_id, told["account"], Usage("upstream", told["price"]))
+        resolved = await submit(log, order)
+        assert isinstance(resolved, Resolved)
+        log.add(charged=resolved.charged_micros)
+        if not resolved.repeat:
+            log.admitted.append(hold_id)
+
+
+async def sweep(log: Log, told: Told) -> None:
+    swept = await asyncio.to_thread(
+        holds.sweep, in_doubt_after=timedelta(seconds=told["seconds"])
+    )
+    log.add(charged=swept["doubted"], absorbed=swept["closed"])
+
+
+SCENES: dict[str, Callable[[Log, Told], Awaitable[None]]] = {
+    each.__name__: each
+    for each in (
+        only_hold,
+        call_until_nothing_is_left,
+        anything,
+        resolve_the_same,
+        sweep,
+    )
+}
+
+
+def perform(told: Told) -> Told:
+    """The scene in some threads, each with an event loop of some tasks."""
+    log = Log()
+    scene = SCENES[told["scene"]]
+
+    async def act() -> None:
+        tasks = (scene(log, told) for _ in range(told["tasks"]))
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.errors.append(repr(result))
+
+    threads = [
+        threading.Thread(target=asyncio.run, args=[act()])
+        for _ in range(told["threads"])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return log.as_dict()
+
+
+def main() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(perform(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
