@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing import errors
-from billing.ids import new_id
+from billing.ids import id_for, new_id
 from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.models.transfer import TransferKind
@@ -39,6 +39,8 @@ from billing.rows import (
 )
 
 PPM = 1_000_000
+# Which transfer of its hold each kind is.
+PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2}
 
 
 def scaled(micros: int, factor_ppm: int) -> int:
@@ -317,7 +319,7 @@ class Book:
     ) -> TransferRow:
         """One transfer with its two entries; both accounts must be under lock."""
         transfer = TransferRow(
-            id=new_id(),
+            id=id_for(hold_id, PLACES[kind]) if hold_id else new_id(),
             kind=kind.value,
             source_id=source_id,
             destination_id=destination_id,

@@ -7,13 +7,14 @@ release of the interpreter lock per statement instead of one per row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 
 Row = tuple[Any, ...]
 
@@ -120,6 +121,19 @@ def _run_pipelined(
         found.append(cursor.fetchall() if cursor.description else [])
         cursor.close()
     return found
+
+
+@contextmanager
+def rolled_back_on_error() -> Iterator[None]:
+    """For a transaction that the statements themselves begin and commit."""
+    connection.ensure_connection()
+    try:
+        yield
+    except BaseException:
+        # A connection that is broken has nothing left to roll back.
+        with suppress(DatabaseError, InterfaceError):
+            run("ROLLBACK")
+        raise
 
 
 # A prepared statement keeps its plan. Made while a table was small, that would be a

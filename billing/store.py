@@ -7,7 +7,7 @@ before its account is locked: a ledger that read first broke in 5 of 5 runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,11 @@ from billing.rows import (
 from billing.statements import ROLLUP_FIGURES, statements
 
 
-def load(orders: Iterable[Order], now: datetime) -> Book:
-    """Lock what `orders` touch and read it. Must run inside a transaction."""
+def load(
+    orders: Iterable[Order], now: datetime, *, opening: Sequence[str] = ()
+) -> Book:
+    """Lock what `orders` touch and read it, in a transaction: the caller's, or one
+    that `opening` begins."""
     orders = list(orders)
     sql, moment = statements(), dialect.moment(now)
     accounts = dialect.json(sorted({order.account_id for order in orders}))
@@ -38,6 +41,7 @@ def load(orders: Iterable[Order], now: datetime) -> Book:
     # Locks first; each statement after them sees what is committed by then.
     found = dialect.run_all(
         [
+            *[(text,) for text in opening],
             *_preparation(),
             (sql.lock_accounts, accounts, accounts),
             (sql.read_lots, moment, accounts),
@@ -109,8 +113,9 @@ def _may_overrun(book: Book, order: Order) -> bool:
     return price_ppm > hold.amount_micros * 1_000_000
 
 
-def save(book: Book) -> None:
-    """Write every change of the batch. Must run in the transaction of `load`."""
+def save(book: Book, *, closing: Sequence[str] = ()) -> None:
+    """Write every change of the batch in the transaction of `load`, which `closing`
+    may end."""
     sql, now = statements(), dialect.moment(book.now)
     hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
     new = [hold for hold in book.holds.values() if hold.is_new]
@@ -128,6 +133,7 @@ def save(book: Book) -> None:
     ]
     dialect.run_all(
         [(text, dialect.json(rows), *more) for text, rows, more in writes if rows]
+        + [(text,) for text in closing]
     )
 
 

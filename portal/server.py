@@ -41,7 +41,8 @@ def forget_connections() -> None:
     connections.close_all()
     for connection in connections.all(initialized_only=True):
         if connection.vendor == "postgresql":
-            connection.close_pool()  # type: ignore[attr-defined]  PostgreSQL's own
+            # Only PostgreSQL's connections have one.
+            connection.close_pool()  # type: ignore[attr-defined]
 
 
 def free_port(host: str, port: int) -> int:

@@ -72,7 +72,10 @@ class Exchange:
         Raises: GatewayError (401, 402, 403, 429), BooksUnavailable.
         """
         lifetime = (
-            settings.UPSTREAM_TOTAL_SECONDS + settings.DRAIN_SECONDS + SLACK_SECONDS
+            settings.UPSTREAM_TOTAL_SECONDS
+            + settings.UPSTREAM_IDLE_SECONDS
+            + settings.DRAIN_SECONDS
+            + SLACK_SECONDS
         )
         order = Place(
             hold_id=self.hold_id,

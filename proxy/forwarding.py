@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -51,25 +49,21 @@ async def forward(exchange: Exchange) -> HttpResponseBase:
 async def _forward(exchange: Exchange) -> HttpResponseBase:
     call = exchange.call
     try:
-        async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS):
-            reply = await upstream.client().post(call.path, call.content)
-            if reply.status != 200:
-                raise await _refused(exchange, reply)
-            if reply.is_encoded:
-                await reply.close()
-                raise Ambiguous("upstream_encoded_reply")
-            if call.stream and reply.content_type == "text/event-stream":
-                return stream_reply(exchange, reply)
-            document = _document(reply, await reply.read())
+        reply = await upstream.client().post(call.path, call.content)
+        if reply.status != 200:
+            raise await _refused(exchange, reply)
+        if reply.is_encoded:
+            await reply.close()
+            raise Ambiguous("upstream_encoded_reply")
+        if call.stream and reply.content_type == "text/event-stream":
+            return stream_reply(exchange, reply)
+        document = _document(reply, await reply.read())
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise _unreachable() from None
     except Ambiguous as fault:
         await exchange.doubt(fault.reason)
         raise ambiguous(fault.reason) from None
-    except TimeoutError:
-        await exchange.doubt("upstream_timeout")
-        raise ambiguous("upstream_timeout") from None
     return await _answer(exchange, reply, document)
 
 

@@ -107,7 +107,7 @@ class LeanHandler:
         finally:
             # Not response.close(): that also sends `request_finished`, for receivers
             # that tidy up after synchronous requests.
-            for close in response._resource_closers:
+            for close in response._resource_closers:  # type: ignore[attr-defined]
                 close()
 
     async def _respond(self, request: LeanRequest) -> HttpResponseBase:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -114,21 +115,22 @@ class Reply:
     """An answer whose headers are here and whose body is still to be read."""
 
     def __init__(self, response: httpx.Response) -> None:
-        self._response = response
+        # A call may last so long; looked at between pieces, each of which has the
+        # idle limit: cheaper than a timer of its own, and never longer than both.
+        self._deadline = time.monotonic() + settings.UPSTREAM_TOTAL_SECONDS
         # Straight from the connection: never decoded, never buffered whole.
         self._body = cast(httpx.AsyncByteStream, response.stream)
         self.status = response.status_code
+        sent = response.headers.raw
+        headers = {name.lower(): value.decode("latin-1") for name, value in sent}
         self.content_type = (
-            response.headers.get("content-type", "").split(";")[0].strip().lower()
+            headers.get(b"content-type", "").split(";")[0].strip().lower()
         )
-        self.request_id = response.headers.get("x-request-id", "")[:128]
-        self.retry_after = response.headers.get("retry-after", "")
-
-    @property
-    def is_encoded(self) -> bool:
-        """Compressed although we asked for identity."""
-        encoding = self._response.headers.get("content-encoding", "identity")
-        return bool(encoding.strip().lower() not in ("", "identity"))
+        self.request_id = headers.get(b"x-request-id", "")[:128]
+        self.retry_after = headers.get(b"retry-after", "")
+        # Compressed although we asked for identity.
+        encoding = headers.get(b"content-encoding", "").strip().lower()
+        self.is_encoded = encoding not in ("", "identity")
 
     async def read(self) -> bytes:
         """The whole body. Raises: Ambiguous when it is cut, stalls or is too large."""
@@ -144,6 +146,8 @@ class Reply:
         """The body as it arrives. Raises: Ambiguous when it is cut or stalls."""
         try:
             async for chunk in self._body:
+                if time.monotonic() > self._deadline:
+                    raise Ambiguous("upstream_timeout")
                 yield chunk
         except httpx.TransportError as error:
             raise _fault(error) from error
