@@ -62,7 +62,10 @@ class Client:
             "timeout": {
                 "connect": settings.UPSTREAM_CONNECT_SECONDS,
                 "pool": settings.UPSTREAM_CONNECT_SECONDS,
-                "read": settings.UPSTREAM_IDLE_SECONDS,
+                # Also how long the head may take, before the whole's limit begins.
+                "read": min(
+                    settings.UPSTREAM_IDLE_SECONDS, settings.UPSTREAM_TOTAL_SECONDS
+                ),
             }
         }
         self._urls: dict[str, httpx.URL] = {}  # by path; there are few
