@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 # Events a slow client may be behind; then the upstream has to wait too.
 QUEUE_EVENTS_MAX = 64
+# Seconds in which a stream that said [DONE] should end: then its connection is reused.
+AFTER_DONE_SECONDS = 1
 # Seconds a client may take nothing at all before it counts as gone.
 CLIENT_STALL_SECONDS = 60
 
@@ -144,6 +146,8 @@ class StreamedCall:
         finally:
             self._limit = None
             await self.reply.close()
+        if self._is_done:
+            self._fault = ""  # the answer was whole
         # JSON that parses is whole, even where the stream was cut right after it.
         left = splitter.rest()
         if left and (not self._fault or _document(left)):
@@ -154,12 +158,16 @@ class StreamedCall:
         self.exchange.flags.append("client_gone")
         if self._limit is None:
             return
-        now = asyncio.get_running_loop().time()
         self._is_draining = True
         has_room = StreamedCall.draining < settings.DRAIN_MAX
         StreamedCall.draining += 1
-        until = now + (settings.DRAIN_SECONDS if has_room else 0)
-        self._limit.reschedule(min(until, self._limit.when() or until))
+        self._stop_within(settings.DRAIN_SECONDS if has_room else 0)
+
+    def _stop_within(self, seconds: float) -> None:
+        """Read on for so long at most, and never longer than was agreed before."""
+        if self._limit is not None:
+            until = asyncio.get_running_loop().time() + seconds
+            self._limit.reschedule(min(until, self._limit.when() or until))
 
     async def _take(self, event: Event) -> None:
         if self._is_done:
@@ -168,6 +176,7 @@ class StreamedCall:
             event = parse(shown_bytes)
         if event.data == b"[DONE]":
             self._is_done = True
+            self._stop_within(AFTER_DONE_SECONDS)
             return
         document = _document(event)
         if document is None:
