@@ -96,20 +96,21 @@ def test_the_longest_call_is_ended(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
     started, gate = gateway(UPSTREAM_TOTAL_SECONDS=1), Gate()
-    upstream.on(model="plain", reply=PLAIN.held(gate))
+    upstream.on(model="silent", reply=PLAIN.held(gate))
+    upstream.on(model="dripping", reply=PLAIN.split(5).paced(0.1))
     upstream.on(model="stream", reply=STREAM.but(steps=STREAM.steps * 20).paced(0.1))
     customer.http(started)
     with ThreadPoolExecutor() as pool:
-        plain = pool.submit(customer.chat, started, "plain")
+        silent = pool.submit(customer.chat, started, "silent")
+        dripping = pool.submit(customer.chat, started, "dripping")
         stream = pool.submit(customer.chat, started, "stream", stream=True)
-    assert plain.result().status_code == 504
+    assert silent.result().status_code == dripping.result().status_code == 504
     assert stream.result().status_code == 200
 
-    states = {hold.model: hold.state for hold in customer.wait_over(2)}
-    assert states == {"plain": IN_DOUBT, "stream": SETTLED}
-    assert [entry.state for entry in upstream.journal.wait_finished(2)] == [
-        "client_gone"
-    ] * 2
+    states = {hold.model: hold.state for hold in customer.wait_over(3)}
+    assert states == {"silent": IN_DOUBT, "dripping": IN_DOUBT, "stream": SETTLED}
+    entries = upstream.journal.wait_finished(3)
+    assert {entry.state for entry in entries} == {"client_gone"}
 
 
 STOPS: dict[str, Callable[[Customer], None]] = {

@@ -125,7 +125,7 @@ def test_the_first_event_arrives_while_the_upstream_still_works(
     with http.stream("POST", "/chat/completions", json=body) as reply:
         parts = reply.iter_raw()
         assert b"Hello" in next(parts)
-        assert upstream.journal.last.pieces_sent == 1
+        upstream.journal.wait_until(lambda entries: entries[-1].pieces_sent == 1)
         assert [hold.state for hold in customer.holds()] == ["open"]
         gate.set()
         assert b"".join(parts).endswith(DONE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -173,6 +174,21 @@ def test_a_stream_that_ends_well_needs_no_done(
     assert b"after the end" not in content
     assert [record.flags for record in customer.records()] == [""]
     assert customer.charged_credits() == 4
+
+
+@pytest.mark.parametrize("ending", [Ending.CUT, Ending.STALL])
+def test_nothing_that_happens_after_done_is_waited_for(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, ending: Ending
+) -> None:
+    reply = chat_stream(credits=4)
+    upstream.on(model="m", reply=reply.after_events(len(reply.steps), ending))
+    started = time.monotonic()
+    content = customer.chat(live_gateway, "m", stream=True).content
+
+    assert content.endswith(DONE)
+    assert time.monotonic() - started < 5
+    [record] = customer.records()
+    assert (record.charged_micros, record.flags) == (4 * CREDIT, "")
 
 
 def test_credits_that_shrink_are_charged_as_last_named_and_remarked_once(
