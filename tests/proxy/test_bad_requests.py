@@ -145,6 +145,20 @@ def test_a_declared_size_is_refused_before_the_body_comes(
     assert b" 413 " in raw.exchange(impatient_gateway, head.encode()).split(b"\r\n")[0]
 
 
+def test_an_endless_body_is_refused_while_it_still_comes(
+    impatient_gateway: Gateway, customer: Customer
+) -> None:
+    head = (
+        f"POST /v1{CHAT} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        f"Authorization: Bearer {customer.secret}\r\n\r\n"
+    )
+    chunk = b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n"
+    address = ("127.0.0.1", impatient_gateway.port)
+    with socket.create_connection(address, timeout=10) as endless:
+        endless.sendall(head.encode() + chunk + chunk)
+        assert endless.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_body_that_drips_is_given_up(
     impatient_gateway: Gateway, customer: Customer
 ) -> None:

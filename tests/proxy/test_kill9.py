@@ -56,13 +56,20 @@ async def storm(
             model, stream = f"m-{round_}-{number}", number % 2 == 1
             body = {"model": model, "messages": SAY_HI, "stream": stream}
             url = f"{gateway.base_url}/chat/completions"
-            reply = await client.post(url, json=body)
-            if reply.status_code == 200 and (not stream or DONE in reply.content):
-                whole.add(model)
+            content = b""
+            async with client.stream("POST", url, json=body) as reply:
+                async for part in reply.aiter_raw():
+                    content += part
+                    # At the last byte, not at the connection's end.
+                    if content.endswith(DONE if stream else b"}}"):
+                        whole.add(model)
 
         async def kill() -> None:
             while answered(upstream, f"m-{round_}-") < (4 + 7 * round_) % CALLS:
                 await asyncio.sleep(0.002)
+            await asyncio.sleep(
+                round_ % 4 * 0.006
+            )  # before, while and after it settles
             gateway.kill()
 
         calls = (call(number) for number in range(CALLS))
