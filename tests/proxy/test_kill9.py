@@ -48,15 +48,13 @@ async def storm(
 ) -> set[str]:
     """32 calls at once, killed among them; the models whose clients have it all."""
     whole: set[str] = set()
-    timeout = httpx.Timeout(10)
     headers = {"authorization": f"Bearer {customer.secret}"}
-    async with httpx.AsyncClient(headers=headers, timeout=timeout) as client:
+    async with httpx.AsyncClient(headers=headers, timeout=10) as client:
 
         async def call(number: int) -> None:
             model, stream = f"m-{round_}-{number}", number % 2 == 1
             body = {"model": model, "messages": SAY_HI, "stream": stream}
-            url = f"{gateway.base_url}/chat/completions"
-            content = b""
+            url, content = f"{gateway.base_url}/chat/completions", b""
             async with client.stream("POST", url, json=body) as reply:
                 async for part in reply.aiter_raw():
                     content += part
