@@ -40,7 +40,7 @@ async def forward(exchange: Exchange) -> HttpResponseBase:
         raise
     except LedgerError:
         raise _unsettled() from None
-    except Exception:
+    except Exception:  # noqa: BLE001  resolved here, then raised again
         if exchange.resolved is None:
             await exchange.doubt("internal_error")
         raise
