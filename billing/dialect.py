@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 import psycopg
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import connection
 
 Row = tuple[Any, ...]
 
@@ -130,9 +130,11 @@ def rolled_back_on_error() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # A connection that is broken has nothing left to roll back.
-        with suppress(DatabaseError, InterfaceError):
-            run("ROLLBACK")
+        # A connection that is broken has nothing left to roll back. Not in a pipeline:
+        # there psycopg would drop its prepared statements only after the next one had
+        # been prepared, and every second commit would miss its own.
+        with suppress(psycopg.Error), psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute("ROLLBACK", prepare=False)
         raise
 
 

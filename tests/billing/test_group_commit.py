@@ -114,6 +114,15 @@ def test_an_order_that_the_database_rejects_is_isolated(
     assert customer.figures() == (10_000, 6, 9994)
 
 
+def test_after_a_rejection_everything_goes_on(customer: Customer) -> None:
+    for _ in range(3):
+        rejected = submitted([customer.order(1, due_at=None)])
+        assert [type(outcome) for outcome in rejected] == [errors.LedgerError]
+        outcomes = [submitted([customer.order(1)])[0] for _ in range(4)]
+        assert all(isinstance(outcome, Placed) for outcome in outcomes)
+    assert customer.figures() == (10_000, 12, 9988)
+
+
 def test_what_a_batch_frees_its_holds_can_have(customer: Customer) -> None:
     hold_id = customer.hold(10_000)
     release = Release(hold_id, customer.account_id, "upstream_refused")
