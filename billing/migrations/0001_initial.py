@@ -113,6 +113,7 @@ class Migration(migrations.Migration):
                 (
                     "hold",
                     models.OneToOneField(
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         primary_key=True,
                         related_name="usage",
@@ -159,6 +160,7 @@ class Migration(migrations.Migration):
                     "usage",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="components",
                         to="billing.usagerecord",
@@ -174,6 +176,7 @@ class Migration(migrations.Migration):
             name="account",
             field=models.ForeignKey(
                 db_index=False,
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 to="billing.account",
             ),
@@ -198,6 +201,7 @@ class Migration(migrations.Migration):
                     "grant",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         to="billing.grant",
                     ),
@@ -206,6 +210,7 @@ class Migration(migrations.Migration):
                     "hold",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="lots",
                         to="billing.hold",
@@ -249,6 +254,7 @@ class Migration(migrations.Migration):
             name="spender",
             field=models.ForeignKey(
                 db_index=False,
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 to="billing.spender",
             ),
@@ -311,6 +317,7 @@ class Migration(migrations.Migration):
                     "destination",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="billing.account",
@@ -320,6 +327,7 @@ class Migration(migrations.Migration):
                     "source",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
                         to="billing.account",
@@ -359,6 +367,7 @@ class Migration(migrations.Migration):
                     "account",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         to="billing.account",
                     ),
@@ -367,6 +376,7 @@ class Migration(migrations.Migration):
                     "transfer",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="entries",
                         to="billing.transfer",
@@ -403,6 +413,7 @@ class Migration(migrations.Migration):
                     "account",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         to="billing.account",
                     ),
@@ -411,6 +422,7 @@ class Migration(migrations.Migration):
                     "spender",
                     models.ForeignKey(
                         db_index=False,
+                        db_constraint=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         to="billing.spender",
                     ),
@@ -482,6 +494,7 @@ class Migration(migrations.Migration):
             name="account",
             field=models.ForeignKey(
                 db_index=False,
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 to="billing.account",
             ),
@@ -491,6 +504,7 @@ class Migration(migrations.Migration):
             name="spender",
             field=models.ForeignKey(
                 db_index=False,
+                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 to="billing.spender",
             ),

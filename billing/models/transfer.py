@@ -23,10 +23,18 @@ class Transfer(models.Model):
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)
     source = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="+", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     destination = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="+", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     amount_micros = models.BigIntegerField()
     # The idempotency key: what this transfer is for, e.g. "usage:<hold id>".
@@ -58,10 +66,16 @@ class Entry(models.Model):
     """One side of a transfer, with the balance it left and its place in line."""
 
     pk = models.CompositePrimaryKey("account_id", "version")
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     version = models.BigIntegerField()
     transfer = models.ForeignKey(
-        Transfer, on_delete=models.PROTECT, related_name="entries", db_index=False
+        Transfer,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     amount_micros = models.BigIntegerField()  # signed: what the account gained
     balance_after_micros = models.BigIntegerField()

@@ -22,10 +22,18 @@ class UsageRecord(models.Model):
     """One finished call. price = charged + absorbed, always."""
 
     hold = models.OneToOneField(
-        Hold, on_delete=models.PROTECT, primary_key=True, related_name="usage"
+        Hold,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="usage",
+        db_constraint=False,
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False)
-    spender = models.ForeignKey(Spender, on_delete=models.PROTECT, db_index=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
+    spender = models.ForeignKey(
+        Spender, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     basis = models.CharField(max_length=10)
@@ -68,7 +76,11 @@ class UsageComponent(models.Model):
 
     pk = models.CompositePrimaryKey("usage_id", "name")
     usage = models.ForeignKey(
-        UsageRecord, on_delete=models.PROTECT, related_name="components", db_index=False
+        UsageRecord,
+        on_delete=models.PROTECT,
+        related_name="components",
+        db_index=False,
+        db_constraint=False,
     )
     name = models.CharField(max_length=64)
     upstream_micros = models.BigIntegerField()
@@ -83,9 +95,13 @@ class UsageComponent(models.Model):
 class UsageRollup(models.Model):
     """Sums of one hour, kept in the settlement's own transaction."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, db_index=False)
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     hour = models.DateTimeField()  # start of the hour, UTC
-    spender = models.ForeignKey(Spender, on_delete=models.PROTECT, db_index=False)
+    spender = models.ForeignKey(
+        Spender, on_delete=models.PROTECT, db_index=False, db_constraint=False
+    )
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     basis = models.CharField(max_length=10)

@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from billing.verification_passes import ERRORS, WARNINGS
+from billing.verification_passes import ERRORS, REFERENCES, WARNINGS
 from tests.billing.clocks import Clock
 from tests.billing.tampering import found_after, small_history
 
@@ -166,6 +166,11 @@ CASES = (
         "ROLLUP_MISMATCH", "DELETE FROM billing_usagerollup WHERE account_id = {other}"
     ),
     case(
+        "DANGLING_REFERENCE",
+        "UPDATE billing_usagerollup SET spender_id = 0 WHERE account_id = {account}",
+        "ROLLUP_MISMATCH",
+    ),
+    case(
         "STALE_HOLD",
         "UPDATE billing_hold SET due_at = '{past}' WHERE id = '{open}'",
     ),
@@ -202,6 +207,16 @@ def stored_figures() -> Iterator[tuple[str, str]]:
         for field in model._meta.concrete_fields:
             if isinstance(field, models.IntegerField) and not field.primary_key:
                 yield model._meta.db_table, field.attname
+
+
+def test_every_reference_without_a_foreign_key_is_looked_after() -> None:
+    unguarded = {
+        (model._meta.db_table, field.column)
+        for model in apps.get_app_config("billing").get_models()
+        for field in model._meta.concrete_fields
+        if not getattr(field, "db_constraint", True)
+    }
+    assert unguarded == {(table, column) for table, column, *_ in REFERENCES}
 
 
 @pytest.fixture
