@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import connection
@@ -92,7 +93,7 @@ class Writer:
                     (waiting, outcome)
                 )
             for loop, delivered in deliveries.items():
-                if not loop.is_closed():
+                with suppress(RuntimeError):  # a closed loop: nobody waits any more
                     loop.call_soon_threadsafe(_deliver, delivered)
 
     def _next_batch(self) -> list[Waiting]:
