@@ -47,6 +47,16 @@ def test_without_any_job_expired_credits_are_no_credits(
     assert wrong_in_the_books() == []
 
 
+def test_a_new_hold_takes_nothing_from_an_expired_lot(
+    trial: Customer, clock: Clock
+) -> None:
+    trial.grant(20)
+    clock.moment = END
+    trial.hold(20)
+
+    assert trial.lots() == [(50, 0), (20, 20)]
+
+
 def test_what_is_left_is_booked_out_once(trial: Customer, clock: Clock) -> None:
     before = system_balance("expiry")
     trial.call(20)
