@@ -129,7 +129,7 @@ def rolled_back_on_error() -> Iterator[None]:
     connection.ensure_connection()
     try:
         yield
-    except BaseException:
+    except BaseException:  # noqa: BLE001  it is raised again
         # A connection that is broken has nothing left to roll back. Not in a pipeline:
         # there psycopg would drop its prepared statements only after the next one had
         # been prepared, and every second commit would miss its own.
