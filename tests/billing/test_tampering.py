@@ -252,5 +252,19 @@ def test_no_stored_figure_can_be_changed_unnoticed(
     assert found & {each.code for each in ERRORS}
 
 
+@pytest.mark.parametrize(
+    ("table", "column"), [each[:2] for each in REFERENCES], ids=str
+)
+def test_no_reference_can_dangle_unnoticed(
+    history: dict[str, Any], table: str, column: str
+) -> None:
+    is_uuid = column in {"hold_id", "transfer_id", "usage_id"}
+    nobody = f"'{'0' * 32}'" if is_uuid else "0"
+    row = A_ROW_OF[table].format(**history)
+    found = found_after(f"UPDATE {table} SET {column} = {nobody} WHERE {row}")
+
+    assert "DANGLING_REFERENCE" in found
+
+
 def test_what_is_exempt_still_exists() -> None:
     assert set(UNDERIVED) <= set(stored_figures())
