@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import sys
@@ -50,11 +49,7 @@ class Command(BaseCommand):
         port = processes.port_or_free("PORT", settings.PORT)
         sandbox = processes.port_or_free("SANDBOX_PORT", settings.SANDBOX_PORT)
         url = f"http://{settings.HOST}:{port}"
-        environment = {
-            "PORT": str(port),
-            "SANDBOX_PORT": str(sandbox),
-            "PUBLIC_URL": os.environ.get("PUBLIC_URL", url),
-        }
+        environment = {"PORT": str(port), "SANDBOX_PORT": str(sandbox)}
         self._say("Starting the sandbox upstream, the server and the worker …")
         with processes.running(settings.VAR_DIR / "demo.log", environment):
             upstream = f"http://127.0.0.1:{sandbox}/api/v1"
