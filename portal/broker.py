@@ -17,22 +17,22 @@ from kombu.transport import filesystem
 from kombu.utils.json import dumps
 
 
-class Channel(filesystem.Channel):  # type: ignore[misc]  kombu has no types
+class Channel(filesystem.Channel):
     """A folder of messages, sorted by the time they were put."""
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         whole = Path(self.data_folder_out) / name
         # The ending keeps it from being anybody's message yet.
         part = whole.with_name(f"{name}.part")
         try:
-            part.write_text(dumps(payload))
+            part.write_text(dumps(message))
             os.replace(part, whole)
         except OSError as error:
             raise ChannelError(f"Cannot put a message into {whole.parent}") from error
 
 
-class Transport(filesystem.Transport):  # type: ignore[misc]  kombu has no types
+class Transport(filesystem.Transport):
     """`filesystem://` over the channel above."""
 
     Channel = Channel

@@ -15,8 +15,8 @@ from tests.billing.clocks import Clock
 from tests.billing.history import History, open_customers
 
 SEED_VARIABLE = "HISTORIES_SEED"
-# Rules are the same everywhere; PostgreSQL takes twice as long to show it.
-EXAMPLES = {"sqlite": 300, "postgresql": 200}
+# Rules are the same everywhere; PostgreSQL takes much longer to show it.
+EXAMPLES = {"sqlite": 300, "postgresql": 100}
 STEPS = 30
 
 
