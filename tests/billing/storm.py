@@ -21,6 +21,8 @@ import django
 
 django.setup()
 
+from django.db import connections  # noqa: E402
+
 from billing import clock, errors, grants, holds  # noqa: E402
 from billing.group_commit import writer  # noqa: E402
 from billing.orders import (  # noqa: E402
@@ -96,6 +98,18 @@ async def settle(log: Log, told: Told, hold_id: str, price: int) -> None:
     log.add(charged=resolved.charged_micros, absorbed=resolved.absorbed_micros)
 
 
+async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Its connection goes back to the pool: there are more threads than it lends."""
+
+    def call() -> Any:
+        try:
+            return function(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(call)
+
+
 async def only_hold(log: Log, told: Told) -> None:
     """One call that never ends."""
     await asyncio.sleep(random.random() * told["spread"])
@@ -129,11 +143,11 @@ async def anything(log: Log, told: Told) -> None:
         match random.randrange(12):
             case 0:
                 amount = random.randint(1, 50)
-                await asyncio.to_thread(issue, chosen, amount)
+                await in_thread(issue, chosen, amount)
                 log.add(granted=amount)
             case 1:
-                await asyncio.to_thread(holds.sweep, in_doubt_after=timedelta(0))
-                await asyncio.to_thread(grants.expire_due)
+                await in_thread(sweep_at, 0)
+                await in_thread(grants.expire_due)
             case _:
                 await any_call(log, chosen)
 
@@ -177,10 +191,12 @@ async def resolve_the_same(log: Log, told: Told) -> None:
 
 
 async def sweep(log: Log, told: Told) -> None:
-    swept = await asyncio.to_thread(
-        holds.sweep, in_doubt_after=timedelta(seconds=told["seconds"])
-    )
+    swept = await in_thread(sweep_at, told["seconds"])
     log.add(charged=swept["doubted"], absorbed=swept["closed"])
+
+
+def sweep_at(seconds: int) -> dict[str, int]:
+    return holds.sweep(in_doubt_after=timedelta(seconds=seconds))
 
 
 SCENES: dict[str, Callable[[Log, Told], Awaitable[None]]] = {
