@@ -76,6 +76,7 @@ def wait_until_doubted(hold: Hold, log: Path) -> None:
         hold.refresh_from_db()
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("committed_db")
 def test_a_worker_over_files_finds_a_dead_call(
     tmp_path: Path, database_url: str
@@ -86,6 +87,7 @@ def test_a_worker_over_files_finds_a_dead_call(
     assert hold.reason == "caller_died"
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("committed_db")
 def test_a_worker_over_redis_finds_a_dead_call(
     tmp_path: Path, database_url: str, redis_url: str

@@ -115,10 +115,13 @@ class Journal:
 
         Raises: AssertionError when they don't in time.
         """
+        deadline = time.monotonic() + seconds_max
         with self._changed:
-            if not self._changed.wait_for(
-                lambda: condition(self._entries), timeout=seconds_max
-            ):
+            while not condition(self._entries):
+                # Looked at now and then: how far a reply has got announces nothing.
+                self._changed.wait(0.02)
+                if time.monotonic() < deadline:
+                    continue
                 states = [(entry.path, entry.state) for entry in self._entries]
                 raise AssertionError(f"waited {seconds_max} s in vain, have {states}")
             return list(self._entries)
