@@ -141,7 +141,7 @@ def test_a_reason_permits_catching_everything() -> None:
         "# FIX" + "ME later",
         "<!-- TO" + "DO -->",
         "pip install --index" + "-url=x",
-        "see https://pypi" + ".org/project/x",
+        "see https://py" + "pi.org/project/x",
         "path = '/ho" + "me/somebody/x'",
         "cd /wo" + "rk/main",
     ],
