@@ -154,7 +154,3 @@ def hex_id(value: Any) -> str:
     """A UUID column's value as 32 hexadecimal digits (SQLite stores it so)."""
     text: str = value if isinstance(value, str) else value.hex
     return text
-
-
-def hex_ids(values: Sequence[Any]) -> list[str]:
-    return [hex_id(value) for value in values]
