@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 # More options for a target's command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
-.PHONY: demo test bench lint
+.PHONY: demo test endure bench lint
 
 # Everything at work: real calls, their charges, the proof; then serves until Ctrl-C.
 demo: $(INSTALLED)
@@ -20,14 +20,14 @@ demo: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# The whole suite on SQLite, then all that touches the database again on PostgreSQL.
-# A selection by ARGS may leave nothing for the second run (pytest's exit code 5).
+# The whole suite on SQLite and, beside it, all that touches the database on PostgreSQL.
 test: $(INSTALLED)
-	@echo "==> Testing on SQLite"
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest $(ARGS)
-	@echo "==> Testing on PostgreSQL (a private cluster; skipped where it is not installed)"
-	TEST_DATABASE=postgres $(BIN)/python -m pytest --database-tests $(ARGS) \
-		|| { code=$$?; test $$code -eq 5 -a -n "$(ARGS)" || exit $$code; }
+	@$(BIN)/python -m tests $(ARGS)
+
+# What takes longer than a test should: 50 kills of the gateway with calls in flight, 10 of
+# the worker among its jobs.
+endure: $(INSTALLED)
+	@KILLS=50 $(BIN)/python -m tests tests/proxy/test_kill9.py tests/proxy/test_jobs_kills.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

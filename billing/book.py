@@ -21,6 +21,8 @@ from billing.models.usage import Basis
 from billing.orders import (
     AMOUNT_MICROS_MAX,
     Doubt,
+    Entrust,
+    Entrusted,
     Order,
     Outcome,
     Place,
@@ -48,6 +50,12 @@ def scaled(micros: int, factor_ppm: int) -> int:
     return -(-micros * factor_ppm // PPM)
 
 
+def _is_spared(hold: HoldRow, order: Doubt) -> bool:
+    """Whether the hold was due when the sweep looked, but is not any more."""
+    is_abandoned = hold.lease_id is not None and hold.lease_id == order.dead_lease_id
+    return order.only_if_due and not (hold.is_overdue or is_abandoned)
+
+
 @dataclass(slots=True)
 class Book:
     """The working set of one transaction."""
@@ -68,6 +76,8 @@ class Book:
             match order:
                 case Place():
                     return self.place(order)
+                case Entrust():
+                    return self.entrust(order)
                 case Settle():
                     return self.settle(order)
                 case Release():
@@ -113,6 +123,7 @@ class Book:
             model=order.model,
             lease_id=order.lease_id,
             due_at=order.due_at,
+            fingerprint=order.fingerprint,
             is_new=True,
         )
         self._pin(hold, amount)
@@ -156,6 +167,8 @@ class Book:
         )
 
     def _pin(self, hold: HoldRow, amount: int) -> None:
+        """Hold so much more, in burn order; a lot pinned before keeps its place."""
+        pins = dict(hold.pins)
         for lot in self.lots.get(hold.account_id, ()):
             if amount == 0:
                 break
@@ -163,8 +176,35 @@ class Book:
             if part:
                 lot.held_micros += part
                 lot.changed = True
-                hold.pins.append((lot.id, part))
+                pins[lot.id] = pins.get(lot.id, 0) + part
                 amount -= part
+        hold.pins = list(pins.items())
+
+    # --- entrust ---------------------------------------------------------------
+
+    def entrust(self, order: Entrust) -> Entrusted:
+        """Take an open hold from its process, and raise it if that can be done.
+        Raises: UnknownHold, and ValueError for a senseless bound."""
+        if not 0 <= order.bound_micros <= AMOUNT_MICROS_MAX:
+            raise ValueError(f"bound out of range: {order.bound_micros}")
+        hold = self._known(order.hold_id, order.account_id)
+        available = self.available_micros(hold.account_id)
+        if hold.state != HoldState.OPEN:
+            return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
+        more = scaled(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
+        until = max(hold.entrusted_until or order.due_at, order.due_at)
+        # --- effects ---
+        hold.lease_id, hold.entrusted_until = None, until
+        hold.is_overdue = hold.is_overdue and until < self.now
+        if 0 < more <= available:
+            self._pin(hold, more)
+            hold.amount_micros += more
+            hold.raised = True
+            account = self.accounts[hold.account_id]
+            account.held_micros += more
+            account.changed = True
+            available -= more
+        return Entrusted(hold.id, hold.amount_micros, available)
 
     # --- resolve ---------------------------------------------------------------
 
@@ -172,7 +212,7 @@ class Book:
         """Charge what was used: from the hold, then from what is available, and what
         is still missing is borne by the operator (`absorbed`), never by a negative
         balance. Raises: UnknownHold, and ValueError for a senseless price."""
-        hold = self._resolvable(order.hold_id, order.account_id)
+        hold = self._known(order.hold_id, order.account_id)
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
         if not 0 <= order.usage.price_micros <= AMOUNT_MICROS_MAX:
@@ -201,7 +241,7 @@ class Book:
 
     def release(self, order: Release) -> Resolved:
         """Return the whole hold. Raises: UnknownHold."""
-        hold = self._resolvable(order.hold_id, order.account_id)
+        hold = self._known(order.hold_id, order.account_id)
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
         usage = order.usage
@@ -216,8 +256,8 @@ class Book:
 
     def doubt(self, order: Doubt) -> Resolved:
         """Mark an open hold; its credits stay held. Raises: UnknownHold."""
-        hold = self._resolvable(order.hold_id, order.account_id)
-        if hold.state != HoldState.OPEN:
+        hold = self._known(order.hold_id, order.account_id)
+        if hold.state != HoldState.OPEN or _is_spared(hold, order):
             return self._resolved_before(hold)
         # --- effects ---
         hold.state, hold.reason, hold.changed = (
@@ -227,7 +267,7 @@ class Book:
         )
         return self._outcome(hold, 0, 0)
 
-    def _resolvable(self, hold_id: str, account_id: int) -> HoldRow:
+    def _known(self, hold_id: str, account_id: int) -> HoldRow:
         hold = self.holds.get(hold_id)
         if hold is None or hold.account_id != account_id:
             raise errors.UnknownHold

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
 import psycopg
 from django.db import connection
 
-Row = tuple[Any, ...]
+from billing import pipeline
+from billing.pipeline import Row, Statement
 
 # column type here → PostgreSQL's name for it; SQLite needs none
 TYPES = {
@@ -28,8 +30,9 @@ TYPES = {
 }
 
 
+@cache
 def is_postgres() -> bool:
-    """Whether the ledger lives in PostgreSQL."""
+    """Whether the ledger lives in PostgreSQL: one process, one kind of database."""
     return connection.vendor == "postgresql"
 
 
@@ -46,12 +49,18 @@ def rows(columns: dict[str, str]) -> str:
     return f"WITH r AS (SELECT {listed} FROM json_each(?))"
 
 
-def among(column: str, kind: str) -> str:
-    """`column` is one of a JSON list given as the parameter."""
+def listed(kind: str) -> str:
+    """The values of a JSON list given as the parameter."""
     if is_postgres():
-        listed = f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
-        return f"{column} = ANY(ARRAY({listed}))"
-    return f"{column} IN (SELECT value FROM json_each(?))"
+        return f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
+    return "SELECT value FROM json_each(?)"
+
+
+def among(column: str, query: str) -> str:
+    """`column` is one of what `query` finds, each looked up by its key."""
+    if is_postgres():
+        return f"{column} = ANY(ARRAY({query}))"
+    return f"{column} IN ({query})"
 
 
 def for_update() -> str:
@@ -83,9 +92,6 @@ def json(value: Any) -> str:
         raise ValueError(str(error)) from error
 
 
-Statement = tuple[Any, ...]  # its text, then its parameters
-
-
 def run(sql: str, *parameters: Any) -> list[Row]:
     """The rows of one statement; see `run_all`."""
     return run_all([(sql, *parameters)])[0]
@@ -103,24 +109,8 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
     driver = connection.connection
     with connection.wrap_database_errors:
         if is_postgres():
-            return _run_pipelined(driver, statements)
+            return pipeline.run(driver, statements)
         return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
-
-
-def _run_pipelined(
-    driver: psycopg.Connection[Row], statements: Sequence[Statement]
-) -> list[list[Row]]:
-    cursors = []
-    with driver.pipeline():
-        for sql, *parameters in statements:
-            cursor = psycopg.Cursor(driver)
-            cursor.execute(sql, parameters, prepare=True)
-            cursors.append(cursor)
-    found = []
-    for cursor in cursors:
-        found.append(cursor.fetchall() if cursor.description else [])
-        cursor.close()
-    return found
 
 
 @contextmanager
@@ -130,11 +120,9 @@ def rolled_back_on_error() -> Iterator[None]:
     try:
         yield
     except BaseException:  # noqa: BLE001  it is raised again
-        # A connection that is broken has nothing left to roll back. Not in a pipeline:
-        # there psycopg would drop its prepared statements only after the next one had
-        # been prepared, and every second commit would miss its own.
-        with suppress(psycopg.Error), psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute("ROLLBACK", prepare=False)
+        # A connection that is broken has nothing left to roll back.
+        with suppress(psycopg.Error):
+            connection.connection.rollback()
         raise
 
 

@@ -56,13 +56,21 @@ def sweep(*, in_doubt_after: timedelta) -> dict[str, int]:
     """Resolve what is due; how many came to doubt, and how many doubts were closed.
 
     An open hold is due when its own time is up, or when its process's lease has run
-    out: nobody will settle it. It becomes `in_doubt`, credits still held, so that a
+    out: nobody will settle it. One that was entrusted has no lease, and its own time
+    alone decides. It becomes `in_doubt`, credits still held, so that a
     late answer can still settle it exactly. After `in_doubt_after` the rule decides:
     the customer pays nothing for what nobody can prove, and the operator finds the
     call listed with basis `in_doubt`.
     """
     doubted = _apply(
-        Doubt(hold.id.hex, hold.account_id, "caller_died") for hold in _due()
+        Doubt(
+            hold.id.hex,
+            hold.account_id,
+            "caller_died",
+            only_if_due=True,  # a job may be made of the call meanwhile
+            dead_lease_id=hold.lease_id.hex if hold.lease_id else None,
+        )
+        for hold in _due()
     )
     closed = _apply(
         Release(

@@ -19,7 +19,8 @@ from django.db import (
 )
 
 from billing import clock, dialect, errors, store
-from billing.orders import Order, Outcome, Place
+from billing.crashpoints import crashpoint
+from billing.orders import Entrust, Order, Outcome, Place
 
 logger = logging.getLogger(__name__)
 
@@ -27,21 +28,25 @@ logger = logging.getLogger(__name__)
 def commit(orders: Sequence[Order]) -> list[Outcome]:
     """Carry out `orders`, in the order given, in one transaction.
 
-    Returns one outcome each: a `Placed`, a `Resolved`, or an exception for that
-    order alone. Give resolutions before places: what they free can be placed.
+    Returns one outcome each: a `Placed`, an `Entrusted`, a `Resolved`, or an exception
+    for that order alone. Give resolutions first: what they free can then be placed.
 
     Raises: BooksUnavailable when nothing could be written at all.
     """
     if not orders:
         return []
+    crashpoint("ledger.before_commit")
     try:
-        return _commit(orders)
+        outcomes = _commit(orders)
     except (OperationalError, InterfaceError) as error:
         raise errors.BooksUnavailable(str(error).strip()) from error
     except (DatabaseError, ValueError) as error:
         if len(orders) == 1:
             logger.exception("an order was rejected: %s", type(orders[0]).__name__)
             return [errors.LedgerError(str(error))]
+    else:
+        crashpoint("ledger.after_commit")
+        return outcomes
     return [_commit_alone(order) for order in orders]
 
 
@@ -78,4 +83,4 @@ def _carry_out(
 
 def needs_credits(order: Order) -> bool:
     """Whether the order takes credits; sort by it so that freed ones come first."""
-    return isinstance(order, Place)
+    return isinstance(order, Place | Entrust)

@@ -26,6 +26,8 @@ class Place:
     model: str
     due_at: datetime
     lease_id: str | None = None
+    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,32 @@ class Placed:
     held_micros: int
     available_micros: int
     price_factor_ppm: int  # agreed for this call
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust:
+    """The call became a job: its hold no longer depends on the process that made it.
+
+    An open hold leaves its lease, and is due at the later of its own time and
+    `due_at`. Where `bound_micros` is more than it holds, it is raised to that if so
+    much is available; if not, it stays, and what a settlement does about an overrun
+    is all there is.
+    """
+
+    hold_id: str
+    account_id: int
+    due_at: datetime
+    bound_micros: int  # before the hold's price factor
+
+
+@dataclass(frozen=True, slots=True)
+class Entrusted:
+    """What is held for the job. A repeat (the hold is not open) changes nothing."""
+
+    hold_id: str
+    held_micros: int
+    available_micros: int
     repeat: bool = False
 
 
@@ -81,11 +109,17 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Nobody knows how the call ended: keep the credits held, list it."""
+    """Nobody knows how the call ended: keep the credits held, list it.
+
+    The sweep, which looked before it had the lock, adds `only_if_due`: the hold is
+    left alone unless its time is up, or it is still under `dead_lease_id`.
+    """
 
     hold_id: str
     account_id: int
     reason: str
+    only_if_due: bool = False
+    dead_lease_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +135,5 @@ class Resolved:
     repeat: bool = False
 
 
-Order = Place | Settle | Release | Doubt
-Outcome = Placed | Resolved | Exception
+Order = Place | Entrust | Settle | Release | Doubt
+Outcome = Placed | Entrusted | Resolved | Exception

@@ -5,9 +5,11 @@ Pure functions over integers in microcredits; no database, no rounding down.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+PPM = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,10 @@ class Units:
     completion_tokens: int = 0
     images: int = 0
     web_search: bool = False
+    characters: int = 0  # of text that is spoken
+    media_ms: int = 0  # milliseconds of sound or film
+    # What was chosen that changes the price of images and media: "4k", "1792x1024".
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,9 @@ class Rates:
     web_search_micros: int
     quantum_micros: int
     completion_tokens_max: int
+    character_micros: int = 0
+    second_micros: int = 0
+    factors: Mapping[str, int] = field(default_factory=dict)  # option → ppm
 
     def price_micros(self, units: Units) -> int:
         """The price of `units`, rounded up to the quantum."""
@@ -40,10 +49,19 @@ class Rates:
             self.base_micros
             + units.prompt_tokens * self.prompt_token_micros
             + units.completion_tokens * self.completion_token_micros
-            + units.images * self.image_micros
+            + units.characters * self.character_micros
+            + self._media_micros(units)
             + (self.web_search_micros if units.web_search else 0)
         )
         return -(-exact // self.quantum_micros) * self.quantum_micros
+
+    def _media_micros(self, units: Units) -> int:
+        """Images and seconds, times the factor of each option, rounded up."""
+        micros = units.images * self.image_micros
+        micros += -(-units.media_ms * self.second_micros // 1000)
+        for option in units.options:
+            micros = -(-micros * self.factors.get(option, PPM) // PPM)
+        return micros
 
 
 class UnpricedModel(LookupError):

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from django.db.models import F, Max, Q, Sum
 from django.db.models.functions import TruncDate
 
 from billing import clock
+from billing.book import scaled
 from billing.models import Account, Grant, Hold, UsageRecord, UsageRollup
 from billing.models.usage import Basis
 
@@ -29,6 +31,25 @@ class Balance:
     balance_micros: int
     held_micros: int
     available_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a new call would find at one moment; the next hold may change it.
+
+    `returning_micros` is what comes back, at most, when running calls settle.
+    """
+
+    is_open: bool
+    price_factor_ppm: int
+    balance_micros: int
+    held_micros: int
+    available_micros: int
+    returning_micros: int
+
+    def hold_micros(self, bound_micros: int) -> int:
+        """What is held for a call that costs at most `bound_micros` upstream."""
+        return scaled(bound_micros, self.price_factor_ppm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +71,9 @@ class Call:
     reason: str
     duration_ms: int
     streamed: bool
+    ended_at: datetime | None  # or came to doubt
+    price_micros: int | None  # charged, and what the operator bears of it
+    flags: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,28 @@ def balance(account_id: int) -> Balance:
     return Balance(account.balance_micros, account.held_micros, free["micros"])
 
 
+def means(account_id: int) -> Means:
+    """In one query, so that the figures belong together.
+
+    Raises: Account.DoesNotExist.
+    """
+    usable = Q(grant__remaining_micros__gt=0) & (
+        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=clock.now())
+    )
+    account = Account.objects.annotate(
+        remaining=Sum("grant__remaining_micros", filter=usable, default=0),
+        pinned=Sum("grant__held_micros", filter=usable, default=0),
+    ).get(id=account_id)
+    return Means(
+        is_open=account.is_open,
+        price_factor_ppm=account.price_factor_ppm,
+        balance_micros=account.balance_micros,
+        held_micros=account.held_micros,
+        available_micros=account.remaining - account.pinned,
+        returning_micros=account.pinned,
+    )
+
+
 def latest_calls(
     account_id: int, *, limit: int = 20, spender_ids: Sequence[int] | None = None
 ) -> list[Call]:
@@ -82,6 +128,16 @@ def latest_calls(
         holds = holds.filter(spender_id__in=spender_ids)
     found = holds.select_related("spender", "usage").order_by("-placed_at")[:limit]
     return [_call(hold) for hold in found]
+
+
+def call(account_id: int, hold_id: UUID) -> Call | None:
+    """One call of this account; None for anybody else's."""
+    hold = (
+        Hold.objects.filter(id=hold_id, account_id=account_id)
+        .select_related("spender", "usage")
+        .first()
+    )
+    return _call(hold) if hold else None
 
 
 def _call(hold: Hold) -> Call:
@@ -103,6 +159,9 @@ def _call(hold: Hold) -> Call:
         reason=hold.reason,
         duration_ms=usage.duration_ms if usage else 0,
         streamed=usage.streamed if usage else False,
+        ended_at=hold.changed_at,
+        price_micros=usage.price_micros if usage else nothing_charged,
+        flags=usage.flags if usage else "",
     )
 
 

@@ -51,12 +51,16 @@ class HoldRow:
     price_factor_ppm: int
     operation: str
     model: str
+    lease_id: str | None = None
+    is_overdue: bool = False
     pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
     reason: str = ""
-    lease_id: str | None = None
-    due_at: datetime | None = None
+    due_at: datetime | None = None  # of a new one
+    fingerprint: str | None = None
+    entrusted_until: datetime | None = None
     is_new: bool = False
     changed: bool = False
+    raised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from django.db import connection
-
-from billing.dialect import among, for_update, parameter, rows, time_parameter
+from billing.dialect import (
+    among,
+    for_update,
+    listed,
+    parameter,
+    rows,
+    time_parameter,
+)
 
 ACCOUNT_COLUMNS = (
     "id, kind, is_open, usage_account_id, price_factor_ppm, "
@@ -33,6 +38,8 @@ class Statements:
     insert_holds: str
     insert_pins: str
     update_holds: str
+    entrust_holds: str
+    raise_pins: str
     insert_transfers: str
     insert_entries: str
     insert_usage: str
@@ -40,23 +47,23 @@ class Statements:
     upsert_rollups: str
 
 
+@cache
 def statements() -> Statements:
     """The statements for the database in use."""
-    return _built(connection.vendor)
-
-
-@cache
-def _built(vendor: str) -> Statements:
     return Statements(**_reads(), **_updates(), **_inserts())
 
 
 def _reads() -> dict[str, str]:
-    chosen = among("id", "int")
+    chosen = listed("int")
+    # Both by key: with OR instead of UNION, PostgreSQL would read every account.
+    and_theirs = (
+        f"{chosen} UNION SELECT usage_account_id FROM billing_account "
+        f"WHERE {among('id', chosen)}"
+    )
     return {
         "lock_accounts": (
-            f"SELECT {ACCOUNT_COLUMNS} FROM billing_account WHERE {chosen} OR id IN "
-            f"(SELECT usage_account_id FROM billing_account WHERE {chosen}) "
-            f"ORDER BY id {for_update()}"
+            f"SELECT {ACCOUNT_COLUMNS} FROM billing_account "
+            f"WHERE {among('id', and_theirs)} ORDER BY id {for_update()}"
         ),
         "lock_system_account": (
             f"SELECT {ACCOUNT_COLUMNS} FROM billing_account "
@@ -67,22 +74,23 @@ def _reads() -> dict[str, str]:
             "SELECT id, account_id, remaining_micros, held_micros, "
             f"(expires_at IS NULL OR expires_at > {time_parameter()}) "
             "FROM billing_grant "
-            f"WHERE remaining_micros > 0 AND {among('account_id', 'int')} "
+            f"WHERE remaining_micros > 0 AND {among('account_id', listed('int'))} "
             "ORDER BY account_id, priority, expires_at IS NULL, expires_at, "
             "CASE WHEN source IN ('promotion', 'trial') THEN 0 ELSE 1 END, id"
         ),
         "read_holds": (
             "SELECT id, account_id, spender_id, state, amount_micros, "
-            "price_factor_ppm, operation, model "
-            f"FROM billing_hold WHERE {among('id', 'uuid')}"
+            f"price_factor_ppm, operation, model, lease_id, "
+            f"due_at < {time_parameter()} "
+            f"FROM billing_hold WHERE {among('id', listed('uuid'))}"
         ),
         "read_pins": (
             "SELECT hold_id, grant_id, amount_micros FROM billing_holdlot "
-            f"WHERE {among('hold_id', 'uuid')} ORDER BY hold_id, rank"
+            f"WHERE {among('hold_id', listed('uuid'))} ORDER BY hold_id, rank"
         ),
         "read_spenders": (
             "SELECT id, account_id FROM billing_spender "
-            f"WHERE {among('id', 'int')} AND is_open "
+            f"WHERE {among('id', listed('int'))} AND is_open "
             f"AND (closes_at IS NULL OR closes_at > {time_parameter()})"
         ),
     }
@@ -105,6 +113,12 @@ def _updates() -> dict[str, str]:
             rows({"id": "uuid", "state": "text", "reason": "text"})
             + " UPDATE billing_hold SET state = r.state, reason = r.reason, "
             f"changed_at = {time_parameter()} FROM r WHERE billing_hold.id = r.id"
+        ),
+        "entrust_holds": (
+            rows({"id": "uuid", "amount": "int", "until": "time"})
+            + " UPDATE billing_hold SET amount_micros = r.amount, lease_id = NULL, "
+            "due_at = CASE WHEN r.until > due_at THEN r.until ELSE due_at END "
+            "FROM r WHERE billing_hold.id = r.id"
         ),
     }
 
@@ -148,6 +162,7 @@ INSERTS = {
             "lease_id": ("lease", "uuid"),
             "due_at": ("due", "time"),
             "reason": ("reason", "text"),
+            "fingerprint": ("fingerprint", "uuid"),
         },
         stamp="placed_at",
     ),
@@ -223,7 +238,15 @@ def _inserts() -> dict[str, str]:
         name: _insert(insert.table, insert.columns, insert.stamp)
         for name, insert in INSERTS.items()
     }
-    return texts | {"upsert_rollups": _upsert_rollups()}
+    pins = INSERTS["insert_pins"]
+    grown = (
+        "WHERE true ON CONFLICT (hold_id, grant_id) "
+        "DO UPDATE SET amount_micros = excluded.amount_micros"
+    )
+    return texts | {
+        "raise_pins": _insert(pins.table, pins.columns, tail=grown),
+        "upsert_rollups": _upsert_rollups(),
+    }
 
 
 ROLLUP_FIGURES = (

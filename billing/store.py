@@ -15,6 +15,7 @@ from billing import dialect
 from billing.book import Book
 from billing.models.account import AccountKind
 from billing.orders import Order, Place, Settle
+from billing.pipeline import Row, Statement
 from billing.rows import (
     AccountRow,
     EntryRow,
@@ -32,35 +33,41 @@ def load(
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
     that `opening` begins."""
     orders = list(orders)
-    sql, moment = statements(), dialect.moment(now)
-    accounts = dialect.json(sorted({order.account_id for order in orders}))
-    holds = dialect.json([order.hold_id for order in orders])
-    spenders = dialect.json(
-        [order.spender_id for order in orders if isinstance(order, Place)]
-    )
-    # Locks first; each statement after them sees what is committed by then.
-    found = dialect.run_all(
-        [
-            *[(text,) for text in opening],
-            *_preparation(),
-            (sql.lock_accounts, accounts, accounts),
-            (sql.read_lots, moment, accounts),
-            (sql.read_holds, holds),
-            (sql.read_pins, holds),
-            (sql.read_spenders, spenders, moment),
-        ]
-    )[-5:]
+    reads = _reads(orders, dialect.moment(now))
+    first = [*[(text,) for text in opening], *_preparation()]
+    found = dialect.run_all([*first, *reads.values()])[len(first) :]
+    rows = dict(zip(reads, found, strict=True))
     book = Book(now)
-    _take_accounts(book, found[0])
-    _take_lots(book, found[1])
-    _take_holds(book, found[2], found[3])
-    book.open_spenders = {row[0]: row[1] for row in found[4]}
+    _take_accounts(book, rows["accounts"])
+    _take_lots(book, rows["lots"])
+    _take_holds(book, rows["holds"], rows.get("pins", []))
+    book.open_spenders = {row[0]: row[1] for row in rows.get("spenders", [])}
     if any(_may_overrun(book, order) for order in orders):
         lock_system_account(book, AccountKind.ABSORBED)
     return book
 
 
-def _preparation() -> list[dialect.Statement]:
+def _reads(orders: Sequence[Order], moment: str | None) -> dict[str, Statement]:
+    """What these orders need to know. Locks first: each statement after them sees
+    what is committed by then."""
+    sql = statements()
+    accounts = dialect.json(sorted({order.account_id for order in orders}))
+    places = [order for order in orders if isinstance(order, Place)]
+    pinned = [order.hold_id for order in orders if not isinstance(order, Place)]
+    reads: dict[str, Statement] = {
+        "accounts": (sql.lock_accounts, accounts, accounts),
+        "lots": (sql.read_lots, moment, accounts),
+        "holds": (sql.read_holds, moment, dialect.json([o.hold_id for o in orders])),
+    }
+    if pinned:
+        reads["pins"] = (sql.read_pins, dialect.json(pinned))
+    if places:
+        spenders = sorted({order.spender_id for order in places})
+        reads["spenders"] = (sql.read_spenders, dialect.json(spenders), moment)
+    return reads
+
+
+def _preparation() -> list[Statement]:
     return [(dialect.PLAN_BY_KEY,)] if dialect.is_postgres() else []
 
 
@@ -83,20 +90,22 @@ def read_lots(book: Book, now: datetime) -> None:
     _take_lots(book, dialect.run(statements().read_lots, dialect.moment(now), ids))
 
 
-def _take_accounts(book: Book, rows: list[dialect.Row]) -> None:
+def _take_accounts(book: Book, rows: list[Row]) -> None:
     for row in rows:
         book.accounts[row[0]] = AccountRow(*row)
 
 
-def _take_lots(book: Book, rows: list[dialect.Row]) -> None:
+def _take_lots(book: Book, rows: list[Row]) -> None:
     for row in rows:
         lot = LotRow(*row)
         book.lots.setdefault(lot.account_id, []).append(lot)
 
 
-def _take_holds(book: Book, rows: list[dialect.Row], pins: list[dialect.Row]) -> None:
+def _take_holds(book: Book, rows: list[Row], pins: list[Row]) -> None:
     for row in rows:
         hold = HoldRow(dialect.hex_id(row[0]), *row[1:])
+        if hold.lease_id is not None:
+            hold.lease_id = dialect.hex_id(hold.lease_id)
         book.holds[hold.id] = hold
     for hold_id, grant_id, amount in pins:
         book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
@@ -119,12 +128,15 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     sql, now = statements(), dialect.moment(book.now)
     hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
     new = [hold for hold in book.holds.values() if hold.is_new]
+    raised = [hold for hold in book.holds.values() if hold.raised and not hold.is_new]
     writes: list[tuple[str, list[dict[str, Any]], tuple[Any, ...]]] = [
         (sql.update_accounts, _account_rows(book), ()),
         (sql.update_lots, _lot_rows(book), ()),
         (sql.insert_holds, [_hold_row(hold) for hold in new], (now,)),
         (sql.insert_pins, [row for hold in new for row in _pin_rows(hold)], ()),
         (sql.update_holds, _changed_hold_rows(book), (now,)),
+        (sql.entrust_holds, _entrusted_hold_rows(book), ()),
+        (sql.raise_pins, [row for hold in raised for row in _pin_rows(hold)], ()),
         (sql.insert_transfers, [_transfer_row(t) for t in book.transfers], (now,)),
         (sql.insert_entries, [_entry_row(entry) for entry in book.entries], (now,)),
         (sql.insert_usage, [_usage_row(row) for row in book.usage], (now,)),
@@ -167,6 +179,7 @@ def _hold_row(hold: HoldRow) -> dict[str, Any]:
         "lease": hold.lease_id,
         "due": dialect.moment(hold.due_at),
         "reason": hold.reason,
+        "fingerprint": hold.fingerprint,
     }
 
 
@@ -182,6 +195,19 @@ def _changed_hold_rows(book: Book) -> list[dict[str, Any]]:
         {"id": hold.id, "state": hold.state, "reason": hold.reason}
         for hold in book.holds.values()
         if hold.changed
+    ]
+
+
+def _entrusted_hold_rows(book: Book) -> list[dict[str, Any]]:
+    """Which time is later is for the database to say: `load` does not read it."""
+    return [
+        {
+            "id": hold.id,
+            "amount": hold.amount_micros,
+            "until": dialect.moment(hold.entrusted_until),
+        }
+        for hold in book.holds.values()
+        if hold.entrusted_until
     ]
 
 

@@ -8,14 +8,24 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from billing import grants, holds, verification
+from billing import grants, holds, spool, verification
 
 logger = logging.getLogger(__name__)
 
 
 @shared_task
+def replay_spool() -> dict[str, int]:
+    """Book what could not be booked while the database was gone."""
+    return spool.replay()
+
+
+@shared_task
 def sweep_holds() -> dict[str, int]:
-    """Resolve the holds that nobody answers for, and book out expired grants."""
+    """Resolve the holds that nobody answers for, and book out expired grants.
+
+    The spool first: it knows how some of those calls ended.
+    """
+    spool.replay()
     swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
     return {**swept, "lapsed": grants.expire_due()}
 

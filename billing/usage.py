@@ -7,6 +7,7 @@ counts times the tariff; else our own count times the tariff, never above the bo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from billing.models.usage import Basis
@@ -48,7 +49,7 @@ def measure(
     units, basis = counted, Basis.ESTIMATED
     price = min(rates.price_micros(counted), bound_micros)
     if prompt is not None and completion is not None:
-        reported = Units(prompt, completion, counted.images, counted.web_search)
+        reported = replace(counted, prompt_tokens=prompt, completion_tokens=completion)
         computed = rates.price_micros(reported)
         if computed <= ceiling * CREDIT:
             units, basis, price = reported, Basis.COMPUTED, computed

@@ -9,6 +9,8 @@ from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
+PURGE_SECONDS = 60
+
 app = Celery("tollgate")
 app.config_from_object("portal.celery_config")
 app.autodiscover_tasks(["billing", "portal", "proxy"])
@@ -18,6 +20,16 @@ app.conf.beat_schedule = {
         "schedule": app.conf.sweep_seconds,
         # A worker that was down must not find a queue of stale wake-up calls.
         "options": {"expires": app.conf.sweep_seconds},
+    },
+    "poll-jobs": {
+        "task": "proxy.tasks.poll_jobs",
+        "schedule": app.conf.job_poll_seconds,
+        "options": {"expires": app.conf.job_poll_seconds},
+    },
+    "purge-replies": {
+        "task": "proxy.tasks.purge_replies",
+        "schedule": PURGE_SECONDS,
+        "options": {"expires": PURGE_SECONDS},
     },
     "verify-books": {
         "task": "billing.tasks.verify_books",

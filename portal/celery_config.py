@@ -12,6 +12,7 @@ broker_connection_retry_on_startup = True
 worker_hijack_root_logger = False
 beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
 sweep_seconds = settings.SWEEP_SECONDS
+job_poll_seconds = settings.JOB_POLL_SECONDS
 
 if settings.REDIS_URL:
     broker_url = settings.REDIS_URL

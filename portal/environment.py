@@ -53,8 +53,6 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
         options.setdefault("connect_timeout", 5)
-        # Django switches prepared statements off; the ledger asks for them.
-        options["prepare_threshold"] = 5
         options["pool"] = {
             "min_size": 1,
             "max_size": env.int("DATABASE_POOL_MAX", default=10),

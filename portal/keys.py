@@ -51,6 +51,7 @@ class Identity:
     project_id: int
     closes_at: datetime | None
     label: str
+    stores_replies: bool = True
 
 
 def generate() -> str:
@@ -112,6 +113,7 @@ def verify(text: str) -> Identity:
         project_id=key.project_id,
         closes_at=key.spender.closes_at,
         label=key.name,
+        stores_replies=key.organization.stores_replies,
     )
 
 

@@ -44,15 +44,22 @@ UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
 UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
 UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
 UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
+MEDIA_BYTES_MAX = env.int("MEDIA_BYTES_MAX", default=50 * 1024**2)
+MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
+GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
+TRANSCRIPTION_URL_SECONDS_MAX = env.int("TRANSCRIPTION_URL_SECONDS_MAX", default=3600)
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=120)
 DRAIN_MAX = env.int("DRAIN_MAX", default=256)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=900)
+JOB_SECONDS_MAX = env.int("JOB_SECONDS_MAX", default=86_400)
+REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
+REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
 # --- applications ------------------------------------------------------------
 INSTALLED_APPS = [
@@ -171,6 +178,7 @@ REST_FRAMEWORK = {
 
 # --- Celery (portal/celery.py) -------------------------------------------------
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
+JOB_POLL_SECONDS = env.int("JOB_POLL_SECONDS", default=2)
 
 # --- logs: never a body, never a header -----------------------------------------
 LOGGING = {

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from portal.errors import KeyRefused, MalformedKey
 from portal.keys import Identity, is_well_formed
-from proxy import contract, refusals
+from proxy import contract, refusals, replay_marks
 from proxy.errors import (
     INVALID,
     GatewayError,
@@ -99,8 +99,8 @@ def bearer(request: HttpRequest) -> str:
     return presented.strip() if scheme.lower() == "bearer" else ""
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises: GatewayError (400, 408, 413, 415)."""
+def uncompressed(request: Request) -> LeanRequest:
+    """The request, whose body is as it says. Raises: GatewayError (415)."""
     lean = request._request
     assert isinstance(lean, LeanRequest)
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
@@ -110,6 +110,15 @@ async def read_json(request: Request) -> dict[str, Any]:
             "unsupported_encoding",
             "Compressed request bodies are not accepted: send it plain.",
         )
+    return lean
+
+
+async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises: GatewayError (400, 415), BodyTooLarge, ClientGone, TimeoutError.
+    """
+    lean = uncompressed(request)
     content_type = lean.content_type or "application/json"
     if content_type != "application/json" and not content_type.endswith("+json"):
         raise GatewayError(
@@ -119,7 +128,8 @@ async def read_json(request: Request) -> dict[str, Any]:
             f"Content-Type is {content_type[:80]}; this takes application/json.",
         )
     content = await lean.read_body(
-        bytes_max=settings.GATEWAY_BODY_BYTES_MAX,
-        seconds_max=settings.GATEWAY_BODY_SECONDS_MAX,
+        bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
     )
+    if replay_marks.takes_part(lean.META):
+        lean.body_digest = replay_marks.body_digest(content)
     return contract.read(content)

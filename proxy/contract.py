@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jiter
 import jsonschema_rs
@@ -17,6 +17,11 @@ import orjson
 from proxy.errors import invalid
 
 MODEL_LENGTH_MAX = 200
+ADDRESS_LENGTH_MAX = 8192
+DATA_URI_HEAD_MAX = 200
+# Fields with which other gateways let a caller choose where a call, or its answer,
+# goes. The upstream does not know them; no later one shall learn them through us.
+ELSEWHERE = ("api_base", "base_url", "api_key", "callback_url", "webhook_url")
 DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
 
 
@@ -37,6 +42,17 @@ def validator(schema: str) -> jsonschema_rs.Validator:
         {"$ref": f"#/components/schemas/{schema}", "components": components()},
         mask="the value",
     )
+
+
+def properties(schema: str) -> dict[str, Any]:
+    """The fields of one of the contract's schemas, by name."""
+    found: dict[str, Any] = components()["schemas"][schema]["properties"]
+    return found
+
+
+def default(schema: str, field: str) -> Any:
+    """What the contract says the upstream takes where a field is absent."""
+    return properties(schema)[field]["default"]
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -61,14 +77,58 @@ def read(content: bytes) -> dict[str, Any]:
 
 def check(document: dict[str, Any], schema: str) -> None:
     """Raises: GatewayError (400) that names the first field against the contract."""
+    for field in ELSEWHERE:
+        if field in document:
+            raise invalid(
+                f"{field} is not taken: this gateway has one upstream, and it answers "
+                "here.",
+                param=field,
+                code="unsupported_parameter",
+            )
     try:
         validator(schema).validate(document)
     except jsonschema_rs.ValidationError as error:
         param = ".".join(str(step) for step in error.instance_path) or None
         where = f"{param}: " if param else ""
-        raise invalid(f"{where}{error.message}", param=param) from None
+        raise invalid(f"{where}{_told(error)}", param=param) from None
     except ValueError as error:  # an integer too large for any schema
         raise invalid(str(error)) from None
+
+
+def _told(error: jsonschema_rs.ValidationError) -> str:
+    """The validator's message; where there is a choice, with every choice in it."""
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
+        options = cast("list[object]", error.kind.options)
+        return "must be one of " + ", ".join(str(option) for option in options) + "."
+    return error.message
+
+
+def check_address(value: Any, *, param: str, kind: str = "") -> None:
+    """An address that the upstream, never this gateway, will fetch: http(s), or a
+    data URI, of `kind` ("image/") if one is given. None passes.
+
+    Raises: GatewayError (400).
+    """
+    if value is None:
+        return
+    if isinstance(value, str):
+        scheme = value[:8].lower()
+        if scheme.startswith(("http://", "https://")):
+            if len(value) <= ADDRESS_LENGTH_MAX and value.isprintable():
+                return
+        elif scheme.startswith("data:") and _is_data_uri(value, kind):
+            return
+    raise invalid(
+        f"{param} must be an http or https URL of at most {ADDRESS_LENGTH_MAX} "
+        f"characters, or a data URI (data:{kind}…;base64,…).",
+        param=param,
+    )
+
+
+def _is_data_uri(value: str, kind: str) -> bool:
+    head, comma, _ = value[:DATA_URI_HEAD_MAX].partition(",")
+    head = head.lower()
+    return bool(comma) and head.startswith(f"data:{kind}") and head.endswith(";base64")
 
 
 def write(document: dict[str, Any]) -> bytes:

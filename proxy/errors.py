@@ -18,6 +18,7 @@ from rest_framework import exceptions as drf
 
 from billing import errors as ledger_errors
 from billing.ids import new_id
+from proxy.endpoints import advice
 from proxy.handler import BodyTooLarge, ClientGone, LeanRequest
 
 INVALID = "invalid_request_error"
@@ -25,6 +26,7 @@ AUTHENTICATION = "authentication_error"
 PERMISSION = "permission_error"
 QUOTA = "insufficient_quota"
 RATE = "rate_limit_error"
+CONFLICT = "conflict_error"
 SERVER = "server_error"
 
 
@@ -131,10 +133,8 @@ class Responder:
     """Answers for the lean handler: what no view has taken."""
 
     def not_found(self, request: LeanRequest) -> HttpResponseBase:
-        message = (
-            f"There is no {request.method} {request.path_info[:200]}. Available: "
-            "/v1/chat/completions, /v1/embeddings, /v1/models."
-        )
+        path = request.path_info
+        message = f"There is no {request.method} {path[:200]}. {advice(path)}"
         error = GatewayError(404, INVALID, "unsupported_endpoint", message)
         return respond(error, new_request_id())
 

@@ -6,6 +6,7 @@ hold committed → forwarded → answered → settled in one transaction → las
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import replace
@@ -14,14 +15,16 @@ from typing import Any
 
 from django.conf import settings
 
-from billing import clock, errors
+from billing import clock, errors, spool
 from billing.amounts import credits_text
+from billing.book import scaled
+from billing.crashpoints import crashpoint
 from billing.group_commit import writer
 from billing.ids import new_id
+from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.orders import (
     Doubt,
-    Order,
     Outcome,
     Place,
     Placed,
@@ -31,6 +34,7 @@ from billing.orders import (
     Usage,
 )
 from billing.pricing import Rates, Units, UnpricedModel
+from billing.spool import Resolution
 from billing.usage import measure
 from portal.errors import ExpiredKey, KeyRefused
 from portal.keys import Identity
@@ -39,28 +43,38 @@ from proxy.calls import Call
 from proxy.errors import GatewayError, invalid
 from proxy.lifeline import lifeline
 from proxy.memory import known_keys, tariff
+from proxy.replay_attempts import Attempt
 
 logger = logging.getLogger(__name__)
 
-# Seconds between attempts to settle while the database does not answer; after the
-# last one the hold stays open and falls due.
-SETTLE_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+# While the database does not answer: seconds between attempts to settle, and how long
+# to try. Then the settlement goes to the spool, and the client gets its answer.
+SETTLE_PAUSE_SECONDS = 0.2
+SETTLE_SECONDS = 3
 
 
 class Exchange:
     """A call with its hold. Made by `begin`; ended by settle, release or doubt."""
 
-    def __init__(self, call: Call, identity: Identity, rates: Rates) -> None:
+    def __init__(
+        self,
+        call: Call,
+        identity: Identity,
+        rates: Rates,
+        attempt: Attempt | None = None,
+    ) -> None:
         self.call = call
         self.identity = identity
         self.rates = rates
-        self.hold_id = new_id()
+        self.attempt = attempt
+        self.hold_id = attempt.hold_id if attempt else new_id()
         self.started = time.monotonic()
         self.bound_micros = rates.price_micros(call.most)
         self.placed: Placed | None = None
         self.resolved: Resolved | None = None
         self.basis = ""
         self.flags: list[str] = []
+        self.job_id = ""  # once the upstream has made a job of it
 
     @property
     def request_id(self) -> str:
@@ -86,6 +100,7 @@ class Exchange:
             model=self.call.model,
             due_at=clock.now() + timedelta(seconds=lifetime),
             lease_id=lifeline.lease_id,
+            fingerprint=self.attempt.fingerprint.id if self.attempt else None,
         )
         try:
             outcome = await writer.submit(order)
@@ -97,6 +112,9 @@ class Exchange:
             raise await _why_closed(presented) from None
         assert isinstance(outcome, Placed)
         self.placed = outcome
+        if self.attempt:
+            self.attempt.state = HoldState.OPEN
+        crashpoint("call.held")
 
     async def settle(
         self, report: Any, *, counted: Units | None = None, upstream_id: str = ""
@@ -152,20 +170,55 @@ class Exchange:
             Doubt(self.hold_id, self.identity.account_id, reason)
         )
 
-    async def _resolve(self, order: Order) -> Resolved:
-        for pause in (*SETTLE_PAUSES, None):
-            try:
-                outcome: Outcome = await writer.submit(order)
-            except errors.BooksUnavailable:
-                if pause is None:
-                    logger.error("could not resolve the hold of %s", self.request_id)
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                assert isinstance(outcome, Resolved)
-                self.resolved = outcome
-                return outcome
-        raise AssertionError("unreachable")
+    async def _resolve(self, order: Resolution) -> Resolved:
+        try:
+            outcome: Outcome = await writer.submit(order)
+        except errors.BooksUnavailable:
+            outcome = await self._resolve_later(order)
+        assert isinstance(outcome, Resolved)
+        self.resolved = outcome
+        if self.attempt:
+            self.attempt.state = outcome.state
+        crashpoint("call.resolved")
+        return outcome
+
+    async def _resolve_later(self, order: Resolution) -> Outcome:
+        """Raises: BooksUnavailable when neither database nor disk takes it."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while True:
+                    await asyncio.sleep(SETTLE_PAUSE_SECONDS)
+                    with contextlib.suppress(errors.BooksUnavailable):
+                        return await writer.submit(order)
+        except TimeoutError:
+            # An attempt that is still under way may succeed after all: whichever
+            # comes second is a repeat, and changes nothing.
+            return await self._spool(order)
+
+    async def _spool(self, order: Resolution) -> Resolved:
+        try:
+            await asyncio.to_thread(spool.append, order)
+        except OSError as error:
+            logger.error("could not resolve the hold of %s", self.request_id)
+            raise errors.BooksUnavailable(str(error)) from error
+        logger.warning("the settlement of %s waits in the spool", self.request_id)
+        return self._expected(order)
+
+    def _expected(self, order: Resolution) -> Resolved:
+        """What the ledger will say of a spooled order, as far as this call knows."""
+        assert self.placed is not None
+        is_charged = isinstance(order, Settle)
+        micros = order.usage.price_micros if isinstance(order, Settle) else 0
+        charged = scaled(micros, self.placed.price_factor_ppm)
+        held = self.placed.held_micros
+        return Resolved(
+            hold_id=order.hold_id,
+            state="settled" if is_charged else "released",
+            held_micros=held,
+            charged_micros=charged,
+            absorbed_micros=0,
+            available_micros=max(0, self.placed.available_micros + held - charged),
+        )
 
     def _elapsed_ms(self) -> int:
         return int((time.monotonic() - self.started) * 1000)
@@ -179,6 +232,8 @@ class Exchange:
         if self.resolved:
             found["x-credits-charged"] = credits_text(self.resolved.charged_micros)
             found["x-credits-remaining"] = credits_text(self.resolved.available_micros)
+        if self.job_id:
+            found["x-job-id"] = self.job_id
         if self.basis:
             found["x-price-basis"] = self.basis
         return found
@@ -189,11 +244,24 @@ class Exchange:
 SLACK_SECONDS = 60
 
 
-async def begin(call: Call, identity: Identity, presented: str) -> Exchange:
-    """Price the call and set its credits aside.
+async def begin(
+    call: Call, identity: Identity, presented: str, attempt: Attempt | None = None
+) -> Exchange:
+    """Price the call and set its credits aside, under the id of its `attempt` if it
+    is one of a request that may come again.
 
     Raises: GatewayError, BooksUnavailable. Nothing was forwarded.
     """
+    exchange = Exchange(call, identity, await price(call), attempt)
+    await exchange.place(presented)
+    if attempt and attempt.has_lapsed:
+        await exchange.release("claim_lapsed")
+        raise errors.BooksUnavailable("the hold came too late for its claim")
+    return exchange
+
+
+async def price(call: Call) -> Rates:
+    """What the call is priced by. Raises: GatewayError (400, 404), BooksUnavailable."""
     try:
         rates = await tariff.rates(call.operation, call.model)
     except UnpricedModel:
@@ -210,9 +278,7 @@ async def begin(call: Call, identity: Identity, presented: str) -> Exchange:
             f"max_tokens may be at most {rates.completion_tokens_max} for this model.",
             param="max_tokens",
         )
-    exchange = Exchange(call, identity, rates)
-    await exchange.place(presented)
-    return exchange
+    return rates
 
 
 async def _why_closed(presented: str) -> GatewayError:

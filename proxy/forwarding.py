@@ -10,9 +10,9 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.amounts import whole_credits
+from billing.crashpoints import crashpoint
 from billing.errors import LedgerError
-from proxy import customer_usage, upstream
-from proxy.chat import counted, delivered_bytes
+from proxy import customer_usage, job_statements, job_submission, upstream
 from proxy.errors import INVALID, RATE, SERVER, GatewayError
 from proxy.exchange import Exchange
 from proxy.secrecy import scrubbed, without_key
@@ -41,13 +41,18 @@ async def forward(exchange: Exchange) -> HttpResponseBase:
     except LedgerError:
         raise _unsettled() from None
     except Exception:  # noqa: BLE001  resolved here, then raised again
-        if exchange.resolved is None:
+        # A job that the upstream has taken goes on, whatever happens here.
+        if exchange.resolved is None and not exchange.job_id:
             await exchange.doubt("internal_error")
         raise
+    finally:
+        if exchange.call.mode != "sync":
+            await job_submission.conclude(exchange)
 
 
 async def _forward(exchange: Exchange) -> HttpResponseBase:
     call = exchange.call
+    job = None if call.mode == "sync" else await job_submission.intend(exchange)
     try:
         reply = await upstream.client().post(call.path, call.content)
         if reply.status != 200:
@@ -58,12 +63,15 @@ async def _forward(exchange: Exchange) -> HttpResponseBase:
         if call.stream and reply.content_type == "text/event-stream":
             return stream_reply(exchange, reply)
         document = _document(reply, await reply.read())
+        accepted = job and job_statements.accepted(document)
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise _unreachable() from None
     except Ambiguous as fault:
         await exchange.doubt(fault.reason)
         raise ambiguous(fault.reason) from None
+    if job and accepted:
+        return await job_submission.accept(exchange, job, accepted)
     return await _answer(exchange, reply, document)
 
 
@@ -85,10 +93,11 @@ async def _answer(
 ) -> HttpResponseBase:
     """Settle, then answer: the last byte leaves after the charge is on disk."""
     call = exchange.call
+    crashpoint("call.read")
     upstream_id = document.get("id")
     resolved = await exchange.settle(
         document.get("usage"),
-        counted=counted(call, delivered_bytes(document, "message")),
+        counted=call.count(call, document),
         upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
     )
     usage = document.get("usage")
@@ -96,7 +105,6 @@ async def _answer(
         usage = {}
     if usage.get("credits_used") != whole_credits(resolved.charged_micros):
         document["usage"] = customer_usage.charged(usage, resolved.charged_micros)
-    document = call.render(document)
     headers = exchange.headers()
     if call.stream:
         return HttpResponse(
@@ -104,9 +112,7 @@ async def _answer(
             headers=headers,
             content_type="text/event-stream",
         )
-    return HttpResponse(
-        orjson.dumps(document), headers=headers, content_type="application/json"
-    )
+    return await call.answer(document, headers)
 
 
 async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:

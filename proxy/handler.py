@@ -40,6 +40,8 @@ class ClientGone(Exception):
 class LeanRequest(ASGIRequest):
     """An ASGI request whose body is read on demand by `read_body`."""
 
+    body_digest = ""  # set by who reads it, where a repeat has to be recognized
+
     def __init__(self, scope: Message, receive: Receive) -> None:
         super().__init__(scope, io.BytesIO())
         self.receive = receive
@@ -156,7 +158,7 @@ async def send_stream(
 ) -> None:
     """Send a stream; when the client leaves, close its source and stop."""
     writing = asyncio.ensure_future(_write_stream(response, send))
-    leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
+    leaving = asyncio.ensure_future(wait_for_disconnect(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -182,6 +184,7 @@ async def _write_stream(response: StreamingHttpResponse, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Return when the client has left; a body still to come is lost."""
     while (await receive())["type"] != "http.disconnect":
         pass

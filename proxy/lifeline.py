@@ -15,7 +15,7 @@ import uuid
 
 from django.conf import settings
 
-from billing import leases
+from billing import leases, spool
 from billing.errors import BooksUnavailable
 from proxy.memory import read
 
@@ -31,7 +31,8 @@ class Lifeline:
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Take the lease; calls may be held under it from now on."""
+        """Take the lease: calls may be held under it from now on. What an earlier
+        process left in the spool is settled first."""
         self.lease_id = uuid.uuid4().hex
         await self._renew()
         self._renewing = asyncio.create_task(self._renew_for_ever())
@@ -61,6 +62,8 @@ class Lifeline:
                     seconds=settings.LEASE_SECONDS,
                 )
             )
+            # The database answers: settlements that it missed can follow.
+            await read(spool.replay)
         except BooksUnavailable as error:
             # Calls are refused by the same fault; the next renewal tries again.
             logger.error("the lease could not be renewed: %s", error)

@@ -8,7 +8,15 @@ from billing import errors as ledger_errors
 from billing.amounts import credits_text
 from portal.errors import KeyRefused
 from portal.keys import Identity
-from proxy.errors import AUTHENTICATION, PERMISSION, QUOTA, RATE, GatewayError
+from proxy.errors import (
+    AUTHENTICATION,
+    CONFLICT,
+    INVALID,
+    PERMISSION,
+    QUOTA,
+    RATE,
+    GatewayError,
+)
 
 
 def key_refused(error: KeyRefused) -> GatewayError:
@@ -33,6 +41,56 @@ def organization_suspended() -> GatewayError:
         PERMISSION,
         "organization_suspended",
         "This organization is suspended. Ask your operator.",
+    )
+
+
+def request_in_progress() -> GatewayError:
+    """409 that every SDK tries again by itself."""
+    return GatewayError(
+        409,
+        CONFLICT,
+        "request_in_progress",
+        "This request was sent before and is still running. Ask again shortly: it "
+        "is not made twice.",
+        should_retry=None,
+        retry_after_seconds=1,
+    )
+
+
+def already_completed(request_id: str, charged_micros: int) -> GatewayError:
+    """409: done and charged, and its answer is not to be had any more."""
+    charged = credits_text(charged_micros)
+    return GatewayError(
+        409,
+        CONFLICT,
+        "already_completed",
+        f"This request was sent before: {request_id} has completed and was charged "
+        f"{charged} credits. Its answer is no longer here, and it is not made twice. "
+        f"See GET /v1/requests/{request_id}.",
+        metadata={"request_id": request_id, "charged_credits": charged},
+    )
+
+
+def earlier_in_doubt(request_id: str) -> GatewayError:
+    """409: sent before, and nobody knows yet what the upstream did."""
+    return GatewayError(
+        409,
+        CONFLICT,
+        "upstream_ambiguous",
+        f"This request was sent before, and how {request_id} ended is not known yet. "
+        f"It is not made twice. See GET /v1/requests/{request_id}.",
+        metadata={"request_id": request_id},
+    )
+
+
+def idempotency_mismatch() -> GatewayError:
+    """422: the key stands for another request."""
+    return GatewayError(
+        422,
+        INVALID,
+        "idempotency_mismatch",
+        "This Idempotency-Key was used for another request. Use a new key for each "
+        "request, and the same key only to send it again unchanged.",
     )
 
 

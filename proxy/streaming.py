@@ -17,10 +17,11 @@ import orjson
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
+from billing.crashpoints import crashpoint
 from billing.errors import BooksUnavailable
 from proxy import customer_usage
-from proxy.chat import counted, delivered_bytes
 from proxy.exchange import Exchange
+from proxy.operations.chat import counted, delivered_bytes
 from proxy.secrecy import scrubbed
 from proxy.sse import Event, EventTooLarge, Splitter, parse
 from proxy.upstream import Ambiguous, Reply
@@ -39,6 +40,8 @@ CLIENT_STALL_SECONDS = 60
 def stream_reply(exchange: Exchange, reply: Reply) -> StreamingHttpResponse:
     """Start reading; the response that hands on what is read."""
     streamed = StreamedCall(exchange, reply)
+    if exchange.attempt:
+        exchange.attempt.ends_later = True
     streamed.start()
     return StreamingHttpResponse(
         streamed.relay, headers=exchange.headers(), content_type="text/event-stream"
@@ -126,6 +129,8 @@ class StreamedCall:
         finally:
             if self._is_draining:
                 StreamedCall.draining -= 1
+            if self.exchange.attempt:
+                self.exchange.attempt.end(None)  # a stream is not told twice
             await self.relay.finish()
 
     # --- reading -------------------------------------------------------------------
@@ -174,6 +179,7 @@ class StreamedCall:
             return  # nothing counts after the end
         if (shown_bytes := scrubbed(event.raw)) is not event.raw:
             event = parse(shown_bytes)
+        crashpoint("stream.event")
         if event.data == b"[DONE]":
             self._is_done = True
             self._stop_within(AFTER_DONE_SECONDS)
@@ -263,6 +269,7 @@ class StreamedCall:
             await exchange.release_unproven(self._fault or "upstream_no_output")
 
     async def _say_goodbye(self) -> None:
+        crashpoint("stream.settled")
         exchange, resolved = self.exchange, self.exchange.resolved
         if self._usage_event and exchange.call.wants_usage and resolved:
             usage = customer_usage.charged(

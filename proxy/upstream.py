@@ -18,6 +18,8 @@ import httpx
 from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
+from billing.crashpoints import crashpoint
+
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS = 30
@@ -68,7 +70,7 @@ class Client:
                 ),
             }
         }
-        self._urls: dict[str, httpx.URL] = {}  # by path; there are few
+        self._urls: dict[str, httpx.URL] = {}  # that are posted to; there are few
         # The whole of what goes out: nothing of the client's own headers does.
         self._headers = {
             "authorization": f"Bearer {settings.UPSTREAM_API_KEY}",
@@ -81,34 +83,32 @@ class Client:
 
     async def post(self, path: str, content: bytes) -> Reply:
         """Send a call. Raises: NotSent, Ambiguous."""
-        return await self._send("POST", path, content)
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = _url(path)
+        return await self._send("POST", url, content)
 
     async def get(self, path: str) -> Reply:
         """Ask for something free. Raises: NotSent, Ambiguous."""
-        return await self._send("GET", path, b"")
+        return await self._send("GET", _url(path), b"")
 
-    async def _send(self, method: str, path: str, content: bytes) -> Reply:
+    async def _send(self, method: str, url: httpx.URL, content: bytes) -> Reply:
         request = httpx.Request(
             method,
-            self._url(path),
+            url,
             headers=self._headers,
             content=content,
             extensions=self._extensions,
         )
         try:
             response = await self._transport.handle_async_request(request)
+            crashpoint("call.answered")
         except httpx.TransportError as error:
             raise _fault(error) from error
         except aiohttp.ClientError as error:
             # What came back is no HTTP; the transport has no name for that.
             raise Ambiguous("upstream_not_http") from error
         return Reply(response)
-
-    def _url(self, path: str) -> httpx.URL:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = httpx.URL(settings.UPSTREAM_BASE_URL + path)
-        return url
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -164,6 +164,10 @@ class Reply:
         await self._body.aclose()
 
 
+def _url(path: str) -> httpx.URL:
+    return httpx.URL(settings.UPSTREAM_BASE_URL + path)
+
+
 def _fault(error: httpx.TransportError) -> UpstreamFault:
     """Whether the request can have reached the upstream.
 
@@ -190,3 +194,10 @@ def client() -> Client:
     if found is None:
         found = _clients[loop] = Client()
     return found
+
+
+async def close() -> None:
+    """Close this event loop's connections, for loops that end before their process."""
+    found = _clients.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.aclose()

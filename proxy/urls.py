@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from proxy import views
+from proxy import job_views, question_views, views
+from proxy.operations import OPERATIONS
 
-urlpatterns = [
-    path("v1/chat/completions", views.ChatCompletionsView.as_view()),
-    path("v1/embeddings", views.EmbeddingsView.as_view()),
+spending = [
+    path(f"v1/{operation.route}", views.SpendingView.as_view(operation=operation))
+    for operation in OPERATIONS
+]
+free = [
+    # Whatever is asked for there: what is no id of ours is a job that does not exist.
+    re_path(r"^v1/jobs/(?P<job_id>(?s:.*))\Z", job_views.JobView.as_view()),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:model>", views.ModelView.as_view()),
+    path("v1/key", question_views.KeyView.as_view()),
+    path("v1/quote", question_views.QuoteView.as_view()),
+    path("v1/requests/<path:request_id>", question_views.RequestView.as_view()),
 ]
+urlpatterns = spending + free

@@ -2,36 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+import asyncio
+from functools import partial
+from typing import Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from portal.keys import Identity
-from proxy import chat, embeddings, exchange
-from proxy.api_view import AsyncAPIView, read_json
-from proxy.calls import Call
+from proxy import exchange, forms, replay_marks, replays
+from proxy.api_view import AsyncAPIView, read_json, uncompressed
+from proxy.calls import Call, Incoming, Operation
 from proxy.catalogue import catalogue
 from proxy.errors import new_request_id, respond, translate
 from proxy.forwarding import forward
+from proxy.handler import LeanRequest
 from proxy.memory import known_keys
+from proxy.replay_attempts import Attempt
 
 
 class SpendingView(AsyncAPIView):
     """The one way to spend: every route that costs goes through `post`."""
 
-    read: ClassVar[Callable[[dict[str, Any]], Call]]
+    operation: Operation = None  # type: ignore[assignment]  # given by the route
 
     async def lookup(self, presented: str) -> Identity:
         # A remembered key will do: the hold asks again whether it may spend.
         return await known_keys.identify(presented)
 
+    async def incoming(self, request: Request) -> Incoming:
+        """Raises: GatewayError (400, 408, 413, 415)."""
+        return Incoming(
+            document=await self._document(request),
+            query=request._request.GET.dict(),
+            accept=request._request.META.get("HTTP_ACCEPT", ""),
+        )
+
+    async def _document(self, request: Request) -> dict[str, Any]:
+        if not self.operation.takes_forms:
+            return await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
+        bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
+        lean = uncompressed(request)
+        if not forms.is_form(lean):
+            return await read_json(request, bytes_max=bytes_max)
+        form = await forms.read_form(
+            lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
+        )
+        if replay_marks.takes_part(lean.META):
+            lean.body_digest = await asyncio.to_thread(
+                lambda: replay_marks.parts_digest(forms.parts(form))
+            )
+        return form
+
+    async def _read(self, incoming: Incoming) -> Call:
+        """Raises: GatewayError (400)."""
+        if not self.operation.takes_forms:
+            return self.operation.read(incoming)
+        try:
+            # Megabytes are encoded there: others' calls go on meanwhile.
+            return await asyncio.to_thread(self.operation.read, incoming)
+        finally:
+            forms.close_uploads(incoming.document)
+
     async def post(self, request: Request) -> HttpResponseBase:
-        call = type(self).read(await read_json(request))
-        begun = await exchange.begin(call, self.identity, self.presented)
+        lean = request._request
+        assert isinstance(lean, LeanRequest)
+        mark = replay_marks.read(lean.META)
+        call = await self._read(await self.incoming(request))
+        if mark is None:
+            return await self.spend(call)
+        fingerprint = replay_marks.fingerprint(
+            mark,
+            spender_id=self.identity.spender_id,
+            method="POST",
+            path=lean.path_info,
+            query=lean.META.get("QUERY_STRING", ""),
+            body=lean.body_digest,
+        )
+        return await replays.once(
+            mark, fingerprint, self.identity, self.presented, partial(self.spend, call)
+        )
+
+    async def spend(
+        self, call: Call, attempt: Attempt | None = None
+    ) -> HttpResponseBase:
+        """One call, held, forwarded and settled. Raises: GatewayError,
+        BooksUnavailable; nothing was forwarded then."""
+        begun = await exchange.begin(call, self.identity, self.presented, attempt)
         try:
             return await forward(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again
@@ -42,14 +102,6 @@ class SpendingView(AsyncAPIView):
             for name, value in begun.headers().items():
                 response[name] = value
             return response
-
-
-class ChatCompletionsView(SpendingView):
-    read = chat.read
-
-
-class EmbeddingsView(SpendingView):
-    read = embeddings.read
 
 
 class ModelsView(AsyncAPIView):

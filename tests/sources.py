@@ -10,7 +10,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("billing", "portal", "proxy")
-NOT_OURS = {".git", ".venv", "var", "node_modules", "__pycache__", "htmlcov"}
+NOT_OURS = {
+    ".clients",
+    ".git",
+    ".venv",
+    "__pycache__",
+    "htmlcov",
+    "node_modules",
+    "var",
+}
 
 
 @cache

@@ -13,8 +13,8 @@ ROW = re.compile(r"^\|\s*`([A-Z][A-Z0-9_]*)`", re.MULTILINE)
 ASSIGNMENT = re.compile(r"^#?\s*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}
-# Django's own bootstrap, the same in every project.
-NOT_A_SETTING = {"DJANGO_SETTINGS_MODULE"}
+# Django's own bootstrap, the same in every project; where a test kills a process.
+NOT_A_SETTING = {"DJANGO_SETTINGS_MODULE", "CRASHPOINT"}
 
 
 def variables_read(tree: ast.Module) -> set[str]:

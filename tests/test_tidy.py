@@ -151,7 +151,12 @@ def test_banned_text_is_found(planted: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "harmless", ["GET /o/acme/work/items", "/".join(["a.b", "root", "c"]), "/home"]
+    "harmless",
+    [
+        "GET /o/" + "/".join(["acme", "work", "items"]),
+        "/".join(["a.b", "root", "c"]),
+        "/home",
+    ],
 )
 def test_harmless_text_is_no_finding(harmless: str) -> None:
     assert list(banned_text(harmless)) == []

@@ -59,6 +59,8 @@ class Hold(models.Model):
     model = models.CharField(max_length=200)
     # Not a foreign key: leases of dead processes are cleared away.
     lease_id = models.UUIDField(null=True)
+    # Of the request, for those that clients may send again: finds the first of them.
+    fingerprint = models.UUIDField(null=True)
     placed_at = models.DateTimeField()
     # When nobody answers for the call any more, lease or not.
     due_at = models.DateTimeField()
@@ -85,6 +87,11 @@ class Hold(models.Model):
                 fields=["state", "due_at"],
                 condition=Q(state__in=["open", "in_doubt"]),
                 name="hold_unresolved",
+            ),
+            models.Index(
+                fields=["fingerprint"],
+                condition=Q(fingerprint__isnull=False),
+                name="hold_fingerprint",
             ),
         ]
 

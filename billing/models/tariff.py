@@ -20,6 +20,11 @@ class Tariff(models.Model):
     completion_token_micros = models.BigIntegerField(default=0)
     image_micros = models.BigIntegerField(default=0)
     web_search_micros = models.BigIntegerField(default=0)
+    character_micros = models.BigIntegerField(default=0)
+    second_micros = models.BigIntegerField(default=0)
+    # Chosen option → parts per million of the price of images and seconds, e.g.
+    # {"4k": 4_000_000}. An option that is not here changes nothing.
+    factors = models.JSONField(default=dict)
     # Prices are rounded up to a multiple of this: 1_000_000 is whole credits.
     quantum_micros = models.BigIntegerField(default=1_000_000)
     completion_tokens_max = models.IntegerField(default=131_072)
@@ -38,6 +43,8 @@ class Tariff(models.Model):
                     completion_token_micros__gte=0,
                     image_micros__gte=0,
                     web_search_micros__gte=0,
+                    character_micros__gte=0,
+                    second_micros__gte=0,
                     quantum_micros__gt=0,
                     completion_tokens_max__gt=0,
                 ),

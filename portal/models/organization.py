@@ -25,6 +25,8 @@ class Organization(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=60, unique=True)
     account = models.OneToOneField(Account, on_delete=models.PROTECT)
+    # Whether replies are kept for a while, encrypted, for clients that lost theirs.
+    stores_replies = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

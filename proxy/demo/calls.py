@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import openai
 from openai import OpenAI
 
 MODEL = "openai/gpt-4o-mini"
 EXPENSIVE_MODEL = "anthropic/claude-3.5-sonnet"
 EMBEDDING_MODEL = "text-embedding-3-small"
+IMAGE_MODEL = "fal-ai/flux/dev"
+SPEECH_MODEL = "fal-ai/f5-tts"
+TRANSCRIPTION_MODEL = "fal-ai/whisper"
+SENTENCE = "Every call is held first, and charged exactly once."
+MUSIC: dict[str, Any] = {
+    "prompt": "A quiet tune for the gate",
+    "duration_seconds": 5,
+}
+VIDEO: dict[str, Any] = {"prompt": "A gate opens", "duration_seconds": 1}
+WHITE_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsdYjMQAAAABJ"
+    "RU5ErkJggg=="
+)
 QUESTION = "In two sentences: why does a ledger have two entries for everything?"
 
 
@@ -60,6 +76,64 @@ def embeddings(client: OpenAI) -> Line:
     vectors = reply.parse().data
     said = f"200, {len(vectors)} × {len(vectors[0].embedding)} floats"
     return _line("embeddings", said, dict(reply.headers))
+
+
+def image(client: OpenAI) -> Line:
+    """A picture, as a URL."""
+    reply = client.images.with_raw_response.generate(
+        model=IMAGE_MODEL, prompt="A toll gate at dawn", size="1024x1024"
+    )
+    pictures = reply.parse().data or []
+    return _line("image", f"200, {len(pictures)} URL", dict(reply.headers))
+
+
+def image_edit(client: OpenAI) -> Line:
+    """A picture changed: the SDK uploads a form, the upstream wants JSON."""
+    reply = client.images.with_raw_response.edit(
+        image=("gate.png", WHITE_PIXEL, "image/png"), prompt="At night, please"
+    )
+    pictures = reply.parse().data or []
+    return _line("image edit", f"200, {len(pictures)} URL", dict(reply.headers))
+
+
+def speech_and_back(client: OpenAI) -> list[Line]:
+    """Text to sound; and the sound, uploaded, to text and times."""
+    spoken = client.audio.speech.with_raw_response.create(
+        model=SPEECH_MODEL, voice="nova", input=SENTENCE, response_format="wav"
+    )
+    sound = spoken.content
+    heard = client.audio.transcriptions.with_raw_response.create(
+        model=TRANSCRIPTION_MODEL, file=("gate.wav", sound), response_format="srt"
+    )
+    cues = heard.text.count("-->")
+    return [
+        _line("speech", f"200, {len(sound) // 1024} kB of WAV", dict(spoken.headers)),
+        _line("transcription", f"200, {cues} subtitle(s)", dict(heard.headers)),
+    ]
+
+
+def music(url: str, key: str) -> Line:
+    """A tune, waited for: a job at the upstream, one answer here."""
+    reply = _native(url, key, "/music/generations?async=false", MUSIC)
+    seconds = reply.json()["data"]["duration_seconds"]
+    return _line("music", f"200, {seconds:g} s", dict(reply.headers))
+
+
+def video_job(url: str, key: str) -> tuple[Line, str]:
+    """A film, as a job that nobody asks about again; and the job's id."""
+    reply = _native(url, key, "/videos/generations", VIDEO)
+    job = reply.json()
+    line = _line("video job", f"200, {job['status']}", dict(reply.headers))
+    return line, job["id"]
+
+
+def _native(url: str, key: str, path: str, body: dict[str, object]) -> httpx.Response:
+    """What no SDK has a method for: the upstream's own JSON, as with curl."""
+    headers = {"authorization": f"Bearer {key}"}
+    reply = httpx.post(
+        f"{url}/v1{path}", json=body, headers=headers, timeout=60, trust_env=False
+    )
+    return reply.raise_for_status()
 
 
 def too_dear(client: OpenAI) -> Line:

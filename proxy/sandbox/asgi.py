@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import django
 
@@ -12,16 +13,19 @@ django.setup()
 from proxy.handler import LeanHandler, Message, Receive, Send  # noqa: E402
 from proxy.sandbox import journal  # noqa: E402
 from proxy.sandbox.errors import Responder  # noqa: E402
+from proxy.sandbox.failures import ConnectionCut  # noqa: E402
 
 
 class SandboxHandler(LeanHandler):
-    """The lean handler, polite to servers that announce their life span."""
+    """The lean handler, polite to servers that announce their life span; a reply that
+    ends before its end makes the server drop the connection."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            with suppress(ConnectionCut):
+                await super().__call__(scope, receive, send)
 
 
 async def _live(receive: Receive, send: Send) -> None:

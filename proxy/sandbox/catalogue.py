@@ -38,6 +38,7 @@ MODELS = (
     Model("anthropic/claude-3.5-sonnet", "chat", "premium", CHAT, "anthropic"),
     Model("flux/dev:free", "image", "fast", ("text_to_image",), "flux"),
     Model("fal-ai/flux/dev", "image", "standard", ("text_to_image",), "fal-ai"),
+    Model("fal-ai/flux-pro/v1.1", "image", "premium", ("text_to_image",), "fal-ai"),
     Model(
         "fal-ai/flux/dev/image-to-image",
         "image",
@@ -63,8 +64,8 @@ MODELS = (
 BY_ID = {model.id: model for model in MODELS}
 
 
-def find(model_id: str, *, category: str) -> Model:
-    """The model, which must be one of the category.
+def find(model_id: str, *, category: str, capability: str = "") -> Model:
+    """The model, which must be one of the category and, if named, capability.
 
     Raises: ModelNotFound, InvalidRequest when it does another kind of work.
     """
@@ -73,4 +74,6 @@ def find(model_id: str, *, category: str) -> Model:
         raise errors.ModelNotFound(model_id)
     if model.category != category:
         raise errors.InvalidRequest("model", f"{model.id} is not a {category} model")
+    if capability and capability not in model.capabilities:
+        raise errors.InvalidRequest("model", f"{model.id} has no {capability}")
     return model

@@ -12,7 +12,16 @@ from typing import Any
 
 import orjson
 
-from proxy.sandbox import answers, catalogue, contract, errors, prices, tokens
+from proxy.sandbox import (
+    answers,
+    catalogue,
+    contract,
+    errors,
+    failures,
+    prices,
+    tokens,
+)
+from proxy.sandbox.failures import ConnectionCut, Marks
 from proxy.sandbox.journal import Entry, Journal
 
 OPERATION = "chat.completions"
@@ -42,6 +51,7 @@ class Call:
     choices: list[Choice]
     stream: bool
     include_usage: bool
+    marks: Marks
 
     @property
     def completion_tokens(self) -> int:
@@ -106,7 +116,14 @@ def plan(body: bytes) -> Call:
         stream=fields.get("stream", False),
         include_usage=isinstance(stream_options, dict)
         and stream_options.get("include_usage") is True,
+        marks=failures.read(last_words(messages)),
     )
+
+
+def last_words(messages: list[dict[str, Any]]) -> str:
+    """What the user said last. What was said before is history, and so are marks."""
+    said = [message["content"] for message in messages if message["role"] == "user"]
+    return said[-1] if said else ""
 
 
 def _choice(
@@ -171,6 +188,7 @@ class Stream:
         for index in range(len(self._call.choices)):
             yield self._event(index, {"role": "assistant", "content": ""})
         for index, chunk in self._chunks():
+            await self._cut_if_wanted()
             await asyncio.sleep(self._pace_seconds)
             self._generated += len(chunk)
             yield self._event(index, {"content": "".join(chunk)})
@@ -179,10 +197,18 @@ class Stream:
         await self._journal.append(self._call.entry(self._generated))
         for index, choice in enumerate(self._call.choices):
             yield self._event(index, {}, choice.finish_reason)
-        if self._call.include_usage:
+        if self._call.include_usage and "no-usage" not in self._call.marks:
             usage = self._call.usage(self._generated)
             yield self._frame({"choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
+
+    async def _cut_if_wanted(self) -> None:
+        """Raises: ConnectionCut half way, once that half is charged."""
+        half = self._call.completion_tokens // 2
+        if "cut" in self._call.marks and self._generated >= half:
+            self._is_charged = True
+            await self._journal.append(self._call.entry(self._generated, cut=True))
+            raise ConnectionCut
 
     def _chunks(self) -> Iterator[tuple[int, list[str]]]:
         """The choices' chunks in turn, as if all were generated side by side."""

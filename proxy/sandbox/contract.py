@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Decimal
+from functools import cache
 from typing import Any
 
 import jsonschema_rs
 import orjson
 
-from proxy.contract import validator
+from proxy.contract import components, validator
 from proxy.sandbox import errors
 
 
@@ -20,6 +22,10 @@ def parse(body: bytes, schema: str) -> dict[str, Any]:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise errors.InvalidRequest("body", "not valid JSON") from None
+    if isinstance(document, dict):
+        for field in nullable(schema) & document.keys():
+            if document[field] is None:
+                del document[field]
     try:
         validator(schema).validate(document)
     except jsonschema_rs.ValidationError as error:
@@ -27,6 +33,25 @@ def parse(body: bytes, schema: str) -> dict[str, Any]:
         raise errors.InvalidRequest(field, error.message) from None
     fields: dict[str, Any] = document
     return fields
+
+
+@cache
+def nullable(schema: str) -> frozenset[str]:
+    """The fields that may be null, which then says the same as their absence.
+
+    The document says so in OpenAPI 3.0's word, which JSON Schema does not know.
+    """
+    fields = components()["schemas"][schema]["properties"]
+    return frozenset(name for name in fields if fields[name].get("nullable"))
+
+
+def millis(seconds: float) -> int:
+    """Seconds as JSON wrote them, in milliseconds and rounded up."""
+    return whole_millis(Decimal(str(seconds)))
+
+
+def whole_millis(seconds: Decimal) -> int:
+    return int((seconds * 1000).to_integral_value(ROUND_CEILING))
 
 
 def whole_number(

@@ -8,7 +8,8 @@ import struct
 import uuid
 from typing import Any
 
-from proxy.sandbox import catalogue, contract, errors, prices, tokens
+from proxy.sandbox import catalogue, contract, errors, failures, prices, tokens
+from proxy.sandbox.failures import Marks
 from proxy.sandbox.journal import Entry, Journal
 
 OPERATION = "embeddings"
@@ -31,10 +32,10 @@ def vector(model: str, text: str, dimensions: int) -> list[float]:
     return [value / length for value in values] if length else [1.0] * dimensions
 
 
-async def create(body: bytes, journal: Journal) -> tuple[str, dict[str, Any]]:
-    """The call's id and its reply; the contract's reply has no place for the id.
+async def create(body: bytes, journal: Journal) -> tuple[str, Marks, dict[str, Any]]:
+    """The call's id, its marks and its reply, which has no place for the id.
 
-    Raises: InvalidRequest, ModelNotFound.
+    Raises: InvalidRequest, ModelNotFound, and what a mark wants to be raised.
     """
     fields = contract.parse(body, "EmbeddingRequest")
     model = catalogue.find(fields.get("model", MODEL_DEFAULT), category="embedding")
@@ -44,6 +45,8 @@ async def create(body: bytes, journal: Journal) -> tuple[str, dict[str, Any]]:
     texts = [fields["input"]] if isinstance(fields["input"], str) else fields["input"]
     if not 1 <= len(texts) <= INPUTS_LARGEST:
         raise errors.InvalidRequest("input", f"must have 1 to {INPUTS_LARGEST} texts")
+    marks = failures.read(" ".join(texts))
+    await failures.hold_up(marks)
     prompt_tokens = sum(tokens.count(text) for text in texts)
     entry = Entry(
         id=f"embd-{uuid.uuid4().hex}",
@@ -68,4 +71,4 @@ async def create(body: bytes, journal: Journal) -> tuple[str, dict[str, Any]]:
         "usage": {"prompt_tokens": prompt_tokens, "total_tokens": prompt_tokens},
     }
     await journal.append(entry)
-    return entry.id, reply
+    return entry.id, marks, reply

@@ -2,13 +2,17 @@
 
 SandboxError
 ├── InvalidRequest      400  names the field
+├── ContentRefused      400
 ├── InvalidKey          401
 ├── UnknownPath         404
 ├── ModelNotFound       404
+├── JobNotFound         404
 ├── MethodNotAllowed    405
 ├── BodyTooSlow         408
 ├── BodyTooBig          413
-└── Crashed             500
+├── TooManyRequests     429  with Retry-After
+├── Crashed             500
+└── Overloaded          503
 """
 
 from __future__ import annotations
@@ -57,6 +61,12 @@ class InvalidRequest(SandboxError):
         super().__init__(f"{field}: {problem}")
 
 
+class ContentRefused(SandboxError):
+    status = 400
+    code = "content_policy_violation"
+    message = "The prompt is against the content policy."
+
+
 class InvalidKey(SandboxError):
     status = 401
     kind = "authentication_error"
@@ -76,6 +86,12 @@ class ModelNotFound(SandboxError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"model: there is no model {model[:100]!r}.")
+
+
+class JobNotFound(SandboxError):
+    status = 404
+    code = "job_not_found"
+    message = "There is no such job."
 
 
 class MethodNotAllowed(SandboxError):
@@ -104,11 +120,30 @@ class BodyTooBig(SandboxError):
     message = "The request body is too large."
 
 
+class TooManyRequests(SandboxError):
+    status = 429
+    kind = "rate_limit_error"
+    code = "rate_limit_exceeded"
+    message = "Too many requests."
+
+    def response(self) -> HttpResponse:
+        reply = super().response()
+        reply["Retry-After"] = "1"
+        return reply
+
+
 class Crashed(SandboxError):
     status = 500
     kind = "server_error"
     code = "internal_error"
     message = "The sandbox failed."
+
+
+class Overloaded(SandboxError):
+    status = 503
+    kind = "server_error"
+    code = "overloaded"
+    message = "The sandbox is overloaded."
 
 
 class Responder:

@@ -34,8 +34,8 @@ class Entry:
     id: str
     operation: str
     model: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int = 0  # media are not counted in tokens
+    completion_tokens: int = 0
     credits: int
     stream: bool = False
     cut: bool = False

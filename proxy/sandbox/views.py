@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import uuid
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
@@ -14,12 +15,28 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from proxy.handler import BodyTooLarge, ClientGone, LeanRequest
-from proxy.sandbox import catalogue, chat, embeddings, errors, journal, options
+from proxy.sandbox import (
+    catalogue,
+    chat,
+    embeddings,
+    errors,
+    failures,
+    images,
+    jobs,
+    journal,
+    media,
+    music,
+    options,
+    speech,
+    transcriptions,
+    videos,
+)
+from proxy.sandbox.work import Work
 
 BODY_BYTES_MAX = 20 * 1024**2
 BODY_SECONDS_MAX = 60
 
-View = Callable[[LeanRequest], Coroutine[Any, Any, HttpResponseBase]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 
 def operation(method: str) -> Callable[[View], View]:
@@ -27,12 +44,12 @@ def operation(method: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        async def guarded(request: LeanRequest) -> HttpResponseBase:
+        async def guarded(request: LeanRequest, **path: str) -> HttpResponseBase:
             try:
                 if request.method != method:
                     raise errors.MethodNotAllowed(method)
                 check_key(request)
-                return await view(request)
+                return await view(request, **path)
             except errors.SandboxError as error:
                 return error.response()
 
@@ -48,6 +65,18 @@ def check_key(request: LeanRequest) -> None:
     is_same = hmac.compare_digest(key.strip().encode(), expected)
     if scheme.lower() != "bearer" or not expected or not is_same:
         raise errors.InvalidKey
+
+
+def flag(request: LeanRequest, name: str, *, default: bool) -> bool:
+    """A query parameter. Raises: InvalidRequest unless it is true or false."""
+    value = request.GET.get(name, "true" if default else "false")
+    if value not in {"true", "false"}:
+        raise errors.InvalidRequest(name, "must be true or false")
+    return value == "true"
+
+
+def origin(request: LeanRequest) -> str:
+    return media.origin(request.scope["scheme"], request.META.get("HTTP_HOST", ""))
 
 
 async def read(request: LeanRequest) -> bytes:
@@ -71,13 +100,32 @@ def json_reply(document: dict[str, Any], request_id: str = "") -> HttpResponse:
     return reply
 
 
+async def deliver(work: Work) -> HttpResponseBase:
+    """Answer at once; the charge is on disk before the reply goes out."""
+    await failures.hold_up(work.marks)
+    await asyncio.sleep(options.load().pace_ms / 1000)
+    call_id = f"call-{uuid.uuid4().hex}"
+    await journal.current().append(work.entry(call_id))
+    return failures.charged_reply(work.marks, call_id, work.reply())
+
+
+async def submit(work: Work) -> HttpResponseBase:
+    """Make a job of it, unless it shall fail right here."""
+    if "charge-then-500" in work.marks:
+        return await deliver(work)
+    await failures.hold_up(work.marks)
+    job = jobs.current().submit(work)
+    return failures.charged_reply(work.marks, job.id, job.submitted())
+
+
 @operation("POST")
 async def create_chat_completion(request: LeanRequest) -> HttpResponseBase:
     call = chat.plan(await read(request))
+    await failures.hold_up(call.marks)
     book, pace_ms = journal.current(), options.load().pace_ms
-    if not call.stream:
+    if not call.stream or "charge-then-500" in call.marks:
         reply = await chat.complete(call, book, pace_ms=pace_ms)
-        return json_reply(reply, call.id)
+        return failures.charged_reply(call.marks, call.id, reply)
     return StreamingHttpResponse(
         chat.Stream(call, book, pace_ms=pace_ms),
         content_type="text/event-stream",
@@ -89,8 +137,65 @@ async def create_chat_completion(request: LeanRequest) -> HttpResponseBase:
 async def create_embedding(request: LeanRequest) -> HttpResponseBase:
     body = await read(request)
     await asyncio.sleep(options.load().pace_ms / 1000)
-    call_id, reply = await embeddings.create(body, journal.current())
-    return json_reply(reply, call_id)
+    call_id, marks, reply = await embeddings.create(body, journal.current())
+    return failures.charged_reply(marks, call_id, reply)
+
+
+@operation("POST")
+async def create_image(request: LeanRequest) -> HttpResponseBase:
+    work = images.plan(await read(request), origin(request))
+    if flag(request, "async", default=False):
+        return await submit(work)
+    return await deliver(work)
+
+
+@operation("POST")
+async def edit_image(request: LeanRequest) -> HttpResponseBase:
+    return await deliver(images.plan_edit(await read(request), origin(request)))
+
+
+@operation("POST")
+async def create_video(request: LeanRequest) -> HttpResponseBase:
+    work = videos.plan(await read(request), origin(request))
+    if flag(request, "async", default=True):
+        return await submit(work)
+    return await deliver(work)
+
+
+@operation("POST")
+async def create_speech(request: LeanRequest) -> HttpResponseBase:
+    return await deliver(speech.plan(await read(request), origin(request)))
+
+
+@operation("POST")
+async def create_transcription(request: LeanRequest) -> HttpResponseBase:
+    return await deliver(transcriptions.plan(await read(request)))
+
+
+@operation("POST")
+async def create_music(request: LeanRequest) -> HttpResponseBase:
+    work = music.plan(await read(request), origin(request))
+    if flag(request, "async", default=True):
+        return await submit(work)
+    return await deliver(work)
+
+
+@operation("GET")
+async def read_job(request: LeanRequest, job_id: str) -> HttpResponseBase:
+    is_waiting = flag(request, "poll", default=False)
+    return json_reply(await jobs.current().ask(job_id, is_waiting=is_waiting))
+
+
+async def read_media(request: LeanRequest, name: str) -> HttpResponseBase:
+    """No key: whoever has the address has the file, as with a CDN."""
+    try:
+        if request.method != "GET":
+            raise errors.MethodNotAllowed("GET")
+        # In a thread, because the largest take a tenth of a second.
+        content_type, content = await asyncio.to_thread(media.make, name)
+    except errors.SandboxError as error:
+        return error.response()
+    return HttpResponse(content, content_type=content_type)
 
 
 @operation("GET")

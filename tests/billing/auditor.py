@@ -59,6 +59,14 @@ class Call:
     def is_unresolved(self) -> bool:
         return self.state in ("open", "in_doubt")
 
+    def add_part(self, lot: Lot, more: int) -> None:
+        """A lot keeps the place at which it was first used."""
+        for place, (known, part) in enumerate(self.parts):
+            if known is lot:
+                self.parts[place] = (lot, part + more)
+                return
+        self.parts.append((lot, more))
+
 
 @dataclass
 class Organization:
@@ -173,6 +181,24 @@ class Auditor:
         soon_enough = sum(lot.left for lot in usable) >= amount
         name = "CreditsOnHold" if soon_enough else "InsufficientCredits"
         return (name, amount, available, organization.held())
+
+    def entrust(self, name: str, hold_id: str, bound: int, due_at: datetime) -> Answer:
+        call = self.calls.get(hold_id)
+        if call is None or call.organization != name:
+            return ("UnknownHold",)
+        organization = self.organizations[name]
+        if call.state != "open":
+            available = organization.available(self.now)
+            return ("entrusted", call.amount, available, True)
+        call.lease = None
+        call.due_at = max(call.due_at, due_at)
+        more = at_factor(bound, call.factor) - call.amount
+        if 0 < more <= organization.available(self.now):
+            for lot, part in organization.take_free(more, self.now):
+                lot.held += part
+                call.add_part(lot, part)
+            call.amount += more
+        return ("entrusted", call.amount, organization.available(self.now), False)
 
     def settle(self, name: str, hold_id: str, price: int) -> Answer:
         call = self.calls.get(hold_id)

@@ -13,6 +13,8 @@ from billing.models import Account, Grant
 from billing.models.grant import GrantSource
 from billing.orders import (
     Doubt,
+    Entrust,
+    Entrusted,
     Order,
     Outcome,
     Place,
@@ -99,6 +101,14 @@ class Customer:
         placed = self.place(bound_micros, **particulars)
         assert isinstance(placed, Placed), placed
         return placed.hold_id
+
+    def entrust(
+        self, hold_id: str, bound_micros: int, due_at: datetime | None = None
+    ) -> Entrusted:
+        due_at = due_at or clock.now() + timedelta(days=1)
+        entrusted = committed(Entrust(hold_id, self.account_id, due_at, bound_micros))
+        assert isinstance(entrusted, Entrusted), entrusted
+        return entrusted
 
     def settle(self, hold_id: str, price_micros: int, **usage: Any) -> Resolved:
         settled = committed(

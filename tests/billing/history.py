@@ -24,6 +24,8 @@ from billing import accounts, errors, grants, holds, leases, ledger, spenders
 from billing.models import Account
 from billing.orders import (
     Doubt,
+    Entrust,
+    Entrusted,
     Order,
     Outcome,
     Place,
@@ -33,7 +35,7 @@ from billing.orders import (
     Settle,
     Usage,
 )
-from tests.billing.auditor import Answer, Auditor, Organization
+from tests.billing.auditor import Answer, Auditor, Call, Organization
 from tests.billing.clocks import START, Clock
 from tests.billing.customers import Customer, system_balance, used, wrong_in_the_books
 from tests.billing.stored import codes_of_errors, stored
@@ -51,6 +53,7 @@ drafts = st.tuples(
     st.sampled_from(
         ["place", "place", "place", "place again", "exact", "settle", "settle"]
         + ["settle again", "release", "doubt", "stranger's", "unknown"]
+        + ["entrust", "entrust", "entrust exactly"]
     ),
     names,
     numbers,
@@ -64,6 +67,8 @@ def answer(outcome: Outcome) -> Answer:
     match outcome:
         case Placed(_, held, available, factor, repeat):
             return ("placed", held, available, factor, repeat)
+        case Entrusted(_, held, available, repeat):
+            return ("entrusted", held, available, repeat)
         case Resolved(_, state, held, charged, absorbed, available, repeat):
             return (state, held, charged, absorbed, available, repeat)
         case errors.InsufficientCredits():
@@ -199,6 +204,9 @@ class History(RuleBasedStateMachine):
         waiting = [each for each in calls if each.is_unresolved]
         if kind != "settle again" and waiting:
             call = waiting[number % len(waiting)]
+        if kind.startswith("entrust"):
+            owner = NAMES[0] if number % 11 == 0 else call.organization
+            return self._entrust(kind, owner, call, number, amount)
         owner = name if kind == "stranger's" else call.organization
         hold_id = uuid.uuid4().hex if kind == "unknown" else call.hold_id
         return self._resolution(kind, owner, hold_id, call.amount * percent // 100)
@@ -218,6 +226,20 @@ class History(RuleBasedStateMachine):
                 usage: Usage = used(price, prompt_tokens=price, completion_tokens=1)
                 settled = Settle(hold_id, account_id, usage)
                 return settled, lambda: self.auditor.settle(owner, hold_id, price)
+
+    def _entrust(
+        self, kind: str, owner: str, call: Call, number: int, amount: int
+    ) -> tuple[Order, Callable[[], Answer]]:
+        """For "exactly": all that is available on top, one less, or one too much."""
+        bound = amount
+        if kind == "entrust exactly":
+            organization = self.auditor.organizations[call.organization]
+            most = call.amount + organization.available(self.clock.moment)
+            bound = max(0, most * 1_000_000 // call.factor + amount % 3 - 1)
+        due_at = self.clock.moment + timedelta(seconds=number % 400 - 50)
+        account_id = self.customers[owner].account_id
+        order = Entrust(call.hold_id, account_id, due_at, bound)
+        return order, lambda: self.auditor.entrust(owner, call.hold_id, bound, due_at)
 
     def _bound(self, kind: str, name: str, amount: int) -> int:
         """For "exact": what is just available, one less, or one too much."""

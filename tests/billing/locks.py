@@ -36,3 +36,15 @@ def books_locked(account_id: int) -> Iterator[threading.Event]:
     finally:
         release.set()
         thread.join()
+
+
+def cut_who_waits() -> None:
+    """On PostgreSQL: end the sessions that wait for a lock."""
+    connection = connections["default"]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+    connections.close_all()

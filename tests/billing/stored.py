@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg
 from django.db import connection
 
 from billing import dialect
@@ -56,7 +55,4 @@ def codes_of_errors() -> list[str]:
     one = " UNION ALL ".join(
         f"SELECT '{check.code}' WHERE EXISTS ({check.sql})" for check in ERRORS
     ).replace("%%", "%")
-    if connection.vendor == "sqlite":
-        return [code for (code,) in connection.connection.execute(one)]
-    with psycopg.Cursor(connection.connection) as cursor:
-        return [code for (code,) in cursor.execute(one, prepare=True)]
+    return [code for (code,) in dialect.run(one)]

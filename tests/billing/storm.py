@@ -28,6 +28,7 @@ from billing.group_commit import writer  # noqa: E402
 from billing.orders import (  # noqa: E402
     Doubt,
     Order,
+    Outcome,
     Place,
     Placed,
     Release,
@@ -79,7 +80,7 @@ def place_order(told: Told, amount: int) -> Place:
     )
 
 
-async def submit(log: Log, order: Order) -> Placed | Resolved | None:
+async def submit(log: Log, order: Order) -> Outcome | None:
     """The outcome; None for a refusal for want of credits, which is logged."""
     try:
         outcome = await writer.submit(order)

@@ -15,7 +15,7 @@ from billing.group_commit import BATCH_MAX, Writer, writer
 from billing.models import Hold
 from billing.orders import Order, Place, Placed, Release, Resolved
 from tests.billing.customers import Customer
-from tests.billing.locks import books_locked
+from tests.billing.locks import books_locked, cut_who_waits
 
 # Its thread is the process's; a writer more for each test would use up the pool.
 pytestmark = pytest.mark.usefixtures("committed_db")
@@ -203,15 +203,3 @@ def test_when_the_books_are_gone_callers_are_told_and_later_ones_served(
     assert {type(outcome) for outcome in outcomes} == {errors.BooksUnavailable}
     assert not batches(lost)
     assert isinstance(asyncio.run(own.submit(customer.order(1))), Placed)
-
-
-def cut_who_waits() -> None:
-    """On PostgreSQL: end the sessions that wait for a lock."""
-    connection = connections["default"]
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-    connections.close_all()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from billing import tariffs
 from billing.models import Tariff
+from billing.orders import CREDIT
 from billing.pricing import Rates, Units, UnpricedModel, find
 
 micros = st.integers(0, 10**9)
@@ -26,12 +27,14 @@ rates = st.builds(
     web_search_micros=micros,
     quantum_micros=st.integers(1, 10**7),
     completion_tokens_max=st.just(4096),
+    character_micros=micros,
+    second_micros=micros,
 )
-units = st.builds(Units, counts, counts, counts, st.booleans())
+units = st.builds(Units, counts, counts, counts, st.booleans(), counts, counts)
 
 
-def row(model: str, operation: str = "chat.completions", **changes: int) -> Rates:
-    figures = {
+def row(model: str, operation: str = "chat.completions", **changes: Any) -> Rates:
+    figures: dict[str, Any] = {
         "base_micros": 0,
         "prompt_token_micros": 0,
         "completion_token_micros": 0,
@@ -53,6 +56,8 @@ def test_a_price_is_a_whole_number_of_quanta_and_rounded_up(
         units.prompt_tokens * rates.prompt_token_micros,
         units.completion_tokens * rates.completion_token_micros,
         units.images * rates.image_micros,
+        units.characters * rates.character_micros,
+        -(-units.media_ms * rates.second_micros // 1000),
         units.web_search * rates.web_search_micros,
     )
 
@@ -68,6 +73,8 @@ def test_more_is_never_cheaper(rates: Rates, some: Units, more: Units) -> None:
         some.completion_tokens + more.completion_tokens,
         some.images + more.images,
         some.web_search or more.web_search,
+        some.characters + more.characters,
+        some.media_ms + more.media_ms,
     )
 
     assert rates.price_micros(some) <= rates.price_micros(both)
@@ -152,3 +159,48 @@ def test_the_first_tariff_prices_chat_and_embeddings(db: None) -> None:
 
     assert chat.price_micros(Units(1, 1)) == 2_000_000
     assert Fraction(embeddings.price_micros(Units(1001)), 1_000_000) == 2
+
+
+def test_options_multiply_the_price_of_images_and_seconds_only() -> None:
+    rates = row(
+        "*",
+        base_micros=5,
+        character_micros=7,
+        image_micros=100,
+        second_micros=10,
+        factors={"4k": 4_000_000, "half": 500_000},
+    )
+    units = Units(images=1, characters=1, media_ms=1_500, options=("4k", "half"))
+    assert rates.price_micros(units) == 5 + 7 + (100 + 15) * 4 // 2
+    assert rates.price_micros(Units(images=1, options=("unheard of",))) == 105
+
+
+def test_parts_of_a_second_and_of_a_factor_are_rounded_up() -> None:
+    rates = row("*", second_micros=1, factors={"third": 333_333})
+    assert rates.price_micros(Units(media_ms=1)) == 1
+    assert rates.price_micros(Units(media_ms=4_000, options=("third",))) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("operation", "model", "units", "credits"),
+    [
+        ("images.generations", "any", Units(images=2, options=("1024x1024",)), 50),
+        ("images.generations", "fal-ai/flux/dev", Units(images=1), 10),
+        ("images.edits", "any", Units(images=1, options=("512x512",)), 6),
+        (
+            "videos.generations",
+            "any",
+            Units(media_ms=5_000, options=("4k", "60fps")),
+            600,
+        ),
+        ("music.generations", "any", Units(media_ms=30_000), 60),
+        ("audio.speech", "any", Units(characters=1_001), 16),
+        ("audio.transcriptions", "any", Units(media_ms=61_000), 7),
+    ],
+)
+def test_the_first_tariff_knows_every_operation(
+    operation: str, model: str, units: Units, credits: int
+) -> None:
+    rates = find(tariffs.current(), operation, model)
+    assert rates.price_micros(units) == credits * CREDIT

@@ -56,7 +56,7 @@ def race(crew: Crew, customer: Customer, scene: str, **told: Any) -> Counter[str
     reader = Reader(customer)
     told |= {"account": customer.account_id, "spender": customer.spender_id}
     log = crew.storm([{"scene": scene, **told}] * len(crew.members), reader)
-    assert reader.reads > 1
+    assert reader.reads >= 1
     return log
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from billing import verification
 from tests.proxy.customers import Customer
+from tests.proxy.sandbox.server import Sandbox, serve
 from tests.services.environment import UPSTREAM_API_KEY
 from tests.services.fixtures import GATEWAYS
 from tests.services.gateway import Gateway
@@ -69,6 +71,19 @@ def impatient_gateway(
         session_impatient_gateway.start()
     request.node.stash.setdefault(GATEWAYS, []).append(session_impatient_gateway)
     return session_impatient_gateway
+
+
+@pytest.fixture
+def worker_upstream(upstream: Upstream, settings: Settings) -> None:
+    """The worker's tasks, when a test runs them in its own process, ask `upstream`."""
+    settings.UPSTREAM_BASE_URL = upstream.url
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """The honest stand-in, as a gateway's upstream: `UPSTREAM_BASE_URL=….base_url`."""
+    with serve(tmp_path) as started:
+        yield started
 
 
 @pytest.fixture

@@ -45,11 +45,13 @@ def mistyped(key: str) -> str:
         ("Bearer", "missing_api_key"),
         ("Basic dTpw", "missing_api_key"),
         ("Bearer sk-proj-1234", "malformed_api_key"),
-        (f"Bearer {mistyped(keys.generate())}", "malformed_api_key"),
-        (f"Bearer {keys.generate()}x", "malformed_api_key"),
+        pytest.param(
+            f"Bearer {mistyped(keys.generate())}", "malformed_api_key", id="mistyped"
+        ),
+        pytest.param(f"Bearer {keys.generate()}x", "malformed_api_key", id="too long"),
         ("Bearer tg_live_\xe9\xb2", "malformed_api_key"),
         ("Bearer " + "x" * 8_000, "malformed_api_key"),
-        (f"Bearer {keys.generate()}", "invalid_api_key"),
+        pytest.param(f"Bearer {keys.generate()}", "invalid_api_key", id="not issued"),
     ],
 )
 def test_what_is_no_key_of_ours_is_refused(

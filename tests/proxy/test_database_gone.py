@@ -80,7 +80,7 @@ def test_a_settlement_waits_for_the_database_and_is_exact(
     assert "could not resolve" not in started.log_text()
     assert "the books did not take" in started.log_text()  # it had to wait
     assert len(upstream.journal) == 1
-    [record] = customer.records()
+    [record] = customer.wait_records()
     assert customer.charged_credits() == upstream.total_credits() == 8
     assert (record.basis, record.streamed) == ("upstream", stream)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from billing import errors
 from billing.group_commit import writer
 from billing.orders import Order, Outcome, Place
 from portal import keys
-from proxy import chat, exchange, forwarding
+from proxy import exchange, forwarding
 from proxy import upstream as upstream_client
+from proxy.calls import Incoming
 from proxy.errors import GatewayError
 from proxy.exchange import Exchange
+from proxy.operations import chat
 from tests.proxy.customers import SAY_HI, Customer
 from tests.upstream import DONE, Upstream, chat_json, chat_stream
 
@@ -42,7 +45,8 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
     def run(use: Callable[[Exchange], Any], **fields: Any) -> Any:
         async def call() -> Any:
             document = {"model": "m", "messages": SAY_HI, **fields}
-            begun = await exchange.begin(chat.read(document), identity, customer.secret)
+            understood = chat.read(Incoming(document))
+            begun = await exchange.begin(understood, identity, customer.secret)
             try:
                 return begun, await use(begun)
             finally:
@@ -51,6 +55,18 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
         return asyncio.run(call())
 
     return run
+
+
+@pytest.fixture
+def nowhere_to_write(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The books are lost, and the disk takes no spool either."""
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(exchange, "writer", LostBooks())
 
 
 def test_a_crash_of_our_own_is_a_doubt(
@@ -73,12 +89,10 @@ def test_a_call_that_can_not_be_settled_is_not_to_be_tried_again(
     forward: Any,
     upstream: Upstream,
     customer: Customer,
-    monkeypatch: pytest.MonkeyPatch,
+    nowhere_to_write: None,
     reply: Any,
 ) -> None:
     upstream.on(model="m", reply=reply)
-    monkeypatch.setattr(exchange, "SETTLE_PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(exchange, "writer", LostBooks())
 
     async def refused(begun: Exchange) -> GatewayError:
         with pytest.raises(GatewayError) as error:
@@ -96,11 +110,9 @@ def test_a_stream_that_can_not_be_settled_has_no_end(
     forward: Any,
     upstream: Upstream,
     customer: Customer,
-    monkeypatch: pytest.MonkeyPatch,
+    nowhere_to_write: None,
 ) -> None:
     upstream.on(model="m", reply=chat_stream())
-    monkeypatch.setattr(exchange, "SETTLE_PAUSES", (0.01, 0.01))
-    monkeypatch.setattr(exchange, "writer", LostBooks())
 
     async def read(begun: Exchange) -> bytes:
         response = await forwarding.forward(begun)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -24,8 +25,9 @@ class Gateway:
         self.port = processes.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # Its own, as on a machine of its own; kept when it is killed and restarted.
-        self.var_dir = folder / f"gateway-{self.port}"
-        self.var_dir.mkdir()
+        # A port may come again, once its gateway has ended.
+        prefix = f"gateway-{self.port}-"
+        self.var_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
         self.log = self.var_dir / "log"
         self.environment = {
             **os.environ,

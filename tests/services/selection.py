@@ -1,6 +1,6 @@
 """Which tests run against which database, and what counts as a failed run.
 
-`make test` runs everything on SQLite, then `--database-tests` on PostgreSQL.
+`make test` runs everything on SQLite and `--database-tests` on PostgreSQL.
 """
 
 from __future__ import annotations

@@ -174,6 +174,32 @@ def embeddings_json(inputs: Any, *, model: str = "test-embedding") -> Reply:
     return json_reply(body, credits=max(1, math.ceil(tokens / 1000)))
 
 
+def images_json(
+    *urls: str, credits: int = 10, usage: Any = DERIVED, **fields: Any
+) -> Reply:
+    """Images at these addresses. `usage` replaces the derived object; None leaves it
+    out."""
+    body: dict[str, Any] = {
+        "created": 1_767_225_600,
+        "data": [
+            {"url": url, "revised_prompt": "a cat", "width": 1024, "height": 1024}
+            for url in urls
+        ],
+        "model": "test-image",
+        "model_tier": "standard",
+    }
+    if usage is DERIVED:
+        usage = {"credits_used": credits}
+    if usage is not None:
+        body["usage"] = usage
+    return json_reply(body, credits=credits, **fields)
+
+
+def file_reply(content: bytes, content_type: str, **fields: Any) -> Reply:
+    """A stored file, as it is fetched from an address in an answer."""
+    return Reply(steps=(content,), content_type=content_type, charge="never", **fields)
+
+
 def error_json(
     status: int,
     message: str = "The upstream says no.",
@@ -191,6 +217,39 @@ def error_json(
         charge="before" if credits else "never",
         headers=headers or {},
     )
+
+
+def job_accepted(
+    upstream_id: Any = "up-job-1", *, credits: int = 0, **fields: Any
+) -> Reply:
+    """An AsyncJobResponse; `credits` is what the upstream charges for the whole job."""
+    body = {
+        "id": upstream_id,
+        "status": "pending",
+        "created": 1_767_225_600,
+        "model": "test-film",
+        **fields,
+    }
+    return json_reply(body, credits=credits)
+
+
+def job_status(
+    status: str = "completed", *, upstream_id: str = "up-job-1", **fields: Any
+) -> Reply:
+    """A JobStatusResponse; a list of them, given to `on`, is a job's whole life."""
+    is_over = status in ("completed", "failed")
+    body: dict[str, Any] = {
+        "id": upstream_id,
+        "status": status,
+        "progress": 100 if is_over else 40,
+        "created": 1_767_225_600,
+        "completed": 1_767_225_660 if is_over else None,
+        "model": "test-film",
+        "outputData": None,
+        "errorMessage": None,
+        **fields,
+    }
+    return json_reply(body)
 
 
 def html(status: int = 200, text: str = "<h1>Bad gateway</h1>") -> Reply:

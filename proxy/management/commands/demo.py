@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
+import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -14,12 +16,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing import reports, verification
 from billing.amounts import credits_text
+from billing.models import UsageRecord
 from portal import audit, keys
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from proxy.demo import processes, proof
 
 CREDITS = 500
+JOB_SECONDS_MAX = 60
 EMAIL = "demo@example.com"
 ACTOR = audit.Actor(None, "manage.py demo")
 
@@ -99,12 +103,35 @@ class Command(BaseCommand):
             calls.plain(client),
             calls.streamed(client),
             calls.embeddings(client),
+            calls.image(client),
+            calls.image_edit(client),
+            *calls.speech_and_back(client),
+            calls.music(url, login["api_key"]),
             calls.too_dear(client),
         ]
+        film, job_id = calls.video_job(url, login["api_key"])
+        lines.append(self._settled_by_the_worker(film, job_id))
         revoked = OpenAI(base_url=f"{url}/v1", api_key=self._revoked_key(organization))
         lines.append(calls.with_revoked_key(revoked))
         self._show(lines, organization)
         return self._prove(organization, upstream, before)
+
+    def _settled_by_the_worker(self, line: Any, job_id: str) -> Any:
+        """The job's line once the worker has settled it; nobody else asks about it."""
+        hold_id = job_id.removeprefix("job_")
+        deadline = time.monotonic() + JOB_SECONDS_MAX
+        while time.monotonic() < deadline:
+            record = UsageRecord.objects.filter(hold_id=hold_id).first()
+            if record:
+                left = reports.balance(record.account_id)
+                return replace(
+                    line,
+                    outcome=f"{line.outcome}, then the worker",
+                    charged=credits_text(record.charged_micros),
+                    remaining=credits_text(left.available_micros),
+                )
+            time.sleep(0.1)
+        return replace(line, outcome="was NOT settled")
 
     def _revoked_key(self, organization: Organization) -> str:
         project = organization.projects.get(is_default=True)

@@ -12,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from portal.server import free_port, serve
 from proxy.sandbox import options
 
+JOB_SECONDS_MAX = 3600
+
 
 class Command(BaseCommand):
     help = "Serve a deterministic stand-in for the upstream AI API."
@@ -30,6 +32,12 @@ class Command(BaseCommand):
             help="milliseconds between two chunks of a stream",
         )
         parser.add_argument(
+            "--job-seconds",
+            type=float,
+            default=options.JOB_SECONDS_DEFAULT,
+            help="how long a job takes",
+        )
+        parser.add_argument(
             "--workers", type=int, choices=[1], default=1, help="one owns the journal"
         )
 
@@ -38,9 +46,13 @@ class Command(BaseCommand):
             raise CommandError("UPSTREAM_API_KEY is empty; nobody could call.")
         if given["pace_ms"] < 0:
             raise CommandError("--pace-ms must not be negative.")
+        if not 0 <= given["job_seconds"] <= JOB_SECONDS_MAX:
+            raise CommandError(f"--job-seconds must be from 0 to {JOB_SECONDS_MAX}.")
         host, port = given["host"], free_port(given["host"], given["port"])
         journal = given["journal"].resolve()
-        options.Options(journal=journal, pace_ms=given["pace_ms"]).export()
+        options.Options(
+            journal=journal, pace_ms=given["pace_ms"], job_seconds=given["job_seconds"]
+        ).export()
         self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
         self.stdout.flush()
         serve("proxy.sandbox.asgi:application", host=host, port=port, workers=1)

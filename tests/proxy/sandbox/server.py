@@ -44,6 +44,30 @@ class Sandbox:
             body = {"messages": SAY_HI, **fields}
             return client.post("/chat/completions", json=body)
 
+    def post(self, path: str, **fields: Any) -> httpx.Response:
+        with self.http() as client:
+            return client.post(path, json=fields)
+
+    def get(self, path: str) -> httpx.Response:
+        with self.http() as client:
+            return client.get(path)
+
+    def submit(self, path: str, **fields: Any) -> dict[str, Any]:
+        """A submission's AsyncJobResponse."""
+        job: dict[str, Any] = self.post(path, **fields).raise_for_status().json()
+        return job
+
+    def ended(self, job_id: str) -> dict[str, Any]:
+        """Wait for the end of a job."""
+        reply = self.get(f"/jobs/{job_id}?poll=true").raise_for_status()
+        status: dict[str, Any] = reply.json()
+        return status
+
+    def charge(self, reply: httpx.Response) -> dict[str, Any]:
+        """The only journal entry of a reply."""
+        [entry] = self.entries(reply.headers["x-request-id"])
+        return entry
+
     def journal(self, since: int = 0) -> dict[str, Any]:
         url = self.base_url.removesuffix("/api/v1") + f"/journal?since={since}"
         reply = httpx.get(url, headers=AUTHORIZED)
@@ -60,11 +84,14 @@ class Sandbox:
 
 
 @contextmanager
-def serve(directory: Path, *, pace_ms: int = 0) -> Iterator[Sandbox]:
+def serve(
+    directory: Path, *, pace_ms: int = 0, job_seconds: float = 0.2
+) -> Iterator[Sandbox]:
     """A sandbox of its own on a free port, with its books in the directory."""
     command = [sys.executable, "manage.py", "sandbox", "--port", "0"]
     command += ["--journal", str(directory / "journal.jsonl")]
     command += ["--pace-ms", str(pace_ms)]
+    command += ["--job-seconds", str(job_seconds)]
     environment = {
         **os.environ,
         "UPSTREAM_BASE_URL": "",

@@ -46,7 +46,12 @@ def test_an_empty_key_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
-    [(["--pace-ms", "-1"], "negative"), (["--workers", "2"], "invalid choice")],
+    [
+        (["--pace-ms", "-1"], "negative"),
+        (["--job-seconds", "-1"], "from 0 to"),
+        (["--job-seconds", "nan"], "from 0 to"),
+        (["--workers", "2"], "invalid choice"),
+    ],
 )
 def test_senseless_options_are_refused(
     tmp_path: Path, arguments: list[str], complaint: str

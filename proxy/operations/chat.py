@@ -7,9 +7,10 @@ from typing import Any
 
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call
+from proxy.calls import Call, Incoming, Operation
+from proxy.operations import chat_messages
 
-OPERATION = "chat.completions"
+NAME = "chat.completions"
 PATH = "/chat/completions"
 MODEL_DEFAULT = "openai/gpt-4o-mini"  # the contract's own default
 COMPLETION_TOKENS_DEFAULT = 2048  # the contract's own default
@@ -25,6 +26,7 @@ BOOKKEEPING = (
     "safety_identifier",
     "prompt_cache_key",
 )
+NEVER_NULL = ("messages", "model")
 # A byte-level tokenizer never makes more tokens than there are bytes; the rest is
 # for what the upstream adds to a message.
 TOKENS_PER_MESSAGE_MOST = 16
@@ -32,9 +34,16 @@ TOKENS_PER_MESSAGE = 4
 BYTES_PER_TOKEN = 4  # for estimates only, where nobody reported usage
 
 
-def read(document: dict[str, Any]) -> Call:
+def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = {key: value for key, value in document.items() if key not in BOOKKEEPING}
+    body = {
+        key: value
+        for key, value in incoming.document.items()
+        # Null is "your default" to the SDKs, but a call without these makes no sense.
+        if key not in BOOKKEEPING and (value is not None or key in NEVER_NULL)
+    }
+    if isinstance(body.get("messages"), list):
+        body["messages"] = chat_messages.native(body["messages"])
     asked = _completion_tokens(body)
     body.setdefault("model", MODEL_DEFAULT)
     options = body.pop("stream_options", None)
@@ -56,7 +65,7 @@ def read(document: dict[str, Any]) -> Call:
     messages = len(body["messages"])
     web_search = body.get("web_search") is True
     return Call(
-        operation=OPERATION,
+        operation=NAME,
         path=PATH,
         model=contract.model_name(body),
         content=content,
@@ -75,6 +84,7 @@ def read(document: dict[str, Any]) -> Call:
         completion_tokens_asked=asked,
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
+        count=_count,
     )
 
 
@@ -110,6 +120,13 @@ def delivered_bytes(document: dict[str, Any], part: str) -> int:
     return said
 
 
+def _count(call: Call, document: dict[str, Any]) -> Units:
+    return counted(call, delivered_bytes(document, "message"))
+
+
 def counted(call: Call, answer_bytes: int) -> Units:
     """What we saw ourselves of a call, for when nobody reports its usage."""
     return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))
+
+
+OPERATION = Operation(NAME, "chat/completions", read)

@@ -12,12 +12,14 @@ import sys
 from array import array
 from typing import Any
 
+from django.http.response import HttpResponseBase
+
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call, same_reply
+from proxy.calls import Call, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
 
-OPERATION = "embeddings"
+NAME = "embeddings"
 PATH = "/embeddings"
 MODEL_DEFAULT = "text-embedding-3-small"  # the contract's own default
 INPUTS_LARGEST = 2048
@@ -26,9 +28,11 @@ TOKENS_PER_INPUT_MOST = 16
 BYTES_PER_TOKEN = 4  # for estimates only
 
 
-def read(document: dict[str, Any]) -> Call:
+def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = {key: value for key, value in document.items() if key not in BOOKKEEPING}
+    body = {
+        key: value for key, value in incoming.document.items() if key not in BOOKKEEPING
+    }
     encoding = body.pop("encoding_format", None)
     if encoding not in (None, "float", "base64"):
         raise invalid(
@@ -41,16 +45,14 @@ def read(document: dict[str, Any]) -> Call:
     if not 1 <= len(texts) <= INPUTS_LARGEST:
         raise invalid(f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input")
     text_bytes = sum(len(text.encode()) for text in texts)
-    wants_base64 = encoding == "base64"
     return Call(
-        operation=OPERATION,
+        operation=NAME,
         path=PATH,
         model=contract.model_name(body),
         content=contract.write(body),
         most=Units(prompt_tokens=text_bytes + TOKENS_PER_INPUT_MOST * len(texts)),
         least=Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)),
-        renders=wants_base64,
-        render=pack if wants_base64 else same_reply,
+        answer=_as_base64 if encoding == "base64" else as_json,
     )
 
 
@@ -61,6 +63,10 @@ def _refuse_token_ids(texts: Any) -> None:
             "check_embedding_ctx_length=False.",
             param="input",
         )
+
+
+async def _as_base64(document: dict[str, Any], headers: Headers) -> HttpResponseBase:
+    return await as_json(pack(document), headers)
 
 
 def pack(document: dict[str, Any]) -> dict[str, Any]:
@@ -77,3 +83,6 @@ def pack(document: dict[str, Any]) -> dict[str, Any]:
                 numbers.byteswap()
             item["embedding"] = base64.b64encode(numbers.tobytes()).decode()
     return document
+
+
+OPERATION = Operation(NAME, "embeddings", read)

@@ -1,0 +1,196 @@
+"""The rows of jobs: every question and every change is one short statement.
+
+For reader threads (`proxy.memory.read`). No row stays locked while anybody waits for
+the upstream: whose turn it is to ask is a claim in the row, which runs out by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from billing import clock
+from billing.models import Account, Hold, UsageRecord
+from billing.models.hold import HoldState
+from billing.models.usage import Basis
+from proxy.models import Job, JobState
+from proxy.models.job import ASKED_ABOUT, UNFINISHED
+
+# Longer than any look at the upstream may take (`jobs.LOOK_SECONDS`).
+CLAIM = timedelta(seconds=40)
+# How often the upstream is asked while somebody waits, and while nobody does.
+WAITED_FOR = timedelta(seconds=1)
+BACKOFF_SECONDS = (2, 3, 5, 8, 12, 18, 25, 30)
+# Beyond the longest call, before an intent is given up.
+SUBMITTING_SLACK = timedelta(seconds=120)
+BATCH_MAX = 50
+
+
+def create(job: Job) -> None:
+    job.save(force_insert=True)
+
+
+def accept(job: Job) -> None:
+    """The upstream has named it: everything that happens next needs only the row."""
+    job.save(
+        force_update=True,
+        update_fields=[
+            "upstream_id",
+            "state",
+            "estimated_credits",
+            "bound_micros",
+            "next_poll_at",
+            "remark",
+        ],
+    )
+
+
+def entrusted(job_id: UUID) -> None:
+    Job.objects.filter(id=job_id).update(entrusted_at=clock.now())
+
+
+def get(job_id: UUID) -> Job:
+    return Job.objects.get(id=job_id)
+
+
+def of_account(job_id: UUID, account_id: int) -> Job | None:
+    """The job, if it is this account's: another's is as unknown as one never made."""
+    return Job.objects.filter(id=job_id, account_id=account_id).first()
+
+
+def due() -> list[Job]:
+    """Jobs that the worker should ask about now, those that waited longest first."""
+    now = clock.now()
+    waiting = Job.objects.filter(
+        _unclaimed(now), state__in=ASKED_ABOUT, next_poll_at__lte=now
+    )
+    return list(waiting.order_by("next_poll_at")[:BATCH_MAX])
+
+
+def claim(job_id: UUID, token: str, *, is_waited_for: bool) -> Job | None:
+    """The job, if it is due and this caller's to ask about; else None.
+
+    One conditional update: of all who try at once, in whatever process, one wins.
+    """
+    now = clock.now()
+    is_due = Q(next_poll_at__lte=now)
+    if is_waited_for:
+        is_due |= Q(polled_at__isnull=True) | Q(polled_at__lte=now - WAITED_FOR)
+    claimed = Job.objects.filter(
+        _unclaimed(now), is_due, id=job_id, state__in=ASKED_ABOUT
+    ).update(claimed_by=token, claimed_until=now + CLAIM)
+    return get(job_id) if claimed else None
+
+
+def may_claim(job: Job) -> bool:
+    """Whether trying to claim for somebody who waits could succeed; saves a write."""
+    now = clock.now()
+    return (
+        job.state in ASKED_ABOUT
+        and (job.claimed_until is None or job.claimed_until < now)
+        and (job.polled_at is None or job.polled_at <= now - WAITED_FOR)
+    )
+
+
+def _unclaimed(now: datetime) -> Q:
+    return Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+
+
+def postpone(job: Job, **heard: Any) -> None:
+    """The look told no end: write down what it told, and give the claim back."""
+    now = clock.now()
+    seconds = BACKOFF_SECONDS[min(job.polls, len(BACKOFF_SECONDS) - 1)]
+    Job.objects.filter(
+        id=job.id, claimed_by=job.claimed_by, state__in=ASKED_ABOUT
+    ).update(
+        polls=job.polls + 1,
+        polled_at=now,
+        next_poll_at=now + timedelta(seconds=seconds),
+        claimed_by="",
+        claimed_until=None,
+        **heard,
+    )
+
+
+def finish(job: Job, state: JobState, **values: Any) -> bool:
+    """Write how the job ended; False when that was written before."""
+    now = clock.now()
+    finished = Job.objects.filter(id=job.id, state__in=UNFINISHED).update(
+        state=state,
+        finished_at=now,
+        polls=job.polls + 1,
+        polled_at=now,
+        claimed_by="",
+        claimed_until=None,
+        **values,
+    )
+    return finished == 1
+
+
+def remark(job_id: UUID, word: str) -> None:
+    """Add a word for the operator, once."""
+    job = get(job_id)
+    if word not in job.remark.split():
+        Job.objects.filter(id=job_id).update(remark=with_word(job.remark, word))
+
+
+def with_word(remarks: str, *words: str) -> str:
+    """`remarks` and those of `words` that are new, within the column's width."""
+    found = dict.fromkeys([*remarks.split(), *filter(None, words)])
+    return " ".join(found)[:200]
+
+
+def charge_of(hold_id: UUID) -> tuple[int | None, str]:
+    """What the books charged for a hold, in micros, and on what basis."""
+    record = UsageRecord.objects.filter(hold_id=hold_id).first()
+    return (record.charged_micros, record.basis) if record else (None, "")
+
+
+def available_micros(account_id: int) -> int:
+    account = Account.objects.get(id=account_id)
+    return account.balance_micros - account.held_micros
+
+
+# --- submissions that nobody finished ------------------------------------------------
+
+
+def conclude(job_id: UUID, hold_state: str) -> bool:
+    """End a submission that led to no job, the way its hold ended."""
+    charged, basis = charge_of(job_id)
+    state = {
+        HoldState.SETTLED: JobState.COMPLETED,
+        HoldState.RELEASED: JobState.FAILED,
+    }.get(HoldState(hold_state), JobState.LOST)
+    if basis == Basis.IN_DOUBT:
+        state = JobState.LOST
+    return bool(
+        Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
+            state=state,
+            finished_at=clock.now(),
+            charged_micros=charged,
+            basis=basis,
+            remark="never_accepted",
+        )
+    )
+
+
+def conclude_abandoned() -> int:
+    """End the submissions whose process died, or that nobody answered; how many.
+
+    Their holds are the sweep's to resolve.
+    """
+    longest = timedelta(seconds=settings.UPSTREAM_TOTAL_SECONDS) + SUBMITTING_SLACK
+    holds = Hold.objects.filter(id=OuterRef("id"))
+    abandoned = Job.objects.filter(state=JobState.SUBMITTING).filter(
+        Q(created_at__lt=clock.now() - longest)
+        | ~Exists(holds.filter(state=HoldState.OPEN))
+    )
+    concluded = 0
+    for job in abandoned[:BATCH_MAX]:
+        hold = Hold.objects.filter(id=job.id).first()
+        concluded += conclude(job.id, hold.state if hold else HoldState.IN_DOUBT)
+    return concluded

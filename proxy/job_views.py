@@ -1,0 +1,78 @@
+"""`GET /v1/jobs/{id}`: free, and for those of the job's own account only."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from uuid import UUID
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from billing.amounts import credits_text
+from proxy import job_rows, job_statements, job_waiting
+from proxy.api_view import AsyncAPIView
+from proxy.errors import INVALID, GatewayError, new_request_id
+from proxy.handler import ClientGone, LeanRequest, wait_for_disconnect
+from proxy.memory import read
+from proxy.models import Job
+
+PUBLIC_ID = re.compile(r"job_([0-9a-f]{32})")
+POLL_SECONDS = 30  # the contract's own
+
+
+class JobView(AsyncAPIView):
+    """What became of one job; with `poll=true`, as soon as it is over."""
+
+    async def get(self, request: Request, job_id: str) -> HttpResponseBase:
+        job = await self._find(job_id)
+        if request._request.GET.get("poll", "").lower() in ("true", "1", "yes"):
+            job = await self._end_of(job, request._request)
+        else:
+            job = await job_waiting.glance(job)
+        return HttpResponse(
+            orjson.dumps(job_statements.shown(job)),
+            headers=_headers(job),
+            content_type="application/json",
+        )
+
+    async def _end_of(self, job: Job, request: HttpRequest) -> Job:
+        """Wait; but not on, and with no more looks, for a client that has left."""
+        assert isinstance(request, LeanRequest)
+        waiting = asyncio.create_task(job_waiting.end_of(job, POLL_SECONDS))
+        leaving = asyncio.create_task(wait_for_disconnect(request.receive))
+        try:
+            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise ClientGone
+            return waiting.result()
+        finally:
+            leaving.cancel()
+            waiting.cancel()
+
+    async def _find(self, job_id: str) -> Job:
+        """Raises: GatewayError, the same 404 for what is another's, what is unknown
+        and what is no id at all."""
+        named = PUBLIC_ID.fullmatch(job_id)
+        account_id = self.identity.account_id
+        job: Job | None = None
+        if named:
+            uuid = UUID(named[1])
+            job = await read(lambda: job_rows.of_account(uuid, account_id))
+        if job is None:
+            raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
+        return job
+
+
+def _headers(job: Job) -> dict[str, str]:
+    headers = {
+        "x-request-id": new_request_id(),
+        "x-job-id": job.public_id,
+        "cache-control": "no-store",
+    }
+    if job.is_over and job.charged_micros is not None:
+        headers["x-credits-charged"] = credits_text(job.charged_micros)
+        headers["x-price-basis"] = job.basis
+    return headers

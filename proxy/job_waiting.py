@@ -1,0 +1,87 @@
+"""Waiting for the end of a job: many may wait, one of them in a process looks.
+
+What they look at is the row, so that it does not matter who asked the upstream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from uuid import UUID
+
+from billing.errors import LedgerError
+from proxy import job_rows, jobs
+from proxy.memory import read
+from proxy.models import Job
+
+logger = logging.getLogger(__name__)
+
+ROUND_SECONDS = 0.25
+# A client that does not want to wait waits for one look at most so long.
+GLANCE_SECONDS = 3
+
+_glances: set[asyncio.Task[None]] = set()
+
+
+class Watch:
+    """Everybody in this process who waits for one job, and the task that looks."""
+
+    running: dict[UUID, Watch] = {}  # noqa: RUF012  one for the process
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.waiters = 0
+        self.running[job.id] = self
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            while self.waiters and not self.job.is_over:
+                await self._round()
+        finally:
+            del self.running[self.job.id]
+
+    async def _round(self) -> None:
+        try:
+            if job_rows.may_claim(self.job):
+                await jobs.look(self.job, is_waited_for=True)
+            self.job = await read(lambda: job_rows.get(self.job.id))
+        except LedgerError as error:
+            logger.error("%s could not be looked at: %s", self.job, error)
+        if not self.job.is_over:
+            await asyncio.sleep(ROUND_SECONDS)
+
+
+async def end_of(job: Job, seconds: float) -> Job:
+    """The job once it is over, or as it is after so many seconds."""
+    if job.is_over:
+        return job
+    watch = Watch.running.get(job.id) or Watch(job)
+    watch.waiters += 1
+    try:
+        # Not awaited itself: a client that gives up must not stop the others' look.
+        await asyncio.wait({watch.task}, timeout=seconds)
+    finally:
+        watch.waiters -= 1
+    return watch.job
+
+
+async def glance(job: Job) -> Job:
+    """The job as it is now; the upstream is asked if it is due.
+
+    Raises: BooksUnavailable.
+    """
+    if job.id in Watch.running or not job_rows.may_claim(job):
+        return job
+    looking = asyncio.create_task(_look(job))
+    _glances.add(looking)
+    looking.add_done_callback(_glances.discard)
+    await asyncio.wait({looking}, timeout=GLANCE_SECONDS)
+    return await read(lambda: job_rows.get(job.id))
+
+
+async def _look(job: Job) -> None:
+    try:
+        await jobs.look(job, is_waited_for=True)
+    except LedgerError as error:
+        logger.error("%s could not be looked at: %s", job, error)

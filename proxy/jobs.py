@@ -1,0 +1,192 @@
+"""Jobs: asked about until the upstream says how they ended, then settled, once.
+
+A job is a row with a hold that no process owns. Whoever finds it due (the worker, or
+a client that waits) claims it, asks the upstream, and applies what it said. The first
+word on how a job ended settles it; the ledger refuses to settle a hold twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+
+from billing import clock
+from billing.crashpoints import crashpoint
+from billing.group_commit import writer
+from billing.ids import new_id
+from billing.models.hold import HoldState
+from billing.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
+from proxy import job_rows, job_statements, upstream
+from proxy.job_statements import NOT_FOUND, SILENT, UNKNOWN, Statement
+from proxy.memory import read
+from proxy.models import Job, JobState
+from proxy.models.job import ASKED_ABOUT
+from proxy.secrecy import scrubbed
+
+logger = logging.getLogger(__name__)
+
+# The longest look at the upstream: well within the claim, which nobody renews.
+LOOK_SECONDS = 20
+# Beyond the longest job, before the sweep takes a hold that the worker forgot.
+ENTRUSTED_SLACK = timedelta(minutes=10)
+# The upstream does not know the job: so often in a row, over so long, and it is lost.
+MISSES_MAX = 5
+MISSED_FOR = timedelta(minutes=10)
+
+
+async def entrust(job: Job) -> Entrusted:
+    """Take the job's hold from the process that placed it, and raise it to the bound.
+
+    Raises: BooksUnavailable; the next look tries again.
+    """
+    longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
+    outcome = await writer.submit(
+        Entrust(
+            job.id.hex,
+            job.account_id,
+            due_at=job.created_at + longest + ENTRUSTED_SLACK,
+            bound_micros=job.bound_micros,
+        )
+    )
+    assert isinstance(outcome, Entrusted)
+    await read(lambda: job_rows.entrusted(job.id))
+    return outcome
+
+
+async def poll_due() -> int:
+    """Ask about all jobs that are due; how many there were.
+
+    Raises: BooksUnavailable. One job's trouble is logged, and never another's.
+    """
+    await read(job_rows.conclude_abandoned)
+    jobs = await read(job_rows.due)
+    if not jobs:
+        return 0
+    try:
+        looks = (look(job) for job in jobs)
+        outcomes = await asyncio.gather(*looks, return_exceptions=True)
+    finally:
+        await upstream.close()
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            logger.error("%s could not be looked at", job, exc_info=outcome)
+    return len(jobs)
+
+
+async def claim(job: Job, *, is_waited_for: bool = False) -> Job | None:
+    """The job as it is now, if it is due and ours to ask about."""
+    token = new_id()
+    return await read(
+        lambda: job_rows.claim(job.id, token, is_waited_for=is_waited_for)
+    )
+
+
+async def look(job: Job, *, is_waited_for: bool = False) -> None:
+    """Ask the upstream about the job, if it is due and nobody else is asking.
+
+    Raises: LedgerError; the claim then runs out, and somebody tries again.
+    """
+    claimed = await claim(job, is_waited_for=is_waited_for)
+    if claimed is None:
+        return
+    if claimed.entrusted_at is None:
+        # Its process died in between; before its lease runs out this saves the hold.
+        await entrust(claimed)
+    await apply(claimed, await ask(claimed.upstream_id))
+
+
+async def ask(upstream_id: str) -> Statement:
+    """What the upstream says now. No claim on the database is held meanwhile."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            reply = await upstream.client().get(f"/jobs/{upstream_id}")
+            content = await reply.read()
+    except (upstream.UpstreamFault, TimeoutError):
+        return Statement(SILENT)
+    if reply.status == 404:
+        return Statement(NOT_FOUND)
+    if reply.status != 200 or reply.is_encoded:
+        logger.warning("the upstream answered %d about a job", reply.status)
+        return Statement(SILENT)
+    return job_statements.stated(scrubbed(content))
+
+
+async def apply(job: Job, statement: Statement) -> None:
+    """Do what the statement means: settle, release, doubt, or wait on.
+
+    Raises: LedgerError; nothing is written then.
+    """
+    if statement.is_terminal:
+        await _end(job, statement)
+    elif _is_lost(job, statement):
+        logger.error("%s is lost: %s", job, statement.status)
+        await _resolve(Doubt(job.id.hex, job.account_id, "job_lost"))
+        word = "too_old" if statement.status != NOT_FOUND else "not_found"
+        remark = job_rows.with_word(job.remark, word)
+        await read(lambda: job_rows.finish(job, JobState.LOST, remark=remark))
+    else:
+        await _wait_on(job, statement)
+
+
+async def _end(job: Job, statement: Statement) -> None:
+    """The ledger first: a row that says "completed" has been charged for."""
+    order = job_statements.resolution(job, statement)
+    resolved = await _resolve(order)
+    crashpoint("job.settled")
+    charged, basis = await read(lambda: job_rows.charge_of(job.id))
+    reply, too_large = job_statements.kept(statement.document)
+    words = [too_large, *(order.usage.flags if order.usage else ())]
+    wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED
+    if resolved.state != wanted:
+        words.append("resolved_before")
+    is_first = await read(
+        lambda: job_rows.finish(
+            job,
+            JobState(statement.status),
+            progress=statement.progress or job.progress,
+            reply=reply,
+            error=job_statements.error_text(statement.document),
+            charged_micros=charged,
+            basis=basis,
+            remark=job_rows.with_word(job.remark, *words),
+        )
+    )
+    if not is_first and (await read(lambda: job_rows.get(job.id))).reply != reply:
+        logger.warning("the upstream changed its word on %s", job)
+        await read(lambda: job_rows.remark(job.id, "job_changed"))
+
+
+async def _resolve(order: Settle | Release | Doubt) -> Resolved:
+    outcome = await writer.submit(order)
+    assert isinstance(outcome, Resolved)
+    return outcome
+
+
+def _is_lost(job: Job, statement: Statement) -> bool:
+    now = clock.now()
+    if now - job.created_at > timedelta(seconds=settings.JOB_SECONDS_MAX):
+        return True
+    return (
+        statement.status == NOT_FOUND
+        and job.misses + 1 >= MISSES_MAX
+        and now - (job.missed_since or now) >= MISSED_FOR
+    )
+
+
+async def _wait_on(job: Job, statement: Statement) -> None:
+    heard: dict[str, object] = {}
+    match statement.status:
+        case status if status in ASKED_ABOUT:
+            progress = statement.progress
+            heard = {"state": status, "misses": 0, "missed_since": None}
+            heard["progress"] = job.progress if progress is None else progress
+        case status if status == NOT_FOUND:
+            since = job.missed_since or clock.now()
+            heard = {"misses": job.misses + 1, "missed_since": since}
+        case status if status == UNKNOWN:
+            remark = job_rows.with_word(job.remark, "status_unknown")
+            heard = {"misses": 0, "missed_since": None, "remark": remark}
+    await read(lambda: job_rows.postpone(job, **heard))

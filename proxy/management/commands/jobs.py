@@ -1,0 +1,81 @@
+"""`manage.py jobs`: the jobs that are not done, or that the upstream lost."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from billing import clock
+from billing.amounts import credits_text
+from billing.models import Hold
+from billing.models.hold import UNRESOLVED
+from portal.models import Organization
+from proxy.models import Job, JobState
+from proxy.models.job import UNFINISHED
+
+COLUMNS = (
+    "id",
+    "organization",
+    "operation",
+    "model",
+    "state",
+    "age_seconds",
+    "polls",
+    "misses",
+    "held_credits",
+    "remark",
+)
+
+
+class Command(BaseCommand):
+    help = "List the jobs that are not done, or that the upstream lost, oldest first."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="machine-readable")
+        parser.add_argument("--all", action="store_true", help="finished ones too")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        jobs = Job.objects.order_by("created_at", "id")
+        if not options["all"]:
+            jobs = jobs.filter(state__in=[*UNFINISHED, JobState.LOST])
+        rows = [described(job) for job in jobs.iterator()]
+        if options["json"]:
+            self.stdout.write(json.dumps(rows))
+        elif rows:
+            self._print(rows)
+        else:
+            self.stdout.write("No job is waiting, and none is lost. All is well.")
+
+    def _print(self, rows: list[dict[str, Any]]) -> None:
+        table = [
+            COLUMNS,
+            *(tuple(str(value) for value in row.values()) for row in rows),
+        ]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for line in table:
+            pairs = zip(line, widths, strict=True)
+            cells = "  ".join(cell.ljust(width) for cell, width in pairs)
+            self.stdout.write(cells.rstrip())
+
+
+def described(job: Job) -> dict[str, Any]:
+    """One line of the list."""
+    organization = Organization.objects.filter(account_id=job.account_id).first()
+    hold = Hold.objects.filter(id=job.id, state__in=UNRESOLVED).first()
+    values = (
+        job.public_id,
+        organization.slug if organization else "",
+        job.operation,
+        job.model,
+        job.state,
+        int((clock.now() - job.created_at).total_seconds()),
+        job.polls,
+        job.misses,
+        credits_text(hold.amount_micros if hold else 0),
+        job.remark,
+    )
+    return dict(zip(COLUMNS, values, strict=True))

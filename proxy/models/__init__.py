@@ -1,0 +1,8 @@
+"""The tables of the gateway: what it must remember beyond one call."""
+
+from __future__ import annotations
+
+from proxy.models.job import Job, JobState
+from proxy.models.stored_reply import StoredReply
+
+__all__ = ["Job", "JobState", "StoredReply"]

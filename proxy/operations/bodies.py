@@ -1,0 +1,64 @@
+"""What the bodies of images, sound and film have in common."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from proxy import contract
+from proxy.errors import invalid
+
+# What says something about the caller's bookkeeping and nothing about the answer.
+BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})
+YES, NO = ("true", "1", "yes"), ("false", "0", "no")
+
+
+def meaningful(
+    document: Mapping[str, Any], dropped: Collection[str] = ()
+) -> dict[str, Any]:
+    """The fields to forward: no bookkeeping, none of `dropped`, and no nulls, which
+    mean "your default" in every SDK."""
+    return {
+        name: value
+        for name, value in document.items()
+        if value is not None and name not in BOOKKEEPING and name not in dropped
+    }
+
+
+def refuse_streaming(document: Mapping[str, Any]) -> None:
+    """An SDK that asked for events reads a JSON answer as an empty iterator, without
+    an error: paid for and lost. Raises: GatewayError (400)."""
+    for name in ("stream", "partial_images"):
+        # A form says "false".
+        if document.get(name) not in (None, False, 0, "false", "0", ""):
+            raise invalid(
+                f"{name} is not supported here: this answers in one piece.",
+                param=name,
+                code="unsupported_parameter",
+            )
+
+
+def fill(body: dict[str, Any], schema: str, *names: str) -> None:
+    """Write the contract's own default into the body where a field is absent: what is
+    priced is said, so that no other default can cost more."""
+    for name in names:
+        body.setdefault(name, contract.default(schema, name))
+
+
+def wants_job(query: Mapping[str, str], *, default: bool) -> bool:
+    """What `?async=` says. Raises: GatewayError (400)."""
+    said = query.get("async")
+    if said is None:
+        return default
+    if said.lower() in YES:
+        return True
+    if said.lower() in NO:
+        return False
+    raise invalid("async must be true or false.", param="async")
+
+
+def media_ms(body: Mapping[str, Any]) -> int:
+    """`duration_seconds` in milliseconds, rounded up."""
+    return math.ceil(Decimal(str(body["duration_seconds"])) * 1000)

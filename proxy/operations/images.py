@@ -1,0 +1,120 @@
+"""Images: what clients ask for in two dialects, and files where they want bytes.
+
+The upstream answers with addresses only; the AI SDK always asks for `b64_json`.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+
+from billing.pricing import Units
+from proxy import contract, media
+from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.errors import invalid
+from proxy.operations import bodies
+
+NAME = "images.generations"
+# Always a job there, also for clients that wait: a crash of ours can still ask.
+PATH = "/images/generations?async=true"
+SCHEMA = "ImageGenerationRequest"
+# OpenAI's own, which this upstream has nothing like.
+DROPPED = (
+    "stream",
+    "partial_images",
+    "response_format",
+    "quality",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+)
+
+
+def read(incoming: Incoming) -> Call:
+    """The call that a request body asks for. Raises: GatewayError (400)."""
+    document = incoming.document
+    bodies.refuse_streaming(document)
+    wants_bytes = wants_b64(document)
+    is_job = bodies.wants_job(incoming.query, default=False)
+    if is_job and wants_bytes:
+        raise invalid(
+            "response_format b64_json goes with a direct answer only: a job's result "
+            "has addresses.",
+            param="response_format",
+            code="unsupported_parameter",
+        )
+    body = bodies.meaningful(document, DROPPED)
+    let_default_size(body)
+    bodies.fill(body, SCHEMA, "model", "size")
+    contract.check(body, SCHEMA)
+    body["n"] = contract.whole_number(
+        body, "n", default=1, most=contract.properties(SCHEMA)["n"]["maximum"]
+    )
+    upscale = (body["upscale"],) if "upscale" in body else ()
+    units = Units(images=body["n"], options=(body["size"], *upscale))
+    return Call(
+        operation=NAME,
+        path=PATH,
+        model=contract.model_name(body),
+        content=contract.write(body),
+        most=units,
+        least=units,
+        mode="job" if is_job else "awaited",
+        count=count,
+        answer=with_bytes if wants_bytes else as_json,
+    )
+
+
+def wants_b64(document: Document) -> bool:
+    """What `response_format` says. Raises: GatewayError (400)."""
+    wanted = document.get("response_format")
+    if wanted not in (None, "url", "b64_json"):
+        raise invalid(
+            "response_format must be one of url, b64_json.", param="response_format"
+        )
+    return wanted == "b64_json"
+
+
+def let_default_size(body: dict[str, Any]) -> None:
+    """`auto` is OpenAI's word for what the upstream does by itself."""
+    if body.get("size") == "auto":
+        del body["size"]
+
+
+def count(call: Call, document: Document) -> Units:
+    """The images that came, where nobody reports a price."""
+    images = document.get("data")
+    came = len(images) if isinstance(images, list) else call.least.images
+    return replace(call.least, images=min(came, call.least.images))
+
+
+async def with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply with each image inside. Raises: GatewayError (502)."""
+    found = document.get("data")
+    items = [
+        item
+        for item in (found if isinstance(found, list) else ())
+        if isinstance(item, dict) and isinstance(item.get("url"), str)
+    ]
+    left = settings.MEDIA_BYTES_MAX
+    contents: list[str] = []
+    for item in items:  # one by one: together they may be as large as one alone
+        try:
+            image = await media.fetch(item["url"], bytes_max=left)
+        except media.MediaError as error:
+            urls = [each["url"] for each in items]
+            raise media.unavailable(urls, error.reason) from None
+        left -= len(image.content)
+        contents.append(base64.b64encode(image.content).decode("ascii"))
+    for item, content in zip(items, contents, strict=True):
+        del item["url"]
+        item["b64_json"] = content
+    return await as_json(document, headers)
+
+
+OPERATION = Operation(NAME, "images/generations", read)

@@ -1,0 +1,36 @@
+"""Music: always a job at the upstream, priced by its length."""
+
+from __future__ import annotations
+
+from billing.pricing import Units
+from proxy import contract
+from proxy.calls import Call, Incoming, Operation
+from proxy.operations import bodies
+
+NAME = "music.generations"
+SCHEMA = "MusicGenerationRequest"
+# Also for clients that wait for it: a crash of ours can still ask about a job.
+PATH = "/music/generations?async=true"
+
+
+def read(incoming: Incoming) -> Call:
+    """The call that a request body asks for. Raises: GatewayError (400)."""
+    bodies.refuse_streaming(incoming.document)
+    is_job = bodies.wants_job(incoming.query, default=True)
+    body = bodies.meaningful(incoming.document, ("stream",))
+    bodies.fill(body, SCHEMA, "model", "duration_seconds")
+    contract.check(body, SCHEMA)
+    contract.check_address(body.get("source_audio"), param="source_audio")
+    units = Units(media_ms=bodies.media_ms(body))
+    return Call(
+        operation=NAME,
+        path=PATH,
+        model=contract.model_name(body),
+        content=contract.write(body),
+        most=units,
+        least=units,
+        mode="job" if is_job else "awaited",
+    )
+
+
+OPERATION = Operation(NAME, "music/generations", read)

@@ -1,0 +1,42 @@
+"""Film: always a job at the upstream, whose price follows from what was asked."""
+
+from __future__ import annotations
+
+from billing.pricing import Units
+from proxy import contract
+from proxy.calls import Call, Incoming, Operation
+from proxy.operations import bodies
+
+NAME = "videos.generations"
+SCHEMA = "VideoGenerationRequest"
+# Also for clients that wait for the film: a crash of ours can still ask about a job.
+PATH = "/videos/generations?async=true"
+ADDRESSES = ("source_image", "source_video")
+FPS_DEAR = 60
+
+
+def read(incoming: Incoming) -> Call:
+    """The call that a request body asks for. Raises: GatewayError (400)."""
+    bodies.refuse_streaming(incoming.document)
+    is_job = bodies.wants_job(incoming.query, default=True)
+    body = bodies.meaningful(incoming.document, ("stream",))
+    bodies.fill(body, SCHEMA, "model", "duration_seconds", "resolution", "fps")
+    contract.check(body, SCHEMA)
+    for name in ADDRESSES:
+        contract.check_address(body.get(name), param=name)
+    options: tuple[str, ...] = (body["resolution"],)
+    if body["fps"] == FPS_DEAR:
+        options += ("60fps",)
+    units = Units(media_ms=bodies.media_ms(body), options=options)
+    return Call(
+        operation=NAME,
+        path=PATH,
+        model=contract.model_name(body),
+        content=contract.write(body),
+        most=units,
+        least=units,
+        mode="job" if is_job else "awaited",
+    )
+
+
+OPERATION = Operation(NAME, "videos/generations", read)

@@ -1,0 +1,63 @@
+"""Free routes for a key's questions: before a call, after it, and about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from billing import reports
+from proxy import exchange, questions, quotes
+from proxy.api_view import AsyncAPIView, read_json
+from proxy.calls import Incoming, as_json
+from proxy.errors import new_request_id
+from proxy.memory import read
+
+
+class KeyView(AsyncAPIView):
+    """What this key is, and what there is to spend."""
+
+    async def get(self, request: Request) -> HttpResponseBase:
+        identity = self.identity
+        return await _answer(await read(lambda: questions.key(identity)))
+
+
+class QuoteView(AsyncAPIView):
+    """What a call would hold, and whether it would pass."""
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        identity = self.identity
+        asked = quotes.read(
+            Incoming(
+                document=await read_json(
+                    request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX
+                ),
+                query=request._request.GET.dict(),
+                accept=request._request.META.get("HTTP_ACCEPT", ""),
+            )
+        )
+        # A long body is read several times: others' calls go on meanwhile.
+        call = await asyncio.to_thread(asked.call)
+        rates = await exchange.price(call)
+        means = await read(lambda: reports.means(identity.account_id))
+        return await _answer(
+            await asyncio.to_thread(quotes.quote, asked, call, rates, means, identity)
+        )
+
+
+class RequestView(AsyncAPIView):
+    """What became of one call of this key's organization."""
+
+    async def get(self, request: Request, request_id: str) -> HttpResponseBase:
+        account_id = self.identity.account_id
+        return await _answer(
+            await read(lambda: questions.request(account_id, request_id))
+        )
+
+
+async def _answer(document: dict[str, Any]) -> HttpResponseBase:
+    headers = {"x-request-id": new_request_id(), "cache-control": "no-store"}
+    return await as_json(document, headers)

@@ -1,0 +1,131 @@
+"""Failures on demand: a mark in the text of a call makes the sandbox misbehave.
+
+The mark stands in the last user message, the input of embeddings or speech, the
+prompt of media, or (a transcription has no prompt) in the audio's URL, `language`
+or a `prompt` of its own. Several marks may stand together; one that is not in this
+table is refused, so that a typing error does not pass for a success.
+
+    mark                            what happens                          charged
+    [sandbox:500]                   500 at once                           no
+    [sandbox:503]                   503 at once                           no
+    [sandbox:429]                   429 at once, Retry-After: 1           no
+    [sandbox:refuse]                400 content_policy_violation          no
+    [sandbox:slow=SECONDS]          waits first, up to 600 seconds        yes
+    [sandbox:charge-then-500]       500; x-request-id is the journal's    yes
+    [sandbox:no-usage]              answers without `usage`               yes
+    [sandbox:cut]                   drops the connection in the middle    yes
+    [sandbox:estimate=N]            `estimated_credits` is N              as priced
+    [sandbox:job-fails]             ends `failed` without `usage`         no
+    [sandbox:job-fails-charged]     ends `failed` with `usage`            yes
+    [sandbox:job-no-usage]          ends `completed` without `usage`      yes
+    [sandbox:job-unknown]           has the status "paused" for ever      no
+    [sandbox:job-vanishes]          404 after the first poll              no
+
+A stream that is cut is charged for what it generated. For a job, `charge-then-500`
+charges on submission and starts no job; `cut` starts the job, which will be charged
+as any other, and drops the connection in the middle of the answer; `no-usage` does
+nothing, because a submission has no usage. The marks of jobs mean nothing to calls
+that are answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from proxy.sandbox import errors
+
+SLOW_SECONDS_MAX = 600
+MARK = re.compile(r"\[sandbox:([a-z0-9-]{1,30})(?:=([0-9.]{1,12}))?\]")
+REFUSALS: dict[str, type[errors.SandboxError]] = {
+    "500": errors.Crashed,
+    "503": errors.Overloaded,
+    "429": errors.TooManyRequests,
+    "refuse": errors.ContentRefused,
+}
+SWITCHES = REFUSALS.keys() | {
+    "charge-then-500",
+    "no-usage",
+    "cut",
+    "job-fails",
+    "job-fails-charged",
+    "job-no-usage",
+    "job-unknown",
+    "job-vanishes",
+}
+
+
+class ConnectionCut(Exception):
+    """Ends a reply in its middle; the sandbox's handler then says no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What one text asks for."""
+
+    switches: frozenset[str] = frozenset()
+    slow_seconds: float = 0
+    estimate: int | None = None
+
+    def __contains__(self, switch: str) -> bool:
+        return switch in self.switches
+
+
+def read(text: str) -> Marks:
+    """Raises: InvalidRequest for a mark that does not exist."""
+    switches = set()
+    slow_seconds: float = 0
+    estimate = None
+    for mark, value in MARK.findall(text):
+        if mark in SWITCHES and not value:
+            switches.add(mark)
+        elif mark == "slow" and re.fullmatch(r"\d{1,3}(\.\d{1,3})?", value):
+            slow_seconds = min(float(value), SLOW_SECONDS_MAX)
+        elif mark == "estimate" and value.isdigit():
+            estimate = int(value)
+        else:
+            raise errors.InvalidRequest("prompt", "no such mark of the sandbox's")
+    return Marks(frozenset(switches), slow_seconds, estimate)
+
+
+async def hold_up(marks: Marks) -> None:
+    """What goes wrong before anything is charged.
+
+    Raises: SandboxError when the call ends here.
+    """
+    if marks.slow_seconds:
+        await asyncio.sleep(marks.slow_seconds)
+    for switch, refusal in REFUSALS.items():
+        if switch in marks:
+            raise refusal
+
+
+def charged_reply(
+    marks: Marks, call_id: str, document: dict[str, Any]
+) -> HttpResponseBase:
+    """The reply to a call that was charged, spoiled as its marks want it."""
+    if "no-usage" in marks:
+        document = {name: document[name] for name in document if name != "usage"}
+    content = orjson.dumps(document)
+    reply: HttpResponseBase
+    if "charge-then-500" in marks:
+        reply = errors.Crashed().response()
+    elif "cut" in marks:
+        reply = StreamingHttpResponse(_half(content), content_type="application/json")
+        reply["Content-Length"] = str(len(content))
+    else:
+        reply = HttpResponse(content, content_type="application/json")
+    reply[errors.REQUEST_ID_HEADER] = call_id
+    return reply
+
+
+async def _half(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content[: len(content) // 2]
+    raise ConnectionCut

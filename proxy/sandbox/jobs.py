@@ -1,0 +1,162 @@
+"""Jobs: work that goes on after its submission was answered.
+
+    pending ─→ processing ─→ completed   charged, the journal's line is on disk
+                         └─→ failed      charged only if its mark wants it
+
+A job runs whether or not anybody asks for it, and its charge is in the journal,
+under the job's id, before anybody sees it completed. Jobs live in the memory of the
+sandbox's process: one that was not finished when the sandbox stopped is lost, was
+not charged, and answers 404 afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from proxy.sandbox import errors, journal, options
+from proxy.sandbox.journal import Journal
+from proxy.sandbox.work import Work
+
+POLL_SECONDS_MAX = 30
+KEPT_MAX = 10_000  # finished jobs over this number are forgotten, oldest first
+PENDING_PERCENT = 15  # of the time; then the job is processing
+STANDING_STILL = {"job-unknown", "job-vanishes"}
+
+
+@dataclass(slots=True)
+class Job:
+    id: str
+    work: Work
+    seconds: float
+    created: int = field(default_factory=lambda: int(time.time()))
+    started: float = field(default_factory=time.monotonic)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    end: dict[str, Any] = field(default_factory=dict)  # what the end adds, if it came
+    polls: int = 0
+
+    def submitted(self) -> dict[str, Any]:
+        """The contract's AsyncJobResponse."""
+        estimate = self.work.marks.estimate
+        return {
+            "id": self.id,
+            "status": "pending",
+            "created": self.created,
+            "model": self.work.model.id,
+            "estimated_credits": self.work.credits if estimate is None else estimate,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """The contract's JobStatusResponse. What is not known yet is left out: the
+        document calls it nullable in a word that JSON Schema does not know."""
+        known = {"id": self.id, "created": self.created, "model": self.work.model.id}
+        if self.end:
+            return {**known, **self.end}
+        percent = self.percent()
+        status = "pending" if percent < PENDING_PERCENT else "processing"
+        if "job-unknown" in self.work.marks:
+            status = "paused"
+        return {
+            **known,
+            "status": status,
+            "progress": 0 if status == "pending" else percent,
+        }
+
+    def percent(self) -> int:
+        """How much of its time is over; 100 is for jobs that ended."""
+        if not self.seconds:
+            return 99
+        elapsed = time.monotonic() - self.started
+        return min(99, int(100 * elapsed / self.seconds))
+
+    async def run(self, book: Journal) -> None:
+        """Take the time, charge, end; in this order."""
+        await asyncio.sleep(self.seconds)
+        try:
+            self.end = await self._conclude(book)
+        except OSError:
+            self.end = self._failed("The sandbox's journal cannot be written.")
+        self.ended.set()
+
+    async def _conclude(self, book: Journal) -> dict[str, Any]:
+        marks = self.work.marks
+        if "job-fails" in marks:
+            return self._failed("The sandbox was asked to fail.")
+        await book.append(self.work.entry(self.id))
+        usage = {"usage": self.work.usage()}
+        if "job-fails-charged" in marks:
+            return {
+                **self._failed("The sandbox was asked to fail, for money."),
+                **usage,
+            }
+        return {
+            "status": "completed",
+            "progress": 100,
+            "completed": int(time.time()),
+            "outputData": self.work.body(),
+            **({} if "job-no-usage" in marks else usage),
+        }
+
+    def _failed(self, reason: str) -> dict[str, Any]:
+        return {
+            "status": "failed",
+            "progress": self.percent(),
+            "completed": int(time.time()),
+            "errorMessage": reason,
+        }
+
+
+class Jobs:
+    """The jobs of this process."""
+
+    def __init__(self, book: Journal, *, seconds: float) -> None:
+        self._book = book
+        self._seconds = seconds
+        self._jobs: dict[str, Job] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def submit(self, work: Work) -> Job:
+        job = Job(f"job-{uuid.uuid4().hex}", work, self._seconds)
+        self._forget()
+        self._jobs[job.id] = job
+        if not STANDING_STILL & work.marks.switches:
+            # The loop itself keeps only weak references to its tasks.
+            task = asyncio.create_task(job.run(self._book))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+        return job
+
+    async def ask(self, job_id: str, *, is_waiting: bool) -> dict[str, Any]:
+        """The job's status; who waits is answered when it ends, or after 30 seconds.
+
+        Raises: JobNotFound.
+        """
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise errors.JobNotFound
+        job.polls += 1
+        if "job-vanishes" in job.work.marks:
+            if job.polls > 1:
+                raise errors.JobNotFound
+        elif is_waiting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(job.ended.wait(), POLL_SECONDS_MAX)
+        return job.status()
+
+    def _forget(self) -> None:
+        surplus = len(self._jobs) - KEPT_MAX + 1
+        if surplus > 0:
+            done = [job.id for job in self._jobs.values() if job.ended.is_set()]
+            for job_id in done[:surplus]:
+                del self._jobs[job_id]
+
+
+@cache
+def current() -> Jobs:
+    """The jobs of this process."""
+    return Jobs(journal.current(), seconds=options.load().job_seconds)

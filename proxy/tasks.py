@@ -1,0 +1,29 @@
+"""Celery's doors into the gateway. They may run beside themselves: truth is in rows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from celery import shared_task
+
+from billing.errors import BooksUnavailable
+from proxy import jobs, replays
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def poll_jobs() -> int:
+    """Ask the upstream about the jobs that are due, and settle what is over."""
+    try:
+        return asyncio.run(jobs.poll_due())
+    except BooksUnavailable as error:
+        logger.error("no jobs were looked at: %s", error)
+        return 0
+
+
+@shared_task
+def purge_replies() -> int:
+    """Delete kept replies that are past their time; how many."""
+    return replays.purge()

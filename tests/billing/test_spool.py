@@ -1,0 +1,255 @@
+"""Settlements that wait on the disk: each is booked once, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from billing import ledger, spool
+from billing.models import Hold, UsageRecord
+from billing.orders import Doubt, Order, Outcome, Release, Resolved, Settle, Usage
+from billing.tasks import replay_spool, sweep_holds
+from tests.billing.clocks import START, Clock
+from tests.billing.customers import Customer, used, wrong_in_the_books
+
+NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
+
+
+@pytest.fixture(autouse=True)
+def folder(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """This test's own spool."""
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(spool, "_own", spool._OwnFile())
+    yield tmp_path / "spool"
+    spool._own.close()
+
+
+def files(folder: Path) -> list[str]:
+    """The ends of the names of all there is."""
+    return sorted(path.name.partition(".")[2] for path in folder.iterdir())
+
+
+def spooled(customer: Customer, price: int, bound: int = 30) -> str:
+    """A hold whose settlement waits."""
+    hold_id = customer.hold(bound)
+    spool.append(Settle(hold_id, customer.account_id, used(price)))
+    return hold_id
+
+
+# --- what is written -----------------------------------------------------------------
+
+ORDERS = [
+    Settle(
+        uuid.uuid4().hex,
+        7,
+        Usage(
+            basis="computed",
+            price_micros=10**15,
+            upstream_micros=None,
+            prompt_tokens=3,
+            completion_tokens=4,
+            components={"web search": 5, "output": 6},
+            upstream_id="gen-\u2028\ud800\n",
+            streamed=True,
+            duration_ms=8,
+            flags=("estimated", "cut"),
+        ),
+        reason="client_left",
+    ),
+    Settle(uuid.uuid4().hex, 7, used(1)),
+    Release(uuid.uuid4().hex, 7, "upstream_refused"),
+    Release(uuid.uuid4().hex, 7, "doubtful", Usage(basis="in_doubt", price_micros=0)),
+    Doubt(uuid.uuid4().hex, 7, "upstream_lost"),
+    Doubt(uuid.uuid4().hex, 7, "caller_died", True, uuid.uuid4().hex),
+]
+
+
+def test_every_order_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Order] = []
+
+    def commit(orders: list[Order]) -> list[Outcome]:
+        given.extend(orders)
+        return [Resolved(order.hold_id, "open", 0, 0, 0, 0) for order in orders]
+
+    for order in ORDERS:
+        spool.append(order)  # type: ignore[arg-type]
+    assert spool.waiting() == len(ORDERS)
+    monkeypatch.setattr(ledger, "commit", commit)
+    assert spool.replay() == NOTHING | {"settled": len(ORDERS)}
+    assert given == ORDERS
+
+
+def test_nobody_else_may_read_it(folder: Path) -> None:
+    spool.append(ORDERS[1])  # type: ignore[arg-type]
+    [path] = folder.iterdir()
+
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert path.name.startswith(f"{os.getpid()}-")
+
+
+def test_what_the_disk_does_not_take_is_not_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.append(ORDERS[1])  # type: ignore[arg-type]
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            spool.append(ORDERS[2])  # type: ignore[arg-type]
+    assert spool.waiting() == 1
+
+    spool.append(ORDERS[4])  # type: ignore[arg-type]
+    assert spool.waiting() == 2
+    assert files(folder) == ["jsonl", "jsonl"]  # nothing follows a doubtful end
+
+
+def test_a_forked_process_has_a_file_of_its_own(folder: Path) -> None:
+    spool.append(ORDERS[1])  # type: ignore[arg-type]
+    if (child := os.fork()) == 0:
+        spool.append(ORDERS[2])  # type: ignore[arg-type]
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    spool.append(ORDERS[4])  # type: ignore[arg-type]
+
+    lines = {path.name.split("-")[0]: path.read_bytes() for path in folder.iterdir()}
+    counts = {int(pid): text.count(b"\n") for pid, text in lines.items()}
+    assert counts == {os.getpid(): 2, child: 1}
+
+
+def test_without_a_spool_nothing_waits() -> None:
+    assert spool.waiting() == 0
+    assert spool.replay() == NOTHING
+
+
+# --- replay ------------------------------------------------------------------------
+
+
+def test_replayed_twice_is_booked_once(customer: Customer, folder: Path) -> None:
+    settled = spooled(customer, 12)
+    released, doubted = customer.hold(20), customer.hold(10)
+    spool.append(Release(released, customer.account_id, "upstream_refused"))
+    spool.append(Doubt(doubted, customer.account_id, "upstream_lost"))
+    [path] = folder.iterdir()
+    copy = path.read_bytes()
+
+    assert replay_spool() == NOTHING | {"settled": 3}
+    assert customer.figures() == (88, 10, 78)
+    assert (files(folder), spool.waiting()) == ([], 0)
+    path.write_bytes(copy)
+    assert spool.replay() == NOTHING | {"repeats": 3}
+    assert customer.figures() == (88, 10, 78)
+    assert UsageRecord.objects.get(hold_id=settled).charged_micros == 12
+    assert files(folder) == []
+    assert wrong_in_the_books() == []
+
+
+def test_what_comes_after_a_replay_has_another_file(customer: Customer) -> None:
+    for price in (1, 2, 3):
+        spooled(customer, price)
+        assert spool.replay() == NOTHING | {"settled": 1}
+    assert customer.figures() == (94, 0, 94)
+
+
+def test_a_torn_line_is_ignored_and_logged(
+    customer: Customer, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_id = spooled(customer, 12)
+    [path] = folder.iterdir()
+    path.write_bytes(path.read_bytes() + b'{"order": "settle", "hold_id": "')
+
+    assert spool.waiting() == 1
+    assert spool.replay() == NOTHING | {"settled": 1}
+    assert "torn line" in caplog.text
+    assert (files(folder), Hold.objects.get(id=hold_id).state) == ([], "settled")
+
+
+@pytest.mark.parametrize("bad", [b"[]", b"{}", b"?", b'{"order": "place"}', b""])
+def test_what_the_ledger_refuses_is_kept_for_the_operator(
+    customer: Customer, folder: Path, bad: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = uuid.uuid4().hex
+    for _ in range(2):
+        spooled(customer, 5)
+        spool.append(Settle(unknown, customer.account_id, used(1)))
+        [path] = folder.glob("*-*.jsonl")
+        path.write_bytes(path.read_bytes() + bad + b"\n")
+        assert spool.replay() == NOTHING | {"settled": 1, "refused": 2}
+
+    kept = (folder / "refused.jsonl").read_bytes().split(b"\n")
+    assert [line for line in kept if unknown.encode() not in line] == [bad, bad, b""]
+    assert Counter(unknown.encode() in line for line in kept)[True] == 2
+    assert f"settle of {unknown} refused: UnknownHold()" in caplog.text
+    assert (files(folder), spool.waiting()) == (["jsonl"], 0)
+    assert customer.figures() == (90, 0, 90)
+
+
+def test_a_settlement_after_the_rule_decided_is_no_silent_loss(
+    customer: Customer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_id = spooled(customer, 12)
+    customer.release(hold_id, "caller_died")
+
+    assert spool.replay() == NOTHING | {"repeats": 1}
+    assert f"settle of {hold_id} came too late" in caplog.text
+
+
+def test_more_than_one_transaction(customer: Customer) -> None:
+    ends: list[Any] = [
+        Settle(place.hold_id, place.account_id, used(0))
+        for place in (customer.order(0) for _ in range(spool.REPLAY_BATCH + 1))
+    ]
+    ledger.commit([customer.order(0, hold_id=end.hold_id) for end in ends])
+    for end in ends:
+        spool.append(end)
+
+    assert spool.replay() == NOTHING | {"settled": spool.REPLAY_BATCH + 1}
+
+
+@pytest.mark.once
+def test_a_file_that_somebody_has_is_left_to_him(
+    customer: Customer, folder: Path
+) -> None:
+    spooled(customer, 12)
+    [path] = folder.iterdir()
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert spool.replay() == NOTHING | {"left": 1}
+        spooled(customer, 5)  # nor does the appender wait for him
+        assert spool.replay() == NOTHING | {"settled": 1, "left": 1}
+    assert spool.replay() == NOTHING | {"settled": 1}
+    assert customer.figures() == (83, 0, 83)
+
+
+def test_a_sweep_replays_before_it_doubts(customer: Customer, clock: Clock) -> None:
+    hold_id = customer.hold(30, due_at=START)
+    spool.append(Settle(hold_id, customer.account_id, used(12)))
+    clock.advance(seconds=1)
+
+    assert sweep_holds() == {"doubted": 0, "closed": 0, "lapsed": 0}
+    assert customer.figures() == (88, 0, 88)
+    clock.advance(seconds=timedelta(days=1).total_seconds())
+    assert sweep_holds() == {"doubted": 0, "closed": 0, "lapsed": 0}
+
+
+def test_a_line_has_no_more_than_the_order(folder: Path) -> None:
+    spool.append(ORDERS[2])  # type: ignore[arg-type]
+    [path] = folder.iterdir()
+
+    names = {"order", "hold_id", "account_id", "reason", "usage"}
+    assert set(json.loads(path.read_text())) == names

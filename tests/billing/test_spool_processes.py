@@ -1,0 +1,164 @@
+"""The spool between processes: appending, replaying and being killed, all at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from pytest_django.fixtures import Settings
+
+from billing import ledger, spool
+from billing.orders import Placed
+from tests.billing.customers import Customer
+from tests.billing.locks import books_locked, cut_who_waits
+from tests.services import processes
+from tests.sources import ROOT
+
+COMMAND = [sys.executable, "-m", "tests.billing.spooler"]
+LINES = 200
+SECONDS_MAX = 30
+
+
+@pytest.fixture
+def var_dir(tmp_path: Path, settings: Settings) -> Path:
+    settings.VAR_DIR = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def customer(committed_db: None) -> Customer:
+    return Customer.open(credits=1000)
+
+
+def open_holds(customer: Customer, count: int) -> list[str]:
+    """Lines for a spooler, one for each of so many holds."""
+    outcomes = ledger.commit([customer.order(2) for _ in range(count)])
+    assert all(isinstance(outcome, Placed) for outcome in outcomes)
+    return [
+        f"{customer.account_id} {outcome.hold_id}\n"
+        for outcome in outcomes
+        if isinstance(outcome, Placed)
+    ]
+
+
+def append(lines: list[str], var_dir: Path, **environment: str) -> int:
+    """By another process; how it ended."""
+    return spooler("append", "".join(lines), var_dir, environment)
+
+
+def replay(var_dir: Path, **environment: str) -> int:
+    """By another process; how it ended."""
+    return spooler("replay", "", var_dir, environment)
+
+
+def spooler(command: str, text: str, var_dir: Path, environment: dict[str, str]) -> int:
+    process = subprocess.run(
+        processes.dying_with_parent([*COMMAND, command]),
+        cwd=ROOT,
+        env={**os.environ, **environment, "VAR_DIR": str(var_dir)},
+        input=text,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    return process.returncode
+
+
+def test_no_line_is_lost_or_doubled_while_others_append(
+    customer: Customer, var_dir: Path
+) -> None:
+    lines = open_holds(customer, LINES)
+    halves = (lines[::2], lines[1::2])
+    done, counts = threading.Event(), Counter[str]()
+    seen_at_work: list[int] = []
+
+    def replay_again_and_again() -> None:
+        while not done.is_set():
+            found = spool.replay()
+            counts.update({name: found[name] for name in found if name != "left"})
+            seen_at_work.append(found["settled"])
+        connections.close_all()
+
+    appenders = [
+        threading.Thread(target=append, args=[half, var_dir]) for half in halves
+    ]
+    replayers = [threading.Thread(target=replay_again_and_again) for _ in range(2)]
+    for thread in (*appenders, *replayers):
+        thread.start()
+    for thread in appenders:
+        thread.join()
+    done.set()
+    for thread in replayers:
+        thread.join()
+    counts.update(spool.replay())
+
+    assert counts == {"settled": LINES, "repeats": 0, "refused": 0, "left": 0}
+    assert len([count for count in seen_at_work if count]) > 1  # not all at the end
+    assert customer.figures() == (1000 - LINES, 0, 1000 - LINES)
+    assert list((var_dir / "spool").iterdir()) == []
+
+
+@pytest.mark.once
+def test_what_was_appended_outlives_a_kill(customer: Customer, var_dir: Path) -> None:
+    lines = open_holds(customer, 3)
+    crash = append(lines, var_dir, CRASHPOINT="spool.after_append:2")
+
+    assert (crash, spool.waiting()) == (-signal.SIGKILL, 2)
+    assert spool.replay()["settled"] == 2
+    assert customer.figures() == (998, 2, 996)
+
+
+@pytest.mark.parametrize(
+    ("place", "settled"), [("ledger.before_commit", 0), ("ledger.after_commit", 2)]
+)
+def test_a_replay_that_is_killed_is_done_again(
+    customer: Customer, var_dir: Path, place: str, settled: int
+) -> None:
+    append(open_holds(customer, 2), var_dir)
+    assert replay(var_dir, CRASHPOINT=place) == -signal.SIGKILL
+    [path] = (var_dir / "spool").iterdir()
+    assert path.name.endswith(".claimed")
+    assert (spool.waiting(), customer.figures()[0]) == (2, 1000 - settled)
+
+    expected = {"settled": 2 - settled, "repeats": settled, "refused": 0, "left": 0}
+    assert spool.replay() == expected
+    assert customer.figures() == (998, 0, 998)
+
+
+def test_without_the_database_the_files_wait(
+    customer: Customer, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = connections.settings["default"]["OPTIONS"]
+    if connections["default"].vendor == "sqlite":
+        monkeypatch.setitem(options, "timeout", 0.2)  # for connections yet to be made
+    lines = open_holds(customer, 3)
+    for half in (lines[:2], lines[2:]):  # a file each
+        append(half, var_dir)
+    with books_locked(customer.account_id), ThreadPoolExecutor(1) as pool:
+        found = pool.submit(replay_in_vain)
+        while not found.done():
+            time.sleep(0.05)
+            cut_who_waits()
+
+    nothing = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
+    assert found.result() == [nothing | {"left": 3}] * 2
+    assert spool.waiting() == 3
+    assert spool.replay() == nothing | {"settled": 3}
+    assert customer.figures() == (997, 0, 997)
+
+
+def replay_in_vain() -> list[dict[str, int]]:
+    """Twice: what the first one left is no different from what it found."""
+    try:
+        return [spool.replay(), spool.replay()]
+    finally:
+        connections.close_all()

@@ -1,0 +1,7 @@
+"""Customers, as the gateway's own tests have them."""
+
+from __future__ import annotations
+
+from tests.proxy.conftest import clean_books, customers, sandbox
+
+__all__ = ["clean_books", "customers", "sandbox"]

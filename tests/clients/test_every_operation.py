@@ -1,0 +1,98 @@
+"""Every operation by the openai packages, before an upstream that really makes things:
+what arrives is whole, and costs what the upstream's journal says."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from tests.clients import packages
+from tests.clients.packages import Client
+from tests.proxy.conftest import Customers
+from tests.proxy.journalled import assert_charges_are_the_journals, operations
+from tests.proxy.sandbox import media_files
+from tests.proxy.sandbox.server import KEY, Sandbox
+from tests.services.fixtures import GatewayFactory
+
+PYTHON = [
+    Client("openai", version, "openai_sdk_everything.py")
+    for version in ("1.109.1", "2.54.0", "3.54.0")
+]
+NODE = Client("openai", "6.49.0", "openai_sdk_media.mjs")
+
+
+@pytest.mark.once
+@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.usefixtures("clean_books")
+@pytest.mark.parametrize("client", PYTHON, ids=str)
+def test_every_operation_works_by_the_openai_package(
+    gateway: GatewayFactory, sandbox: Sandbox, customers: Customers, client: Client
+) -> None:
+    customer = customers()
+    started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
+    printed = packages.run(client, BASE_URL=started.base_url, API_KEY=customer.secret)
+    seen = json.loads(printed)
+
+    assert seen["version"] == client.version
+    assert seen["model"] == seen["models"][0]
+    assert seen["chat"] == seen["stream"] != ""
+    assert len(set(seen["vectors"])) == 1
+    assert len(seen["vectors"]) == 2
+    assert len(set(seen["image_urls"])) == 2
+    for url in (*seen["image_urls"], seen["edited_url"]):
+        media_files.png(media_files.fetch(url, "image/png"))
+    picture = media_files.png(base64.b64decode(seen["image"]))
+    assert (picture.width, picture.height) == (1024, 1024)
+    seconds = media_files.wav_millis(base64.b64decode(seen["speech"])) / 1000
+    assert seconds > 0
+    assert seen["heard"] == seen["verbose"]["text"] != ""
+    assert seen["verbose"]["seconds"] == pytest.approx(seconds, abs=0.01)
+    assert seen["verbose"]["end"] == pytest.approx(seconds, abs=0.01)
+    assert seen["srt"].startswith("1\n00:00:00,000 --> 00:00:")
+    assert seen["translated"] != ""
+    assert seen["film"]["id"] == seen["job"]
+    assert seen["film"]["status"] == "completed"
+    media_files.fetch(seen["film"]["outputData"]["data"]["url"], "video/mp4")
+    tune = media_files.fetch(seen["tune"]["data"]["audio_url"], "audio/wav")
+    assert media_files.wav_millis(tune) == 2000
+    assert sorted(operations(sandbox)) == [
+        "audio.speech",
+        *4 * ["audio.transcriptions"],
+        "chat.completions",
+        "chat.completions",
+        "embeddings",
+        "images.edits",
+        "images.generations",
+        "images.generations",
+        "music.generations",
+        "videos.generations",
+    ]
+    assert_charges_are_the_journals(customer, sandbox)
+
+
+@pytest.mark.once
+@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.usefixtures("clean_books")
+def test_pictures_and_sound_work_by_the_openai_package_for_javascript(
+    gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
+) -> None:
+    customer = customers()
+    started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
+    printed = packages.run(NODE, BASE_URL=started.base_url, API_KEY=customer.secret)
+    seen = json.loads(printed)
+
+    assert seen["version"] == NODE.version
+    media_files.png(base64.b64decode(seen["image"]))
+    assert media_files.wav_millis(base64.b64decode(seen["speech"])) > 0
+    assert seen["heard"] != ""
+    assert seen["srt"].startswith("1\n00:00:00,000 --> 00:00:")
+    assert seen["streamed"] == 2  # both uploads: in chunks, of no length said before
+    assert sorted(operations(sandbox)) == [
+        "audio.speech",
+        "audio.transcriptions",
+        "audio.transcriptions",
+        "images.generations",
+    ]
+    assert_charges_are_the_journals(customer, sandbox)

@@ -1,0 +1,86 @@
+"""Killed at every labelled point of a call: each hold ends, each charge is known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from billing import clock, holds
+from billing.models.hold import HoldState
+from tests.proxy.customers import Customer, wait_for
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream, chat_json, chat_stream
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+CREDITS = 5
+LONG = timedelta(days=1)  # doubts are listed, not yet closed
+NOT_HELD, DOUBTFUL, SETTLED = "not held", HoldState.IN_DOUBT, HoldState.SETTLED
+
+# Where it dies, whether the call is streamed, and what the books then know of it.
+POINTS = [
+    ("ledger.before_commit", False, NOT_HELD),
+    ("ledger.after_commit", False, DOUBTFUL),
+    ("call.held", False, DOUBTFUL),
+    ("call.answered", False, DOUBTFUL),
+    ("call.read", False, DOUBTFUL),
+    ("ledger.before_commit:2", False, DOUBTFUL),
+    ("ledger.after_commit:2", False, SETTLED),
+    ("call.resolved", False, SETTLED),
+    ("call.answered", True, DOUBTFUL),
+    ("stream.event", True, DOUBTFUL),
+    ("stream.event:3", True, DOUBTFUL),
+    ("ledger.before_commit:2", True, DOUBTFUL),
+    ("ledger.after_commit:2", True, SETTLED),
+    ("stream.settled", True, SETTLED),
+]
+
+
+def on_both(point: str) -> Any:
+    """The ledger's own points differ between databases; the others do not."""
+    return [] if point.startswith("ledger") else [pytest.mark.once]
+
+
+@pytest.mark.parametrize(
+    ("point", "stream", "known"),
+    [pytest.param(*row, marks=on_both(row[0])) for row in POINTS],
+)
+def test_a_call_that_dies_there_is_charged_once_or_listed(
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    stream: bool,
+    known: str,
+) -> None:
+    upstream.on(
+        model="m", reply=(chat_stream if stream else chat_json)(credits=CREDITS)
+    )
+    started = gateway(CRASHPOINT=point, LEASE_SECONDS=2)
+    with pytest.raises(httpx.TransportError):
+        customer.chat(started, "m", stream=stream)
+    assert_it_died(started)
+    # Its lease runs out; nobody will settle what it left open.
+    monkeypatch.setattr(clock, "now", lambda now=clock.now: now() + timedelta(hours=1))
+    holds.sweep(in_doubt_after=LONG)
+    monkeypatch.undo()
+
+    states = [hold.state for hold in customer.holds()]
+    assert states == ([] if known == NOT_HELD else [known])
+    forwarded = point not in ("ledger.before_commit", "ledger.after_commit")
+    assert len(upstream.journal) == (forwarded and point != "call.held")
+    assert customer.charged_credits() == (CREDITS if known == SETTLED else 0)
+    if known == SETTLED:
+        assert customer.charged_credits() == upstream.total_credits()
+    assert holds.sweep(in_doubt_after=LONG)["doubted"] == 0  # it had swept it all
+
+
+def assert_it_died(started: Gateway) -> None:
+    """The whole server, not one worker: nothing of it may go on."""
+    wait_for(lambda: not started.is_running or not started.is_healthy())
+    started.kill()

@@ -1,0 +1,151 @@
+"""2,000 requests, drawn from the contract and spoilt: clear answers, never a 5xx."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from pytest_django.fixtures import Settings
+
+from billing.models.hold import UNRESOLVED, HoldState
+from proxy import tasks
+from proxy.operations import OPERATIONS
+from tests.proxy import bodies
+from tests.proxy.customers import Customer, wait_for
+from tests.proxy.sandbox.server import KEY, Sandbox
+from tests.services.fixtures import GatewayFactory
+
+REQUESTS = 2_000
+AT_ONCE = 24
+SECONDS_MAX = 20  # for one answer: anything longer hangs
+SEED_VARIABLE = "FUZZ_SEED"
+SCHEMAS = {
+    "chat/completions": "ChatCompletionRequest",
+    "embeddings": "EmbeddingRequest",
+    "images/generations": "ImageGenerationRequest",
+    "images/edits": "ImageEditRequest",
+    "videos/generations": "VideoGenerationRequest",
+    "audio/speech": "TextToSpeechRequest",
+    "audio/transcriptions": "SpeechToTextRequest",
+    "audio/translations": "SpeechToTextRequest",
+    "music/generations": "MusicGenerationRequest",
+}
+PATHS = (
+    "models",
+    "models/openai%2Fgpt-4o",
+    "models/..%2f..%2fadmin",
+    "jobs/job_00000000000000000000000000000000",
+    "jobs/..%2f..%2fmodels",
+    "jobs/%00",
+    "requests/req_1",
+    "responses",
+    "files/abc/content",
+    "key",
+    "quote",
+    "",
+    "//",
+    "chat/completions/",
+    "Chat/Completions",
+    "%ff%fe",
+)
+QUERIES = ("", "", "", "?async=true", "?async=false", "?async=maybe", "?poll=true")
+TYPES = (
+    "application/json",
+    "application/json",
+    "application/json",
+    "application/json; charset=utf-8",
+    "multipart/form-data; boundary=x",
+    "multipart/form-data",
+    "text/plain",
+    "",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    content: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def drawn(chance: random.Random) -> Request:
+    """Mostly calls that could be meant; some that nobody would send."""
+    if chance.random() < 0.15:
+        method = chance.choice(("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"))
+        path = chance.choice((*PATHS, *SCHEMAS)) + chance.choice(QUERIES)
+        return Request(method, path, b"")
+    route, schema = chance.choice(list(SCHEMAS.items()))
+    body = bodies.drawn(schema, chance)
+    is_right = chance.random() < 0.35
+    content = json.dumps(body).encode() if is_right else bodies.spoilt(body, chance)
+    headers = {"content-type": "application/json" if is_right else chance.choice(TYPES)}
+    if chance.random() < 0.1:
+        headers["accept"] = chance.choice(("audio/*", "text/html", "nonsense"))
+    return Request("POST", route + chance.choice(QUERIES), content, headers)
+
+
+async def answers(
+    base_url: str, secret: str, requests: list[Request]
+) -> list[httpx.Response | Exception]:
+    limits = httpx.Limits(max_connections=AT_ONCE)
+    async with httpx.AsyncClient(
+        headers={"authorization": f"Bearer {secret}"},
+        timeout=httpx.Timeout(SECONDS_MAX, pool=None),
+        limits=limits,
+    ) as client:
+
+        async def ask(request: Request) -> httpx.Response:
+            return await client.request(
+                request.method,
+                f"{base_url}/{request.path}",
+                content=request.content,
+                headers=request.headers,
+            )
+
+        return await asyncio.gather(*map(ask, requests), return_exceptions=True)  # type: ignore[return-value]
+
+
+def all_over(customer: Customer) -> bool:
+    """After another look at the jobs that nobody asks about."""
+    tasks.poll_jobs()
+    return all(hold.state != HoldState.OPEN for hold in customer.holds())
+
+
+def test_every_route_of_the_gateway_is_fuzzed() -> None:
+    assert {operation.route for operation in OPERATIONS} == set(SCHEMAS)
+
+
+@pytest.mark.once
+@pytest.mark.timeout(180)
+@pytest.mark.usefixtures("clean_books")
+def test_whatever_is_sent_the_answer_is_clear(
+    gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings
+) -> None:
+    settings.UPSTREAM_BASE_URL, settings.UPSTREAM_API_KEY = sandbox.base_url, KEY
+    seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(2**32))
+    chance = random.Random(seed)  # noqa: S311  a test's choice, no secret
+    started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
+    requests = [drawn(chance) for _ in range(REQUESTS)]
+    found = asyncio.run(answers(started.base_url, customer.secret, requests))
+
+    wrong = [
+        (request, answer if isinstance(answer, Exception) else answer.text[:300])
+        for request, answer in zip(requests, found, strict=True)
+        if isinstance(answer, Exception) or answer.status_code >= 500
+    ]
+    assert not wrong, f"{SEED_VARIABLE}={seed} {len(wrong)}: {wrong[:5]}"
+    for request, answer in zip(requests, found, strict=True):
+        assert isinstance(answer, httpx.Response)
+        if answer.status_code >= 400 and request.method != "HEAD":
+            assert answer.json()["error"]["message"], (request, answer.text)
+    good = sum(getattr(answer, "status_code", 0) == 200 for answer in found)
+    assert good > REQUESTS / 10  # it is not all refused at the door
+    wait_for(lambda: all_over(customer), seconds_max=30, explain=customer.holds)
+    holds = customer.holds()
+    assert not [hold for hold in holds if hold.state in UNRESOLVED]

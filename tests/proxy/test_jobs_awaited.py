@@ -1,0 +1,164 @@
+"""`?async=false`: we wait for the job in the client's place, and answer as if sync."""
+
+from __future__ import annotations
+
+import pytest
+
+from billing.orders import CREDIT
+from tests.proxy.conftest import Customers
+from tests.proxy.customers import Customer
+from tests.proxy.films import FILM, Film, only_job, wait_over, worker_looks
+from tests.proxy.refused import assert_refusal
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream, error_json, job_status
+
+pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+
+
+def test_the_result_comes_as_if_it_had_been_synchronous(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream, credits=14)
+    film.will_be_done(14)
+    reply = film.order(customer, live_gateway, wait=True)
+
+    job = only_job(customer)
+    assert reply.status_code == 200, reply.text
+    assert reply.json() == {**FILM, "usage": {"credits_used": 14}}
+    assert upstream.journal[0].query == {"async": ["true"]}
+    assert reply.headers["x-job-id"] == job.public_id
+    assert reply.headers["x-credits-charged"] == "14"
+    assert reply.headers["x-credits-remaining"] == "99986"
+    assert reply.headers["x-price-basis"] == "upstream"
+    assert (job.state, job.mode) == ("completed", "awaited")
+    assert customer.available_micros() == 99_986 * CREDIT
+
+
+def test_a_failed_job_is_an_error_and_free(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream)
+    film.will(job_status("failed", errorMessage="upstream-secret-key: too dark"))
+    reply = film.order(customer, live_gateway, wait=True)
+
+    assert_refusal(reply, 502, "upstream_job_failed")
+    assert reply.json()["error"]["message"] == "[redacted]: too dark"
+    assert reply.headers["x-credits-charged"] == "0"
+    assert [hold.state for hold in customer.holds()] == ["released"]
+
+
+def test_a_job_without_a_result_is_an_error_that_names_the_charge(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream, credits=2)
+    film.will(job_status("completed", usage={"credits_used": 2}))
+    reply = film.order(customer, live_gateway, wait=True)
+
+    assert_refusal(reply, 502, "upstream_no_result")
+    assert reply.headers["x-credits-charged"] == "2"
+    assert customer.charged_credits() == 2
+
+
+def test_a_job_that_takes_too_long_goes_on_by_itself(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    started = gateway(UPSTREAM_TOTAL_SECONDS=1)
+    film = Film(upstream, credits=17)
+    reply = film.order(customer, started, wait=True)
+
+    assert_refusal(reply, 504, "job_still_running")
+    job = only_job(customer)
+    assert f"GET /v1/jobs/{job.public_id}" in reply.json()["error"]["message"]
+    assert reply.json()["error"]["metadata"] == {"job_id": job.public_id}
+    assert [hold.state for hold in customer.holds()] == ["open"]
+    film.will_be_done(17)
+    assert worker_looks(job).state == "completed"
+    assert customer.charged_credits() == 17
+
+
+def test_a_client_that_leaves_pays_for_what_it_ordered(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream, credits=17)
+    customer.http(live_gateway).timeout = 0.3
+    with pytest.raises(Exception, match="timed out"):
+        film.order(customer, live_gateway, wait=True)
+    film.will_be_done(17)
+
+    assert wait_over(only_job(customer)).state == "completed"
+    assert customer.charged_credits() == 17
+
+
+@pytest.mark.parametrize(
+    ("upstream_id", "is_kept"),
+    [
+        ("a", True),
+        ("A-b_c.d:e" + "0" * 119, True),
+        ("", False),
+        ("a" * 129, False),
+        ("..", False),
+        ("../models", False),
+        ("a/b", False),
+        ("a?b", False),
+        ("a%2fb", False),
+        ("a\n", False),
+        ("ä", False),
+        (7, False),
+        (None, False),
+    ],
+)
+@pytest.mark.once
+def test_an_id_that_could_lead_elsewhere_is_never_asked_for(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    upstream_id: object,
+    is_kept: bool,
+) -> None:
+    reply = Film(upstream, upstream_id=upstream_id).order(customer, live_gateway)
+
+    [hold], job = customer.holds(), only_job(customer)
+    if is_kept:
+        assert (reply.status_code, job.upstream_id) == (200, upstream_id)
+        return
+    assert_refusal(reply, 502, "upstream_ambiguous")
+    assert (hold.state, hold.reason) == ("in_doubt", "upstream_job_id_invalid")
+    assert (job.state, job.upstream_id) == ("lost", "")
+
+
+def test_a_refused_submission_costs_nothing(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream)
+    upstream.on(model=film.model, reply=error_json(422, "No cats.", code="cats"))
+    reply = film.order(customer, live_gateway)
+
+    assert_refusal(reply, 422, "cats")
+    job = only_job(customer)
+    assert (job.state, job.charged_micros) == ("failed", None)
+    assert [hold.state for hold in customer.holds()] == ["released"]
+
+
+def test_an_unanswered_submission_is_a_doubt_and_never_repeated(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream)
+    upstream.on(model=film.model, reply=error_json(500, credits=9))
+    reply = film.order(customer, live_gateway)
+
+    assert_refusal(reply, 502, "upstream_ambiguous")
+    assert only_job(customer).state == "lost"
+    assert [hold.state for hold in customer.holds()] == ["in_doubt"]
+    assert len(upstream.journal) == 1
+
+
+@pytest.mark.once
+def test_who_cannot_pay_starts_no_job(
+    live_gateway: Gateway, upstream: Upstream, customers: Customers
+) -> None:
+    poor = customers(credits=5)
+    reply = Film(upstream).order(poor, live_gateway)
+
+    assert_refusal(reply, 402, "insufficient_credits")
+    assert len(upstream.journal) == 0

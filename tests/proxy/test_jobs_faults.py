@@ -1,0 +1,155 @@
+"""What fails on our own side of a job: nothing is sent twice, nothing is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from billing import errors
+from billing.group_commit import writer
+from billing.orders import Entrust, Order, Outcome, Settle
+from portal import keys
+from proxy import exchange, forwarding, job_rows, job_submission, job_waiting, jobs
+from proxy import upstream as upstream_client
+from proxy.calls import Incoming
+from proxy.errors import GatewayError
+from proxy.operations import videos
+from tests.proxy.customers import Customer
+from tests.proxy.films import Film, make_due, only_job, worker_looks
+from tests.upstream import Upstream
+
+pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+
+
+class Without:
+    """A ledger that does not answer to one kind of order."""
+
+    def __init__(self, kind: type[Any]) -> None:
+        self.kind = kind
+
+    async def submit(self, order: Order) -> Outcome:
+        if isinstance(order, self.kind):
+            raise errors.BooksUnavailable("gone")
+        return await writer.submit(order)
+
+
+def gone(*_: Any, **__: Any) -> None:
+    raise OperationalError("the database is gone")
+
+
+def forward(film: Film, customer: Customer, **query: str) -> Any:
+    """Order a film in this very process."""
+
+    identity = keys.verify(customer.secret)
+
+    async def call() -> Any:
+        document = {"model": film.model, "prompt": "A cat."}
+        understood = videos.read(Incoming(document, query))
+        begun = await exchange.begin(understood, identity, customer.secret)
+        try:
+            return await forwarding.forward(begun)
+        finally:
+            await upstream_client.close()
+
+    return asyncio.run(call())
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(job_submission, "KEEP_PAUSES", (0.01,))
+
+
+def test_without_an_intent_nothing_is_sent(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_rows, "create", gone)
+    with pytest.raises(GatewayError) as refused:
+        forward(Film(upstream), customer)
+
+    assert (refused.value.status, refused.value.should_retry) == (503, True)
+    assert [h.state for h in customer.holds()] == ["released"]
+    assert len(upstream.journal) == 0
+
+
+def test_an_id_that_cannot_be_kept_is_not_answered(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_rows, "accept", gone)
+    with pytest.raises(GatewayError) as refused:
+        forward(Film(upstream), customer)
+
+    assert (refused.value.status, refused.value.should_retry) == (503, False)
+    assert only_job(customer).state == "submitting"
+    assert [h.state for h in customer.holds()] == ["open"]  # it falls due
+    assert len(upstream.journal) == 1
+
+
+def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = Film(upstream, credits=9)
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "writer", Without(Entrust))
+        assert forward(film, customer).status_code == 200
+    job = only_job(customer)
+    assert job.entrusted_at is None
+
+    assert worker_looks(job).entrusted_at is not None
+    [hold] = customer.holds()
+    assert (hold.due_at - job.created_at).days == 1
+
+
+def test_a_crash_of_our_own_does_not_end_a_job(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = Film(upstream, credits=9)
+    monkeypatch.setattr(job_waiting, "end_of", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        forward(film, customer, **{"async": "false"})
+    job = only_job(customer)
+    assert [h.state for h in customer.holds()] == ["open"]
+
+    film.will_be_done(9)
+    assert worker_looks(job).state == "completed"
+    assert customer.charged_credits() == 9
+
+
+def test_a_job_that_could_not_be_settled_is_asked_about_again(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = Film(upstream, credits=9)
+    forward(film, customer)
+    job = only_job(customer)
+    film.will_be_done(9)
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs, "writer", Without(Settle))
+        assert worker_looks(job).state == "pending"
+    assert job.claimed_until is not None  # runs out by itself
+    assert customer.records() == []
+
+    assert worker_looks(job).state == "completed"
+    assert customer.charged_credits() == 9
+
+
+def test_a_row_that_could_not_be_written_is_charged_once(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film = Film(upstream, credits=9)
+    forward(film, customer)
+    job = only_job(customer)
+    film.will_be_done(9)
+    with monkeypatch.context() as patched:
+        patched.setattr(job_rows, "finish", gone)
+        assert worker_looks(job).state == "pending"
+    # The upstream has changed its mind meanwhile: the books have not.
+    film.will_be_done(70)
+    make_due(job)
+
+    assert worker_looks(job).state == "completed"
+    assert customer.charged_credits() == 9
+    assert job.charged_micros == 9_000_000

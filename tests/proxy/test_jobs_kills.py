@@ -1,0 +1,82 @@
+"""`kill -9` of the worker among its jobs: each is settled once, none is forgotten."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import sources
+from tests.proxy.customers import Customer, wait_for
+from tests.proxy.films import FILM, Film, worker_looks
+from tests.services import processes
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream, job_status
+
+# A worker takes seconds to start, so there are fewer of these than of the gateway's.
+ROUNDS = int(os.environ.get("KILLS") or 10) // 5
+FILMS = 6
+CREDITS = 21
+LOOK_SECONDS = 0.15  # what the upstream takes to answer: kills meet looks under way
+
+
+def killed_worker(folder: Path, films: list[Film], looks: int, pause: float) -> None:
+    """A real worker, killed a moment after its films were looked at so often."""
+    with (folder / "worker.log").open("a") as output:
+        process = subprocess.Popen(
+            processes.dying_with_parent([sys.executable, "manage.py", "worker"]),
+            cwd=sources.ROOT,
+            env={**os.environ, "VAR_DIR": str(folder)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        wait_for(
+            lambda: sum(film.looks() for film in films) >= looks or None,
+            seconds_max=30,
+            explain=(folder / "worker.log").read_text,
+        )
+        time.sleep(pause)
+    finally:
+        processes.signal_group(process, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.once
+@pytest.mark.timeout(60 + 15 * ROUNDS)
+@pytest.mark.usefixtures("clean_books", "worker_upstream")
+def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UPSTREAM_BASE_URL", upstream.url)
+    monkeypatch.setenv("JOB_POLL_SECONDS", "1")
+    chance = random.Random(time.time_ns())  # noqa: S311  a test's choice, no secret
+    jobs = []
+    for _ in range(ROUNDS):
+        films = [Film(upstream, credits=CREDITS) for _ in range(FILMS)]
+        for film in films:
+            done = job_status(
+                "completed", outputData=FILM, usage={"credits_used": CREDITS}
+            )
+            film.will(done, seconds=LOOK_SECONDS)
+        jobs += [film.ordered(customer, live_gateway) for film in films]
+        killed_worker(tmp_path, films, chance.randint(1, FILMS), chance.uniform(0, 0.4))
+    for job in jobs:
+        job.refresh_from_db()
+        if not job.is_over:
+            worker_looks(job)  # the next worker's, once the dead one's claim is over
+
+    assert {job.state for job in jobs} == {"completed"}
+    assert customer.charged_credits() == upstream.total_credits()
+    assert upstream.total_credits() == CREDITS * FILMS * ROUNDS

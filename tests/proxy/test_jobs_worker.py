@@ -1,0 +1,34 @@
+"""The real worker finds a job by its own timetable, with nobody asking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.proxy.customers import Customer
+from tests.proxy.films import Film, wait_over
+from tests.services.gateway import Gateway
+from tests.test_worker import worker
+from tests.upstream import Upstream
+
+
+@pytest.mark.once
+def test_a_job_is_settled_while_nobody_looks(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    tmp_path: Path,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("UPSTREAM_BASE_URL", upstream.url)
+    monkeypatch.setenv("JOB_POLL_SECONDS", "1")
+    film = Film(upstream, credits=21)
+    film.will_be_done(21)
+    job = film.ordered(customer, live_gateway)
+    with worker(tmp_path, database_url, "") as log:
+        wait_over(job)
+
+    assert (job.state, customer.charged_credits()) == ("completed", 21), log.read_text()
+    assert film.looks() == 1
