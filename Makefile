@@ -27,7 +27,7 @@ test: $(INSTALLED)
 # What takes longer than a test should: 50 kills of the gateway with calls in flight, 10 of
 # the worker among its jobs.
 endure: $(INSTALLED)
-	@KILLS=50 $(BIN)/python -m tests tests/proxy/test_kill9.py tests/proxy/test_jobs_kills.py $(ARGS)
+	@KILLS=50 $(BIN)/python -m tests tests/proxy/test_kill9.py tests/proxy/jobs/test_jobs_kills.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from portal.errors import KeyRefused, MalformedKey
 from portal.keys import Identity, is_well_formed
-from proxy import contract, refusals, replay_marks
+from proxy import contract, refusals
 from proxy.errors import (
     INVALID,
     GatewayError,
@@ -27,6 +27,7 @@ from proxy.errors import (
 )
 from proxy.handler import LeanRequest
 from proxy.memory import known_keys
+from proxy.replays import marks
 
 
 class AcceptAnything(BaseContentNegotiation):
@@ -130,6 +131,6 @@ async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
     content = await lean.read_body(
         bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
     )
-    if replay_marks.takes_part(lean.META):
-        lean.body_digest = replay_marks.body_digest(content)
+    if marks.takes_part(lean.META):
+        lean.body_digest = marks.body_digest(content)
     return contract.read(content)

@@ -9,7 +9,7 @@ import logging
 from proxy.errors import Responder
 from proxy.handler import LeanHandler, Receive, Send
 from proxy.lifeline import lifeline
-from proxy.replay_store import keeper
+from proxy.replays.store import keeper
 from proxy.streaming import StreamedCall
 
 logger = logging.getLogger(__name__)

@@ -43,7 +43,7 @@ from proxy.calls import Call
 from proxy.errors import GatewayError, invalid
 from proxy.lifeline import lifeline
 from proxy.memory import known_keys, tariff
-from proxy.replay_attempts import Attempt
+from proxy.replays.attempts import Attempt
 
 logger = logging.getLogger(__name__)
 

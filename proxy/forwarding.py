@@ -12,9 +12,10 @@ from django.http.response import HttpResponseBase
 from billing.amounts import whole_credits
 from billing.crashpoints import crashpoint
 from billing.errors import LedgerError
-from proxy import customer_usage, job_statements, job_submission, upstream
+from proxy import customer_usage, upstream
 from proxy.errors import INVALID, RATE, SERVER, GatewayError
 from proxy.exchange import Exchange
+from proxy.jobs import statements, submission
 from proxy.secrecy import scrubbed, without_key
 from proxy.streaming import as_events, stream_reply
 from proxy.upstream import Ambiguous, NotSent, Reply
@@ -47,12 +48,12 @@ async def forward(exchange: Exchange) -> HttpResponseBase:
         raise
     finally:
         if exchange.call.mode != "sync":
-            await job_submission.conclude(exchange)
+            await submission.conclude(exchange)
 
 
 async def _forward(exchange: Exchange) -> HttpResponseBase:
     call = exchange.call
-    job = None if call.mode == "sync" else await job_submission.intend(exchange)
+    job = None if call.mode == "sync" else await submission.intend(exchange)
     try:
         reply = await upstream.client().post(call.path, call.content)
         if reply.status != 200:
@@ -63,7 +64,7 @@ async def _forward(exchange: Exchange) -> HttpResponseBase:
         if call.stream and reply.content_type == "text/event-stream":
             return stream_reply(exchange, reply)
         document = _document(reply, await reply.read())
-        accepted = job and job_statements.accepted(document)
+        accepted = job and statements.accepted(document)
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise _unreachable() from None
@@ -71,7 +72,7 @@ async def _forward(exchange: Exchange) -> HttpResponseBase:
         await exchange.doubt(fault.reason)
         raise ambiguous(fault.reason) from None
     if job and accepted:
-        return await job_submission.accept(exchange, job, accepted)
+        return await submission.accept(exchange, job, accepted)
     return await _answer(exchange, reply, document)
 
 

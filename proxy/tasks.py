@@ -8,7 +8,8 @@ import logging
 from celery import shared_task
 
 from billing.errors import BooksUnavailable
-from proxy import jobs, replays
+from proxy.jobs import reconciliation
+from proxy.replays import coalescing
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 def poll_jobs() -> int:
     """Ask the upstream about the jobs that are due, and settle what is over."""
     try:
-        return asyncio.run(jobs.poll_due())
+        return asyncio.run(reconciliation.poll_due())
     except BooksUnavailable as error:
         logger.error("no jobs were looked at: %s", error)
         return 0
@@ -26,4 +27,4 @@ def poll_jobs() -> int:
 @shared_task
 def purge_replies() -> int:
     """Delete kept replies that are past their time; how many."""
-    return replays.purge()
+    return coalescing.purge()

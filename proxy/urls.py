@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from proxy import job_views, question_views, views
+from proxy import views
+from proxy.jobs import views as job_views
 from proxy.operations import OPERATIONS
+from proxy.questions import views as question_views
 
 spending = [
     path(f"v1/{operation.route}", views.SpendingView.as_view(operation=operation))

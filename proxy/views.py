@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from portal.keys import Identity
-from proxy import exchange, forms, replay_marks, replays
+from proxy import exchange, forms
 from proxy.api_view import AsyncAPIView, read_json, uncompressed
 from proxy.calls import Call, Incoming, Operation
 from proxy.catalogue import catalogue
@@ -21,7 +21,8 @@ from proxy.errors import new_request_id, respond, translate
 from proxy.forwarding import forward
 from proxy.handler import LeanRequest
 from proxy.memory import known_keys
-from proxy.replay_attempts import Attempt
+from proxy.replays import coalescing, marks
+from proxy.replays.attempts import Attempt
 
 
 class SpendingView(AsyncAPIView):
@@ -51,9 +52,9 @@ class SpendingView(AsyncAPIView):
         form = await forms.read_form(
             lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
         )
-        if replay_marks.takes_part(lean.META):
+        if marks.takes_part(lean.META):
             lean.body_digest = await asyncio.to_thread(
-                lambda: replay_marks.parts_digest(forms.parts(form))
+                lambda: marks.parts_digest(forms.parts(form))
             )
         return form
 
@@ -70,11 +71,11 @@ class SpendingView(AsyncAPIView):
     async def post(self, request: Request) -> HttpResponseBase:
         lean = request._request
         assert isinstance(lean, LeanRequest)
-        mark = replay_marks.read(lean.META)
+        mark = marks.read(lean.META)
         call = await self._read(await self.incoming(request))
         if mark is None:
             return await self.spend(call)
-        fingerprint = replay_marks.fingerprint(
+        fingerprint = marks.fingerprint(
             mark,
             spender_id=self.identity.spender_id,
             method="POST",
@@ -82,7 +83,7 @@ class SpendingView(AsyncAPIView):
             query=lean.META.get("QUERY_STRING", ""),
             body=lean.body_digest,
         )
-        return await replays.once(
+        return await coalescing.once(
             mark, fingerprint, self.identity, self.presented, partial(self.spend, call)
         )
 

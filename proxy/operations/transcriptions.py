@@ -16,11 +16,11 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
-from proxy import contract, forms, subtitles
+from proxy import contract, forms
 from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
 from proxy.forms import Upload
-from proxy.operations import bodies
+from proxy.operations import bodies, subtitles
 
 NAME = "audio.transcriptions"
 PATH = "/audio/transcriptions"

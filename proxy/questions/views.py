@@ -10,11 +10,12 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from billing import reports
-from proxy import exchange, questions, quotes
+from proxy import exchange
 from proxy.api_view import AsyncAPIView, read_json
 from proxy.calls import Incoming, as_json
 from proxy.errors import new_request_id
 from proxy.memory import read
+from proxy.questions import answers, quotes
 
 
 class KeyView(AsyncAPIView):
@@ -22,7 +23,7 @@ class KeyView(AsyncAPIView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        return await _answer(await read(lambda: questions.key(identity)))
+        return await _answer(await read(lambda: answers.key(identity)))
 
 
 class QuoteView(AsyncAPIView):
@@ -54,7 +55,7 @@ class RequestView(AsyncAPIView):
     async def get(self, request: Request, request_id: str) -> HttpResponseBase:
         account_id = self.identity.account_id
         return await _answer(
-            await read(lambda: questions.request(account_id, request_id))
+            await read(lambda: answers.request(account_id, request_id))
         )
 
 

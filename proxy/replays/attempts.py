@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.http import HttpResponse
 
 from billing.ids import new_id
-from proxy.replay_marks import Fingerprint
+from proxy.replays.marks import Fingerprint
 
 # A claim without a hold is another's after so long; its owner gives up at half of it.
 CLAIM_SECONDS = 60

@@ -12,10 +12,10 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from billing.amounts import credits_text
-from proxy import job_rows, job_statements, job_waiting
 from proxy.api_view import AsyncAPIView
 from proxy.errors import INVALID, GatewayError, new_request_id
 from proxy.handler import ClientGone, LeanRequest, wait_for_disconnect
+from proxy.jobs import rows, statements, waiting
 from proxy.memory import read
 from proxy.models import Job
 
@@ -31,9 +31,9 @@ class JobView(AsyncAPIView):
         if request._request.GET.get("poll", "").lower() in ("true", "1", "yes"):
             job = await self._end_of(job, request._request)
         else:
-            job = await job_waiting.glance(job)
+            job = await waiting.glance(job)
         return HttpResponse(
-            orjson.dumps(job_statements.shown(job)),
+            orjson.dumps(statements.shown(job)),
             headers=_headers(job),
             content_type="application/json",
         )
@@ -41,16 +41,16 @@ class JobView(AsyncAPIView):
     async def _end_of(self, job: Job, request: HttpRequest) -> Job:
         """Wait; but not on, and with no more looks, for a client that has left."""
         assert isinstance(request, LeanRequest)
-        waiting = asyncio.create_task(job_waiting.end_of(job, POLL_SECONDS))
+        waits = asyncio.create_task(waiting.end_of(job, POLL_SECONDS))
         leaving = asyncio.create_task(wait_for_disconnect(request.receive))
         try:
-            await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
+            await asyncio.wait({waits, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not waits.done():
                 raise ClientGone
-            return waiting.result()
+            return waits.result()
         finally:
             leaving.cancel()
-            waiting.cancel()
+            waits.cancel()
 
     async def _find(self, job_id: str) -> Job:
         """Raises: GatewayError, the same 404 for what is another's, what is unknown
@@ -60,7 +60,7 @@ class JobView(AsyncAPIView):
         job: Job | None = None
         if named:
             uuid = UUID(named[1])
-            job = await read(lambda: job_rows.of_account(uuid, account_id))
+            job = await read(lambda: rows.of_account(uuid, account_id))
         if job is None:
             raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
         return job

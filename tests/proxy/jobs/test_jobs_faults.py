@@ -12,13 +12,14 @@ from billing import errors
 from billing.group_commit import writer
 from billing.orders import Entrust, Order, Outcome, Settle
 from portal import keys
-from proxy import exchange, forwarding, job_rows, job_submission, job_waiting, jobs
+from proxy import exchange, forwarding
 from proxy import upstream as upstream_client
 from proxy.calls import Incoming
 from proxy.errors import GatewayError
+from proxy.jobs import reconciliation, rows, submission, waiting
 from proxy.operations import videos
 from tests.proxy.customers import Customer
-from tests.proxy.films import Film, make_due, only_job, worker_looks
+from tests.proxy.jobs.films import Film, make_due, only_job, worker_looks
 from tests.upstream import Upstream
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
@@ -61,13 +62,13 @@ def forward(film: Film, customer: Customer, **query: str) -> Any:
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(job_submission, "KEEP_PAUSES", (0.01,))
+    monkeypatch.setattr(submission, "KEEP_PAUSES", (0.01,))
 
 
 def test_without_an_intent_nothing_is_sent(
     upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_rows, "create", gone)
+    monkeypatch.setattr(rows, "create", gone)
     with pytest.raises(GatewayError) as refused:
         forward(Film(upstream), customer)
 
@@ -79,7 +80,7 @@ def test_without_an_intent_nothing_is_sent(
 def test_an_id_that_cannot_be_kept_is_not_answered(
     upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_rows, "accept", gone)
+    monkeypatch.setattr(rows, "accept", gone)
     with pytest.raises(GatewayError) as refused:
         forward(Film(upstream), customer)
 
@@ -94,7 +95,7 @@ def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
 ) -> None:
     film = Film(upstream, credits=9)
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "writer", Without(Entrust))
+        patched.setattr(reconciliation, "writer", Without(Entrust))
         assert forward(film, customer).status_code == 200
     job = only_job(customer)
     assert job.entrusted_at is None
@@ -108,7 +109,7 @@ def test_a_crash_of_our_own_does_not_end_a_job(
     upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film = Film(upstream, credits=9)
-    monkeypatch.setattr(job_waiting, "end_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(waiting, "end_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         forward(film, customer, **{"async": "false"})
     job = only_job(customer)
@@ -127,7 +128,7 @@ def test_a_job_that_could_not_be_settled_is_asked_about_again(
     job = only_job(customer)
     film.will_be_done(9)
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "writer", Without(Settle))
+        patched.setattr(reconciliation, "writer", Without(Settle))
         assert worker_looks(job).state == "pending"
     assert job.claimed_until is not None  # runs out by itself
     assert customer.records() == []
@@ -144,7 +145,7 @@ def test_a_row_that_could_not_be_written_is_charged_once(
     job = only_job(customer)
     film.will_be_done(9)
     with monkeypatch.context() as patched:
-        patched.setattr(job_rows, "finish", gone)
+        patched.setattr(rows, "finish", gone)
         assert worker_looks(job).state == "pending"
     # The upstream has changed its mind meanwhile: the books have not.
     film.will_be_done(70)

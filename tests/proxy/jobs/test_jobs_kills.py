@@ -14,7 +14,7 @@ import pytest
 
 from tests import sources
 from tests.proxy.customers import Customer, wait_for
-from tests.proxy.films import FILM, Film, worker_looks
+from tests.proxy.jobs.films import FILM, Film, worker_looks
 from tests.services import processes
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream, job_status

@@ -21,7 +21,7 @@ from portal.keys import Identity
 from proxy.calls import Call, Incoming, Operation
 from proxy.errors import invalid
 from proxy.operations import OPERATIONS
-from proxy.questions import amount, funds, seconds
+from proxy.questions.answers import amount, funds, seconds
 
 # What caps an answer, by either of its names.
 CAPS = ("max_tokens", "max_completion_tokens")

@@ -17,9 +17,9 @@ from billing.models import Hold, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
 from proxy import refusals
 from proxy.models import StoredReply
-from proxy.replay_attempts import CLAIM_SECONDS, Attempt, Reply
-from proxy.replay_marks import Fingerprint
-from proxy.replay_store import unseal, window
+from proxy.replays.attempts import CLAIM_SECONDS, Attempt, Reply
+from proxy.replays.marks import Fingerprint
+from proxy.replays.store import unseal, window
 
 # For so long after its settlement a reply may still be on its way into the table.
 WRITTEN_WITHIN = timedelta(seconds=1)

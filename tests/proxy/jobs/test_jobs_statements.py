@@ -11,11 +11,11 @@ import pytest
 
 from billing import clock, holds
 from billing.orders import CREDIT
-from proxy import jobs
-from proxy.job_statements import Statement
+from proxy.jobs import reconciliation
+from proxy.jobs.statements import Statement
 from proxy.models import Job
 from tests.proxy.customers import Customer
-from tests.proxy.films import BOUND_CREDITS, FILM, Film, make_due, worker_looks
+from tests.proxy.jobs.films import BOUND_CREDITS, FILM, Film, make_due, worker_looks
 from tests.services.gateway import Gateway
 from tests.upstream import Raw, Upstream, error_json, html, job_status, json_reply
 
@@ -200,7 +200,7 @@ def test_a_result_that_changes_later_is_remarked_and_not_charged(
     # Somebody whose claim ran out while the upstream thought comes late.
     for status, credits in (("completed", 6), ("completed", 90), ("failed", 0)):
         said = {**job_said(job), "status": status, "usage": {"credits_used": credits}}
-        asyncio.run(jobs.apply(before, Statement(status, said)))
+        asyncio.run(reconciliation.apply(before, Statement(status, said)))
         job.refresh_from_db()
         is_same = credits == 6
         assert job.remark == ("" if is_same else "job_changed")
@@ -221,7 +221,7 @@ def test_a_result_too_large_to_keep_is_charged_all_the_same(
     customer: Customer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proxy.job_statements.REPLY_BYTES_MAX", 1000)
+    monkeypatch.setattr("proxy.jobs.statements.REPLY_BYTES_MAX", 1000)
     film = Film(upstream)
     job = film.ordered(customer, live_gateway)
     film.will_be_done(3, blob="x" * 2000)

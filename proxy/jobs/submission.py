@@ -23,11 +23,11 @@ from billing.amounts import whole_credits
 from billing.book import scaled
 from billing.crashpoints import crashpoint
 from billing.orders import CREDIT, Resolved
-from proxy import job_rows, job_statements, job_waiting, jobs
 from proxy.calls import Document, as_json
 from proxy.errors import SERVER, GatewayError, translate
 from proxy.exchange import Exchange
-from proxy.job_statements import Accepted
+from proxy.jobs import reconciliation, rows, statements, waiting
+from proxy.jobs.statements import Accepted
 from proxy.memory import read
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
@@ -54,11 +54,11 @@ async def intend(exchange: Exchange) -> Job:
         model=call.model,
         mode=call.mode,
         bound_micros=exchange.bound_micros,
-        terms=job_statements.terms(exchange.rates, call.least),
+        terms=statements.terms(exchange.rates, call.least),
         created_at=clock.now(),
     )
     try:
-        await read(lambda: job_rows.create(job))
+        await read(lambda: rows.create(job))
     except errors.BooksUnavailable as error:
         with suppress(errors.BooksUnavailable):  # then it falls due
             await exchange.release("job_not_stored")
@@ -74,7 +74,7 @@ async def conclude(exchange: Exchange) -> None:
     if exchange.job_id or resolved is None:
         return
     with suppress(errors.BooksUnavailable):  # then the worker does it
-        await read(lambda: job_rows.conclude(UUID(exchange.hold_id), resolved.state))
+        await read(lambda: rows.conclude(UUID(exchange.hold_id), resolved.state))
 
 
 async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpResponseBase:
@@ -87,7 +87,7 @@ async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpRespon
     crashpoint("job.kept")
     exchange.job_id = job.public_id
     try:
-        entrusted = await jobs.entrust(job)
+        entrusted = await reconciliation.entrust(job)
     except errors.BooksUnavailable:
         logger.error("%s is not entrusted yet", job)
     else:
@@ -111,14 +111,14 @@ async def _keep(job: Job, accepted: Accepted) -> None:
     if accepted.status in ASKED_ABOUT:
         job.state = accepted.status
         job.next_poll_at += FIRST_LOOK
-    credits = job_statements.estimate(accepted.document, job.bound_micros)
+    credits = statements.estimate(accepted.document, job.bound_micros)
     job.estimated_credits = credits
     job.bound_micros = max(job.bound_micros, (credits or 0) * CREDIT)
     if credits is None and "estimated_credits" in accepted.document:
         job.remark = "estimate_invalid"
     for pause in (*KEEP_PAUSES, None):
         try:
-            return await read(lambda: job_rows.accept(job))
+            return await read(lambda: rows.accept(job))
         except errors.BooksUnavailable:
             if pause is None:
                 logger.error("%s, %s upstream, is not kept", job, job.upstream_id)
@@ -147,7 +147,7 @@ async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
     """Wait for the end, and answer as if the call had been synchronous."""
     elapsed = time.monotonic() - exchange.started
     left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - elapsed)
-    job = await job_waiting.end_of(job, left)
+    job = await waiting.end_of(job, left)
     if not job.is_over:
         raise _still_running(job)
     await _take_over(exchange, job)
@@ -162,7 +162,7 @@ async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
             "The upstream says that it finished the job, but gave no result.",
             metadata={"job_id": job.public_id},
         )
-    usage = job_statements.usage_shown(job)
+    usage = statements.usage_shown(job)
     return await exchange.call.answer({**result, "usage": usage}, exchange.headers())
 
 
@@ -170,7 +170,7 @@ async def _take_over(exchange: Exchange, job: Job) -> None:
     """What the headers tell: whoever settled the job, this is what was charged."""
     if job.state == JobState.LOST:
         return
-    available = await read(lambda: job_rows.available_micros(job.account_id))
+    available = await read(lambda: rows.available_micros(job.account_id))
     charged, held = job.charged_micros or 0, exchange.placed
     exchange.basis = job.basis
     exchange.resolved = Resolved(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy import subtitles
+from proxy.operations import subtitles
 
 pytestmark = pytest.mark.once
 

@@ -10,16 +10,17 @@ from django.db import connection
 
 from billing import clock
 from portal import keys
-from proxy import replay_store, tasks
+from proxy import tasks
 from proxy.models import StoredReply
-from proxy.replay_attempts import Reply
-from proxy.replay_marks import Fingerprint
-from proxy.replay_store import Keeper, Kept
+from proxy.replays import store
+from proxy.replays.attempts import Reply
+from proxy.replays.marks import Fingerprint
+from proxy.replays.store import Keeper, Kept
 from tests.cast import actor_of
 from tests.proxy.conftest import Customers
 from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.films import Film
-from tests.proxy.retrying import retried, stored
+from tests.proxy.jobs.films import Film
+from tests.proxy.replays.retrying import retried, stored
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway
 from tests.upstream import Gate, Upstream, chat_json
@@ -66,12 +67,12 @@ def test_nobody_reads_an_answer_in_the_table_or_moves_it_to_another_call(
         ]
     assert bytes(row.sealed) in table
     assert not any(CANARY.encode() in value for value in table)
-    reply = replay_store.unseal(row)
+    reply = store.unseal(row)
     assert reply is not None
     assert reply.content == first.content
     assert CANARY.encode() in reply.content
     row.hold_id = row.fingerprint
-    assert replay_store.unseal(row) is None
+    assert store.unseal(row) is None
 
 
 def test_another_process_says_that_a_call_still_runs(
@@ -163,8 +164,8 @@ def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
         if written[-1] == b"666":
             raise ValueError("as a database may")
 
-    monkeypatch.setattr(replay_store, "QUEUE_BYTES_MAX", 6)
-    monkeypatch.setattr(replay_store, "write", write)
+    monkeypatch.setattr(store, "QUEUE_BYTES_MAX", 6)
+    monkeypatch.setattr(store, "write", write)
     keeper = Keeper()
 
     def put(*contents: bytes) -> None:

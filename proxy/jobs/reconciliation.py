@@ -19,8 +19,9 @@ from billing.group_commit import writer
 from billing.ids import new_id
 from billing.models.hold import HoldState
 from billing.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
-from proxy import job_rows, job_statements, upstream
-from proxy.job_statements import NOT_FOUND, SILENT, UNKNOWN, Statement
+from proxy import upstream
+from proxy.jobs import rows, statements
+from proxy.jobs.statements import NOT_FOUND, SILENT, UNKNOWN, Statement
 from proxy.memory import read
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
@@ -52,7 +53,7 @@ async def entrust(job: Job) -> Entrusted:
         )
     )
     assert isinstance(outcome, Entrusted)
-    await read(lambda: job_rows.entrusted(job.id))
+    await read(lambda: rows.entrusted(job.id))
     return outcome
 
 
@@ -61,8 +62,8 @@ async def poll_due() -> int:
 
     Raises: BooksUnavailable. One job's trouble is logged, and never another's.
     """
-    await read(job_rows.conclude_abandoned)
-    jobs = await read(job_rows.due)
+    await read(rows.conclude_abandoned)
+    jobs = await read(rows.due)
     if not jobs:
         return 0
     try:
@@ -79,9 +80,7 @@ async def poll_due() -> int:
 async def claim(job: Job, *, is_waited_for: bool = False) -> Job | None:
     """The job as it is now, if it is due and ours to ask about."""
     token = new_id()
-    return await read(
-        lambda: job_rows.claim(job.id, token, is_waited_for=is_waited_for)
-    )
+    return await read(lambda: rows.claim(job.id, token, is_waited_for=is_waited_for))
 
 
 async def look(job: Job, *, is_waited_for: bool = False) -> None:
@@ -111,7 +110,7 @@ async def ask(upstream_id: str) -> Statement:
     if reply.status != 200 or reply.is_encoded:
         logger.warning("the upstream answered %d about a job", reply.status)
         return Statement(SILENT)
-    return job_statements.stated(scrubbed(content))
+    return statements.stated(scrubbed(content))
 
 
 async def apply(job: Job, statement: Statement) -> None:
@@ -125,38 +124,38 @@ async def apply(job: Job, statement: Statement) -> None:
         logger.error("%s is lost: %s", job, statement.status)
         await _resolve(Doubt(job.id.hex, job.account_id, "job_lost"))
         word = "too_old" if statement.status != NOT_FOUND else "not_found"
-        remark = job_rows.with_word(job.remark, word)
-        await read(lambda: job_rows.finish(job, JobState.LOST, remark=remark))
+        remark = rows.with_word(job.remark, word)
+        await read(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
         await _wait_on(job, statement)
 
 
 async def _end(job: Job, statement: Statement) -> None:
     """The ledger first: a row that says "completed" has been charged for."""
-    order = job_statements.resolution(job, statement)
+    order = statements.resolution(job, statement)
     resolved = await _resolve(order)
     crashpoint("job.settled")
-    charged, basis = await read(lambda: job_rows.charge_of(job.id))
-    reply, too_large = job_statements.kept(statement.document)
+    charged, basis = await read(lambda: rows.charge_of(job.id))
+    reply, too_large = statements.kept(statement.document)
     words = [too_large, *(order.usage.flags if order.usage else ())]
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED
     if resolved.state != wanted:
         words.append("resolved_before")
     is_first = await read(
-        lambda: job_rows.finish(
+        lambda: rows.finish(
             job,
             JobState(statement.status),
             progress=statement.progress or job.progress,
             reply=reply,
-            error=job_statements.error_text(statement.document),
+            error=statements.error_text(statement.document),
             charged_micros=charged,
             basis=basis,
-            remark=job_rows.with_word(job.remark, *words),
+            remark=rows.with_word(job.remark, *words),
         )
     )
-    if not is_first and (await read(lambda: job_rows.get(job.id))).reply != reply:
+    if not is_first and (await read(lambda: rows.get(job.id))).reply != reply:
         logger.warning("the upstream changed its word on %s", job)
-        await read(lambda: job_rows.remark(job.id, "job_changed"))
+        await read(lambda: rows.remark(job.id, "job_changed"))
 
 
 async def _resolve(order: Settle | Release | Doubt) -> Resolved:
@@ -187,6 +186,6 @@ async def _wait_on(job: Job, statement: Statement) -> None:
             since = job.missed_since or clock.now()
             heard = {"misses": job.misses + 1, "missed_since": since}
         case status if status == UNKNOWN:
-            remark = job_rows.with_word(job.remark, "status_unknown")
+            remark = rows.with_word(job.remark, "status_unknown")
             heard = {"misses": 0, "missed_since": None, "remark": remark}
-    await read(lambda: job_rows.postpone(job, **heard))
+    await read(lambda: rows.postpone(job, **heard))

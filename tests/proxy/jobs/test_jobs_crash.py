@@ -12,7 +12,7 @@ from billing.models import Lease
 from proxy import tasks
 from proxy.models import Job
 from tests.proxy.customers import Customer
-from tests.proxy.films import Film, make_due, only_job, worker_looks
+from tests.proxy.jobs.films import Film, make_due, only_job, worker_looks
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream

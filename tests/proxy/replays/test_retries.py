@@ -11,7 +11,7 @@ import pytest
 
 from tests.proxy.customers import SAY_HI, Customer
 from tests.proxy.relay import Relay
-from tests.proxy.retrying import retried
+from tests.proxy.replays.retrying import retried
 from tests.services.gateway import Gateway
 from tests.upstream import Gate, Upstream, chat_json, chat_stream, error_json
 

@@ -7,7 +7,7 @@ import pytest
 from billing.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.proxy.customers import Customer
-from tests.proxy.films import FILM, Film, only_job, wait_over, worker_looks
+from tests.proxy.jobs.films import FILM, Film, only_job, wait_over, worker_looks
 from tests.proxy.refused import assert_refusal
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway

@@ -11,7 +11,7 @@ import pytest
 from tests.proxy import raw
 from tests.proxy.conftest import Customers
 from tests.proxy.customers import Customer
-from tests.proxy.films import Film
+from tests.proxy.jobs.films import Film
 from tests.proxy.refused import assert_refusal
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream

@@ -10,7 +10,7 @@ import logging
 from uuid import UUID
 
 from billing.errors import LedgerError
-from proxy import job_rows, jobs
+from proxy.jobs import reconciliation, rows
 from proxy.memory import read
 from proxy.models import Job
 
@@ -43,9 +43,9 @@ class Watch:
 
     async def _round(self) -> None:
         try:
-            if job_rows.may_claim(self.job):
-                await jobs.look(self.job, is_waited_for=True)
-            self.job = await read(lambda: job_rows.get(self.job.id))
+            if rows.may_claim(self.job):
+                await reconciliation.look(self.job, is_waited_for=True)
+            self.job = await read(lambda: rows.get(self.job.id))
         except LedgerError as error:
             logger.error("%s could not be looked at: %s", self.job, error)
         if not self.job.is_over:
@@ -71,17 +71,17 @@ async def glance(job: Job) -> Job:
 
     Raises: BooksUnavailable.
     """
-    if job.id in Watch.running or not job_rows.may_claim(job):
+    if job.id in Watch.running or not rows.may_claim(job):
         return job
     looking = asyncio.create_task(_look(job))
     _glances.add(looking)
     looking.add_done_callback(_glances.discard)
     await asyncio.wait({looking}, timeout=GLANCE_SECONDS)
-    return await read(lambda: job_rows.get(job.id))
+    return await read(lambda: rows.get(job.id))
 
 
 async def _look(job: Job) -> None:
     try:
-        await jobs.look(job, is_waited_for=True)
+        await reconciliation.look(job, is_waited_for=True)
     except LedgerError as error:
         logger.error("%s could not be looked at: %s", job, error)

@@ -23,8 +23,8 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from proxy.models import StoredReply
-from proxy.replay_attempts import Reply
-from proxy.replay_marks import Fingerprint
+from proxy.replays.attempts import Reply
+from proxy.replays.marks import Fingerprint
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from django.db import connections
 from proxy import tasks
 from proxy.models import Job
 from tests.proxy.customers import Customer
-from tests.proxy.films import FILM, Film, make_due
+from tests.proxy.jobs.films import FILM, Film, make_due
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream, job_status

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from proxy import replay_marks
 from proxy.errors import GatewayError
-from proxy.replay_marks import Mark, parts_digest
+from proxy.replays import marks
+from proxy.replays.marks import Mark, parts_digest
 
 RETRY = Mark(key="", retry_count=1, wait_seconds=1)
 REQUEST: dict[str, Any] = {
@@ -29,22 +29,22 @@ OTHERS = [
 
 
 def test_the_order_of_the_query_does_not_matter() -> None:
-    one = replay_marks.fingerprint(RETRY, **REQUEST)
-    assert one == replay_marks.fingerprint(RETRY, **{**REQUEST, "query": "b=2&a=1"})
+    one = marks.fingerprint(RETRY, **REQUEST)
+    assert one == marks.fingerprint(RETRY, **{**REQUEST, "query": "b=2&a=1"})
     assert len(one.id) == len(one.content) == 32
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=str)
 def test_everything_else_does(other: dict[str, Any]) -> None:
-    one = replay_marks.fingerprint(RETRY, **REQUEST)
-    assert one.id != replay_marks.fingerprint(RETRY, **REQUEST | other).id
+    one = marks.fingerprint(RETRY, **REQUEST)
+    assert one.id != marks.fingerprint(RETRY, **REQUEST | other).id
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=str)
 def test_a_key_is_one_spenders_at_one_endpoint(other: dict[str, Any]) -> None:
     keyed = Mark(key="k", retry_count=0, wait_seconds=1)
-    one = replay_marks.fingerprint(keyed, **REQUEST)
-    two = replay_marks.fingerprint(keyed, **REQUEST | other)
+    one = marks.fingerprint(keyed, **REQUEST)
+    two = marks.fingerprint(keyed, **REQUEST | other)
     assert (one.id == two.id) == (set(other) <= {"query", "body"})
     assert (one.content == two.content) == (set(other) == {"spender_id"})
 
@@ -78,22 +78,22 @@ def test_a_form_is_its_parts_and_not_its_bytes() -> None:
 def test_a_repeat_waits_as_long_as_its_client_does(
     sent: str | None, seconds: float
 ) -> None:
-    meta = {} if sent is None else {replay_marks.READ_TIMEOUT: sent}
-    mark = replay_marks.read({replay_marks.RETRY_COUNT: "1", **meta})
+    meta = {} if sent is None else {marks.READ_TIMEOUT: sent}
+    mark = marks.read({marks.RETRY_COUNT: "1", **meta})
     assert mark == Mark(key="", retry_count=1, wait_seconds=seconds)
 
 
 @pytest.mark.parametrize("count", ["", "x", "-1", "1.0", "\xb2", "9999"])
 def test_a_count_that_is_none_takes_no_part(count: str) -> None:
-    assert replay_marks.read({replay_marks.RETRY_COUNT: count}) is None
+    assert marks.read({marks.RETRY_COUNT: count}) is None
 
 
 def test_only_what_an_attempt_says_makes_it_a_repeat() -> None:
-    assert replay_marks.read({}) is None
-    first = replay_marks.read({replay_marks.RETRY_COUNT: "0"})
-    keyed = replay_marks.read({replay_marks.KEY: "k" * 255})
+    assert marks.read({}) is None
+    first = marks.read({marks.RETRY_COUNT: "0"})
+    keyed = marks.read({marks.KEY: "k" * 255})
     assert first is not None
     assert keyed is not None
     assert (first.may_repeat, keyed.may_repeat) == (False, True)
     with pytest.raises(GatewayError, match="1 to 255"):
-        replay_marks.read({replay_marks.KEY: "k" * 256})
+        marks.read({marks.KEY: "k" * 256})

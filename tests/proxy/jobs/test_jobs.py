@@ -10,7 +10,7 @@ from billing.models import Account, Hold
 from billing.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.proxy.customers import Customer
-from tests.proxy.films import BOUND_CREDITS, FILM, Film, row, worker_looks
+from tests.proxy.jobs.films import BOUND_CREDITS, FILM, Film, row, worker_looks
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream, job_status
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.proxy.customers import Customer
-from tests.proxy.films import Film, wait_over
+from tests.proxy.jobs.films import Film, wait_over
 from tests.services.gateway import Gateway
 from tests.test_worker import worker
 from tests.upstream import Upstream

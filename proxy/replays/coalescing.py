@@ -25,16 +25,17 @@ from billing import clock
 from billing.errors import BooksUnavailable
 from portal.errors import KeyRefused
 from portal.keys import Identity
-from proxy import refusals, replay_books
+from proxy import refusals
 from proxy.errors import new_request_id, respond, translate
 from proxy.memory import known_keys, read
-from proxy.replay_attempts import Attempt, Reply, attempts
-from proxy.replay_marks import Fingerprint, Mark
-from proxy.replay_store import Kept, keeper
+from proxy.replays import books
+from proxy.replays.attempts import Attempt, Reply, attempts
+from proxy.replays.marks import Fingerprint, Mark
+from proxy.replays.store import Kept, keeper
 
 Spend = Callable[[Attempt], Awaitable[HttpResponseBase]]
 
-purge = replay_books.purge
+purge = books.purge
 
 
 async def once(
@@ -91,17 +92,17 @@ async def _ask_the_books(
     account_id, kept = identity.account_id, identity.stores_replies
     if mark.key:
         attempt.claimed_at = time.monotonic()
-        return await read(lambda: replay_books.claim(attempt, account_id, kept=kept))
+        return await read(lambda: books.claim(attempt, account_id, kept=kept))
     if mark.retry_count:
         return await read(
-            lambda: replay_books.earlier(attempt.fingerprint, account_id, kept=kept)
+            lambda: books.earlier(attempt.fingerprint, account_id, kept=kept)
         )
     return None
 
 
 async def _let_go(attempt: Attempt) -> None:
     with contextlib.suppress(BooksUnavailable):  # the claim lapses by itself
-        await read(lambda: replay_books.give_up(attempt))
+        await read(lambda: books.give_up(attempt))
 
 
 async def _hand_out(reply: Reply, presented: str) -> HttpResponse:

@@ -1,0 +1,1 @@
+"""Jobs: from the call that starts one to the statement that settles it."""
