@@ -12,7 +12,7 @@ import asyncio
 import io
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 from django.core.exceptions import RequestDataTooBig
@@ -23,6 +23,10 @@ from django.urls import get_resolver
 from django.urls.base import set_urlconf
 
 logger = logging.getLogger(__name__)
+
+# A body that nobody wanted is read on for so long, and so far, after its answer.
+LINGER_SECONDS = 5
+LINGER_BYTES_MAX = 64 * 1024**2
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -44,7 +48,38 @@ class LeanRequest(ASGIRequest):
 
     def __init__(self, scope: Message, receive: Receive) -> None:
         super().__init__(scope, io.BytesIO())
-        self.receive = receive
+        self._receive = receive
+        self._is_read = False
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or that the client has left."""
+        message = await self._receive()
+        if not message.get("more_body", False):
+            self._is_read = True
+        return message
+
+    async def linger(self) -> None:
+        """Read what is still to come of the body, and throw it away.
+
+        Without this the server closes the connection under a client that is still
+        writing, or has just sent its next request: instead of the answer that says
+        what was wrong, it gets a broken pipe.
+        """
+        if self._is_read or not self._has_body:
+            return
+        left = LINGER_BYTES_MAX
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while left > 0:
+                    message = await self.receive()
+                    if not message.get("more_body", False):
+                        return
+                    left -= len(message["body"])
+
+    @property
+    def _has_body(self) -> bool:
+        length = self.META.get("CONTENT_LENGTH") or "0"
+        return length != "0" or "HTTP_TRANSFER_ENCODING" in self.META
 
     async def read_body(self, *, bytes_max: int, seconds_max: float) -> bytes:
         """The whole body.
@@ -106,6 +141,7 @@ class LeanHandler:
                 await send_stream(response, receive, send)
             else:
                 await send_whole(response, send)
+            await request.linger()
         finally:
             # Not response.close(): that also sends `request_finished`, for receivers
             # that tidy up after synchronous requests.
