@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from django.core.exceptions import RequestDataTooBig
@@ -24,8 +25,10 @@ from django.urls.base import set_urlconf
 
 logger = logging.getLogger(__name__)
 
-# A body that nobody wanted is read on for so long, and so far, after its answer.
+# A body that nobody wanted is read on for so long, and so far, after its answer; less
+# when nothing comes.
 LINGER_SECONDS = 5
+LINGER_IDLE_SECONDS = 1
 LINGER_BYTES_MAX = 64 * 1024**2
 
 Message = dict[str, Any]
@@ -68,13 +71,25 @@ class LeanRequest(ASGIRequest):
         if self._is_read or not self._has_body:
             return
         left = LINGER_BYTES_MAX
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                while left > 0:
+        until = time.monotonic() + LINGER_SECONDS
+        while left > 0:
+            seconds = min(LINGER_IDLE_SECONDS, until - time.monotonic())
+            try:
+                async with asyncio.timeout(seconds):
                     message = await self.receive()
-                    if not message.get("more_body", False):
-                        return
-                    left -= len(message["body"])
+            except TimeoutError:
+                return
+            if not message.get("more_body", False):
+                return
+            left -= len(message["body"])
+
+    def let_go(self) -> None:
+        """Nobody reads from here any more.
+
+        DRF's request and view hold each other, and so this, until Python searches for
+        garbage; and the server keeps a connection for as long as one may read from it.
+        """
+        self._receive = _nobody
 
     @property
     def _has_body(self) -> bool:
@@ -113,6 +128,10 @@ class LeanRequest(ASGIRequest):
         return bytes(chunks)
 
 
+async def _nobody() -> Message:
+    return {"type": "http.disconnect"}
+
+
 class ErrorResponder(Protocol):
     """Turns what no view handled into the caller's error shape."""
 
@@ -143,6 +162,7 @@ class LeanHandler:
                 await send_whole(response, send)
             await request.linger()
         finally:
+            request.let_go()
             # Not response.close(): that also sends `request_finished`, for receivers
             # that tidy up after synchronous requests.
             for close in response._resource_closers:  # type: ignore[attr-defined]

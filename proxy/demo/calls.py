@@ -39,6 +39,13 @@ class Line:
     held: str = "—"
     charged: str = "—"
     remaining: str = "—"
+    is_right: bool = True
+
+
+def models(client: OpenAI) -> Line:
+    """What there is to call; to ask is free."""
+    found = client.models.list().data
+    return Line("models", f"200, {len(found)} models", charged="free")
 
 
 def plain(client: OpenAI) -> Line:
@@ -127,6 +134,16 @@ def video_job(url: str, key: str) -> tuple[Line, str]:
     return line, job["id"]
 
 
+def job(url: str, key: str, job_id: str) -> Line:
+    """The job, asked about once it is settled; to ask is free."""
+    headers = {"authorization": f"Bearer {key}"}
+    reply = httpx.get(f"{url}/v1/jobs/{job_id}", headers=headers, trust_env=False)
+    said = reply.json()
+    is_done = said.get("status") == "completed" and "outputData" in said
+    outcome = f"{reply.status_code}, {said.get('status')}"
+    return Line("asked about", outcome, charged="free", is_right=is_done)
+
+
 def _native(url: str, key: str, path: str, body: dict[str, object]) -> httpx.Response:
     """What no SDK has a method for: the upstream's own JSON, as with curl."""
     headers = {"authorization": f"Bearer {key}"}
@@ -165,7 +182,7 @@ def _refused(call: str, attempt: Callable[[], object]) -> Line:
         return _line(
             call, f"{error.status_code} {error.code}", dict(error.response.headers)
         )
-    return Line(call, "was NOT refused")
+    return Line(call, "was NOT refused", is_right=False)
 
 
 def _line(call: str, outcome: str, headers: dict[str, str]) -> Line:

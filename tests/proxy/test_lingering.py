@@ -70,3 +70,17 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
 
     assert status == (b"413" if is_known else b"401")
     assert_nothing_happened(customer, upstream)
+
+
+def test_who_sends_nothing_more_is_let_go(
+    impatient_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    """Also when nothing else happens that would make Python collect its garbage."""
+    address = ("127.0.0.1", impatient_gateway.port)
+    for _ in range(3):
+        with closing(socket.create_connection(address, timeout=4)) as connection:
+            connection.sendall(head(customer.secret, "Content-Length: 400000"))
+            assert read_reply(connection).split()[1] == b"413"
+            assert connection.recv(1) == b""
+
+    assert_nothing_happened(customer, upstream)

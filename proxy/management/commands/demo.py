@@ -58,12 +58,12 @@ class Command(BaseCommand):
         with processes.running(settings.VAR_DIR / "demo.log", environment):
             upstream = f"http://127.0.0.1:{sandbox}/api/v1"
             login = self._make_tenant()
-            is_exact = self._make_calls(url, upstream, login)
+            is_right = self._make_calls(url, upstream, login)
             self._say(f"\n  Portal   {url}/o/{login['organization']}/")
             self._say(f"  Sign in  {login['email']}  {login['password']}")
             self._say(f"  Gateway  {url}/v1   key {login['api_key']}\n")
-            if not is_exact:
-                raise CommandError("The books are not right; see above.")
+            if not is_right:
+                raise CommandError("Not all is as it should be; see above.")
             if stays:
                 self._say("Serving until Ctrl-C.")
                 self._wait()
@@ -89,7 +89,7 @@ class Command(BaseCommand):
         return made
 
     def _make_calls(self, url: str, upstream: str, login: dict[str, Any]) -> bool:
-        """Make the calls, show them, prove them; whether all was exact."""
+        """Make the calls, show them, prove them; whether all was right."""
         try:
             from openai import OpenAI
 
@@ -100,6 +100,7 @@ class Command(BaseCommand):
         before = proof.journal(upstream, settings.UPSTREAM_API_KEY)["count"]
         client = OpenAI(base_url=f"{url}/v1", api_key=login["api_key"])
         lines = [
+            calls.models(client),
             calls.plain(client),
             calls.streamed(client),
             calls.embeddings(client),
@@ -111,10 +112,12 @@ class Command(BaseCommand):
         ]
         film, job_id = calls.video_job(url, login["api_key"])
         lines.append(self._settled_by_the_worker(film, job_id))
+        lines.append(calls.job(url, login["api_key"], job_id))
         revoked = OpenAI(base_url=f"{url}/v1", api_key=self._revoked_key(organization))
         lines.append(calls.with_revoked_key(revoked))
         self._show(lines, organization)
-        return self._prove(organization, upstream, before)
+        is_exact = self._prove(organization, upstream, before)
+        return is_exact and all(line.is_right for line in lines)
 
     def _settled_by_the_worker(self, line: Any, job_id: str) -> Any:
         """The job's line once the worker has settled it; nobody else asks about it."""
@@ -131,7 +134,7 @@ class Command(BaseCommand):
                     remaining=credits_text(left.available_micros),
                 )
             time.sleep(0.1)
-        return replace(line, outcome="was NOT settled")
+        return replace(line, outcome="was NOT settled", is_right=False)
 
     def _revoked_key(self, organization: Organization) -> str:
         project = organization.projects.get(is_default=True)
