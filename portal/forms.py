@@ -32,13 +32,25 @@ class SignInForm(AuthenticationForm):
         )
 
 
+class NameField(forms.CharField):
+    """A name by the rules of `portal/names.py`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=names.LENGTH_MAX, **options)
+
+    def clean(self, value: Any) -> str:
+        try:
+            return names.clean(super().clean(value))
+        except InvalidName as error:
+            raise ValidationError(str(error)) from error
+
+
 class KeyForm(forms.Form):
     """A new key. `ticket` tells a reloaded page from a second wish."""
 
     LIFETIMES = (("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"))
 
-    name = forms.CharField(
-        max_length=names.LENGTH_MAX,
+    name = NameField(
         help_text="Where the key will live: “checkout service”, “bob's laptop”.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
@@ -59,12 +71,6 @@ class KeyForm(forms.Form):
         projects = self.fields["project"]
         assert isinstance(projects, forms.ModelChoiceField)
         projects.queryset = organization.projects.order_by("-is_default", "name")
-
-    def clean_name(self) -> str:
-        try:
-            return names.clean(self.cleaned_data["name"])
-        except InvalidName as error:
-            raise ValidationError(str(error)) from error
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["lifetime"]
@@ -89,3 +95,24 @@ class RotateForm(forms.Form):
 
     def duration(self) -> timedelta:
         return timedelta(hours=int(self.cleaned_data["overlap"]))
+
+
+class OrganizationForm(forms.Form):
+    """An organization's settings. Each field brings back what the page had shown, so
+    that a page left open does not undo what somebody else has changed since."""
+
+    name = NameField(
+        help_text="Shown to its members.",
+        show_hidden_initial=True,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    stores_replies = forms.BooleanField(
+        label="Keep replies for retries",
+        help_text="For clients that lost an answer on its way, and ask again.",
+        required=False,
+        show_hidden_initial=True,
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """What was changed by hand, by the field's name."""
+        return {field: self.cleaned_data[field] for field in self.changed_data}

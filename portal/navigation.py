@@ -11,11 +11,13 @@ from portal.tenancy import Tenant
 
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
 # name of the URL → (label, rights of which one is enough)
 PAGES: dict[str, tuple[str, tuple[Permission, ...]]] = {
     "overview": ("Overview", OVERVIEW),
     "keys": ("API keys", KEYS),
+    "settings": ("Settings", SETTINGS),
 }
 
 

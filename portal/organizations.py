@@ -1,4 +1,4 @@
-"""Making, suspending and reopening organizations."""
+"""Making, changing, suspending and reopening organizations."""
 
 from __future__ import annotations
 
@@ -65,6 +65,47 @@ def free_slug(name: str) -> str:
         number += 1
         slug = f"{wanted[:50]}-{number}"
     return slug
+
+
+@transaction.atomic
+def change(
+    organization: Organization,
+    *,
+    actor: audit.Actor,
+    name: str | None = None,
+    stores_replies: bool | None = None,
+) -> bool:
+    """Change what is given; whether anything is another than before.
+
+    The slug stays: it is in links that people have kept.
+
+    Raises: InvalidName.
+    """
+    wanted = {
+        "name": None if name is None else names.clean(name),
+        "stores_replies": stores_replies,
+    }
+    current = Organization.objects.select_for_update(no_key=True).get(
+        pk=organization.pk
+    )
+    before = {field: getattr(current, field) for field in wanted}
+    after = {
+        field: value
+        for field, value in wanted.items()
+        if value is not None and value != before[field]
+    }
+    if not after:
+        return False
+    Organization.objects.filter(pk=current.pk).update(**after)
+    audit.record(
+        "organization.change",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        before={field: before[field] for field in after},
+        after=after,
+    )
+    return True
 
 
 @transaction.atomic

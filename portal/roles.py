@@ -20,6 +20,7 @@ class Permission(StrEnum):
     REVOKE_ANY_KEY = "revoke_any_key"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
+    MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
 
 
 _USAGE = frozenset({Permission.SEE_USAGE, Permission.SEE_OWN_USAGE})
@@ -34,6 +35,7 @@ _ADMIN = (
         Permission.SEE_ALL_KEYS,
         Permission.REVOKE_ANY_KEY,
         Permission.MANAGE_MEMBERS,
+        Permission.MANAGE_ORGANIZATION,
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from portal.views import account, health, home, keys, overview
+from portal.views import account, health, home, keys, organization, overview
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -19,4 +19,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/keys/new", keys.key_create, name="key-create"),
     path("o/<slug:slug>/keys/<uuid:key_id>/rotate", keys.key_rotate, name="key-rotate"),
     path("o/<slug:slug>/keys/<uuid:key_id>/revoke", keys.key_revoke, name="key-revoke"),
+    path("o/<slug:slug>/settings/", organization.settings_page, name="settings"),
 ]

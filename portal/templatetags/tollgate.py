@@ -68,6 +68,14 @@ def moment(at: datetime | None) -> str:
 
 
 @register.filter
+def duration(seconds: int) -> str:
+    """900 → “15 minutes”, 90 → “90 seconds”: never rounded."""
+    minutes, rest = divmod(seconds, 60)
+    number, unit = (minutes, "minute") if minutes and not rest else (seconds, "second")
+    return f"{number:,} {unit}" + ("" if number == 1 else "s")
+
+
+@register.filter
 def relative(at: datetime | None) -> str:
     """How far away a moment is: “just now”, “5 min ago”, “in 3 days”."""
     if at is None:

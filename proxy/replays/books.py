@@ -7,14 +7,17 @@ questions: ask them by `memory.read`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from billing import clock
 from billing.models import Hold, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
+from portal.models import Organization
 from proxy import refusals
 from proxy.models import StoredReply
 from proxy.replays.attempts import CLAIM_SECONDS, Attempt, Reply
@@ -136,19 +139,30 @@ def give_up(attempt: Attempt) -> None:
 
 
 def purge() -> int:
-    """Delete what is past its time, but never the claim of a call that still runs;
-    how many rows."""
+    """Delete what is past its time, but never the claim of a call that still runs; and
+    take out the replies that their organization wants kept no more; how many rows."""
     running = Hold.objects.filter(state__in=UNRESOLVED).values("id")
-    gone = 0
+    expired = StoredReply.objects.filter(expires_at__lte=clock.now())
+    expired = expired.exclude(hold_id__in=running)
+    private = Organization.objects.filter(stores_replies=False).values("account_id")
+    unwanted = StoredReply.objects.filter(account_id__in=private, status__isnull=False)
+    gone = _in_batches(expired, lambda rows: rows.delete()[0])
+    # The rows stay: under an Idempotency-Key nothing else tells that a call was made.
+    return gone + _in_batches(
+        unwanted, lambda rows: rows.update(status=None, sealed=b"")
+    )
+
+
+def _in_batches(
+    rows: QuerySet[StoredReply], change: Callable[[QuerySet[StoredReply]], int]
+) -> int:
+    """Change all `rows`, each so that it is one of them no more; how many."""
+    changed = 0
     while True:
-        due = StoredReply.objects.filter(expires_at__lte=clock.now())
-        due = due.exclude(hold_id__in=running)
-        chosen = list(due.values_list("fingerprint", flat=True)[:PURGE_ROWS])
-        gone += StoredReply.objects.filter(
-            fingerprint__in=chosen, expires_at__lte=clock.now()
-        ).delete()[0]
+        chosen = list(rows.values_list("fingerprint", flat=True)[:PURGE_ROWS])
+        changed += change(rows.filter(fingerprint__in=chosen))
         if len(chosen) < PURGE_ROWS:
-            return gone
+            return changed
 
 
 def _longest_call() -> timedelta:

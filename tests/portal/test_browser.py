@@ -89,6 +89,32 @@ def test_it_all_works_without_scripts(
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_replies_are_switched_off(
+    live_gateway: Gateway,
+    carol: User,
+    workshop: Organization,
+    chromium: str,
+    scripts: bool,
+) -> None:
+    with browser.browsing(chromium, java_script_enabled=scripts) as context:
+        page = context.new_page()
+        said = browser.complaints(page)
+        browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
+        page.get_by_role("link", name="Settings").click()
+        switch = page.get_by_label("Keep replies for retries")
+        expect(switch).to_be_checked()
+        switch.uncheck()
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_have_text("The settings are saved.")
+        page.reload()
+        expect(switch).not_to_be_checked()
+        expect(page.get_by_label("Name")).to_have_value(workshop.name)
+        assert said == []
+    workshop.refresh_from_db()
+    assert workshop.stores_replies is False
+
+
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)]
 )
@@ -107,7 +133,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     paths = (
         *(home, f"{home}keys/", f"{home}keys/new"),
         *(f"{home}keys/{key.pk}/{verb}" for verb in ("rotate", "revoke")),
-        *("/account/password", "/nowhere"),
+        *(f"{home}settings/", "/account/password", "/nowhere"),
     )
     with browser.browsing(chromium, color_scheme=scheme, viewport=viewport) as context:
         page = context.new_page()
@@ -120,6 +146,11 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
         page.goto(f"{live_gateway.url}{home}keys/new")
         page.get_by_label("Name").fill("laptop")
         page.get_by_role("button", name="Create key").click()
+        check(page, width)
+        page.goto(f"{live_gateway.url}{home}settings/")
+        page.get_by_label("Name").fill("a\u202eb")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("invisible characters")).to_be_visible()
         check(page, width)
 
 

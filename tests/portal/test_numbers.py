@@ -65,6 +65,21 @@ def test_moments_are_told_from_now(ago: timedelta, words: str) -> None:
         assert tollgate.relative(NOW - ago) == words
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (900, "15 minutes"),
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (1, "1 second"),
+        (0, "0 seconds"),
+        (86_400, "1,440 minutes"),
+    ],
+)
+def test_durations_are_never_rounded(seconds: int, words: str) -> None:
+    assert tollgate.duration(seconds) == words
+
+
 def test_a_moment_names_its_zone() -> None:
     assert tollgate.moment(NOW) == "2026-05-04 12:00:00 UTC"
     assert tollgate.moment(None) == tollgate.relative(None) == "—"

@@ -47,6 +47,29 @@ def test_a_refused_name_leaves_nothing(alice: User) -> None:
     assert not Organization.objects.exists()
 
 
+def test_a_change_is_written_down_with_what_was_before(
+    organization: Organization, alice: User
+) -> None:
+    assert organizations.change(
+        organization, name=" Rocket ", stores_replies=True, actor=actor_of(alice)
+    )
+    organization.refresh_from_db()
+    assert (organization.name, organization.slug) == ("Rocket", "acme")
+    event = AuditEvent.objects.get(action="organization.change")
+    assert (event.actor, event.organization) == (alice, organization)
+    # What stayed as it was is not in it.
+    assert event.detail == {"before": {"name": "Acme"}, "after": {"name": "Rocket"}}
+
+
+def test_a_change_of_nothing_is_none(organization: Organization, alice: User) -> None:
+    actor = actor_of(alice)
+    assert not organizations.change(organization, actor=actor)
+    assert not organizations.change(organization, name="Acme ", actor=actor)
+    with pytest.raises(InvalidName):
+        organizations.change(organization, name="a\nb", actor=actor)
+    assert not AuditEvent.objects.filter(action="organization.change").exists()
+
+
 def test_suspending_closes_the_account_and_reopening_opens_it(
     organization: Organization, alice: User
 ) -> None:

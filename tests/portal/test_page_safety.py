@@ -54,6 +54,8 @@ def all_pages(
         "secret": client.post(reverse("key-create", args=[slug]), form),
         "rotate": client.get(reverse("key-rotate", args=[slug, key.pk])),
         "revoke": client.get(reverse("key-revoke", args=[slug, key.pk])),
+        "settings": client.get(reverse("settings", args=[slug])),
+        "wrong settings": client.post(reverse("settings", args=[slug]), {"name": ""}),
         "password": client.get(reverse("password")),
         "missing": client.get("/nowhere"),
     }
@@ -127,6 +129,7 @@ def test_a_form_without_its_token_changes_nothing(
         ("key-create", ["acme"]),
         ("key-rotate", ["acme", key.pk]),
         ("key-revoke", ["acme", key.pk]),
+        ("settings", ["acme"]),
         ("password", []),
         ("sign-out", []),
         ("sign-in", []),

@@ -34,11 +34,12 @@ EXPECTED = {
     "key-create": (302, 404, 200, 200, 200, 404, 404),
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
+    "settings": (302, 404, 200, 200, 404, 404, 404),
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
-OF_AN_ORGANIZATION = ("overview", "keys", "key-create", "key-rotate", "key-revoke")
 OF_A_KEY = ("key-rotate", "key-revoke")
+OF_AN_ORGANIZATION = ("overview", "keys", "key-create", *OF_A_KEY, "settings")
 
 
 def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -135,10 +136,11 @@ def test_those_without_the_right_change_nothing(
         "ticket": "t",
         "overlap": "0",
     }
-    for route in ("key-create", "key-rotate", "key-revoke"):
+    for route in ("key-create", "key-rotate", "key-revoke", "settings"):
         answer = client.post(url_of(route, key_id=key.pk), form)
         assert answer.status_code == (302 if who == "anonymous" else 404)
     assert organization.api_keys.get().revoked_at is None
+    assert Organization.objects.get(slug="acme").name == "Acme"
 
 
 def test_a_developer_changes_their_own_key_only(

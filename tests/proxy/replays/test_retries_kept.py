@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
+import httpx
 import openai
 import pytest
 from django.db import connection
 
 from billing import clock
-from portal import keys
+from portal import keys, organizations
 from proxy import tasks
 from proxy.models import StoredReply
-from proxy.replays import store
+from proxy.replays import books, store
 from proxy.replays.attempts import Reply
 from proxy.replays.marks import Fingerprint
 from proxy.replays.store import Keeper, Kept
 from tests.cast import actor_of
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import SAY_HI, Customer
+from tests.proxy.customers import SAY_HI, Customer, wait_for
 from tests.proxy.jobs.films import Film
 from tests.proxy.replays.retrying import retried, stored
 from tests.services.fixtures import GatewayFactory
@@ -137,6 +138,50 @@ def test_what_is_past_its_time_is_purged(
     assert not StoredReply.objects.filter(pk=row.pk).exists()
 
 
+def test_what_an_organization_wants_kept_no_more_is_taken_out(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customers: Customers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private, other = customers(), customers()
+    retried(private, live_gateway, 0)
+    keyed(private, live_gateway)
+    retried(other, live_gateway, 0)
+    actor = actor_of(private.owner)
+    organizations.change(private.organization, stores_replies=False, actor=actor)
+    # This gateway remembers the key for a while, and keeps one more.
+    retried(private, live_gateway, 0, user="late")
+    wait_for(lambda: len(stored(private)) == 3)
+    stored(other)
+    monkeypatch.setattr(books, "PURGE_ROWS", 2)
+    tasks.purge_replies()
+
+    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
+    assert store.unseal(stored(other)[0]) is not None
+    # And nothing is made twice: the rows that tell of the calls are still there.
+    elsewhere = gateway()
+    for again in (
+        keyed(private, elsewhere),
+        retried(private, elsewhere, 1),
+        retried(private, elsewhere, 1, user="late"),
+    ):
+        assert again.json()["error"]["code"] == "already_completed"
+    assert len(private.holds()) == 3
+    assert len(upstream.journal) == 4
+
+
+def keyed(customer: Customer, gateway: Gateway) -> httpx.Response:
+    """A call with an Idempotency-Key, the same each time."""
+    return customer.http(gateway).post(
+        "/chat/completions",
+        json={"model": "m", "messages": SAY_HI},
+        headers={"idempotency-key": "order-1"},
+    )
+
+
 def test_the_receipt_of_a_job_is_given_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
@@ -151,6 +196,22 @@ def test_the_receipt_of_a_job_is_given_again(
     assert again.json() == first.json()
     assert again.headers["x-job-id"] == first.headers["x-job-id"]
     assert [hold.id for hold in customer.holds()] == [row.hold_id]
+
+
+def test_where_no_receipt_is_kept_a_job_that_runs_is_ordered_once_all_the_same(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    customer.organization.stores_replies = False
+    customer.organization.save()
+    film = Film(upstream)
+    http = customer.http(live_gateway)
+    http.headers["x-stainless-retry-count"] = "0"
+    film.order(customer, live_gateway)
+    http.headers["x-stainless-retry-count"] = "1"
+    again = film.order(customer, live_gateway)
+
+    assert again.json()["error"]["code"] == "request_in_progress"
+    assert len(customer.holds()) == 1
 
 
 def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
