@@ -112,7 +112,7 @@ def _take_over(row: StoredReply, mine: StoredReply) -> None:
 
 def _outcome(hold: Hold, row: StoredReply | None, *, kept: bool) -> Reply | None:
     request_id = f"req_{hold.id.hex}"
-    if row is not None:
+    if row is not None and kept:
         # Its own, or of a call that was the same: of a job that runs, the receipt.
         is_answer = row.hold_id == hold.id or hold.state == HoldState.SETTLED
         if is_answer and (reply := unseal(row)):

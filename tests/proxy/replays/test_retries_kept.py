@@ -155,6 +155,10 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     retried(private, live_gateway, 0, user="late")
     wait_for(lambda: len(stored(private)) == 3)
     stored(other)
+    # One that learns of it now gives nothing out, also before the purge.
+    elsewhere = gateway()
+    early = retried(private, elsewhere, 1)
+    assert early.json()["error"]["code"] == "already_completed"
     monkeypatch.setattr(books, "PURGE_ROWS", 2)
     tasks.purge_replies()
 
@@ -162,7 +166,6 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
     assert store.unseal(stored(other)[0]) is not None
     # And nothing is made twice: the rows that tell of the calls are still there.
-    elsewhere = gateway()
     for again in (
         keyed(private, elsewhere),
         retried(private, elsewhere, 1),
