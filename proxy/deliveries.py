@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
@@ -18,7 +19,7 @@ from proxy.calls import Headers
 
 
 async def deliver(
-    url: object, headers: Headers, *, content_type: str, kind: str = ""
+    url: Any, headers: Headers, *, content_type: str, kind: str = ""
 ) -> HttpResponseBase:
     """The file at an address that the upstream answered with.
 

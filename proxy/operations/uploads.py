@@ -39,7 +39,7 @@ def as_address(value: Any, name: str) -> str:
     """A picture's address. Raises: GatewayError (400) for what is none."""
     if isinstance(value, Upload):
         return value.as_data_uri(_type_of(value, name))
-    contract.check_address(value, param=name, kind="image/")
+    contract.check_address("" if value is None else value, param=name, kind="image/")
     return str(value)
 
 
