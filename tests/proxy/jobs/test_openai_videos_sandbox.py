@@ -36,19 +36,21 @@ def test_the_sdk_makes_a_film_and_keeps_it(
             input_reference=file,
             poll_interval_ms=100,
         )
-    plain = videos.create_and_poll(prompt="A gate opens", poll_interval_ms=100)
+    plain = videos.create_and_poll(
+        prompt="A gate opens", seconds="8", poll_interval_ms=100
+    )
     saved = tmp_path / "film.mp4"
     videos.download_content(video.id).write_to_file(saved)
 
     assert (video.status, video.progress, video.error) == ("completed", 100, None)
     assert (video.seconds, video.size) == ("8", "720x1280")
-    assert (plain.seconds, plain.size) == ("4", "720x1280")
+    assert (plain.seconds, plain.size) == ("8", "720x1280")
     job_id = f"job_{video.id.removeprefix('video_')}"
     job = customer.http(started).get(f"/jobs/{job_id}").json()
     made = job["outputData"]["data"]
     assert (made["width"], made["height"], made["duration_seconds"]) == (720, 1280, 8)
     assert saved.read_bytes() == media_files.fetch(made["url"], "video/mp4")
-    # The picture was looked at: the same words without it make another film.
+    # The picture was looked at: the same order without it makes another film.
     assert videos.download_content(plain.id).content != saved.read_bytes()
     assert operations(sandbox) == 2 * ["videos.generations"]
     assert_charges_are_the_journals(customer, sandbox)
