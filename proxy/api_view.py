@@ -17,13 +17,14 @@ from rest_framework.views import APIView
 
 from portal.errors import KeyRefused, MalformedKey
 from portal.keys import Identity, is_well_formed
-from proxy import contract, refusals
+from proxy import contract, endpoints, refusals
 from proxy.errors import (
     INVALID,
     GatewayError,
     new_request_id,
     respond,
     translate,
+    unsupported,
 )
 from proxy.handler import LeanRequest
 from proxy.memory import known_keys
@@ -91,6 +92,9 @@ class AsyncAPIView(APIView):
             raise exc
         if error.status == 405:
             error.allow = ", ".join(self.allowed_methods)
+            path = self.request._request.path_info
+            if endpoints.is_less_than_openais(path):
+                error = unsupported(self.request.method, path)
         return respond(error, new_request_id())
 
 

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
+from proxy.models import Job
 
 Document = dict[str, Any]
 Headers = dict[str, str]
@@ -56,6 +57,10 @@ class Call:
     mode: str = "sync"
     count: Callable[[Call, Document], Units] = lambda call, _document: call.least
     answer: Callable[[Document, Headers], Awaitable[HttpResponseBase]] = as_json
+    # What a job's row keeps of the request, for its later answers. Never the prompt.
+    remembered: Document = field(default_factory=dict)
+    # What answers its start, from its row and the contract's AsyncJobResponse.
+    receipt: Callable[[Job, Document], Document] = lambda _job, document: document
 
 
 @dataclass(frozen=True, slots=True)

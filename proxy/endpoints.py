@@ -5,6 +5,7 @@ OpenAI's SDKs call more than this upstream has. Whoever does is told what to use
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from django.urls import get_resolver
@@ -43,8 +44,9 @@ ADVICE = {
     "keep them in a database of your own",
     "evals": f"there are no evaluations here; {IN_CHAT} and compare the answers",
     "images/variations": "there are no variations; use /v1/images/edits with a prompt",
-    "videos": "make films with POST /v1/videos/generations and follow them with "
-    "GET /v1/jobs/<id>",
+    "videos": "make films with POST /v1/videos or /v1/videos/generations, follow them "
+    "with GET /v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are "
+    "no lists of them, no remixes, edits, extensions or characters, and no deletion",
     "audio": "use /v1/audio/speech, /v1/audio/transcriptions or /v1/audio/translations",
     "realtime": NOT_LIVE,
     "live": NOT_LIVE,
@@ -54,14 +56,23 @@ ADVICE = {
     "v1": "the address has /v1 twice: set the SDK's base_url to end in it once",
 }
 
+# Routes of ours where OpenAI's SDKs know more methods: a list, a deletion, a remix.
+LESS_THAN_OPENAIS = re.compile(r"/v1/videos(/video_.*)?", re.DOTALL)
+
+
+def is_less_than_openais(path: str) -> bool:
+    """Whether a wrong method there is a call that OpenAI has and this gateway not."""
+    return bool(LESS_THAN_OPENAIS.fullmatch(path))
+
 
 def advice(path: str) -> str:
     """What to do instead, as a sentence that names all there is."""
     below = path.removeprefix(PREFIX).lower()
     steps = [step for step in below.split("/") if step]
-    is_route = PREFIX + "/".join(steps) in routes()
+    route = PREFIX + "/".join(steps)
     # A route with a slash too many or in capitals is no foreign endpoint.
-    for count in () if is_route else range(len(steps), 0, -1):
+    is_slip = route != path and route in routes()
+    for count in () if is_slip else range(len(steps), 0, -1):
         if found := ADVICE.get("/".join(steps[:count])):
             return f"{found[0].upper()}{found[1:]}. Available: {', '.join(routes())}."
     return f"Available: {', '.join(routes())}."

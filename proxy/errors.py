@@ -53,6 +53,12 @@ def invalid(message: str, *, param: str | None = None, code: str = "") -> Gatewa
     return GatewayError(400, INVALID, code or "invalid_request", message, param)
 
 
+def unsupported(method: str | None, path: str) -> GatewayError:
+    """404: nobody answers there, and what to use instead."""
+    message = f"There is no {method} {path[:200]}. {advice(path)}"
+    return GatewayError(404, INVALID, "unsupported_endpoint", message)
+
+
 def respond(error: GatewayError, request_id: str) -> HttpResponse:
     """The error as an HTTP reply."""
     body: dict[str, Any] = {
@@ -133,9 +139,7 @@ class Responder:
     """Answers for the lean handler: what no view has taken."""
 
     def not_found(self, request: LeanRequest) -> HttpResponseBase:
-        path = request.path_info
-        message = f"There is no {request.method} {path[:200]}. {advice(path)}"
-        error = GatewayError(404, INVALID, "unsupported_endpoint", message)
+        error = unsupported(request.method, request.path_info)
         return respond(error, new_request_id())
 
     def crashed(self, request: LeanRequest) -> HttpResponseBase:

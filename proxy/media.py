@@ -231,7 +231,7 @@ async def _open(target: Target, bytes_max: int) -> Download:
             sock_connect=settings.UPSTREAM_CONNECT_SECONDS,
         ),
     )
-    download = None
+    reply = download = None
     try:
         reply = await session.get(
             target.url,
@@ -245,6 +245,8 @@ async def _open(target: Target, bytes_max: int) -> Download:
         raise MediaError("timeout" if is_slow else "unreachable") from None
     finally:
         if download is None:
+            if reply is not None:
+                reply.close()
             await session.close()
     return download
 

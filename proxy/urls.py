@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from proxy import views
+from proxy.jobs import video_views
 from proxy.jobs import views as job_views
 from proxy.operations import OPERATIONS
 from proxy.questions import views as question_views
@@ -16,6 +17,13 @@ spending = [
 free = [
     # Whatever is asked for there: what is no id of ours is a job that does not exist.
     re_path(r"^v1/jobs/(?P<job_id>(?s:.*))\Z", job_views.JobView.as_view()),
+    re_path(
+        r"^v1/videos/(?P<video_id>video_(?s:.*))/content\Z",
+        video_views.VideoContentView.as_view(),
+    ),
+    re_path(
+        r"^v1/videos/(?P<video_id>video_(?s:.*))\Z", video_views.VideoView.as_view()
+    ),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:model>", views.ModelView.as_view()),
     path("v1/key", question_views.KeyView.as_view()),

@@ -95,9 +95,10 @@ def estimate(document: Document, bound_micros: int) -> int | None:
 # --- in money --------------------------------------------------------------------
 
 
-def terms(rates: Rates, least: Units) -> dict[str, Any]:
-    """What settling will need, as JSON: a tariff changed meanwhile changes nothing."""
-    return {"rates": asdict(rates), "least": asdict(least)}
+def terms(rates: Rates, least: Units, remembered: Document) -> dict[str, Any]:
+    """What settling will need, as JSON: a tariff changed meanwhile changes nothing.
+    And what is `remembered` of the request, to be shown."""
+    return {"rates": asdict(rates), "least": asdict(least), "remembered": remembered}
 
 
 def resolution(job: Job, statement: Statement) -> Settle | Release:
@@ -172,6 +173,17 @@ def shown(job: Job) -> Document:
     if job.is_over:
         document["usage"] = usage_shown(job)
     return document
+
+
+def failure(job: Job) -> tuple[str, str]:
+    """Why a job that is over has no result: a code and a sentence."""
+    if job.state == JobState.LOST:
+        return (
+            "upstream_job_lost",
+            "The upstream does not know the job any more. Whether it did the work is "
+            "not known yet: the credits stay held until that is resolved.",
+        )
+    return "upstream_job_failed", job.error or "The upstream could not finish the job."
 
 
 def usage_shown(job: Job) -> Document:

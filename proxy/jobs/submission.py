@@ -54,7 +54,7 @@ async def intend(exchange: Exchange) -> Job:
         model=call.model,
         mode=call.mode,
         bound_micros=exchange.bound_micros,
-        terms=statements.terms(exchange.rates, call.least),
+        terms=statements.terms(exchange.rates, call.least, call.remembered),
         created_at=clock.now(),
     )
     try:
@@ -99,7 +99,8 @@ async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpRespon
         )
     crashpoint("job.entrusted")
     if exchange.call.mode == "job":
-        return await as_json(_receipt(exchange, job, accepted), exchange.headers())
+        receipt = exchange.call.receipt(job, _receipt(exchange, job, accepted))
+        return await as_json(receipt, exchange.headers())
     return await _result(exchange, job)
 
 
@@ -195,19 +196,5 @@ def _still_running(job: Job) -> GatewayError:
 
 
 def _failed(job: Job) -> GatewayError:
-    if job.state == JobState.LOST:
-        return GatewayError(
-            502,
-            SERVER,
-            "upstream_job_lost",
-            "The upstream does not know the job any more. Whether it did the work is "
-            "not known yet: the credits stay held until that is resolved.",
-            metadata={"job_id": job.public_id},
-        )
-    return GatewayError(
-        502,
-        SERVER,
-        "upstream_job_failed",
-        job.error or "The upstream could not finish the job.",
-        metadata={"job_id": job.public_id},
-    )
+    code, message = statements.failure(job)
+    return GatewayError(502, SERVER, code, message, metadata={"job_id": job.public_id})

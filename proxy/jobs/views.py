@@ -27,14 +27,15 @@ class JobView(AsyncAPIView):
     """What became of one job; with `poll=true`, as soon as it is over."""
 
     async def get(self, request: Request, job_id: str) -> HttpResponseBase:
-        job = await self._find(job_id)
+        named = PUBLIC_ID.fullmatch(job_id)
+        job = await find(named and named[1], self.identity.account_id)
         if request._request.GET.get("poll", "").lower() in ("true", "1", "yes"):
             job = await self._end_of(job, request._request)
         else:
             job = await waiting.glance(job)
         return HttpResponse(
             orjson.dumps(statements.shown(job)),
-            headers=_headers(job),
+            headers=headers(job),
             content_type="application/json",
         )
 
@@ -52,27 +53,30 @@ class JobView(AsyncAPIView):
             leaving.cancel()
             waits.cancel()
 
-    async def _find(self, job_id: str) -> Job:
-        """Raises: GatewayError, the same 404 for what is another's, what is unknown
-        and what is no id at all."""
-        named = PUBLIC_ID.fullmatch(job_id)
-        account_id = self.identity.account_id
-        job: Job | None = None
-        if named:
-            uuid = UUID(named[1])
-            job = await read(lambda: rows.of_account(uuid, account_id))
-        if job is None:
-            raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
-        return job
+
+async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> Job:
+    """The account's job of this id and, if one is given, of this operation.
+
+    Raises: GatewayError, the same 404 for what is another's, what is unknown and what
+    is no id at all.
+    """
+    job: Job | None = None
+    if hex_id:
+        uuid = UUID(hex_id)
+        job = await read(lambda: rows.of_account(uuid, account_id))
+    if job is None or (operation and job.operation != operation):
+        raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
+    return job
 
 
-def _headers(job: Job) -> dict[str, str]:
-    headers = {
+def headers(job: Job) -> dict[str, str]:
+    """What every reply about a job says of it."""
+    found = {
         "x-request-id": new_request_id(),
         "x-job-id": job.public_id,
         "cache-control": "no-store",
     }
     if job.is_over and job.charged_micros is not None:
-        headers["x-credits-charged"] = credits_text(job.charged_micros)
-        headers["x-price-basis"] = job.basis
-    return headers
+        found["x-credits-charged"] = credits_text(job.charged_micros)
+        found["x-price-basis"] = job.basis
+    return found

@@ -41,7 +41,8 @@ class Job(models.Model):
     progress = models.SmallIntegerField(default=0)
     estimated_credits = models.BigIntegerField(null=True)
     bound_micros = models.BigIntegerField()  # before the hold's price factor
-    # What settling needs: the rates agreed, and the units it surely uses.
+    # What settling needs: the rates agreed, and the units it surely uses. And what
+    # later answers tell of the request (`calls.Call.remembered`).
     terms = models.JSONField()
     # The upstream's first word on how it ended, as JSON. Not a JSON column:
     # PostgreSQL's refuses a NUL inside a string, and such an answer is paid for too.

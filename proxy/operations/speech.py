@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
-from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
-from proxy import contract, media
+from proxy import contract
 from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.deliveries import deliver
 from proxy.errors import invalid
 from proxy.operations import bodies
 
@@ -64,44 +61,7 @@ async def _speak(
     content_type: str, document: Document, headers: Headers
 ) -> HttpResponseBase:
     """The sound itself. Raises: GatewayError (502) that names its address."""
-    url = document.get("audio_url")
-    if not isinstance(url, str):
-        raise media.unavailable([], "no_url")
-    try:
-        if url[:5].lower() == "data:":
-            sound = await media.fetch(url, bytes_max=settings.MEDIA_BYTES_MAX)
-            return HttpResponse(
-                sound.content, headers=headers, content_type=content_type
-            )
-        download = await media.open_url(url, bytes_max=settings.MEDIA_BYTES_MAX)
-    except media.MediaError as error:
-        raise media.unavailable([url], error.reason) from None
-    if download.length is not None:
-        headers["content-length"] = str(download.length)
-    return StreamingHttpResponse(
-        Sound(download), headers=headers, content_type=content_type
-    )
-
-
-class Sound:
-    """A download on its way to the client; whoever leaves early closes it.
-
-    No generator function: one that never began would not run its `finally`.
-    """
-
-    closing: set[asyncio.Task[None]] = set()  # or they might be forgotten
-
-    def __init__(self, download: media.Download) -> None:
-        self._download = download
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._download.chunks()
-
-    def close(self) -> None:
-        """Called at the end of the response, whatever the end was."""
-        task = asyncio.get_running_loop().create_task(self._download.close())
-        self.closing.add(task)
-        task.add_done_callback(self.closing.discard)
+    return await deliver(document.get("audio_url"), headers, content_type=content_type)
 
 
 OPERATION = Operation(NAME, "audio/speech", read)

@@ -13,6 +13,15 @@ SCHEMA = "VideoGenerationRequest"
 PATH = "/videos/generations?async=true"
 ADDRESSES = ("source_image", "source_video")
 FPS_DEAR = 60
+# A resolution is named after the film's shorter side, in pixels.
+SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
+
+
+def size(resolution: str, aspect_ratio: str) -> str:
+    """`<width>x<height>` of what the contract calls "720p" and "9:16"."""
+    across, down = map(int, aspect_ratio.split(":"))
+    side, shorter = SHORT_SIDE[resolution], min(across, down)
+    return f"{side * across // shorter}x{side * down // shorter}"
 
 
 def read(incoming: Incoming) -> Call:
@@ -27,6 +36,7 @@ def read(incoming: Incoming) -> Call:
     options: tuple[str, ...] = (body["resolution"],)
     if body["fps"] == FPS_DEAR:
         options += ("60fps",)
+    ratio = body.get("aspect_ratio") or contract.default(SCHEMA, "aspect_ratio")
     units = Units(media_ms=bodies.media_ms(body), options=options)
     return Call(
         operation=NAME,
@@ -36,6 +46,7 @@ def read(incoming: Incoming) -> Call:
         most=units,
         least=units,
         mode="job" if is_job else "awaited",
+        remembered={"size": size(body["resolution"], ratio)},
     )
 
 

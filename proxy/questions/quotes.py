@@ -79,7 +79,7 @@ def _operation(name: Any) -> Operation:
         for operation in OPERATIONS:
             if name == operation.name or route == operation.route:
                 return operation
-    known = ", ".join(operation.name for operation in OPERATIONS)
+    known = ", ".join(dict.fromkeys(operation.name for operation in OPERATIONS))
     raise invalid(f"operation must be one of {known}.", param="operation")
 
 

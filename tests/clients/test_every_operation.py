@@ -16,6 +16,7 @@ from tests.proxy.sandbox import media_files
 from tests.proxy.sandbox.server import KEY, Sandbox
 from tests.services.fixtures import GatewayFactory
 
+FILM = {"status": "completed", "seconds": "4", "size": "720x1280", "error": None}
 PYTHON = [
     Client("openai", version, "openai_sdk_everything.py")
     for version in ("1.109.1", "2.54.0", "3.54.0")
@@ -57,6 +58,12 @@ def test_every_operation_works_by_the_openai_package(
     media_files.fetch(seen["film"]["outputData"]["data"]["url"], "video/mp4")
     tune = media_files.fetch(seen["tune"]["data"]["audio_url"], "audio/wav")
     assert media_files.wav_millis(tune) == 2000
+    has_videos = not client.version.startswith("1.")
+    assert ("video" in seen) == has_videos
+    if has_videos:
+        assert seen["video"].items() >= FILM.items()
+        film = base64.b64decode(seen["video"]["content"])
+        assert list(media_files.mp4_boxes(film)) == [b"ftyp", b"mdat", b"moov"]
     assert sorted(operations(sandbox)) == [
         "audio.speech",
         *4 * ["audio.transcriptions"],
@@ -67,7 +74,7 @@ def test_every_operation_works_by_the_openai_package(
         "images.generations",
         "images.generations",
         "music.generations",
-        "videos.generations",
+        *(1 + has_videos) * ["videos.generations"],
     ]
     assert_charges_are_the_journals(customer, sandbox)
 
@@ -75,7 +82,7 @@ def test_every_operation_works_by_the_openai_package(
 @pytest.mark.once
 @pytest.mark.timeout(600)  # it may have to be installed first
 @pytest.mark.usefixtures("clean_books")
-def test_pictures_and_sound_work_by_the_openai_package_for_javascript(
+def test_pictures_sound_and_film_work_by_the_openai_package_for_javascript(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
 ) -> None:
     customer = customers()
@@ -88,11 +95,15 @@ def test_pictures_and_sound_work_by_the_openai_package_for_javascript(
     assert media_files.wav_millis(base64.b64decode(seen["speech"])) > 0
     assert seen["heard"] != ""
     assert seen["srt"].startswith("1\n00:00:00,000 --> 00:00:")
-    assert seen["streamed"] == 2  # both uploads: in chunks, of no length said before
+    assert seen["video"].items() >= FILM.items()
+    film = base64.b64decode(seen["film"])
+    assert list(media_files.mp4_boxes(film)) == [b"ftyp", b"mdat", b"moov"]
+    assert seen["streamed"] == 3  # all uploads: in chunks, of no length said before
     assert sorted(operations(sandbox)) == [
         "audio.speech",
         "audio.transcriptions",
         "audio.transcriptions",
         "images.generations",
+        "videos.generations",
     ]
     assert_charges_are_the_journals(customer, sandbox)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any, TypeVar
 
 import pytest
@@ -184,6 +186,20 @@ def test_what_is_no_whole_file_is_none(
 
     assert reason(f"{upstream.url}/a") == expected
     assert {entry.path for entry in upstream.journal} == {"/api/v1/a"}
+
+
+def test_a_refused_answer_leaves_no_connection_behind(upstream: Upstream) -> None:
+    upstream.on(path="/a", reply=file_reply(b"x" * 10 * BYTES_MAX, "a/b"))
+
+    async def refused() -> None:
+        with suppress(media.MediaError):
+            await media.open_url(f"{upstream.url}/a", bytes_max=BYTES_MAX)
+        with warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert complaints == []
+
+    run(refused)
 
 
 def test_a_file_of_just_the_limit_is_taken(upstream: Upstream) -> None:

@@ -77,6 +77,20 @@ seen["translated"] = client.audio.translations.create(
     model="fal-ai/whisper", file=("gate.wav", sound)
 ).text
 
+if hasattr(client, "videos"):  # since 2.x
+    video = client.videos.create_and_poll(
+        prompt="A gate closes",
+        seconds="4",
+        size="720x1280",
+        input_reference=("gate.png", PICTURE),
+        poll_interval_ms=100,
+    )
+    content = client.videos.download_content(video.id).read()
+    seen["video"] = {
+        **video.to_dict(),
+        "content": base64.b64encode(content).decode(),
+    }
+
 job: Any = client.post(
     "/videos/generations",
     cast_to=object,

@@ -1,4 +1,4 @@
-// Pictures and sound by the openai package for JavaScript; uploads are streamed from
+// Pictures, sound and film by the openai package for JavaScript; uploads are streamed from
 // disk, and so have no Content-Length.
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -49,6 +49,21 @@ try {
     });
   seen.heard = (await ask("json")).text;
   seen.srt = await ask("srt");
+
+  const picture = join(folder, "gate.png");
+  writeFileSync(picture, Buffer.from(seen.image, "base64"));
+  seen.video = await client.videos.create({
+    prompt: "A gate closes",
+    seconds: "4",
+    size: "720x1280",
+    input_reference: createReadStream(picture),
+  });
+  while (["queued", "in_progress"].includes(seen.video.status)) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    seen.video = await client.videos.retrieve(seen.video.id);
+  }
+  const film = await client.videos.downloadContent(seen.video.id);
+  seen.film = Buffer.from(await film.arrayBuffer()).toString("base64");
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -1,0 +1,63 @@
+"""Pictures that clients send, as the upstream takes them: as addresses.
+
+A file becomes a data URI. An address that a client gives is handed on and never
+followed here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy import contract
+from proxy.errors import invalid
+from proxy.forms import Upload
+
+# How files begin; what a client or its SDK calls them is often just octet-stream.
+PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
+
+
+def only_one(value: Any, name: str) -> Any:
+    """The only one of several parts. An SDK that must be given a file, and is given an
+    address as an extra field, sends both: then the file is empty.
+
+    Raises: GatewayError (400).
+    """
+    parts = value if isinstance(value, list) else [value]
+    if len(parts) > 1:
+        parts = [
+            part for part in parts if not (isinstance(part, Upload) and not part.size)
+        ]
+    if len(parts) != 1:
+        raise invalid(
+            f"{name} must be given once: the upstream takes one picture at a time.",
+            param=name,
+        )
+    return parts[0]
+
+
+def as_address(value: Any, name: str) -> str:
+    """A picture's address. Raises: GatewayError (400) for what is none."""
+    if isinstance(value, Upload):
+        return value.as_data_uri(_type_of(value, name))
+    contract.check_address("" if value is None else value, param=name, kind="image/")
+    return str(value)
+
+
+def _type_of(upload: Upload, name: str) -> str:
+    """What the file is by its first bytes. Raises: GatewayError (400)."""
+    head = upload.head(12)
+    if head.startswith(PNG):
+        return "image/png"
+    if head.startswith(JPEG):
+        return "image/jpeg"
+    if head[:4] == RIFF and head[8:12] == WEBP:
+        return "image/webp"
+    raise invalid(f"{name} must be a PNG, JPEG or WebP file.", param=name)
+
+
+def refuse_others(body: dict[str, Any]) -> None:
+    """A file where the upstream knows none. Raises: GatewayError (400)."""
+    for name, value in body.items():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Upload):
+                raise invalid(f"{name[:64]} is not a file here.", param=name[:64])
