@@ -81,6 +81,7 @@ BOUNDS = {
     "SWEEP_SECONDS": (1, 3_600),
     "JOB_SECONDS_MAX": (60, 2_592_000),
     "JOB_POLL_SECONDS": (1, 3_600),
+    "JOB_REPLY_SECONDS": (3_600, 315_360_000),
 }
 
 

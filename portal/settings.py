@@ -58,6 +58,7 @@ DRAIN_MAX = env.int("DRAIN_MAX", default=256)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=900)
 JOB_SECONDS_MAX = env.int("JOB_SECONDS_MAX", default=86_400)
+JOB_REPLY_SECONDS = env.int("JOB_REPLY_SECONDS", default=604_800)
 REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
