@@ -207,17 +207,26 @@ class Exchange:
     def _expected(self, order: Resolution) -> Resolved:
         """What the ledger will say of a spooled order, as far as this call knows."""
         assert self.placed is not None
-        is_charged = isinstance(order, Settle)
-        micros = order.usage.price_micros if isinstance(order, Settle) else 0
-        charged = scaled(micros, self.placed.price_factor_ppm)
-        held = self.placed.held_micros
+        held, available = self.placed.held_micros, self.placed.available_micros
+        charged = 0
+        match order:
+            case Doubt():
+                state = HoldState.IN_DOUBT  # it keeps the hold
+            case Release():
+                state = HoldState.RELEASED
+                available += held
+            case Settle():
+                state = HoldState.SETTLED
+                price = order.usage.price_micros
+                charged = scaled(price, self.placed.price_factor_ppm)
+                available = max(0, available + held - charged)
         return Resolved(
             hold_id=order.hold_id,
-            state="settled" if is_charged else "released",
+            state=state.value,
             held_micros=held,
             charged_micros=charged,
             absorbed_micros=0,
-            available_micros=max(0, self.placed.available_micros + held - charged),
+            available_micros=available,
         )
 
     def _elapsed_ms(self) -> int:

@@ -8,7 +8,7 @@ import logging
 from celery import shared_task
 
 from billing.errors import BooksUnavailable
-from proxy.jobs import reconciliation
+from proxy.jobs import reconciliation, rows
 from proxy.replays import coalescing
 
 logger = logging.getLogger(__name__)
@@ -26,5 +26,5 @@ def poll_jobs() -> int:
 
 @shared_task
 def purge_replies() -> int:
-    """Delete kept replies that are past their time; how many."""
-    return coalescing.purge()
+    """Delete replies, of calls and of jobs, that are past their time; how many."""
+    return coalescing.purge() + rows.purge_replies()

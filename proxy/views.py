@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from portal.keys import Identity
-from proxy import exchange, forms
+from proxy import exchange, forms, large_bodies
 from proxy.api_view import AsyncAPIView, read_json, uncompressed
 from proxy.calls import Call, Incoming, Operation
 from proxy.catalogue import catalogue
@@ -58,21 +58,23 @@ class SpendingView(AsyncAPIView):
             )
         return form
 
-    async def _read(self, incoming: Incoming) -> Call:
-        """Raises: GatewayError (400)."""
+    async def _read(self, request: Request) -> Call:
+        """Raises: GatewayError (400, 408, 413, 415, 503)."""
         if not self.operation.takes_forms:
-            return self.operation.read(incoming)
-        try:
-            # Megabytes are encoded there: others' calls go on meanwhile.
-            return await asyncio.to_thread(self.operation.read, incoming)
-        finally:
-            forms.close_uploads(incoming.document)
+            return self.operation.read(await self.incoming(request))
+        async with large_bodies.turn(uncompressed(request)):
+            incoming = await self.incoming(request)
+            try:
+                # Megabytes are encoded there: others' calls go on meanwhile.
+                return await asyncio.to_thread(self.operation.read, incoming)
+            finally:
+                forms.close_uploads(incoming.document)
 
     async def post(self, request: Request) -> HttpResponseBase:
         lean = request._request
         assert isinstance(lean, LeanRequest)
         mark = marks.read(lean.META)
-        call = await self._read(await self.incoming(request))
+        call = await self._read(request)
         if mark is None:
             return await self.spend(call)
         fingerprint = marks.fingerprint(

@@ -153,9 +153,16 @@ async def _end(job: Job, statement: Statement) -> None:
             remark=rows.with_word(job.remark, *words),
         )
     )
-    if not is_first and (await read(lambda: rows.get(job.id))).reply != reply:
+    if not is_first and _differs(
+        await read(lambda: rows.get(job.id)), statement, reply
+    ):
         logger.warning("the upstream changed its word on %s", job)
         await read(lambda: rows.remark(job.id, "job_changed"))
+
+
+def _differs(job: Job, statement: Statement, reply: str) -> bool:
+    """Whether the job ended otherwise; a reply that was purged tells nothing."""
+    return job.state != statement.status or (bool(job.reply) and job.reply != reply)
 
 
 async def _resolve(order: Settle | Release | Doubt) -> Resolved:

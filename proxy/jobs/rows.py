@@ -28,6 +28,7 @@ BACKOFF_SECONDS = (2, 3, 5, 8, 12, 18, 25, 30)
 # Beyond the longest call, before an intent is given up.
 SUBMITTING_SLACK = timedelta(seconds=120)
 BATCH_MAX = 50
+PURGE_ROWS = 500
 
 
 def create(job: Job) -> None:
@@ -194,3 +195,21 @@ def conclude_abandoned() -> int:
         hold = Hold.objects.filter(id=job.id).first()
         concluded += conclude(job.id, hold.state if hold else HoldState.IN_DOUBT)
     return concluded
+
+
+# --- results past their time ---------------------------------------------------------
+
+
+def purge_replies() -> int:
+    """Empty the replies of jobs that ended long enough ago; how many.
+
+    The rows stay, and with them how each job ended and what it cost.
+    """
+    until = clock.now() - timedelta(seconds=settings.JOB_REPLY_SECONDS)
+    due = Job.objects.filter(finished_at__lte=until).exclude(reply="")
+    purged = 0
+    while True:
+        chosen = list(due.values_list("id", flat=True)[:PURGE_ROWS])
+        purged += due.filter(id__in=chosen).update(reply="")
+        if len(chosen) < PURGE_ROWS:
+            return purged

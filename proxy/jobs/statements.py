@@ -29,6 +29,7 @@ SILENT = "silent"  # no usable answer at all: ask again later
 
 REPLY_BYTES_MAX = 4 * 1024**2
 ERROR_LENGTH_MAX = 500
+PURGED = "The result is no longer kept. What it cost is in `usage`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ def shown(job: Job) -> Document:
         **said,
         "id": job.public_id,
         "status": _status(job),
-        "errorMessage": job.error or None,
+        "errorMessage": job.error or (PURGED if job.is_without_result else None),
     }
     if job.is_over:
         document["usage"] = usage_shown(job)

@@ -42,7 +42,7 @@ class JobView(AsyncAPIView):
     async def _end_of(self, job: Job, request: HttpRequest) -> Job:
         """Wait; but not on, and with no more looks, for a client that has left."""
         assert isinstance(request, LeanRequest)
-        waits = asyncio.create_task(waiting.end_of(job, POLL_SECONDS))
+        waits = asyncio.create_task(waiting.poll(job, POLL_SECONDS))
         leaving = asyncio.create_task(wait_for_disconnect(request.receive))
         try:
             await asyncio.wait({waits, leaving}, return_when=asyncio.FIRST_COMPLETED)

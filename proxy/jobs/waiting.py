@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from uuid import UUID
+
+from django.conf import settings
 
 from billing.errors import LedgerError
 from proxy.jobs import reconciliation, rows
@@ -20,6 +23,8 @@ ROUND_SECONDS = 0.25
 # A client that does not want to wait waits for one look at most so long.
 GLANCE_SECONDS = 3
 
+# Clients' long polls in this process, by account.
+_polls: Counter[int] = Counter()
 _glances: set[asyncio.Task[None]] = set()
 
 
@@ -64,6 +69,23 @@ async def end_of(job: Job, seconds: float) -> Job:
     finally:
         watch.waiters -= 1
     return watch.job
+
+
+async def poll(job: Job, seconds: float) -> Job:
+    """`end_of`, for a client that asks again if need be: at once, as `glance`, where
+    JOB_POLLS_MAX others of its account wait already.
+
+    Raises: BooksUnavailable.
+    """
+    if _polls[job.account_id] >= settings.JOB_POLLS_MAX:
+        return await glance(job)
+    _polls[job.account_id] += 1
+    try:
+        return await end_of(job, seconds)
+    finally:
+        _polls[job.account_id] -= 1
+        if not _polls[job.account_id]:
+            del _polls[job.account_id]
 
 
 async def glance(job: Job) -> Job:

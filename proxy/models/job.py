@@ -46,6 +46,7 @@ class Job(models.Model):
     terms = models.JSONField()
     # The upstream's first word on how it ended, as JSON. Not a JSON column:
     # PostgreSQL's refuses a NUL inside a string, and such an answer is paid for too.
+    # Emptied JOB_REPLY_SECONDS after the end.
     reply = models.TextField(blank=True)
     error = models.CharField(max_length=500, blank=True)
     charged_micros = models.BigIntegerField(null=True)  # null: not resolved, or free
@@ -90,6 +91,10 @@ class Job(models.Model):
                 name="job_due",
             ),
             models.Index(fields=["account_id", "-created_at"], name="job_latest"),
+            # Those whose reply is still to be purged.
+            models.Index(
+                fields=["finished_at"], condition=~Q(reply=""), name="job_replied"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -103,3 +108,8 @@ class Job(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state not in UNFINISHED
+
+    @property
+    def is_without_result(self) -> bool:
+        """Whether it succeeded, and its result is not kept any more."""
+        return self.state == JobState.COMPLETED and not self.reply

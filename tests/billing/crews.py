@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tests.services import processes
@@ -35,28 +35,43 @@ class Crew:
             assert self._line(member) == "ready\n"
 
     def storm(
-        self, scenes: Sequence[dict[str, Any]], meanwhile: Callable[[], object]
+        self, scenes: Sequence[dict[str, Any]], look: Callable[[str], object]
     ) -> Counter[str]:
         """Give each member its scene at the same moment; all they saw, added up.
 
-        `meanwhile` is called again and again until the last one is done.
+        `look` is called "before", "after", and again and again "meanwhile"; and twice
+        "amid": when each member has made a call, and none has made its last one.
         """
-        answers: list[str] = []
-        for member, scene in zip(self.members, scenes, strict=True):
+        look("before")
+        self._tell(json.dumps(scene) for scene in scenes)
+        assert set(self._lines(look)) == {"underway\n"}
+        for _ in range(2):
+            look("amid")
+        self._tell(["go on"] * len(self.members))
+        answers = self._lines(look)
+        look("after")
+        return _added(answers)
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        for member, line in zip(self.members, lines, strict=True):
             assert member.stdin is not None
-            member.stdin.write(json.dumps(scene) + "\n")
+            member.stdin.write(line + "\n")
         for member in self.members:
             assert member.stdin is not None
             member.stdin.flush()
+
+    def _lines(self, look: Callable[[str], object]) -> list[str]:
+        """The next line of each member, looking until all are there."""
+        lines: list[str] = []
         waiting = [
-            threading.Thread(target=lambda m=member: answers.append(self._line(m)))
+            threading.Thread(target=lambda m=member: lines.append(self._line(m)))
             for member in self.members
         ]
         for thread in waiting:
             thread.start()
         while any(thread.is_alive() for thread in waiting):
-            meanwhile()
-        return _added(answers)
+            look("meanwhile")
+        return lines
 
     def _line(self, member: subprocess.Popen[str]) -> str:
         assert member.stdout is not None

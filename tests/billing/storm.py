@@ -2,7 +2,8 @@
 
 `python -m tests.billing.storm` reads one JSON object per line, the name of a scene and
 its arguments, and answers with one. The line is also the start signal: processes that
-get theirs at the same moment start at the same moment.
+get theirs at the same moment start at the same moment. Once its first call is made it
+says "underway"; one call waits for the next line, so that no storm ends unseen.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Log:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._is_underway = threading.Event()
         self.admitted: list[str] = []
         self.refused = 0
         self.false_refusals: list[str] = []
@@ -57,6 +59,19 @@ class Log:
         with self._lock:
             for name, amount in more.items():
                 setattr(self, name, getattr(self, name) + amount)
+        self._is_underway.set()
+
+    def admit(self, hold_id: str) -> None:
+        self.admitted.append(hold_id)
+        self._is_underway.set()
+
+    def error(self, error: BaseException) -> None:
+        self.errors.append(repr(error))
+        self._is_underway.set()
+
+    def wait_until_underway(self) -> None:
+        """Return when something has been logged."""
+        self._is_underway.wait()
 
     def refusal(self, refusal: errors.InsufficientCredits) -> None:
         """Legitimate when less was available than required."""
@@ -116,7 +131,7 @@ async def only_hold(log: Log, told: Told) -> None:
     await asyncio.sleep(random.random() * told["spread"])
     placed = await submit(log, place_order(told, told["amount"]))
     if isinstance(placed, Placed):
-        log.admitted.append(placed.hold_id)
+        log.admit(placed.hold_id)
 
 
 async def call_until_nothing_is_left(log: Log, told: Told) -> None:
@@ -133,7 +148,7 @@ async def call_until_nothing_is_left(log: Log, told: Told) -> None:
             log.refusal(refusal)
             amount = refusal.available_micros + refusal.held_micros
         else:
-            log.admitted.append(order.hold_id)
+            log.admit(order.hold_id)
             await settle(log, told, order.hold_id, random.randint(1, amount))
 
 
@@ -158,7 +173,7 @@ async def any_call(log: Log, told: Told) -> None:
     placed = await submit(log, place_order(told, amount))
     if not isinstance(placed, Placed):
         return
-    log.admitted.append(placed.hold_id)
+    log.admit(placed.hold_id)
     await asyncio.sleep(random.random() * 0.01)
     hold_id, account_id = placed.hold_id, told["account"]
     match random.randrange(6):
@@ -188,7 +203,7 @@ async def resolve_the_same(log: Log, told: Told) -> None:
         assert isinstance(resolved, Resolved)
         log.add(charged=resolved.charged_micros)
         if not resolved.repeat:
-            log.admitted.append(hold_id)
+            log.admit(hold_id)
 
 
 async def sweep(log: Log, told: Told) -> None:
@@ -212,34 +227,48 @@ SCENES: dict[str, Callable[[Log, Told], Awaitable[None]]] = {
 }
 
 
-def perform(told: Told) -> Told:
+def perform(told: Told, say: Callable[[str], None], hear: Callable[[], str]) -> Told:
     """The scene in some threads, each with an event loop of some tasks."""
     log = Log()
     scene = SCENES[told["scene"]]
+    may_end = threading.Event()
 
-    async def act() -> None:
-        tasks = (scene(log, told) for _ in range(told["tasks"]))
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, BaseException):
-                log.errors.append(repr(result))
+    async def act(*, waits: bool) -> None:
+        try:
+            if waits:
+                await asyncio.to_thread(may_end.wait)
+            await scene(log, told)
+        except BaseException as error:  # noqa: BLE001  it is reported
+            log.error(error)
+
+    async def act_all(*, one_waits: bool) -> None:
+        numbers = range(told["tasks"])
+        await asyncio.gather(*(act(waits=one_waits and not n) for n in numbers))
 
     threads = [
-        threading.Thread(target=asyncio.run, args=[act()])
-        for _ in range(told["threads"])
+        threading.Thread(target=asyncio.run, args=[act_all(one_waits=not number)])
+        for number in range(told["threads"])
     ]
     for thread in threads:
         thread.start()
+    log.wait_until_underway()
+    say("underway")
+    hear()
+    may_end.set()
     for thread in threads:
         thread.join()
     return log.as_dict()
 
 
-def main() -> None:
-    sys.stdout.write("ready\n")
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(perform(json.loads(line))) + "\n")
-        sys.stdout.flush()
+
+
+def main() -> None:
+    say("ready")
+    while line := sys.stdin.readline():
+        say(json.dumps(perform(json.loads(line), say, sys.stdin.readline)))
 
 
 if __name__ == "__main__":

@@ -35,13 +35,14 @@ def crew(django_db_setup: None) -> Iterator[Crew]:
 
 
 class Reader:
-    """Looks at accounts during the storm: no state of them may be impossible."""
+    """Looks at accounts while they storm: no state of them may be impossible."""
 
     def __init__(self, *customers: Customer) -> None:
         self.customers = customers
-        self.reads = 0
+        self.looks: Counter[str] = Counter()
 
-    def __call__(self) -> None:
+    def __call__(self, when: str) -> None:
+        self.looks[when] += 1
         for customer in self.customers:
             with connection.cursor() as cursor:
                 cursor.execute(READ, [customer.account_id, customer.account_id])
@@ -49,14 +50,14 @@ class Reader:
             assert balance >= held >= 0
             assert free == balance - held
             assert customer.figures()[2] >= 0
-            self.reads += 1
 
 
 def race(crew: Crew, customer: Customer, scene: str, **told: Any) -> Counter[str]:
     reader = Reader(customer)
     told |= {"account": customer.account_id, "spender": customer.spender_id}
     log = crew.storm([{"scene": scene, **told}] * len(crew.members), reader)
-    assert reader.reads >= 1
+    assert reader.looks["amid"] > 1
+    assert (reader.looks["before"], reader.looks["after"]) == (1, 1)
     return log
 
 

@@ -12,8 +12,9 @@ from pytest_django.fixtures import Settings
 
 from billing import verification
 from tests.proxy.customers import Customer
+from tests.proxy.outage import CutLine, LockedFile, Outage
 from tests.proxy.sandbox.server import Sandbox, serve
-from tests.services.environment import UPSTREAM_API_KEY
+from tests.services.environment import UPSTREAM_API_KEY, wanted_database
 from tests.services.fixtures import GATEWAYS
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream
@@ -84,6 +85,15 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     """The honest stand-in, as a gateway's upstream: `UPSTREAM_BASE_URL=….base_url`."""
     with serve(tmp_path) as started:
         yield started
+
+
+@pytest.fixture
+def outage(database_url: str) -> Iterator[Outage]:
+    """Of the gateway's database only: the test itself still reaches it."""
+    kind = LockedFile if wanted_database() == "sqlite" else CutLine
+    made = kind(database_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from portal import keys
 from tests.proxy.customers import Customer, wait_for
-from tests.proxy.outage import CutLine, LockedFile, Outage
+from tests.proxy.outage import Outage
 from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.environment import wanted_database
 from tests.services.fixtures import GatewayFactory
 from tests.services.gateway import Gateway
 from tests.upstream import DONE, Gate, Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
-
-
-@pytest.fixture
-def outage(database_url: str) -> Iterator[Outage]:
-    """Of the gateway's database only: the test itself still reaches it."""
-    kind = LockedFile if wanted_database() == "sqlite" else CutLine
-    made = kind(database_url)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from billing.amounts import credits_text
 from billing.models.hold import HoldState
 from tests.proxy.customers import Customer, wait_for
-from tests.proxy.outage import CutLine, LockedFile
-from tests.services.environment import wanted_database
+from tests.proxy.outage import Outage
+from tests.proxy.refused import assert_refusal
 from tests.services.fixtures import GatewayFactory
 from tests.upstream import DONE, Gate, Upstream, chat_json, chat_stream
 
@@ -21,11 +22,9 @@ def test_a_call_is_answered_without_the_database_and_booked_when_it_is_back(
     gateway: GatewayFactory,
     upstream: Upstream,
     customer: Customer,
-    database_url: str,
+    outage: Outage,
     killed: bool,
 ) -> None:
-    kind = LockedFile if wanted_database() == "sqlite" else CutLine
-    outage = kind(database_url)
     started = gateway(DATABASE_URL=outage.url, LEASE_SECONDS=6)
     gate = Gate()
     upstream.on(model="plain", reply=chat_json(credits=5).held(gate))
@@ -55,4 +54,30 @@ def test_a_call_is_answered_without_the_database_and_booked_when_it_is_back(
         explain=started.log_text,
     )
     assert customer.charged_credits() == upstream.total_credits() == 13
-    outage.close()
+
+
+def test_a_spooled_doubt_keeps_its_hold_and_says_so(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer, outage: Outage
+) -> None:
+    started = gateway(DATABASE_URL=outage.url, LEASE_SECONDS=6)
+    gate = Gate()
+    upstream.on(model="m", reply=chat_json(credits=5).held(gate).dropped())
+    customer.http(started)
+    with ThreadPoolExecutor() as pool:
+        call = pool.submit(customer.chat, started, "m")
+        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        outage.begin()
+        gate.set()
+        reply = call.result()
+
+    assert_refusal(reply, 502, "upstream_ambiguous")
+    assert "waits in the spool" in started.log_text()
+    available = customer.available_micros()
+    assert available < customer.account().balance_micros  # the hold is not given back
+    assert reply.headers["x-credits-remaining"] == credits_text(available)
+    assert reply.headers["x-credits-charged"] == "0"
+    assert reply.headers["x-price-basis"] == "in_doubt"
+    outage.end()
+    [hold] = customer.wait_over()
+    assert (hold.state, hold.reason) == (HoldState.IN_DOUBT, "upstream_cut")
+    assert customer.available_micros() == available

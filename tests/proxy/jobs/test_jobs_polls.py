@@ -1,0 +1,61 @@
+"""Long polls are few for each organization; beyond them nobody waits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from proxy.models import Job
+from tests.proxy.conftest import Customers
+from tests.proxy.customers import Customer, wait_for
+from tests.proxy.jobs.films import Film
+from tests.proxy.raw import RawCall
+from tests.services.fixtures import GatewayFactory
+from tests.services.gateway import Gateway
+from tests.upstream import Upstream
+
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
+
+# Much shorter than a long poll, much longer than one look.
+PATIENCE_SECONDS = 3
+
+
+def polled(customer: Customer, gateway: Gateway, job: Job) -> dict[str, Any] | None:
+    """What a long poll answers; None when it waits for the end."""
+    http = customer.http(gateway)
+    url, query = f"/jobs/{job.public_id}", {"poll": "true"}
+    try:
+        reply = http.get(url, params=query, timeout=PATIENCE_SECONDS)
+    except httpx.ReadTimeout:
+        return None
+    assert reply.status_code == 200
+    document: dict[str, Any] = reply.json()
+    return document
+
+
+def test_one_poll_too_many_is_answered_at_once(
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+    customers: Customers,
+) -> None:
+    own = gateway(JOB_POLLS_MAX=1)
+    film, other = Film(upstream), Film(upstream)
+    job, another = (each.ordered(customer, own) for each in (film, other))
+    stranger = customers()
+    strangers = Film(upstream).ordered(stranger, own)
+    path = f"/v1/jobs/{job.public_id}?poll=true"
+    with RawCall(own, customer.secret, path) as waits:
+        waits.connection.request("GET", path, headers=waits.headers)
+        wait_for(film.looks)  # nobody else asks about it
+        for each in (job, another):
+            answer = polled(customer, own, each)
+            assert answer is not None
+            assert answer["id"] == each.public_id
+            assert answer["status"] in ("pending", "processing")
+        assert other.looks() == 1
+        assert polled(stranger, own, strangers) is None
+
+    wait_for(lambda: polled(customer, own, another) is None)  # the place is free again

@@ -1,0 +1,131 @@
+"""Results are kept for a week; that a job was done, and what it cost, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+
+from billing import clock
+from billing.orders import CREDIT
+from proxy import contract, tasks
+from proxy.jobs import reconciliation, rows
+from proxy.jobs.statements import PURGED, Statement
+from proxy.models import Job
+from tests.proxy.customers import Customer
+from tests.proxy.jobs.films import FILM, Film, worker_looks
+from tests.services.gateway import Gateway
+from tests.upstream import Reply, Upstream, job_status
+
+pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+
+DONE = job_status("completed", outputData=FILM, usage={"credits_used": 6})
+
+
+def ended(gateway: Gateway, upstream: Upstream, customer: Customer, end: Reply) -> Job:
+    film = Film(upstream, credits=6)
+    job = film.ordered(customer, gateway)
+    film.will(end)
+    return worker_looks(job)
+
+
+def long_ago(*, seconds: int = 1) -> datetime:
+    """By so many seconds past the time of a result."""
+    return clock.now() - timedelta(seconds=settings.JOB_REPLY_SECONDS + seconds)
+
+
+def age(*jobs: Job, **options: int) -> None:
+    ids = [job.id for job in jobs]
+    Job.objects.filter(id__in=ids).update(finished_at=long_ago(**options))
+
+
+def shown(gateway: Gateway, customer: Customer, job: Job) -> dict[str, Any]:
+    reply = customer.http(gateway).get(f"/jobs/{job.public_id}")
+    assert reply.status_code == 200
+    assert reply.headers["x-credits-charged"] == "6"
+    document: dict[str, Any] = reply.json()
+    said = {name: value for name, value in document.items() if value is not None}
+    contract.validator("JobStatusResponse").validate(said)
+    return document
+
+
+def test_a_result_past_its_time_is_gone_and_the_job_says_so(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    job = ended(live_gateway, upstream, customer, DONE)
+    age(job, seconds=-60)
+    tasks.purge_replies()
+    document = shown(live_gateway, customer, job)
+    assert (document["outputData"], document["errorMessage"]) == (FILM, None)
+
+    age(job)
+    assert tasks.purge_replies() >= 1
+    document = shown(live_gateway, customer, job)
+    assert (document["outputData"], document["errorMessage"]) == (None, PURGED)
+    assert (document["status"], document["progress"]) == ("completed", 100)
+    assert document["usage"] == {"credits_used": 6}
+    job.refresh_from_db()
+    assert (job.reply, job.charged_micros) == ("", 6 * CREDIT)
+    assert (job.state, job.basis, job.remark) == ("completed", "upstream", "")
+
+
+def test_why_a_job_failed_is_still_told(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    usage = {"credits_used": 6}
+    end = job_status("failed", errorMessage="Too dark.", usage=usage)
+    job = ended(live_gateway, upstream, customer, end)
+    age(job)
+    tasks.purge_replies()
+
+    document = shown(live_gateway, customer, job)
+    assert (document["status"], document["errorMessage"]) == ("failed", "Too dark.")
+    assert (document["outputData"], document["usage"]) == (None, usage)
+
+
+def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream, credits=6)
+    before = film.ordered(customer, live_gateway)
+    film.will(DONE)
+    job = worker_looks(Job.objects.get(id=before.id))
+    said = {"status": "completed", "outputData": FILM, "usage": {"credits_used": 6}}
+    age(job)
+    tasks.purge_replies()
+    # Somebody whose claim ran out while the upstream thought comes very late.
+    for status, remark in (("completed", ""), ("failed", "job_changed")):
+        statement = Statement(status, {**said, "status": status})
+        asyncio.run(reconciliation.apply(before, statement))
+        job.refresh_from_db()
+        assert (job.state, job.reply, job.remark) == ("completed", "", remark)
+
+
+def test_a_backlog_is_purged_in_batches(
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PURGE_ROWS", 2)
+    kept, *old = [
+        Job(
+            id=uuid4(),
+            account_id=customer.organization.account_id,
+            spender_id=1,
+            bound_micros=0,
+            terms={},
+            state="completed",
+            reply='{"status": "completed"}',
+            created_at=long_ago(),
+            finished_at=long_ago(seconds=-60 if number == 0 else 1),
+        )
+        for number in range(6)
+    ]
+    Job.objects.bulk_create([kept, *old])
+
+    assert tasks.purge_replies() >= 5
+    left = Job.objects.filter(account_id=kept.account_id).exclude(reply="")
+    assert [job.id for job in left] == [kept.id]
+    assert tasks.purge_replies() == 0
