@@ -7,7 +7,7 @@ from django.urls import path, re_path
 from proxy import views
 from proxy.jobs import video_views
 from proxy.jobs import views as job_views
-from proxy.operations import OPERATIONS
+from proxy.operations import OPERATIONS, videos
 from proxy.questions import views as question_views
 
 spending = [
@@ -19,10 +19,11 @@ free = [
     re_path(r"^v1/jobs/(?P<job_id>(?s:.*))\Z", job_views.JobView.as_view()),
     re_path(
         r"^v1/videos/(?P<video_id>video_(?s:.*))/content\Z",
-        video_views.VideoContentView.as_view(),
+        video_views.VideoContentView.as_view(operation=videos.NAME),
     ),
     re_path(
-        r"^v1/videos/(?P<video_id>video_(?s:.*))\Z", video_views.VideoView.as_view()
+        r"^v1/videos/(?P<video_id>video_(?s:.*))\Z",
+        video_views.VideoView.as_view(operation=videos.NAME),
     ),
     path("v1/models", views.ModelsView.as_view()),
     path("v1/models/<path:model>", views.ModelView.as_view()),

@@ -1,8 +1,8 @@
 """A film's job as OpenAI's Video object, under an id of its own.
 
 `video_<hex>` and `job_<hex>` are the same row. Its prompt was never kept, so `prompt`
-is null; `seconds` and `size` are what was asked for. Nothing here expires by our own
-hand, and nothing is remixed.
+is null; `seconds` and `size` are what was asked for. It expires when we forget where
+the upstream keeps it (which may forget it sooner), and nothing is remixed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+from django.conf import settings
 
 from proxy.calls import Document
 from proxy.jobs import statements
@@ -47,7 +48,7 @@ def shown(job: Job) -> Document:
         "progress": 100 if is_completed else job.progress,
         "created_at": int(job.created_at.timestamp()),
         "completed_at": job.finished_at and int(job.finished_at.timestamp()),
-        "expires_at": None,
+        "expires_at": _expires_at(job) if is_completed else None,
         "model": job.model,
         "prompt": None,
         "seconds": f"{job.terms['least']['media_ms'] / 1000:g}",
@@ -61,6 +62,14 @@ def shown(job: Job) -> Document:
             code, message = statements.failure(job)
             document["error"] = {"code": code, "message": message}
     return document
+
+
+def _expires_at(job: Job) -> int | None:
+    """Unix seconds."""
+    if job.finished_at is None:
+        return None
+    kept_seconds: int = settings.JOB_REPLY_SECONDS
+    return int(job.finished_at.timestamp()) + kept_seconds
 
 
 def result(job: Job) -> Any:

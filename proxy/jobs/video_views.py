@@ -15,16 +15,31 @@ from proxy.errors import CONFLICT, INVALID, GatewayError, invalid
 from proxy.jobs import statements, video_objects, waiting
 from proxy.jobs.views import find, headers
 from proxy.models import Job, JobState
-from proxy.operations import videos
 
 PUBLIC_ID = re.compile(r"video_([0-9a-f]{32})")
 
 
-class VideoView(AsyncAPIView):
+class FilmView(AsyncAPIView):
+    """Finds the film that a path names."""
+
+    operation = ""  # given by the route: what makes films
+
+    async def look(self, video_id: str) -> Job:
+        """The film's job as it is now.
+
+        Raises: GatewayError (404), for jobs that make no film, too; BooksUnavailable.
+        """
+        named = PUBLIC_ID.fullmatch(video_id)
+        hex_id, account_id = named and named[1], self.identity.account_id
+        job = await find(hex_id, account_id, operation=self.operation)
+        return await waiting.glance(job)
+
+
+class VideoView(FilmView):
     """What became of one film."""
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
-        job = await _look(video_id, self.identity.account_id)
+        job = await self.look(video_id)
         return HttpResponse(
             orjson.dumps(video_objects.shown(job)),
             headers=headers(job),
@@ -32,7 +47,7 @@ class VideoView(AsyncAPIView):
         )
 
 
-class VideoContentView(AsyncAPIView):
+class VideoContentView(FilmView):
     """The film itself, from where the upstream keeps it."""
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
@@ -43,24 +58,16 @@ class VideoContentView(AsyncAPIView):
                 "spritesheets.",
                 param="variant",
             )
-        job = await _look(video_id, self.identity.account_id)
+        job = await self.look(video_id)
         if not job.is_over:
             raise _not_ready(job)
         if job.state != JobState.COMPLETED:
             code, message = statements.failure(job)
             raise GatewayError(404, INVALID, code, f"There is no film. {message}")
+        if job.is_without_result:
+            raise GatewayError(404, INVALID, "video_expired", statements.PURGED)
         url = video_objects.address(video_objects.result(job))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
-
-
-async def _look(video_id: str, account_id: int) -> Job:
-    """The film's job as it is now.
-
-    Raises: GatewayError (404), for jobs that make no film, too; BooksUnavailable.
-    """
-    named = PUBLIC_ID.fullmatch(video_id)
-    job = await find(named and named[1], account_id, operation=videos.NAME)
-    return await waiting.glance(job)
 
 
 def _not_ready(job: Job) -> GatewayError:

@@ -84,6 +84,7 @@ def test_a_film_from_its_order_to_its_charge(
         "status": "completed",
         "progress": 100,
         "completed_at": int(job.finished_at.timestamp()),
+        "expires_at": int(job.finished_at.timestamp()) + 7 * 24 * 3600,
         "usage": {"credits_used": 9},
     }
     assert done.headers["x-credits-charged"] == "9"
@@ -111,6 +112,22 @@ def test_a_film_that_failed_says_why_and_has_no_content(
         videos.download_content(video.id)
     assert no.value.code == "upstream_job_failed"
     assert customer.charged_credits() == 0
+
+
+@pytest.mark.once
+def test_a_film_past_its_time_has_no_content_any_more(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film, videos = Film(upstream), customer.openai(live_gateway).videos
+    video = ordered(live_gateway, customer, film)
+    film.will_be_done(9)
+    assert videos.retrieve(video.id).status == "completed"
+    Job.objects.filter(id=row(video.id).id).update(reply="")  # as the purge does
+
+    assert videos.retrieve(video.id).to_dict()["usage"] == {"credits_used": 9}
+    with pytest.raises(openai.NotFoundError, match="no longer kept") as no:
+        videos.download_content(video.id)
+    assert no.value.code == "video_expired"
 
 
 @pytest.mark.once
