@@ -1,16 +1,15 @@
-"""The portal's URLs. `/v1` never comes here: `portal/asgi.py` sends it elsewhere."""
+"""The portal's URLs. `/v1` never comes here: `portal/asgi.py` sends it elsewhere; and
+`portal/health.py` answers those who watch."""
 
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from portal.views import account, health, home, keys, organization, overview
+from portal.views import account, home, keys, organization, overview
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
     path("account/sign-in", account.SignIn.as_view(), name="sign-in"),
     path("account/sign-out", LogoutView.as_view(), name="sign-out"),
     path("account/password", account.PasswordChange.as_view(), name="password"),

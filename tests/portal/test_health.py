@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, override_settings
 
 
 def test_up_says_ok_and_asks_no_database(client: Client) -> None:
@@ -14,6 +14,18 @@ def test_up_says_ok_and_asks_no_database(client: Client) -> None:
 
 def test_ready_when_the_database_answers(client: Client, db: None) -> None:
     assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_a_watcher_may_call_us_by_any_name_and_without_encryption(
+    client: Client, db: None, path: str
+) -> None:
+    with override_settings(
+        ALLOWED_HOSTS=["tollgate.example"], SECURE_SSL_REDIRECT=True
+    ):
+        assert client.get(path, headers={"host": "10.0.3.7:8000"}).status_code == 200
+        assert client.post(path, headers={"host": "10.0.3.7:8000"}).status_code == 405
+        assert client.get("/", headers={"host": "10.0.3.7:8000"}).status_code == 400
 
 
 def test_not_ready_when_it_does_not(
