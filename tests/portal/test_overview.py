@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import holds
-from billing.orders import CREDIT, Place
+from billing.orders import CREDIT, Place, Settle, Usage
 from portal import organizations
 from portal.models import Organization, Role, User
 from tests.cast import actor_of, make_call, make_key, make_member
@@ -47,8 +47,8 @@ def test_it_shows_available_held_and_balance(
         account_id=organization.account_id,
         spender_id=key.spender_id,
         bound_micros=25 * CREDIT + 1,
-        operation="chat",
-        model="openai/gpt-4o-mini",
+        operation="images.generations",
+        model="fal-ai/flux/dev",
         due_at=timezone.now() + timedelta(minutes=5),
     )
     holds.place([place])
@@ -57,8 +57,12 @@ def test_it_shows_available_held_and_balance(
     assert "Held 25.000001" in text
     assert "Balance 700" in text
     assert "Today 300 7 days 300 30 days 300" in text
+    assert "fal-ai/flux/dev images.generations laptop running" in text
     assert "laptop running 25.000001 — — —" in text
     assert "laptop charged 600 300 upstream 5 / 7" in text
+    usage = Usage("upstream", 20 * CREDIT)
+    holds.settle([Settle(place.hold_id, organization.account_id, usage)])
+    assert "charged 25.000001 20 upstream —" in overview(client, alice).text
 
 
 def test_the_chart_and_its_table_have_the_same_numbers(
