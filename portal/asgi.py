@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,12 @@ from django.utils.module_loading import import_string  # noqa: E402
 
 # Named by string: portal must not import the layer above it.
 gateway = import_string(settings.GATEWAY_HANDLER)
+
+# WhiteNoise reads its files piece by piece in the thread, which Django remarks upon at
+# the first of them; ours are a few kilobytes.
+warnings.filterwarnings(
+    "ignore", "StreamingHttpResponse must consume synchronous", module="django"
+)
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]

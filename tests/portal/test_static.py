@@ -1,0 +1,19 @@
+"""The pages' own files, from the real server."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.services.gateway import Gateway
+
+pytestmark = pytest.mark.once
+
+
+def test_a_file_comes_without_a_word_in_the_log(live_gateway: Gateway) -> None:
+    said_before = len(live_gateway.log_text())
+    reply = httpx.get(f"{live_gateway.url}/static/tollgate/tollgate.css")
+
+    assert reply.status_code == 200
+    assert reply.headers["content-type"].startswith("text/css")
+    assert live_gateway.log_text()[said_before:] == ""
