@@ -15,6 +15,7 @@ from proxy.models import Job
 
 Document = dict[str, Any]
 Headers = dict[str, str]
+Answer = Callable[[Document, Headers], Awaitable[HttpResponseBase]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Call:
     # ("job"), or as a job whose end we wait for in the client's place ("awaited").
     mode: str = "sync"
     count: Callable[[Call, Document], Units] = lambda call, _document: call.least
-    answer: Callable[[Document, Headers], Awaitable[HttpResponseBase]] = as_json
+    answer: Answer = as_json
     # What a job's row keeps of the request, for its later answers. Never the prompt.
     remembered: Document = field(default_factory=dict)
     # What answers its start, from its row and the contract's AsyncJobResponse.

@@ -67,7 +67,7 @@ def is_less_than_openais(path: str) -> bool:
 
 def advice(path: str) -> str:
     """What to do instead, as a sentence that names all there is."""
-    below = path.removeprefix(PREFIX).lower()
+    below = f"{path}/".removeprefix(PREFIX).lower()  # /v1 itself is nothing below
     steps = [step for step in below.split("/") if step]
     route = PREFIX + "/".join(steps)
     # A route with a slash too many or in capitals is no foreign endpoint.

@@ -29,6 +29,7 @@ from proxy.upstream import Ambiguous, Reply
 logger = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+HEAD = ("id", "object", "created", "model")
 # Events a slow client may be behind; then the upstream has to wait too.
 QUEUE_EVENTS_MAX = 64
 # Seconds in which a stream that said [DONE] should end: then its connection is reused.
@@ -111,6 +112,7 @@ class StreamedCall:
         self._fault = ""
         self._report: dict[str, Any] | None = None
         self._usage_event: dict[str, Any] | None = None
+        self._head: dict[str, Any] = {}  # what every chunk says of its stream
         self._upstream_id = reply.request_id
         self._delivered_bytes = 0
 
@@ -211,6 +213,8 @@ class StreamedCall:
         """Remember what settlement needs: usage, ids, how much was delivered."""
         if isinstance(document.get("id"), str):
             self._upstream_id = document["id"]
+        if not self._head:
+            self._head = {name: document[name] for name in HEAD if name in document}
         usage = document.get("usage")
         if isinstance(usage, dict) and usage:
             self._note_usage(usage)
@@ -271,11 +275,13 @@ class StreamedCall:
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
         exchange, resolved = self.exchange, self.exchange.resolved
-        if self._usage_event and exchange.call.wants_usage and resolved:
-            usage = customer_usage.charged(
-                self._usage_event["usage"], resolved.charged_micros
-            )
-            await self.relay.put(_event({**self._usage_event, "usage": usage}))
+        event = self._usage_event
+        if event is None and self._report is None and self._head:
+            # The upstream says nothing of it; what was charged can still be said.
+            event = {**self._head, "choices": [], "usage": {}}
+        if event and exchange.call.wants_usage and resolved:
+            usage = customer_usage.charged(event["usage"], resolved.charged_micros)
+            await self.relay.put(_event({**event, "usage": usage}))
         said = exchange.headers()
         # A comment: every client skips it, people with curl read it.
         comment = " ".join(
@@ -311,11 +317,11 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     answers = document.get("choices")
     choices = [
         {
-            "index": choice.get("index", 0),
-            "delta": choice.get("message", {}),
-            "finish_reason": choice.get("finish_reason"),
+            "index": number,
+            **{name: value for name, value in choice.items() if name != "message"},
+            "delta": _delta(choice.get("message")),
         }
-        for choice in (answers if isinstance(answers, list) else ())
+        for number, choice in enumerate(answers if isinstance(answers, list) else ())
         if isinstance(choice, dict)
     ]
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
@@ -323,3 +329,18 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     if wants_usage and usage is not None:
         events += _event({**chunk, "choices": [], "usage": usage})
     return events + DONE
+
+
+def _delta(message: Any) -> dict[str, Any]:
+    """A whole message as a piece of one: there the calls of tools are numbered."""
+    if not isinstance(message, dict):
+        return {}
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    numbered = [
+        {"index": number, **call}
+        for number, call in enumerate(calls)
+        if isinstance(call, dict)
+    ]
+    return {**message, "tool_calls": numbered}

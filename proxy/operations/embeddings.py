@@ -10,29 +10,28 @@ from __future__ import annotations
 import base64
 import sys
 from array import array
+from functools import partial
 from typing import Any
 
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call, Headers, Incoming, Operation, as_json
+from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
+from proxy.operations import bodies
 
 NAME = "embeddings"
 PATH = "/embeddings"
 MODEL_DEFAULT = "text-embedding-3-small"  # the contract's own default
 INPUTS_LARGEST = 2048
-BOOKKEEPING = ("user",)
 TOKENS_PER_INPUT_MOST = 16
 BYTES_PER_TOKEN = 4  # for estimates only
 
 
 def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = {
-        key: value for key, value in incoming.document.items() if key not in BOOKKEEPING
-    }
+    body = bodies.meaningful(incoming.document)
     encoding = body.pop("encoding_format", None)
     if encoding not in (None, "float", "base64"):
         raise invalid(
@@ -45,14 +44,15 @@ def read(incoming: Incoming) -> Call:
     if not 1 <= len(texts) <= INPUTS_LARGEST:
         raise invalid(f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input")
     text_bytes = sum(len(text.encode()) for text in texts)
+    least = Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN))
     return Call(
         operation=NAME,
         path=PATH,
         model=contract.model_name(body),
         content=contract.write(body),
         most=Units(prompt_tokens=text_bytes + TOKENS_PER_INPUT_MOST * len(texts)),
-        least=Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)),
-        answer=_as_base64 if encoding == "base64" else as_json,
+        least=least,
+        answer=partial(_answer, least.prompt_tokens, encoding == "base64"),
     )
 
 
@@ -65,8 +65,18 @@ def _refuse_token_ids(texts: Any) -> None:
         )
 
 
-async def _as_base64(document: dict[str, Any], headers: Headers) -> HttpResponseBase:
-    return await as_json(pack(document), headers)
+async def _answer(
+    tokens: int, wants_base64: bool, document: Document, headers: Headers
+) -> HttpResponseBase:
+    """The reply, whose usage names tokens: the AI SDK throws away one without.
+
+    Where the upstream names none, they are the `tokens` that were charged.
+    """
+    usage = document["usage"]
+    for name in ("prompt_tokens", "total_tokens"):
+        if type(usage.get(name)) is not int:
+            usage[name] = tokens
+    return await as_json(pack(document) if wants_base64 else document, headers)
 
 
 def pack(document: dict[str, Any]) -> dict[str, Any]:

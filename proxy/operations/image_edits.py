@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call, Incoming, Operation, as_json
+from proxy.calls import Answer, Call, Incoming, Operation, as_json
 from proxy.errors import invalid
+from proxy.forms import Upload
 from proxy.operations import bodies, images, uploads
 
 NAME = "images.edits"
@@ -23,7 +24,7 @@ def read(incoming: Incoming) -> Call:
     bodies.refuse_streaming(document)
     if document.get("n") not in (None, 1, "1"):
         raise invalid("n must be 1: the upstream edits one image at a time.", param="n")
-    wants_bytes = images.wants_b64(document)
+    answer = _answer(incoming)
     body = bodies.meaningful(document, DROPPED)
     for name in ("image", "mask"):
         if name in body:
@@ -41,8 +42,25 @@ def read(incoming: Incoming) -> Call:
         most=units,
         least=units,
         count=images.count,
-        answer=images.with_bytes if wants_bytes else as_json,
+        answer=answer,
     )
+
+
+def _answer(incoming: Incoming) -> Answer:
+    """What makes the reply. Raises: GatewayError (400).
+
+    The AI SDK reads nothing but `b64_json`, and says so nowhere: of its edits only that
+    they are forms and that any type will do. OpenAI's own SDKs ask for JSON.
+    """
+    if images.wants_b64(incoming.document):
+        return images.with_bytes
+    image = incoming.document.get("image")
+    parts = image if isinstance(image, list) else [image]
+    is_form = any(isinstance(part, Upload) for part in parts)
+    says_nothing = incoming.document.get("response_format") is None
+    if is_form and says_nothing and incoming.accept in ("", "*/*"):
+        return images.with_both
+    return as_json
 
 
 OPERATION = Operation(NAME, "images/edits", read, takes_forms=True)

@@ -6,6 +6,7 @@ The upstream answers with addresses only; the AI SDK always asks for `b64_json`.
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -95,26 +96,43 @@ def count(call: Call, document: Document) -> Units:
 
 async def with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply with each image inside. Raises: GatewayError (502)."""
+    items = _with_addresses(document)
+    try:
+        await _put_bytes(items)
+    except media.MediaError as error:
+        urls = [each["url"] for each in items]
+        raise media.unavailable(urls, error.reason) from None
+    for item in items:
+        del item["url"]
+    return await as_json(document, headers)
+
+
+async def with_both(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply with each image beside its address, if they can be fetched."""
+    with suppress(media.MediaError):
+        await _put_bytes(_with_addresses(document))
+    return await as_json(document, headers)
+
+
+def _with_addresses(document: Document) -> list[Document]:
     found = document.get("data")
-    items = [
+    return [
         item
         for item in (found if isinstance(found, list) else ())
         if isinstance(item, dict) and isinstance(item.get("url"), str)
     ]
+
+
+async def _put_bytes(items: list[Document]) -> None:
+    """Each image as `b64_json` into its item. Raises: MediaError; then into none."""
     left = settings.MEDIA_BYTES_MAX
     contents: list[str] = []
     for item in items:  # one by one: together they may be as large as one alone
-        try:
-            image = await media.fetch(item["url"], bytes_max=left)
-        except media.MediaError as error:
-            urls = [each["url"] for each in items]
-            raise media.unavailable(urls, error.reason) from None
+        image = await media.fetch(item["url"], bytes_max=left)
         left -= len(image.content)
         contents.append(base64.b64encode(image.content).decode("ascii"))
     for item, content in zip(items, contents, strict=True):
-        del item["url"]
         item["b64_json"] = content
-    return await as_json(document, headers)
 
 
 OPERATION = Operation(NAME, "images/generations", read)

@@ -33,6 +33,7 @@ class Client:
     package: str
     version: str
     script: str
+    beside: tuple[str, ...] = ()  # what npm installs with it, as `<name>@<version>`
 
     @property
     def is_node(self) -> bool:
@@ -125,4 +126,4 @@ def _pip_install(client: Client, folder: Path) -> list[str]:
 
 def _npm_install(client: Client, folder: Path) -> list[str]:
     npm = ["npm", "install", "--no-fund", "--no-audit", "--prefix", str(folder)]
-    return [*npm, f"{client.package}@{client.version}"]
+    return [*npm, f"{client.package}@{client.version}", *client.beside]

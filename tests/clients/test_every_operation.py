@@ -1,5 +1,5 @@
-"""Every operation by the openai packages, before an upstream that really makes things:
-what arrives is whole, and costs what the upstream's journal says."""
+"""Every operation by the openai packages and the AI SDK, before an upstream that
+really makes things: what arrives is whole, and costs what its journal says."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ PYTHON = [
     for version in ("1.109.1", "2.54.0", "3.54.0")
 ]
 NODE = Client("openai", "6.49.0", "openai_sdk_media.mjs")
+AI_SDK = Client(
+    "ai",
+    "6.0.326",
+    "ai_sdk_everything.mjs",
+    beside=("@ai-sdk/openai@3.0.141", "@ai-sdk/openai-compatible@2.0.87"),
+)
 
 
 @pytest.mark.once
@@ -107,3 +113,47 @@ def test_pictures_sound_and_film_work_by_the_openai_package_for_javascript(
         "videos.generations",
     ]
     assert_charges_are_the_journals(customer, sandbox)
+
+
+@pytest.mark.once
+@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.usefixtures("clean_books")
+def test_every_operation_that_the_ai_sdk_has_works_by_it(
+    gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
+) -> None:
+    customer, poor = customers(), customers(credits=0)
+    started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
+    printed = packages.run(
+        AI_SDK,
+        BASE_URL=started.base_url,
+        API_KEY=customer.secret,
+        POOR_API_KEY=poor.secret,
+    )
+    seen = json.loads(printed)
+
+    assert seen["version"] == AI_SDK.version
+    for chat in seen["chats"]:
+        assert chat["text"] == chat["streamed"] != ""
+        assert min(chat["tokens"]) > 0
+    assert seen["vectors"] == 2 * [[1536, 1536, 3]]
+    for image in seen["images"]:
+        media_files.png(base64.b64decode(image))
+    seconds = media_files.wav_millis(base64.b64decode(seen["speech"])) / 1000
+    assert seen["heard"]["text"] != ""
+    assert seen["heard"]["end"] == seen["heard"]["seconds"]
+    assert seconds == pytest.approx(seen["heard"]["seconds"], abs=0.01)
+    responses, refused = seen["errors"]
+    assert responses[0] == 404
+    assert "openai.chat(…) in the AI SDK" in responses[1]
+    assert refused[0] == 402
+    assert f"/o/{poor.organization.slug}/" in refused[1]
+    assert sorted(operations(sandbox)) == [
+        "audio.speech",
+        "audio.transcriptions",
+        *4 * ["chat.completions"],
+        *2 * ["embeddings"],
+        *2 * ["images.edits"],
+        "images.generations",
+    ]
+    assert_charges_are_the_journals(customer, sandbox)
+    assert poor.holds() == []

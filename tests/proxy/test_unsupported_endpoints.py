@@ -108,12 +108,14 @@ def test_a_slip_of_the_pen_is_told_what_there_is(
     live_gateway: Gateway, customer: Customer
 ) -> None:
     for path in (
+        live_gateway.base_url,
         *("/chat/completions/", "/Chat/Completions", "/nonsense", "/respons"),
         *("/", "/%ff", "/chat//completions"),
     ):
         reply = customer.http(live_gateway).post(path, json={})
         assert_refusal(reply, 404, "unsupported_endpoint")
         message = reply.json()["error"]["message"]
+        assert "twice" not in message
         assert ". Available: /v1/chat/completions, /v1/embeddings" in message
         assert "/v1/models" in message
 

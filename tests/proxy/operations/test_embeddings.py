@@ -122,3 +122,42 @@ def test_odd_vectors_are_handed_on_as_they_came(
     assert answer.status_code == (502 if "10000" in str(data) else 200)
     [hold] = customer.wait_over()
     assert hold.state == ("in_doubt" if answer.status_code == 502 else "settled")
+
+
+@pytest.mark.once
+def test_nulls_are_the_defaults_and_bookkeeping_stays_here(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    nothing = dict.fromkeys(("dimensions", "encoding_format", "user", "metadata"))
+    said = {"user": "u", "metadata": {"a": "b"}, "safety_identifier": "s"}
+    for extra in (nothing, said):
+        embed(live_gateway, customer, model="e", input="Ahoy", **extra)
+
+    bodies = [entry.body for entry in upstream.journal]
+    assert bodies == 2 * [{"model": "e", "input": "Ahoy"}]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "usage", [{}, {"usage": None}, {"usage": {"total_tokens": "x"}}]
+)
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_tokens_that_nobody_counted_are_those_that_were_charged(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    usage: dict[str, Any],
+    encoding: str,
+) -> None:
+    document = {"data": [{"embedding": VECTOR}], "model": "e", **usage}
+    upstream.on(model="e", reply=json_reply(document, credits=2))
+    text = "x" * 4_004
+    reply = embed(
+        live_gateway, customer, input=text, model="e", encoding_format=encoding
+    )
+
+    # Without them the AI SDK throws an answer away that was paid for.
+    tokens = {"prompt_tokens": 1001, "total_tokens": 1001}
+    assert reply["usage"] == {**tokens, "credits_used": 2}
+    [record] = customer.records()
+    assert (record.basis, record.charged_micros) == ("estimated", 2 * CREDIT)

@@ -126,6 +126,37 @@ def test_b64_json_is_put_in(
 
 
 @pytest.mark.once
+def test_a_form_of_a_client_that_cannot_say_what_it_reads_gets_both(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    http, client = customer.http(live_gateway), customer.openai(live_gateway)
+    upstream.on(path="/hat.png", reply=file_reply(PNG, "image/png"))
+    upstream.on(path=PATH, reply=images_json(url := f"{upstream.url}/hat.png"))
+    form: dict[str, Any] = {"data": {"prompt": "p"}, "files": {"image": PNG}}
+    [both] = http.post(PATH, **form).json()["data"]
+    form["data"]["response_format"] = "url"
+    [said] = http.post(PATH, **form).json()["data"]
+    [json_only] = client.images.edit(image=PNG, prompt="p").data or []
+
+    assert (both["url"], base64.b64decode(both["b64_json"])) == (url, PNG)
+    assert (said["url"], "b64_json" in said) == (url, False)
+    assert (json_only.url, json_only.b64_json) == (url, None)
+
+
+@pytest.mark.once
+def test_it_gets_the_address_alone_where_the_file_cannot_be_fetched(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(path=PATH, reply=images_json("http://10.0.0.1/hat.png"))
+    reply = customer.http(live_gateway).post(
+        PATH, data={"prompt": "p"}, files={"image": PNG}
+    )
+
+    [image] = reply.json()["data"]
+    assert (image["url"], "b64_json" in image) == ("http://10.0.0.1/hat.png", False)
+
+
+@pytest.mark.once
 def test_half_the_size_costs_half_and_openais_fields_stay_here(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:

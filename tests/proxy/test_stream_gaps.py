@@ -1,0 +1,75 @@
+"""A stream was asked for, and the upstream gives less: a whole answer, or no usage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.proxy.customers import SAY_HI, Customer
+from tests.services.gateway import Gateway
+from tests.upstream import Reply, Upstream, chat_json, chat_stream, json_reply
+
+pytestmark = pytest.mark.once
+
+TOOL_CALLS = [
+    {"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}}
+    for name in ("look", "leap")
+]
+LOGPROBS = {"content": [{"token": "Ah", "logprob": -0.5, "bytes": None}]}
+
+
+def whole(**choice: Any) -> Reply:
+    """The upstream's answer in one piece."""
+    document = {"id": "c", "created": 1, "model": "m", "choices": [choice]}
+    return json_reply({**document, "usage": {"credits_used": 4}}, credits=4)
+
+
+def test_a_whole_answers_calls_of_tools_can_be_put_together_again(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    message = {"role": "assistant", "content": None, "tool_calls": TOOL_CALLS}
+    upstream.on(model="m", reply=whole(message=message, finish_reason="tool_calls"))
+    completions = customer.openai(live_gateway).chat.completions
+    with completions.stream(model="m", messages=SAY_HI) as stream:
+        answer = stream.get_final_completion()
+
+    calls = answer.choices[0].message.tool_calls
+    assert calls is not None
+    assert [call.id for call in calls] == ["look", "leap"]
+    assert customer.charged_credits() == 4
+
+
+def test_a_whole_answers_log_probabilities_are_not_lost(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    message = {"role": "assistant", "content": "Ah"}
+    upstream.on(model="m", reply=whole(message=message, logprobs=LOGPROBS))
+    reply = customer.chat(live_gateway, "m", stream=True, logprobs=True)
+
+    chunk, done, _ = reply.text.split("\n\n")
+    assert done == "data: [DONE]"
+    [choice] = json.loads(chunk.removeprefix("data: "))["choices"]
+    assert (choice["delta"], choice["logprobs"]) == (message, LOGPROBS)
+
+
+@pytest.mark.parametrize(
+    "reply", [chat_stream(usage_position=None), chat_json(usage=None)]
+)
+def test_usage_comes_when_asked_for_though_the_upstream_says_none(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, reply: Reply
+) -> None:
+    upstream.on(model="m", reply=reply)
+    chunks = customer.openai(live_gateway).chat.completions.create(
+        model="m",
+        messages=SAY_HI,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    *first, last = chunks
+
+    [record] = customer.records()
+    assert (record.basis, last.choices, last.id) == ("estimated", [], first[0].id)
+    assert last.usage is not None
+    assert last.usage.model_extra == {"credits_used": customer.charged_credits()}
