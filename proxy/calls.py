@@ -58,6 +58,8 @@ class Call:
     mode: str = "sync"
     count: Callable[[Call, Document], Units] = lambda call, _document: call.least
     answer: Answer = as_json
+    # What was sent, would mean something, and the upstream has nothing like.
+    ignored: tuple[str, ...] = ()
     # What a job's row keeps of the request, for its later answers. Never the prompt.
     remembered: Document = field(default_factory=dict)
     # What answers its start, from its row and the contract's AsyncJobResponse.

@@ -235,6 +235,8 @@ class Exchange:
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""
         found = {"x-request-id": self.request_id, "cache-control": "no-store"}
+        if self.call.ignored:
+            found["x-ignored-parameters"] = ", ".join(self.call.ignored)
         if self.placed:
             found["x-credits-held"] = credits_text(self.placed.held_micros)
             found["x-credits-remaining"] = credits_text(self.placed.available_micros)

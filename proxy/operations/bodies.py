@@ -27,6 +27,12 @@ def meaningful(
     }
 
 
+def ignored(document: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
+    """Which of the fields that the upstream has nothing like were sent, and ask for
+    more than it does by itself: the reply's `x-ignored-parameters` names them."""
+    return tuple(name for name in names if document.get(name) not in (None, "auto"))
+
+
 def refuse_streaming(document: Mapping[str, Any]) -> None:
     """An SDK that asked for events reads a JSON answer as an empty iterator, without
     an error: paid for and lost. Raises: GatewayError (400)."""

@@ -15,6 +15,7 @@ from proxy.operations import bodies, images, uploads
 NAME = "images.edits"
 PATH = "/images/edits"
 SCHEMA = "ImageEditRequest"
+IGNORED = (*images.IGNORED, "input_fidelity")
 DROPPED = (*images.DROPPED, "input_fidelity", "n")
 
 
@@ -41,6 +42,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=units,
         least=units,
+        ignored=bodies.ignored(document, IGNORED),
         count=images.count,
         answer=answer,
     )

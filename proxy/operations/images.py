@@ -24,16 +24,14 @@ NAME = "images.generations"
 PATH = "/images/generations?async=true"
 SCHEMA = "ImageGenerationRequest"
 # OpenAI's own, which this upstream has nothing like.
-DROPPED = (
-    "stream",
-    "partial_images",
-    "response_format",
+IGNORED = (
     "quality",
     "background",
     "output_format",
     "output_compression",
     "moderation",
 )
+DROPPED = ("stream", "partial_images", "response_format", *IGNORED)
 
 
 def read(incoming: Incoming) -> Call:
@@ -66,6 +64,7 @@ def read(incoming: Incoming) -> Call:
         most=units,
         least=units,
         mode="job" if is_job else "awaited",
+        ignored=bodies.ignored(document, IGNORED),
         count=count,
         answer=with_bytes if wants_bytes else as_json,
     )

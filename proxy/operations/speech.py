@@ -22,7 +22,8 @@ CONTENT_TYPES = {
     "opus": "audio/opus",
     "aac": "audio/aac",
 }
-DROPPED = ("instructions", "stream_format", "stream")
+IGNORED = ("instructions",)
+DROPPED = (*IGNORED, "stream_format", "stream")
 
 
 def read(incoming: Incoming) -> Call:
@@ -53,6 +54,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=characters,
         least=characters,
+        ignored=bodies.ignored(incoming.document, IGNORED),
         answer=as_json if wants_json else partial(_speak, content_type),
     )
 

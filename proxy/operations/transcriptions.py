@@ -26,11 +26,12 @@ NAME = "audio.transcriptions"
 PATH = "/audio/transcriptions"
 SCHEMA = "SpeechToTextRequest"
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
-# What no field of the upstream's takes, or tells it how to answer.
-DROPPED = (
-    *("stream", "response_format", "temperature", "prompt", "include"),
-    *("chunking_strategy", "known_speaker_names", "known_speaker_references"),
+# What no field of the upstream's takes.
+IGNORED = (
+    *("temperature", "prompt", "include", "chunking_strategy"),
+    *("known_speaker_names", "known_speaker_references"),
 )
+DROPPED = ("stream", "response_format", *IGNORED)
 # No codec that speech comes in uses less than 8 kbit/s, so a byte is at most a
 # millisecond; what people send has 128 kbit/s.
 BYTES_PER_MS_COMMON = 16
@@ -69,6 +70,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
         content=contract.write(body),
         most=Units(media_ms=most_ms),
         least=Units(media_ms=least_ms),
+        ignored=bodies.ignored(incoming.document, IGNORED),
         count=_count,
         answer=partial(
             _answer,

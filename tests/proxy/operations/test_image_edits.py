@@ -161,7 +161,7 @@ def test_half_the_size_costs_half_and_openais_fields_stay_here(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     upstream.on(path=PATH, reply=images_json(ADDRESS, usage=None))
-    customer.openai(live_gateway).images.edit(
+    reply = customer.openai(live_gateway).images.with_raw_response.edit(
         image=PNG,
         prompt="a hat",
         size="512x512",
@@ -175,6 +175,8 @@ def test_half_the_size_costs_half_and_openais_fields_stay_here(
 
     [entry], [hold], [record] = upstream.journal, customer.holds(), customer.records()
     assert set(entry.body) == {"image", "prompt", "size", "model"}
+    ignored = "quality, background, output_format, input_fidelity"
+    assert reply.headers["x-ignored-parameters"] == ignored
     assert hold.amount_micros == record.charged_micros == EDIT * CREDIT // 2
 
 

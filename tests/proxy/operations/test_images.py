@@ -174,7 +174,7 @@ def test_what_only_openai_has_stays_here_and_the_upstreams_own_goes_on(
 ) -> None:
     own = {"negative_prompt": "dogs", "seed": 7, "style": "natural", "made_up": [1]}
     upstream.on(path=PATH, reply=images_json(ELSEWHERE))
-    customer.openai(live_gateway).images.generate(
+    reply = customer.openai(live_gateway).images.with_raw_response.generate(
         prompt="a cat",
         quality="hd",
         background="auto",
@@ -194,6 +194,8 @@ def test_what_only_openai_has_stays_here_and_the_upstreams_own_goes_on(
         "n": 1,
         **own,
     }
+    ignored = "quality, output_format, output_compression, moderation"
+    assert reply.headers["x-ignored-parameters"] == ignored
 
 
 REFUSED: list[tuple[dict[str, Any], str | None, str]] = [

@@ -45,6 +45,7 @@ def test_the_sdk_gets_the_sound_itself(
     assert reply.content == SOUND
     assert reply.response.headers["content-type"] == "audio/mpeg"
     assert reply.response.headers["content-length"] == str(len(SOUND))
+    assert reply.response.headers["x-ignored-parameters"] == "instructions"
     assert reply.response.headers["x-credits-held"] == "2"  # 100 characters at 0.015
     assert reply.response.headers["x-credits-charged"] == "3"
     said, fetched = upstream.journal

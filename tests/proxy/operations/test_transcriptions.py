@@ -47,7 +47,7 @@ def native(gateway: Gateway, customer: Customer, **fields: Any) -> Any:
 def test_the_sdks_upload_goes_up_as_json_and_comes_back_as_text(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    reply = customer.openai(live_gateway).audio.transcriptions.create(
+    raw = customer.openai(live_gateway).audio.transcriptions.with_raw_response.create(
         model="w",
         file=FILE,
         language="en",
@@ -59,7 +59,8 @@ def test_the_sdks_upload_goes_up_as_json_and_comes_back_as_text(
         extra_body={"diarization": True, "user": "me"},
     )
 
-    assert reply.to_dict() == {"text": "Hello wide world", "usage": USAGE}
+    assert raw.parse().to_dict() == {"text": "Hello wide world", "usage": USAGE}
+    assert raw.headers["x-ignored-parameters"] == "temperature, prompt, include"
     [entry] = upstream.journal
     assert entry.headers["content-type"] == "application/json"
     assert entry.body == {
