@@ -19,11 +19,13 @@ def meaningful(
     document: Mapping[str, Any], dropped: Collection[str] = ()
 ) -> dict[str, Any]:
     """The fields to forward: no bookkeeping, none of `dropped`, and no nulls, which
-    mean "your default" in every SDK."""
+    mean "your default" in every SDK. A form says an object field by field, as in
+    `metadata[topic]`."""
+    unwanted = BOOKKEEPING.union(dropped)
     return {
         name: value
         for name, value in document.items()
-        if value is not None and name not in BOOKKEEPING and name not in dropped
+        if value is not None and name.partition("[")[0] not in unwanted
     }
 
 

@@ -44,9 +44,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
     bodies.refuse_streaming(incoming.document)
     asked = bodies.meaningful(incoming.document)
     wanted = _format(asked.get("response_format", "json"))
-    body = forms.typed(
-        {name: value for name, value in asked.items() if name not in DROPPED}, SCHEMA
-    )
+    body = forms.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
     bodies.fill(body, SCHEMA, "model")
     if wanted != "json" and "timestamp_granularities" in body:
         # All other forms are made of segments.

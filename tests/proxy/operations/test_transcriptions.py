@@ -244,3 +244,18 @@ def test_the_model_is_the_contracts_default(
     http.post("/audio/transcriptions", files={"file": FILE}).raise_for_status()
 
     assert json.loads(upstream.journal[0].raw_body)["model"] == "fal-ai/whisper"
+
+
+@pytest.mark.once
+def test_objects_that_a_form_says_field_by_field_stay_here_too(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    customer.openai(live_gateway).audio.transcriptions.create(
+        model="w",
+        file=FILE,
+        chunking_strategy={"type": "server_vad", "threshold": 0.5},
+        extra_body={"metadata": {"topic": "private"}},
+    )
+
+    [entry] = upstream.journal
+    assert entry.body == {"model": "w", "file": ENCODED, "response_format": "json"}
