@@ -89,7 +89,7 @@ class Exchange:
         """
         lifetime = (
             settings.UPSTREAM_TOTAL_SECONDS
-            + settings.UPSTREAM_IDLE_SECONDS
+            + 2 * settings.UPSTREAM_IDLE_SECONDS  # to send the body, and for the head
             + settings.DRAIN_SECONDS
             + SLACK_SECONDS
         )
