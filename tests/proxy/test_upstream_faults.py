@@ -80,6 +80,7 @@ CASES = {
     "a list": ambiguous(json_reply([1])),
     "null": ambiguous(json_reply(b"null")),
     "nothing": ambiguous(json_reply(b"")),
+    "an error": ambiguous(json_reply({"error": {"message": SECRET_TEXT}})),
     "too much": ambiguous(json_reply({"pad": "x" * 100_000})),
     "no HTTP": ambiguous(ANSWER.but(headers={"bad\x00name": "x"})),
     "201": ambiguous(ANSWER.but(status=201)),
