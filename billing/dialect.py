@@ -128,12 +128,15 @@ def rolled_back_on_error() -> Iterator[None]:
 
 # A prepared statement keeps its plan. Made while a table was small, that would be a
 # plan that reads the whole of it; these statements know their rows by key, always.
-# Compiling them (JIT) would take longer than running them.
+# Compiling them (JIT) would take longer than running them. And an account that somebody
+# keeps locked is given up sooner than `pipeline` gives up the connection, so that no
+# forgotten session stays behind, waiting.
 PLAN_BY_KEY = (
     "SELECT set_config('enable_seqscan', 'off', true), "
     "set_config('enable_hashjoin', 'off', true), "
     "set_config('enable_mergejoin', 'off', true), "
     "set_config('jit', 'off', true), "
+    "set_config('lock_timeout', '15s', true), "
     "set_config('plan_cache_mode', 'force_generic_plan', true)"
 )
 

@@ -21,6 +21,7 @@ from django.db import connection
 
 from billing import errors, ledger
 from billing.orders import Order, Outcome
+from billing.reconnecting import once_more_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,9 @@ class Writer:
 
     def _commit(self, orders: list[Order]) -> list[Outcome]:
         try:
-            return ledger.commit(orders)
+            # Each order says which hold it means: given twice, it is answered as a
+            # repeat.
+            return once_more_if_lost(lambda: ledger.commit(orders))
         except errors.BooksUnavailable as error:
             logger.error("the books did not take %d orders: %s", len(orders), error)
             connection.close()

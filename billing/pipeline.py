@@ -7,6 +7,7 @@ psycopg's own pipeline serves any cursor: through it the two commits of a call t
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -15,6 +16,9 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
+
+# As long as SQLite waits; what has not been answered by then goes to the spool.
+ANSWER_SECONDS_MAX = 20
 
 Row = tuple[Any, ...]
 Statement = tuple[Any, ...]  # its text, then its parameters, each text or None
@@ -80,16 +84,19 @@ def _send(
 def _results(pgconn: pq.abc.PGconn) -> list[pq.abc.PGresult]:
     """One for each thing sent. Waits outside libpq, which would keep Python's lock.
 
-    Raises: psycopg.OperationalError when the connection is lost.
+    Raises: psycopg.OperationalError when the connection is lost, or the server, or
+    what it writes to, stands still.
     """
     socket = select.poll()
+    until = time.monotonic() + ANSWER_SECONDS_MAX
     results: list[pq.abc.PGresult] = []
     while True:
         while pgconn.is_busy():
             is_unsent = pgconn.flush()
             events = select.POLLIN | (select.POLLOUT if is_unsent else 0)
             socket.register(pgconn.socket, events)
-            socket.poll()
+            if not socket.poll(max(0, until - time.monotonic()) * 1000):
+                raise errors.OperationalError("the server does not answer")
             pgconn.consume_input()
         result = pgconn.get_result()
         if result is None:  # between two statements, or for ever

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 
@@ -41,8 +42,9 @@ from portal.keys import Identity
 from proxy import refusals
 from proxy.calls import Call
 from proxy.errors import GatewayError, invalid
+from proxy.jobs.rows import charge_of
 from proxy.lifeline import lifeline
-from proxy.memory import known_keys, tariff
+from proxy.memory import known_keys, read, tariff
 from proxy.replays.attempts import Attempt
 
 logger = logging.getLogger(__name__)
@@ -87,7 +89,7 @@ class Exchange:
         """
         lifetime = (
             settings.UPSTREAM_TOTAL_SECONDS
-            + settings.UPSTREAM_IDLE_SECONDS
+            + 2 * settings.UPSTREAM_IDLE_SECONDS  # to send the body, and for the head
             + settings.DRAIN_SECONDS
             + SLACK_SECONDS
         )
@@ -176,11 +178,21 @@ class Exchange:
         except errors.BooksUnavailable:
             outcome = await self._resolve_later(order)
         assert isinstance(outcome, Resolved)
+        if outcome.repeat and outcome.state == HoldState.SETTLED:
+            outcome = await self._as_booked(outcome)
         self.resolved = outcome
         if self.attempt:
             self.attempt.state = outcome.state
         crashpoint("call.resolved")
         return outcome
+
+    async def _as_booked(self, repeat: Resolved) -> Resolved:
+        """A repeat with its charge: nobody heard of the commit, which was done, or
+        somebody was faster. It is only to be shown, so the books may be gone again."""
+        with contextlib.suppress(errors.BooksUnavailable):
+            charged, _ = await read(lambda: charge_of(UUID(self.hold_id)))
+            return replace(repeat, charged_micros=charged or 0)
+        return repeat
 
     async def _resolve_later(self, order: Resolution) -> Outcome:
         """Raises: BooksUnavailable when neither database nor disk takes it."""

@@ -65,6 +65,8 @@ async def _forward(exchange: Exchange) -> HttpResponseBase:
             return stream_reply(exchange, reply)
         document = _document(reply, await reply.read())
         accepted = job and statements.accepted(document)
+        if not accepted and _is_error(document):
+            raise Ambiguous("upstream_error_in_200")
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise _unreachable() from None
@@ -87,6 +89,11 @@ def _document(reply: Reply, content: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Ambiguous("upstream_not_json")
     return document
+
+
+def _is_error(document: dict[str, Any]) -> bool:
+    """Whether a 200 is an error without a price: an estimate would charge for it."""
+    return isinstance(document.get("error"), dict) and "usage" not in document
 
 
 async def _answer(

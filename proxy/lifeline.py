@@ -50,7 +50,10 @@ class Lifeline:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(settings.LEASE_SECONDS / 3)
-            await self._renew()
+            try:
+                await self._renew()
+            except Exception:  # noqa: BLE001  without a lease no hold is left alone
+                logger.exception("the lease's renewal failed; it is tried again")
 
     async def _renew(self) -> None:
         label = f"{socket.gethostname()}:{os.getpid()}"

@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from billing import pricing, tariffs
 from billing.errors import BooksUnavailable
 from billing.pricing import Rates
+from billing.reconnecting import once_more_if_lost
 from portal import keys
 from portal.keys import Identity
 
@@ -35,7 +36,8 @@ _readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
 
 
 async def read(question: Callable[[], T]) -> T:
-    """The answer to a database question, from a reader thread.
+    """The answer to a database question, from a reader thread. It may be asked twice,
+    when the thread's connection turns out to be lost.
 
     Raises: BooksUnavailable when the database does not answer; else whatever
     `question` raises.
@@ -45,7 +47,7 @@ async def read(question: Callable[[], T]) -> T:
 
 def _ask(question: Callable[[], T]) -> T:
     try:
-        return question()
+        return once_more_if_lost(question)
     except (DatabaseError, InterfaceError) as error:
         logger.error("the database did not answer: %s", error)
         connection.close()  # the next question starts with a fresh one

@@ -23,6 +23,8 @@ from billing.crashpoints import crashpoint
 logger = logging.getLogger(__name__)
 
 KEEPALIVE_SECONDS = 30
+# What asyncio takes at once, however slowly the upstream reads.
+SENT_AT_ONCE_BYTES = 64 * 1024
 
 
 class UpstreamFault(Exception):
@@ -59,15 +61,16 @@ class Client:
     """The pooled connections of one process to the upstream."""
 
     def __init__(self) -> None:
+        # Also how long the head may take, before the whole's limit begins.
+        idle = min(settings.UPSTREAM_IDLE_SECONDS, settings.UPSTREAM_TOTAL_SECONDS)
+        # That limit begins when the body is sent; sending it has none of its own.
+        self._seconds_to_head = 2 * idle
         self._transport = AiohttpTransport(client=_session)
         self._extensions = {
             "timeout": {
                 "connect": settings.UPSTREAM_CONNECT_SECONDS,
                 "pool": settings.UPSTREAM_CONNECT_SECONDS,
-                # Also how long the head may take, before the whole's limit begins.
-                "read": min(
-                    settings.UPSTREAM_IDLE_SECONDS, settings.UPSTREAM_TOTAL_SECONDS
-                ),
+                "read": idle,
             }
         }
         self._urls: dict[str, httpx.URL] = {}  # that are posted to; there are few
@@ -100,14 +103,18 @@ class Client:
             content=content,
             extensions=self._extensions,
         )
+        is_large = len(content) > SENT_AT_ONCE_BYTES
         try:
-            response = await self._transport.handle_async_request(request)
+            async with asyncio.timeout(self._seconds_to_head if is_large else None):
+                response = await self._transport.handle_async_request(request)
             crashpoint("call.answered")
         except httpx.TransportError as error:
             raise _fault(error) from error
         except aiohttp.ClientError as error:
             # What came back is no HTTP; the transport has no name for that.
             raise Ambiguous("upstream_not_http") from error
+        except TimeoutError as error:
+            raise Ambiguous("upstream_timeout") from error
         return Reply(response)
 
     async def aclose(self) -> None:

@@ -36,7 +36,8 @@ def create(job: Job) -> None:
 
 
 def accept(job: Job) -> None:
-    """The upstream has named it: everything that happens next needs only the row."""
+    """The upstream has named it: everything that happens next needs only the row, even
+    one that was given up meanwhile."""
     job.save(
         force_update=True,
         update_fields=[
@@ -45,6 +46,7 @@ def accept(job: Job) -> None:
             "estimated_credits",
             "bound_micros",
             "next_poll_at",
+            "finished_at",
             "remark",
         ],
     )

@@ -38,6 +38,10 @@ logger = logging.getLogger(__name__)
 FIRST_LOOK = timedelta(seconds=2)
 # Seconds between attempts to store the upstream's id while the database is away.
 KEEP_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+# And between later ones, when the client has been told that it failed.
+KEEP_LATER_SECONDS = 5.0
+
+_keeping: set[asyncio.Task[None]] = set()
 
 
 async def intend(exchange: Exchange) -> Job:
@@ -123,9 +127,24 @@ async def _keep(job: Job, accepted: Accepted) -> None:
         except errors.BooksUnavailable:
             if pause is None:
                 logger.error("%s, %s upstream, is not kept", job, job.upstream_id)
+                task = asyncio.create_task(_keep_later(job))
+                _keeping.add(task)
+                task.add_done_callback(_keeping.discard)
                 raise
             await asyncio.sleep(pause)
     raise AssertionError("unreachable")
+
+
+async def _keep_later(job: Job) -> None:
+    """Keep the upstream's id once the books are back: nothing else can tell what the
+    job cost. If this process ends before that, its log still names it."""
+    until = time.monotonic() + settings.JOB_SECONDS_MAX
+    while time.monotonic() < until:
+        await asyncio.sleep(KEEP_LATER_SECONDS)
+        with suppress(errors.BooksUnavailable):
+            await read(lambda: rows.accept(job))
+            logger.warning("%s is kept after all", job)
+            return
 
 
 def _receipt(exchange: Exchange, job: Job, accepted: Accepted) -> Document:

@@ -96,6 +96,34 @@ def test_a_lost_connection_is_an_error_and_no_wait(
     assert driver.closed
 
 
+def test_a_server_that_stands_still_is_an_error_and_no_wait(
+    driver: pipeline.Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "ANSWER_SECONDS_MAX", 0.2)
+    began = time.monotonic()
+    with pytest.raises(psycopg.OperationalError):
+        pipeline.run(driver, [("SELECT 1",), ("SELECT pg_sleep(5)",)])
+    assert time.monotonic() - began < 3
+    assert driver.closed
+
+
+def test_nobody_waits_for_a_lock_as_long_as_for_the_server(
+    driver: pipeline.Driver,
+) -> None:
+    driver.set_autocommit(False)
+    pipeline.run(driver, [(dialect.PLAN_BY_KEY,)])
+    [[(text,)]] = pipeline.run(driver, [("SHOW lock_timeout",)])
+    assert text.endswith("s")
+    assert 0 < int(text[:-1]) < pipeline.ANSWER_SECONDS_MAX
+
+
+def test_a_server_that_vanished_is_noticed() -> None:
+    options = connection.settings_dict["OPTIONS"]
+    idle, between = options["keepalives_idle"], options["keepalives_interval"]
+    assert idle + between * options["keepalives_count"] <= 30
+    assert options["tcp_user_timeout"] <= 30_000
+
+
 def test_accounts_are_found_by_key_however_many_there_are() -> None:
     for number in range(30):
         accounts.open_organization(f"one of many {number}")

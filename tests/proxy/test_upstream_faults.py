@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 import pytest
@@ -79,6 +80,7 @@ CASES = {
     "a list": ambiguous(json_reply([1])),
     "null": ambiguous(json_reply(b"null")),
     "nothing": ambiguous(json_reply(b"")),
+    "an error": ambiguous(json_reply({"error": {"message": SECRET_TEXT}})),
     "too much": ambiguous(json_reply({"pad": "x" * 100_000})),
     "no HTTP": ambiguous(ANSWER.but(headers={"bad\x00name": "x"})),
     "201": ambiguous(ANSWER.but(status=201)),
@@ -193,3 +195,16 @@ def test_an_upstream_that_is_not_there_may_be_tried_again(
     assert reply.headers["x-credits-charged"] == "0"
     assert [hold.state for hold in customer.holds()] == ["released"]
     assert customer.available_micros() == 100_000 * CREDIT
+
+
+def test_an_upstream_that_does_not_read_a_large_body_is_not_waited_for(
+    gateway: GatewayFactory, customer: Customer
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        started = gateway(UPSTREAM_BASE_URL=url, UPSTREAM_IDLE_SECONDS=1)
+        large: list[dict[str, str]] = [{"role": "user", "content": "a" * 10_000_000}]
+        reply = customer.chat(started, "openai/gpt-4o-mini", messages=large)
+        assert_refusal(reply, 504, "upstream_ambiguous")
+    [hold] = customer.wait_over()
+    assert (hold.state, hold.reason) == ("in_doubt", "upstream_timeout")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.db import OperationalError
 
 from billing import errors
 from billing.group_commit import writer
+from billing.models.hold import HoldState
 from billing.orders import Entrust, Order, Outcome, Settle
 from portal import keys
 from proxy import exchange, forwarding
@@ -17,6 +19,7 @@ from proxy import upstream as upstream_client
 from proxy.calls import Incoming
 from proxy.errors import GatewayError
 from proxy.jobs import reconciliation, rows, submission, waiting
+from proxy.models import Job
 from proxy.operations import videos
 from tests.proxy.customers import Customer
 from tests.proxy.jobs.films import Film, make_due, only_job, worker_looks
@@ -43,19 +46,18 @@ def gone(*_: Any, **__: Any) -> None:
 
 def forward(film: Film, customer: Customer, **query: str) -> Any:
     """Order a film in this very process."""
+    return asyncio.run(called(film, customer, **query))
 
-    identity = keys.verify(customer.secret)
 
-    async def call() -> Any:
-        document = {"model": film.model, "prompt": "A cat."}
-        understood = videos.read(Incoming(document, query))
-        begun = await exchange.begin(understood, identity, customer.secret)
-        try:
-            return await forwarding.forward(begun)
-        finally:
-            await upstream_client.close()
-
-    return asyncio.run(call())
+async def called(film: Film, customer: Customer, **query: str) -> Any:
+    identity = await asyncio.to_thread(keys.verify, customer.secret)
+    document = {"model": film.model, "prompt": "A cat."}
+    understood = videos.read(Incoming(document, query))
+    begun = await exchange.begin(understood, identity, customer.secret)
+    try:
+        return await forwarding.forward(begun)
+    finally:
+        await upstream_client.close()
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +90,37 @@ def test_an_id_that_cannot_be_kept_is_not_answered(
     assert only_job(customer).state == "submitting"
     assert [h.state for h in customer.holds()] == ["open"]  # it falls due
     assert len(upstream.journal) == 1
+
+
+def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
+    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, is_back, accept = Film(upstream), threading.Event(), rows.accept
+
+    def accept_later(job: Job) -> None:
+        if not is_back.is_set():
+            gone()
+        accept(job)
+
+    async def order() -> None:
+        with pytest.raises(GatewayError):
+            await called(film, customer)
+        [waiting_for_books] = submission._keeping
+        job = await asyncio.to_thread(only_job, customer)
+        await asyncio.to_thread(rows.conclude, job.id, HoldState.IN_DOUBT)
+        is_back.set()
+        await waiting_for_books
+
+    monkeypatch.setattr(rows, "accept", accept_later)
+    monkeypatch.setattr(submission, "KEEP_LATER_SECONDS", 0.05)
+    asyncio.run(order())
+    job = only_job(customer)
+    assert (job.state, job.upstream_id) == ("pending", film.upstream_id)
+    assert job.finished_at is None
+    film.will_be_done(31)
+
+    assert worker_looks(job).state == "completed"
+    assert customer.charged_credits() == 31
 
 
 def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
