@@ -140,6 +140,12 @@ def call(account_id: int, hold_id: UUID) -> Call | None:
     return _call(hold) if hold else None
 
 
+def charge(hold_id: UUID) -> tuple[int | None, str]:
+    """What was charged for a hold, in micros, and on what basis; None: nothing yet."""
+    record = UsageRecord.objects.filter(hold_id=hold_id).first()
+    return (record.charged_micros, record.basis) if record else (None, "")
+
+
 def _call(hold: Hold) -> Call:
     usage: UsageRecord | None = getattr(hold, "usage", None)
     nothing_charged = 0 if hold.state == "released" else None

@@ -11,6 +11,7 @@ from typing import Any
 from billing.amounts import whole_credits
 from billing.book import PPM, scaled
 from billing.orders import AMOUNT_MICROS_MAX, CREDIT
+from billing.pricing import Units
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 
@@ -26,6 +27,17 @@ def priced(usage: Any, factor_ppm: int) -> Any:
         shown.pop("credits_breakdown", None)
         return shown
     return charged(shown, scaled(max(credits, 0) * CREDIT, factor_ppm))
+
+
+def counted(units: Units) -> dict[str, int]:
+    """The tokens that are charged where the upstream reports none: clients read a
+    missing number as zero, or throw the answer away."""
+    prompt, completion = units.prompt_tokens, units.completion_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
 
 
 def charged(usage: dict[str, Any], charged_micros: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing import clock, errors, spool
+from billing import clock, errors, reports, spool
 from billing.amounts import credits_text
 from billing.book import scaled
 from billing.crashpoints import crashpoint
@@ -42,7 +42,6 @@ from portal.keys import Identity
 from proxy import refusals
 from proxy.calls import Call
 from proxy.errors import GatewayError, invalid
-from proxy.jobs.rows import charge_of
 from proxy.lifeline import lifeline
 from proxy.memory import known_keys, read, tariff
 from proxy.replays.attempts import Attempt
@@ -190,7 +189,7 @@ class Exchange:
         """A repeat with its charge: nobody heard of the commit, which was done, or
         somebody was faster. It is only to be shown, so the books may be gone again."""
         with contextlib.suppress(errors.BooksUnavailable):
-            charged, _ = await read(lambda: charge_of(UUID(self.hold_id)))
+            charged, _ = await read(lambda: reports.charge(UUID(self.hold_id)))
             return replace(repeat, charged_micros=charged or 0)
         return repeat
 

@@ -103,14 +103,15 @@ async def _answer(
     call = exchange.call
     crashpoint("call.read")
     upstream_id = document.get("id")
+    units = call.count(call, document)
     resolved = await exchange.settle(
         document.get("usage"),
-        counted=call.count(call, document),
+        counted=units,
         upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
     )
     usage = document.get("usage")
-    if not isinstance(usage, dict):
-        usage = {}
+    if not isinstance(usage, dict) or not usage:
+        usage = customer_usage.counted(units) if units.completion_tokens else {}
     if usage.get("credits_used") != whole_credits(resolved.charged_micros):
         document["usage"] = customer_usage.charged(usage, resolved.charged_micros)
     headers = exchange.headers()

@@ -272,23 +272,15 @@ class StreamedCall:
             # otherwise, so the call is listed.
             await exchange.release_unproven(self._fault or "upstream_no_output")
 
-    def _counted_tokens(self) -> dict[str, int]:
-        """What a stream without a report is charged by."""
-        units = counted(self.exchange.call, self._delivered_bytes)
-        prompt, completion = units.prompt_tokens, units.completion_tokens
-        return {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
-
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
         exchange, resolved = self.exchange, self.exchange.resolved
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
             # The upstream says nothing of it; what was charged can still be said.
-            event = {**self._head, "choices": [], "usage": self._counted_tokens()}
+            units = counted(exchange.call, self._delivered_bytes)
+            usage = customer_usage.counted(units)
+            event = {**self._head, "choices": [], "usage": usage}
         if event and exchange.call.wants_usage and resolved:
             usage = customer_usage.charged(event["usage"], resolved.charged_micros)
             await self.relay.put(_event({**event, "usage": usage}))

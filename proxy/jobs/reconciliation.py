@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from billing import clock
+from billing import clock, reports
 from billing.crashpoints import crashpoint
 from billing.group_commit import writer
 from billing.ids import new_id
@@ -135,7 +135,7 @@ async def _end(job: Job, statement: Statement) -> None:
     order = statements.resolution(job, statement)
     resolved = await _resolve(order)
     crashpoint("job.settled")
-    charged, basis = await read(lambda: rows.charge_of(job.id))
+    charged, basis = await read(lambda: reports.charge(job.id))
     reply, too_large = statements.kept(statement.document)
     words = [too_large, *(order.usage.flags if order.usage else ())]
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED

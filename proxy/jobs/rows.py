@@ -13,8 +13,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from billing import clock
-from billing.models import Account, Hold, UsageRecord
+from billing import clock, reports
+from billing.models import Account, Hold
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from proxy.models import Job, JobState
@@ -147,12 +147,6 @@ def with_word(remarks: str, *words: str) -> str:
     return " ".join(found)[:200]
 
 
-def charge_of(hold_id: UUID) -> tuple[int | None, str]:
-    """What the books charged for a hold, in micros, and on what basis."""
-    record = UsageRecord.objects.filter(hold_id=hold_id).first()
-    return (record.charged_micros, record.basis) if record else (None, "")
-
-
 def available_micros(account_id: int) -> int:
     account = Account.objects.get(id=account_id)
     return account.balance_micros - account.held_micros
@@ -163,7 +157,7 @@ def available_micros(account_id: int) -> int:
 
 def conclude(job_id: UUID, hold_state: str) -> bool:
     """End a submission that led to no job, the way its hold ended."""
-    charged, basis = charge_of(job_id)
+    charged, basis = reports.charge(job_id)
     state = {
         HoldState.SETTLED: JobState.COMPLETED,
         HoldState.RELEASED: JobState.FAILED,

@@ -93,6 +93,23 @@ def test_an_answer_without_usage_is_estimated_by_what_was_delivered(
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("usage", [None, {}, "none"], ids=repr)
+def test_tokens_that_nobody_reported_are_named_as_they_were_charged(
+    impatient_gateway: Gateway, upstream: Upstream, customer: Customer, usage: Any
+) -> None:
+    upstream.on(model="m", reply=both(usage)[0])
+    told = customer.chat(impatient_gateway, "m").json()["usage"]
+
+    [record] = customer.records()
+    assert told == {
+        "prompt_tokens": record.prompt_tokens,
+        "completion_tokens": 100,
+        "total_tokens": record.prompt_tokens + 100,
+        "credits_used": ESTIMATED,
+    }
+
+
+@pytest.mark.once
 def test_an_estimate_never_exceeds_the_hold(
     impatient_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
