@@ -19,6 +19,7 @@ from proxy import upstream as upstream_client
 from proxy.calls import Incoming
 from proxy.errors import GatewayError
 from proxy.jobs import reconciliation, rows, submission, waiting
+from proxy.memory import read
 from proxy.models import Job
 from proxy.operations import videos
 from tests.proxy.customers import Customer
@@ -50,7 +51,7 @@ def forward(film: Film, customer: Customer, **query: str) -> Any:
 
 
 async def called(film: Film, customer: Customer, **query: str) -> Any:
-    identity = await asyncio.to_thread(keys.verify, customer.secret)
+    identity = await read(lambda: keys.verify(customer.secret))
     document = {"model": film.model, "prompt": "A cat."}
     understood = videos.read(Incoming(document, query))
     begun = await exchange.begin(understood, identity, customer.secret)
@@ -106,8 +107,8 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
         with pytest.raises(GatewayError):
             await called(film, customer)
         [waiting_for_books] = submission._keeping
-        job = await asyncio.to_thread(only_job, customer)
-        await asyncio.to_thread(rows.conclude, job.id, HoldState.IN_DOUBT)
+        job = await read(lambda: only_job(customer))
+        await read(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
         is_back.set()
         await waiting_for_books
 
