@@ -6,6 +6,7 @@ before it spends anything, and the sandbox that stands in for the upstream.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -19,9 +20,6 @@ from proxy.errors import invalid
 MODEL_LENGTH_MAX = 200
 ADDRESS_LENGTH_MAX = 8192
 DATA_URI_HEAD_MAX = 200
-# Fields with which other gateways let a caller choose where a call, or its answer,
-# goes. The upstream does not know them; no later one shall learn them through us.
-ELSEWHERE = ("api_base", "base_url", "api_key", "callback_url", "webhook_url")
 DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
 
 
@@ -75,16 +73,15 @@ def read(content: bytes) -> dict[str, Any]:
     return document
 
 
-def check(document: dict[str, Any], schema: str) -> None:
-    """Raises: GatewayError (400) that names the first field against the contract."""
-    for field in ELSEWHERE:
-        if field in document:
-            raise invalid(
-                f"{field} is not taken: this gateway has one upstream, and it answers "
-                "here.",
-                param=field,
-                code="unsupported_parameter",
-            )
+def check(
+    document: dict[str, Any], schema: str, *, beside: Collection[str] = ()
+) -> None:
+    """`beside` are fields that may come beside the contract's.
+
+    Raises: GatewayError (400) that names the first field against the contract, or one
+    that nobody here knows: the upstream might know it, and charge for it (`num_images`)
+    or send the call elsewhere (`api_base`), and it would be in no bound.
+    """
     try:
         validator(schema).validate(document)
     except jsonschema_rs.ValidationError as error:
@@ -93,6 +90,15 @@ def check(document: dict[str, Any], schema: str) -> None:
         raise invalid(f"{where}{_told(error)}", param=param) from None
     except ValueError as error:  # an integer too large for any schema
         raise invalid(str(error)) from None
+    known = properties(schema)
+    for field in document:
+        if field not in known and field not in beside:
+            raise invalid(
+                f"{field[:64]} is not a parameter of this call. It takes: "
+                f"{', '.join([*known, *beside])}.",
+                param=field[:64],
+                code="unsupported_parameter",
+            )
 
 
 def _told(error: jsonschema_rs.ValidationError) -> str:

@@ -32,7 +32,12 @@ def meaningful(
 def ignored(document: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
     """Which of the fields that the upstream has nothing like were sent, and ask for
     more than it does by itself: the reply's `x-ignored-parameters` names them."""
-    return tuple(name for name in names if document.get(name) not in (None, "auto"))
+    sent = {
+        name.partition("[")[0]
+        for name, value in document.items()
+        if value is not None and value != "auto"
+    }
+    return tuple(name for name in names if name in sent)
 
 
 def refuse_streaming(document: Mapping[str, Any]) -> None:

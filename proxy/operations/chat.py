@@ -8,6 +8,7 @@ from typing import Any
 from billing.pricing import Units
 from proxy import contract
 from proxy.calls import Call, Incoming, Operation
+from proxy.errors import invalid
 from proxy.operations import chat_messages
 
 NAME = "chat.completions"
@@ -25,6 +26,14 @@ BOOKKEEPING = (
     "service_tier",
     "safety_identifier",
     "prompt_cache_key",
+)
+# OpenAI's fields that the contract does not list and that cost nothing but tokens,
+# which are counted. What could cost more, or go to another model, is in no list.
+OPENAIS = (
+    *("n", "stop", "seed", "top_p", "top_k", "min_p", "stream_options"),
+    *("frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias"),
+    *("logprobs", "top_logprobs", "response_format", "reasoning_effort", "verbosity"),
+    *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
 )
 NEVER_NULL = ("messages", "model")
 # A byte-level tokenizer never makes more tokens than there are bytes; the rest is
@@ -52,7 +61,8 @@ def read(incoming: Incoming) -> Call:
         # Always asked for: it is how the call is settled. Whether the client sees
         # it is the client's choice.
         body["stream_options"] = {"include_usage": True}
-    contract.check(body, "ChatCompletionRequest")
+    contract.check(body, "ChatCompletionRequest", beside=OPENAIS)
+    _refuse_tools_of_the_upstreams(body.get("tools"))
     choices = contract.whole_number(body, "n", default=1, most=CHOICES_LARGEST)
     # Written into the body even when absent: an upper bound that only we know of
     # would be no bound.
@@ -97,6 +107,20 @@ def _completion_tokens(body: dict[str, Any]) -> int | None:
     body.pop("max_completion_tokens", None)
     body.pop("max_tokens", None)
     return min((cap for cap in caps if cap), default=None)
+
+
+def _refuse_tools_of_the_upstreams(tools: Any) -> None:
+    """Tools that the client runs cost tokens; those that the upstream would run, a web
+    search, have prices that no bound knows. Raises: GatewayError (400)."""
+    for number, tool in enumerate(tools if isinstance(tools, list) else ()):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if kind not in (None, "function", "custom"):
+            raise invalid(
+                f"tools.{number}.type must be function: the upstream runs no tools; "
+                "for a search of the web set web_search.",
+                param=f"tools.{number}.type",
+                code="unsupported_parameter",
+            )
 
 
 def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:

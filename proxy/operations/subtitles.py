@@ -113,7 +113,9 @@ def vtt(transcript: Transcript) -> str:
     """WebVTT."""
     blocks = ["WEBVTT\n"]
     for cue in _cues(transcript):
-        voice = f"<v {_escaped(_one_line(cue.speaker))}>" if cue.speaker else ""
+        # No dashes at its end: with the tag's own they would be the arrow of a cue.
+        speaker = _escaped(_one_line(cue.speaker)).rstrip("-") if cue.speaker else ""
+        voice = f"<v {speaker}>" if speaker else ""
         blocks.append(
             f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
             f"{voice}{_escaped(cue.text)}\n"

@@ -22,7 +22,7 @@ DEPTH = 10_000
 
 
 def with_field(value: bytes) -> bytes:
-    return b'{"messages":[{"role":"user","content":"Hi"}],"field":' + value + b"}"
+    return b'{"messages":[{"role":"user","content":"Hi"}],"seed":' + value + b"}"
 
 
 UNREADABLE = {
@@ -103,6 +103,55 @@ def test_a_body_that_no_two_parsers_agree_on_is_refused(
         )
         assert reply.status_code == 400, name
         assert_refusal(reply, 400, "invalid_request")
+    assert_nothing_happened(customer, upstream)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        *((CHAT, name) for name in ("models", "plugins", "best_of", "api_base")),
+        *((CHAT, name) for name in ("web_search_options", "modalities")),
+        *((EMBEDDINGS, name) for name in ("messages", "api_key")),
+        *(("/images/generations", name) for name in ("num_images", "image_size")),
+        *(("/images/edits", name) for name in ("num_images", "upscale")),
+        ("/videos/generations", "duration"),
+        ("/music/generations", "lyrics"),
+        ("/audio/speech", "num_voices"),
+        ("/audio/transcriptions", "start"),
+    ],
+)
+def test_what_no_bound_could_know_is_not_handed_on(
+    impatient_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    path: str,
+    field: str,
+) -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        CHAT: {"messages": SAY_HI},
+        EMBEDDINGS: {"input": "Hi"},
+        "/images/edits": {"image": "https://example.com/a.png", "prompt": "p"},
+        "/audio/speech": {"input": "Hi"},
+        "/audio/transcriptions": {"file": "https://example.com/a.mp3"},
+    }
+    body = {**bodies.get(path, {"prompt": "p"}), field: 2}
+    reply = customer.http(impatient_gateway).post(path, json=body)
+
+    assert_refusal(reply, 400, "unsupported_parameter")
+    assert reply.json()["error"]["param"] == field
+    assert "It takes: " in reply.json()["error"]["message"]
+    assert_nothing_happened(customer, upstream)
+
+
+@pytest.mark.once
+def test_tools_that_the_upstream_would_run_are_refused(
+    impatient_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}, {"type": "web_search"}]
+    reply = customer.chat(impatient_gateway, "m", tools=tools)
+
+    assert_refusal(reply, 400, "unsupported_parameter")
+    assert reply.json()["error"]["param"] == "tools.1.type"
     assert_nothing_happened(customer, upstream)
 
 

@@ -65,8 +65,10 @@ def test_the_upstream_gets_our_headers_and_none_of_the_clients(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     http = customer.http(live_gateway)
-    for path in ("/chat/completions?async=true&api_base=http://evil", "/embeddings"):
-        body = {**BODY, "input": "Hi"}
+    for path, body in (
+        ("/chat/completions?async=true&api_base=http://evil", BODY),
+        ("/embeddings", {"model": "m", "input": "Hi"}),
+    ):
         assert http.post(path, json=body, headers=UNWANTED).status_code == 200
 
     assert len(upstream.journal) == 2

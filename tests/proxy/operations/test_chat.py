@@ -108,7 +108,7 @@ def test_bookkeeping_stays_here_and_meaning_goes_on(
         "response_format": {"type": "json_object"},
         "reasoning_effort": "low",
         "web_search": True,
-        "made_up": {"deep": [1, None, "ü"]},
+        "logit_bias": {"50256": -100},
     }
     customer.chat(live_gateway, **bookkeeping, **meaning)
 

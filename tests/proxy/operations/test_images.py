@@ -172,7 +172,7 @@ def test_fewer_images_than_asked_cost_less_where_nobody_reports(
 def test_what_only_openai_has_stays_here_and_the_upstreams_own_goes_on(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    own = {"negative_prompt": "dogs", "seed": 7, "style": "natural", "made_up": [1]}
+    own = {"negative_prompt": "dogs", "seed": 7, "style": "natural"}
     upstream.on(path=PATH, reply=images_json(ELSEWHERE))
     reply = customer.openai(live_gateway).images.with_raw_response.generate(
         prompt="a cat",

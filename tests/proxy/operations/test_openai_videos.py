@@ -158,7 +158,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"stream": True}, "stream", "one piece"),
     ({"prompt": 7}, "prompt", "string"),
     ({"model": "a\nb"}, "model", "printable"),
-    ({"api_base": "https://example.com"}, "api_base", "upstream"),
+    ({"api_base": "https://example.com"}, "api_base", "It takes"),
 ]
 
 

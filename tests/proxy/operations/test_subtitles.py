@@ -159,6 +159,13 @@ def test_a_duration_no_parser_holds_is_none() -> None:
     assert subtitles.read({"duration": 10**400}).length_ms is None
 
 
+def test_an_arrow_made_of_a_name_is_no_cue() -> None:
+    segment = {"start": 0, "end": 1, "text": "x"}
+    for name in ("--", "a--"):
+        said = subtitles.read({"segments": [{**segment, "speaker": name}]})
+        assert subtitles.vtt(said).count("-->") == subtitles.srt(said).count("-->") == 1
+
+
 @given(documents)
 def test_subtitles_are_well_formed_whatever_was_said(document: dict[str, Any]) -> None:
     said = subtitles.read(document)

@@ -34,7 +34,7 @@ CHATS = st.fixed_dictionaries(
         "web_search": st.booleans(),
         "stream": st.just(True),
         "user": TEXT,
-        "made_up": TEXT,
+        "stop": TEXT,
     },
 )
 EMBEDDINGS = st.fixed_dictionaries(
