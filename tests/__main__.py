@@ -1,8 +1,9 @@
 """`python -m tests`: the whole suite on SQLite and, beside it, the second run on
-PostgreSQL. Options are pytest's.
+PostgreSQL, and the clients, most of whose time is their installation. Options are
+pytest's.
 
-Each waits much and computes little, so that two take hardly longer than one.
-PostgreSQL's report comes when SQLite's is over.
+Each waits much and computes little, so that three take hardly longer than one. The
+reports of the others come when SQLite's is over.
 """
 
 from __future__ import annotations
@@ -11,29 +12,41 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
 NOTHING_SELECTED = 5  # pytest's exit code
+CLIENTS = "tests/clients"
 
 
 def main(options: list[str]) -> int:
-    """0 when both runs passed; else the exit code of the first that did not."""
-    say("SQLite, everything (PostgreSQL runs beside it, and reports after it)")
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "postgresql.txt")
-        with (
-            report.open("wb") as output,
-            run("postgres", ["--database-tests", *options], output) as second,
-            run("sqlite", options) as first,
-        ):
-            codes = [first.wait()]
-            say("PostgreSQL, what touches the database (skipped if not installed)")
-            second.wait()
-        sys.stdout.write(report.read_text(errors="replace"))
-    # A selection may leave nothing for the second run.
-    is_empty = second.returncode == NOTHING_SELECTED and bool(options)
-    codes.append(0 if is_empty else second.returncode)
+    """0 when all runs passed; else the exit code of the first that did not."""
+    beside = {
+        "PostgreSQL, what touches the database (skipped if not installed)": (
+            "postgres",
+            ["--database-tests", *options],
+        )
+    }
+    first = options
+    if not any(Path(option.partition("::")[0]).exists() for option in options):
+        beside["SQLite, the clients"] = ("sqlite", [CLIENTS, *options])
+        first = [f"--ignore={CLIENTS}", *options]
+    say("SQLite, everything (what runs beside it reports after it)")
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        others = []
+        for number, (name, (database, its_options)) in enumerate(beside.items()):
+            report = Path(folder, f"{number}.txt")
+            output = stack.enter_context(report.open("wb"))
+            process = stack.enter_context(run(database, its_options, output))
+            others.append((name, report, process))
+        codes = [stack.enter_context(run("sqlite", first)).wait()]
+        for name, report, process in others:
+            say(name)
+            # A selection may leave nothing for it.
+            is_empty = process.wait() == NOTHING_SELECTED and bool(options)
+            codes.append(0 if is_empty else process.returncode)
+            sys.stdout.write(report.read_text(errors="replace"))
     return next((code for code in codes if code), 0)
 
 
