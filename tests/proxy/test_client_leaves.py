@@ -187,7 +187,7 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_else(
     for _ in range(10):
         started = time.monotonic()
         assert customer.chat(live_gateway, "quick").status_code == 200
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5  # he never takes the rest
     assert entry.pieces_sent < 300  # it is still held up
     call.leave()
 
