@@ -20,7 +20,7 @@ from billing.models.usage import Basis
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT, UNFINISHED
 
-# Longer than any look at the upstream may take (`jobs.LOOK_SECONDS`).
+# Longer than any look at the upstream may take (`reconciliation.LOOK_SECONDS`).
 CLAIM = timedelta(seconds=40)
 # How often the upstream is asked while somebody waits, and while nobody does.
 WAITED_FOR = timedelta(seconds=1)
