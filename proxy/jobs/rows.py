@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
 from billing import clock, reports
-from billing.models import Account, Hold
+from billing.models import Hold
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from proxy.models import Job, JobState
@@ -145,11 +145,6 @@ def with_word(remarks: str, *words: str) -> str:
     """`remarks` and those of `words` that are new, within the column's width."""
     found = dict.fromkeys([*remarks.split(), *filter(None, words)])
     return " ".join(found)[:200]
-
-
-def available_micros(account_id: int) -> int:
-    account = Account.objects.get(id=account_id)
-    return account.balance_micros - account.held_micros
 
 
 # --- submissions that nobody finished ------------------------------------------------

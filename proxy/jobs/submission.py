@@ -18,7 +18,7 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing import clock, errors
+from billing import clock, errors, reports
 from billing.amounts import whole_credits
 from billing.book import scaled
 from billing.crashpoints import crashpoint
@@ -190,7 +190,7 @@ async def _take_over(exchange: Exchange, job: Job) -> None:
     """What the headers tell: whoever settled the job, this is what was charged."""
     if job.state == JobState.LOST:
         return
-    available = await read(lambda: rows.available_micros(job.account_id))
+    left = await read(lambda: reports.balance(job.account_id))
     charged, held = job.charged_micros or 0, exchange.placed
     exchange.basis = job.basis
     exchange.resolved = Resolved(
@@ -199,7 +199,7 @@ async def _take_over(exchange: Exchange, job: Job) -> None:
         held_micros=held.held_micros if held else 0,
         charged_micros=charged,
         absorbed_micros=0,
-        available_micros=available,
+        available_micros=left.available_micros,
     )
 
 

@@ -12,6 +12,7 @@ import httpx
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
+from billing import reports
 from billing.models import Account, Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.orders import CREDIT
@@ -76,8 +77,7 @@ class Customer:
         return Account.objects.get(pk=self.organization.account_id)
 
     def available_micros(self) -> int:
-        account = self.account()
-        return account.balance_micros - account.held_micros
+        return reports.balance(self.organization.account_id).available_micros
 
     def holds(self) -> list[Hold]:
         """All holds, oldest first."""

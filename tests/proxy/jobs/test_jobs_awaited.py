@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from billing import clock, grants
+from billing.models import Grant
 from billing.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.proxy.customers import Customer
@@ -32,6 +36,24 @@ def test_the_result_comes_as_if_it_had_been_synchronous(
     assert reply.headers["x-credits-remaining"] == "99986"
     assert reply.headers["x-price-basis"] == "upstream"
     assert (job.state, job.mode) == ("completed", "awaited")
+    assert customer.available_micros() == 99_986 * CREDIT
+
+
+def test_expired_credits_do_not_remain(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    account_id = customer.organization.account_id
+    expired = grants.issue(
+        account_id, 50 * CREDIT, source="trial", reference=f"trial:{account_id}"
+    )
+    Grant.objects.filter(pk=expired.pk).update(
+        expires_at=clock.now() - timedelta(days=1)
+    )
+    film = Film(upstream, credits=14)
+    film.will_be_done(14)
+    reply = film.order(customer, live_gateway, wait=True)
+
+    assert reply.headers["x-credits-remaining"] == "99986"
     assert customer.available_micros() == 99_986 * CREDIT
 
 
