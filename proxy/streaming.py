@@ -186,6 +186,12 @@ class StreamedCall:
             self._is_done = True
             self._stop_within(AFTER_DONE_SECONDS)
             return
+        if not event.data.strip():
+            # Comments, ids and names alone: naive parsers make an event of them, and
+            # fail because its data is not JSON.
+            return
+        if event.raw[:1] in b"\r\n":  # an empty line too many ends such a block too
+            event = Event(event.raw.lstrip(b"\r\n"), event.data)
         document = _document(event)
         if document is None:
             await self.relay.put(event.raw)
@@ -285,11 +291,12 @@ class StreamedCall:
             usage = customer_usage.charged(event["usage"], resolved.charged_micros)
             await self.relay.put(_event({**event, "usage": usage}))
         said = exchange.headers()
-        # A comment: every client skips it, people with curl read it.
+        # A comment: every client skips it, people with curl read it. It stands in the
+        # block of [DONE], because a block without data is an event to naive parsers.
         comment = " ".join(
             f"{name}={said[name]}" for name in said if name.startswith("x-")
         )
-        await self.relay.put(f": {comment}\n\n".encode() + DONE)
+        await self.relay.put(f": {comment}\n".encode() + DONE)
 
 
 def _document(event: Event) -> dict[str, Any] | None:
