@@ -197,9 +197,10 @@ class StreamedCall:
             await self.relay.put(event.raw)
             return
         self._note(document)
-        usage, choices = document.get("usage"), document.get("choices")
+        usage = document.get("usage")
         if isinstance(usage, dict):
-            if choices == []:
+            if not document.get("choices") and not document.get("error"):
+                # No choices, or none said (null, absent): it is there for its usage.
                 # Shown at the end, at the customer's price, if it was asked for:
                 # code that reads choices[0] of every chunk breaks on this one.
                 self._usage_event = document
@@ -286,10 +287,12 @@ class StreamedCall:
             # The upstream says nothing of it; what was charged can still be said.
             units = counted(exchange.call, self._delivered_bytes)
             usage = customer_usage.counted(units)
-            event = {**self._head, "choices": [], "usage": usage}
+            event = {"usage": usage}
         if event and exchange.call.wants_usage and resolved:
             usage = customer_usage.charged(event["usage"], resolved.charged_micros)
-            await self.relay.put(_event({**event, "usage": usage}))
+            await self.relay.put(
+                _event({**self._head, **event, "choices": [], "usage": usage})
+            )
         said = exchange.headers()
         # A comment: every client skips it, people with curl read it. It stands in the
         # block of [DONE], because a block without data is an event to naive parsers.
@@ -334,7 +337,8 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
         if isinstance(choice, dict)
     ]
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
-    events = _event(chunk)
+    # Code that reads choices[0] of every chunk breaks on one without any.
+    events = _event(chunk) if choices else b""
     if wants_usage and usage is not None:
         events += _event({**chunk, "choices": [], "usage": usage})
     return events + DONE
