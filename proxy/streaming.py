@@ -21,6 +21,7 @@ from billing.crashpoints import crashpoint
 from billing.errors import BooksUnavailable
 from proxy import customer_usage
 from proxy.exchange import Exchange
+from proxy.numbering import Numbering, number_items
 from proxy.operations.chat import counted, delivered_bytes
 from proxy.secrecy import scrubbed
 from proxy.sse import Event, EventTooLarge, Splitter, parse
@@ -115,6 +116,7 @@ class StreamedCall:
         self._head: dict[str, Any] = {}  # what every chunk says of its stream
         self._upstream_id = reply.request_id
         self._delivered_bytes = 0
+        self._numbering = Numbering()
 
     def start(self) -> None:
         task = asyncio.create_task(self._run())
@@ -197,6 +199,7 @@ class StreamedCall:
             await self.relay.put(event.raw)
             return
         self._note(document)
+        is_changed = self._numbering.complete(document)
         usage = document.get("usage")
         if isinstance(usage, dict):
             if not document.get("choices") and not document.get("error"):
@@ -206,10 +209,9 @@ class StreamedCall:
                 self._usage_event = document
                 return
             shown = customer_usage.priced(usage, self._factor_ppm)
-            if shown is not usage:
-                await self.relay.put(_event({**document, "usage": shown}))
-                return
-        await self.relay.put(event.raw)
+            is_changed |= shown is not usage
+            document["usage"] = shown
+        await self.relay.put(_event(document) if is_changed else event.raw)
 
     @property
     def _factor_ppm(self) -> int:
@@ -327,13 +329,13 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     that did not listen."""
     usage = document.pop("usage", None)
     answers = document.get("choices")
+    number_items(answers)
     choices = [
         {
-            "index": number,
             **{name: value for name, value in choice.items() if name != "message"},
             "delta": _delta(choice.get("message")),
         }
-        for number, choice in enumerate(answers if isinstance(answers, list) else ())
+        for choice in (answers if isinstance(answers, list) else ())
         if isinstance(choice, dict)
     ]
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
@@ -348,12 +350,5 @@ def _delta(message: Any) -> dict[str, Any]:
     """A whole message as a piece of one: there the calls of tools are numbered."""
     if not isinstance(message, dict):
         return {}
-    calls = message.get("tool_calls")
-    if not isinstance(calls, list):
-        return message
-    numbered = [
-        {"index": number, **call}
-        for number, call in enumerate(calls)
-        if isinstance(call, dict)
-    ]
-    return {**message, "tool_calls": numbered}
+    number_items(message.get("tool_calls"))
+    return message

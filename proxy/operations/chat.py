@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.http.response import HttpResponseBase
+
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call, Incoming, Operation
+from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
+from proxy.numbering import number_items
 from proxy.operations import chat_messages
 
 NAME = "chat.completions"
@@ -95,6 +98,7 @@ def read(incoming: Incoming) -> Call:
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         count=_count,
+        answer=_answer,
     )
 
 
@@ -151,6 +155,12 @@ def _count(call: Call, document: dict[str, Any]) -> Units:
 def counted(call: Call, answer_bytes: int) -> Units:
     """What we saw ourselves of a call, for when nobody reports its usage."""
     return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))
+
+
+async def _answer(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply, whose choices have the numbers that clients tell them by."""
+    number_items(document.get("choices"))
+    return await as_json(document, headers)
 
 
 OPERATION = Operation(NAME, "chat/completions", read)
