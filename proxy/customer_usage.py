@@ -40,6 +40,35 @@ def counted(units: Units) -> dict[str, int]:
     }
 
 
+def of_images(usage: dict[str, Any]) -> dict[str, Any]:
+    """`usage` with OpenAI's numbers beside the credits: clients add them up. Tokens
+    that the upstream does not name are none."""
+    before = _count(usage.get("input_tokens"), usage.get("prompt_tokens"))
+    after = _count(usage.get("output_tokens"), usage.get("completion_tokens"))
+    details = usage.get("input_tokens_details")
+    said = details if isinstance(details, dict) else {}
+    return {
+        **usage,
+        "input_tokens": before,
+        "output_tokens": after,
+        "total_tokens": _count(usage.get("total_tokens"), before + after),
+        "input_tokens_details": {
+            **said,
+            "text_tokens": _count(said.get("text_tokens"), before),
+            "image_tokens": _count(said.get("image_tokens")),
+        },
+    }
+
+
+def _count(*said: Any) -> int:
+    """The first that counts something; else none."""
+    return next((each for each in said if _is_count(each)), 0)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def charged(usage: dict[str, Any], charged_micros: int) -> dict[str, Any]:
     """`usage` naming this charge, rounded up to whole credits as the contract has it;
     its breakdown is brought to the same sum."""
