@@ -40,6 +40,30 @@ def counted(units: Units) -> dict[str, int]:
     }
 
 
+def with_tokens(usage: dict[str, Any], units: Units) -> dict[str, Any]:
+    """`usage` with all three numbers of tokens; those of `units` where the upstream
+    does not name both of its own. The same object if nothing was missing."""
+    before: Any = usage.get("prompt_tokens")
+    after: Any = usage.get("completion_tokens")
+    if not (_is_count(before) and _is_count(after)):
+        return {**usage, **counted(units)}
+    if _is_count(usage.get("total_tokens")):
+        return usage
+    return {**usage, "total_tokens": before + after}
+
+
+def of_recording(usage: dict[str, Any], length_ms: int) -> dict[str, Any]:
+    """`usage` as OpenAI has it of a transcription: by tokens if the upstream names them
+    all, else by seconds."""
+    tokens = ("input_tokens", "output_tokens", "total_tokens")
+    if usage.get("type") == "tokens" and all(_is_count(usage.get(t)) for t in tokens):
+        return usage
+    seconds: Any = usage.get("seconds")
+    if type(seconds) not in (int, float) or seconds < 0:
+        seconds = length_ms / 1000
+    return {**usage, "type": "duration", "seconds": seconds}
+
+
 def of_images(usage: dict[str, Any]) -> dict[str, Any]:
     """`usage` with OpenAI's numbers beside the credits: clients add them up. Tokens
     that the upstream does not name are none."""

@@ -19,6 +19,7 @@ from django.http import StreamingHttpResponse
 
 from billing.crashpoints import crashpoint
 from billing.errors import BooksUnavailable
+from billing.pricing import Units
 from proxy import customer_usage
 from proxy.exchange import Exchange
 from proxy.numbering import Numbering, number_items
@@ -208,10 +209,17 @@ class StreamedCall:
                 # code that reads choices[0] of every chunk breaks on this one.
                 self._usage_event = document
                 return
-            shown = customer_usage.priced(usage, self._factor_ppm)
+            shown = customer_usage.priced(
+                customer_usage.with_tokens(usage, self._counted), self._factor_ppm
+            )
             is_changed |= shown is not usage
             document["usage"] = shown
         await self.relay.put(_event(document) if is_changed else event.raw)
+
+    @property
+    def _counted(self) -> Units:
+        """What was seen so far, for what the upstream does not say."""
+        return counted(self.exchange.call, self._delivered_bytes)
 
     @property
     def _factor_ppm(self) -> int:
@@ -273,7 +281,7 @@ class StreamedCall:
         if self._report is not None or self._delivered_bytes:
             await exchange.settle(
                 self._report,
-                counted=counted(exchange.call, self._delivered_bytes),
+                counted=self._counted,
                 upstream_id=self._upstream_id,
             )
         else:
@@ -287,11 +295,12 @@ class StreamedCall:
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
             # The upstream says nothing of it; what was charged can still be said.
-            units = counted(exchange.call, self._delivered_bytes)
-            usage = customer_usage.counted(units)
-            event = {"usage": usage}
+            event = {"usage": {}}
         if event and exchange.call.wants_usage and resolved:
-            usage = customer_usage.charged(event["usage"], resolved.charged_micros)
+            usage = customer_usage.charged(
+                customer_usage.with_tokens(event["usage"], self._counted),
+                resolved.charged_micros,
+            )
             await self.relay.put(
                 _event({**self._head, **event, "choices": [], "usage": usage})
             )
