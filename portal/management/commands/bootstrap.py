@@ -74,7 +74,8 @@ def refuse_nonsense(options: dict[str, Any]) -> None:
     if not 1 <= options["credits"] <= CREDITS_MAX:
         raise CommandError(f"--credits must be from 1 to {CREDITS_MAX}.")
     try:
-        validate_email(options["email"])
+        # In the form that is stored: another one might hide a second "@".
+        validate_email(User.objects.normalize_email(options["email"]))
         if options["password"] is not None:
             validate_password(options["password"])
     except ValidationError as error:
@@ -112,7 +113,8 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
 
 def find_or_create_user(email: str, wanted: str | None) -> tuple[User, str | None]:
     """The user, and the password if this call set one."""
-    user = User.objects.filter(email__iexact=email).first()
+    email = User.objects.normalize_email(email)
+    user = User.objects.filter(email=email).first()
     if user is not None:
         return user, None
     password = wanted if wanted is not None else secrets.token_urlsafe(15)
