@@ -102,6 +102,20 @@ def check_bounds(**_: Any) -> Checked:
 
 
 @register()
+def check_upstream_tools(**_: Any) -> Checked:
+    """A word that nobody knows would be taken for one of the two."""
+    if settings.UPSTREAM_TOOLS in ("forward", "refuse"):
+        return []
+    return [
+        Error(
+            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
+            hint="Set forward or refuse, or leave it out for forward.",
+            id="tollgate.E007",
+        )
+    ]
+
+
+@register()
 def check_database(**_: Any) -> Checked:
     """The ledger is proven on SQLite and PostgreSQL, and on nothing else."""
     engine = settings.DATABASES["default"]["ENGINE"]

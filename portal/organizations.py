@@ -19,15 +19,19 @@ def create(
     owner: User,
     actor: audit.Actor,
     price_factor_ppm: int = 1_000_000,
+    bootstrapped_as: str | None = None,
 ) -> Organization:
     """An organization with its account, its default project and its first owner.
 
-    Raises: InvalidName.
+    Raises: InvalidName; IntegrityError when another one was bootstrapped so.
     """
     name = names.clean(name)
     account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
     organization = Organization.objects.create(
-        name=name, slug=free_slug(name), account=account
+        name=name,
+        slug=free_slug(name),
+        account=account,
+        bootstrapped_as=bootstrapped_as,
     )
     Project.objects.create(
         organization=organization, name="Default", slug="default", is_default=True
@@ -44,7 +48,7 @@ def create(
 
 
 def slug_of(name: str) -> str:
-    """The slug a name would like to have; names without Latin letters share one."""
+    """The slug a name would like to have. Many names share one: find nothing by it."""
     return slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
 
 

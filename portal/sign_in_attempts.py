@@ -10,6 +10,8 @@ import hashlib
 
 from django.core.cache import cache
 
+from portal.models import User
+
 FAILURES_MAX = 10
 WINDOW_SECONDS = 900
 
@@ -30,6 +32,10 @@ def forget(address: str | None, name: str) -> None:
 
 
 def counter_of(address: str | None, name: str) -> str:
-    """Whole digest: no name typed into a form can reach another's counter."""
-    pair = f"{address}\n{name.strip().casefold()}"
+    """Whole digest: no name typed into a form can reach another's counter.
+
+    By the form in which a user is looked up: another spelling of it, which opens the
+    same account, counts as the same name.
+    """
+    pair = f"{address}\n{User.objects.normalize_email(name)}"
     return f"sign-in:{hashlib.sha256(pair.encode(errors='replace')).hexdigest()}"

@@ -16,6 +16,7 @@ from proxy import customer_usage, upstream
 from proxy.errors import INVALID, RATE, SERVER, GatewayError
 from proxy.exchange import Exchange
 from proxy.jobs import statements, submission
+from proxy.operations import chat
 from proxy.secrecy import scrubbed, without_key
 from proxy.streaming import as_events, stream_reply
 from proxy.upstream import Ambiguous, NotSent, Reply
@@ -109,10 +110,13 @@ async def _answer(
         counted=units,
         upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
     )
-    usage = document.get("usage")
-    if not isinstance(usage, dict) or not usage:
-        usage = customer_usage.counted(units) if units.completion_tokens else {}
-    if usage.get("credits_used") != whole_credits(resolved.charged_micros):
+    said = document.get("usage")
+    usage = said if isinstance(said, dict) else {}
+    if call.operation == chat.NAME:
+        usage = customer_usage.with_tokens(usage, units)
+    if usage is not said or usage.get("credits_used") != whole_credits(
+        resolved.charged_micros
+    ):
         document["usage"] = customer_usage.charged(usage, resolved.charged_micros)
     headers = exchange.headers()
     if call.stream:

@@ -19,8 +19,10 @@ from django.http import StreamingHttpResponse
 
 from billing.crashpoints import crashpoint
 from billing.errors import BooksUnavailable
+from billing.pricing import Units
 from proxy import customer_usage
 from proxy.exchange import Exchange
+from proxy.numbering import Numbering, number_items
 from proxy.operations.chat import counted, delivered_bytes
 from proxy.secrecy import scrubbed
 from proxy.sse import Event, EventTooLarge, Splitter, parse
@@ -115,6 +117,7 @@ class StreamedCall:
         self._head: dict[str, Any] = {}  # what every chunk says of its stream
         self._upstream_id = reply.request_id
         self._delivered_bytes = 0
+        self._numbering = Numbering()
 
     def start(self) -> None:
         task = asyncio.create_task(self._run())
@@ -186,23 +189,37 @@ class StreamedCall:
             self._is_done = True
             self._stop_within(AFTER_DONE_SECONDS)
             return
+        if not event.data.strip():
+            # Comments, ids and names alone: naive parsers make an event of them, and
+            # fail because its data is not JSON.
+            return
+        if event.raw[:1] in b"\r\n":  # an empty line too many ends such a block too
+            event = Event(event.raw.lstrip(b"\r\n"), event.data)
         document = _document(event)
         if document is None:
             await self.relay.put(event.raw)
             return
         self._note(document)
-        usage, choices = document.get("usage"), document.get("choices")
+        is_changed = self._numbering.complete(document)
+        usage = document.get("usage")
         if isinstance(usage, dict):
-            if choices == []:
+            if not document.get("choices") and not document.get("error"):
+                # No choices, or none said (null, absent): it is there for its usage.
                 # Shown at the end, at the customer's price, if it was asked for:
                 # code that reads choices[0] of every chunk breaks on this one.
                 self._usage_event = document
                 return
-            shown = customer_usage.priced(usage, self._factor_ppm)
-            if shown is not usage:
-                await self.relay.put(_event({**document, "usage": shown}))
-                return
-        await self.relay.put(event.raw)
+            shown = customer_usage.priced(
+                customer_usage.with_tokens(usage, self._counted), self._factor_ppm
+            )
+            is_changed |= shown is not usage
+            document["usage"] = shown
+        await self.relay.put(_event(document) if is_changed else event.raw)
+
+    @property
+    def _counted(self) -> Units:
+        """What was seen so far, for what the upstream does not say."""
+        return counted(self.exchange.call, self._delivered_bytes)
 
     @property
     def _factor_ppm(self) -> int:
@@ -264,7 +281,7 @@ class StreamedCall:
         if self._report is not None or self._delivered_bytes:
             await exchange.settle(
                 self._report,
-                counted=counted(exchange.call, self._delivered_bytes),
+                counted=self._counted,
                 upstream_id=self._upstream_id,
             )
         else:
@@ -278,18 +295,22 @@ class StreamedCall:
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
             # The upstream says nothing of it; what was charged can still be said.
-            units = counted(exchange.call, self._delivered_bytes)
-            usage = customer_usage.counted(units)
-            event = {**self._head, "choices": [], "usage": usage}
+            event = {"usage": {}}
         if event and exchange.call.wants_usage and resolved:
-            usage = customer_usage.charged(event["usage"], resolved.charged_micros)
-            await self.relay.put(_event({**event, "usage": usage}))
+            usage = customer_usage.charged(
+                customer_usage.with_tokens(event["usage"], self._counted),
+                resolved.charged_micros,
+            )
+            await self.relay.put(
+                _event({**self._head, **event, "choices": [], "usage": usage})
+            )
         said = exchange.headers()
-        # A comment: every client skips it, people with curl read it.
+        # A comment: every client skips it, people with curl read it. It stands in the
+        # block of [DONE], because a block without data is an event to naive parsers.
         comment = " ".join(
             f"{name}={said[name]}" for name in said if name.startswith("x-")
         )
-        await self.relay.put(f": {comment}\n\n".encode() + DONE)
+        await self.relay.put(f": {comment}\n".encode() + DONE)
 
 
 def _document(event: Event) -> dict[str, Any] | None:
@@ -317,17 +338,18 @@ def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     that did not listen."""
     usage = document.pop("usage", None)
     answers = document.get("choices")
+    number_items(answers)
     choices = [
         {
-            "index": number,
             **{name: value for name, value in choice.items() if name != "message"},
             "delta": _delta(choice.get("message")),
         }
-        for number, choice in enumerate(answers if isinstance(answers, list) else ())
+        for choice in (answers if isinstance(answers, list) else ())
         if isinstance(choice, dict)
     ]
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
-    events = _event(chunk)
+    # Code that reads choices[0] of every chunk breaks on one without any.
+    events = _event(chunk) if choices else b""
     if wants_usage and usage is not None:
         events += _event({**chunk, "choices": [], "usage": usage})
     return events + DONE
@@ -337,12 +359,5 @@ def _delta(message: Any) -> dict[str, Any]:
     """A whole message as a piece of one: there the calls of tools are numbered."""
     if not isinstance(message, dict):
         return {}
-    calls = message.get("tool_calls")
-    if not isinstance(calls, list):
-        return message
-    numbered = [
-        {"index": number, **call}
-        for number, call in enumerate(calls)
-        if isinstance(call, dict)
-    ]
-    return {**message, "tool_calls": numbered}
+    number_items(message.get("tool_calls"))
+    return message

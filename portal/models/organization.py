@@ -24,6 +24,11 @@ class Organization(models.Model):
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=60, unique=True)
+    # The name by which `manage.py bootstrap` made it and finds it again. The name above
+    # is its members' to change, and any number of organizations may be called the same.
+    bootstrapped_as = models.CharField(
+        max_length=100, unique=True, null=True, blank=True
+    )
     account = models.OneToOneField(Account, on_delete=models.PROTECT)
     # Whether replies are kept for a while, encrypted, for clients that lost theirs.
     stores_replies = models.BooleanField(default=True)

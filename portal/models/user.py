@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -10,10 +11,22 @@ from django.db.models.functions import Lower
 
 
 class UserManager(BaseUserManager["User"]):
-    """Creates users by e-mail; addresses are compared without regard to case."""
+    """Creates users by e-mail, and finds them, by an address in its one form."""
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """The one form of an address: NFKC, as Django's sign-in form makes it, small
+        letters, no space around it.
+
+        It is made here and not by the database, because SQLite knows the case of
+        ASCII only, and PostgreSQL takes "ı" for "i". Addresses are compared in no
+        other way, so that one can never be found as another.
+        """
+        text = unicodedata.normalize("NFKC", email or "").strip().lower()
+        return unicodedata.normalize("NFKC", text)
 
     def create_user(self, email: str, password: str | None = None, **more: Any) -> User:
-        user = self.model(email=self.normalize_email(email).lower(), **more)
+        user = self.model(email=self.normalize_email(email), **more)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -26,7 +39,7 @@ class UserManager(BaseUserManager["User"]):
         )
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        return self.get(email=self.normalize_email(username))
 
 
 class User(AbstractUser):

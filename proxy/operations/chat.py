@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
+from django.http.response import HttpResponseBase
+
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Call, Incoming, Operation
+from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
+from proxy.numbering import number_items
 from proxy.operations import chat_messages
 
 NAME = "chat.completions"
@@ -27,13 +31,14 @@ BOOKKEEPING = (
     "safety_identifier",
     "prompt_cache_key",
 )
+TOOLS = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
 # OpenAI's fields that the contract does not list and that cost nothing but tokens,
 # which are counted. What could cost more, or go to another model, is in no list.
 OPENAIS = (
     *("n", "stop", "seed", "top_p", "top_k", "min_p", "stream_options"),
     *("frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias"),
     *("logprobs", "top_logprobs", "response_format", "reasoning_effort", "verbosity"),
-    *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+    *TOOLS,
 )
 NEVER_NULL = ("messages", "model")
 # A byte-level tokenizer never makes more tokens than there are bytes; the rest is
@@ -61,7 +66,8 @@ def read(incoming: Incoming) -> Call:
         # Always asked for: it is how the call is settled. Whether the client sees
         # it is the client's choice.
         body["stream_options"] = {"include_usage": True}
-    contract.check(body, "ChatCompletionRequest", beside=OPENAIS)
+    _refuse_tools_if_told(body)
+    contract.check(_in_contract(body), "ChatCompletionRequest", beside=OPENAIS)
     _refuse_tools_of_the_upstreams(body.get("tools"))
     choices = contract.whole_number(body, "n", default=1, most=CHOICES_LARGEST)
     # Written into the body even when absent: an upper bound that only we know of
@@ -95,6 +101,7 @@ def read(incoming: Incoming) -> Call:
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         count=_count,
+        answer=_answer,
     )
 
 
@@ -107,6 +114,34 @@ def _completion_tokens(body: dict[str, Any]) -> int | None:
     body.pop("max_completion_tokens", None)
     body.pop("max_tokens", None)
     return min((cap for cap in caps if cap), default=None)
+
+
+def _in_contract(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as the contract's schema can check it."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    return {**body, "messages": chat_messages.in_contract(messages)}
+
+
+def _refuse_tools_if_told(body: dict[str, Any]) -> None:
+    """An upstream that knows no tools would be paid for a loop that cannot end: with
+    UPSTREAM_TOOLS=refuse its first call is the last. Raises: GatewayError (400)."""
+    if settings.UPSTREAM_TOOLS != "refuse":
+        return
+    messages = body.get("messages")
+    found = [name for name in TOOLS if name in body] + [
+        f"messages.{number}.role"
+        for number, message in enumerate(messages if isinstance(messages, list) else ())
+        if chat_messages.is_result(message)
+    ]
+    if found:
+        raise invalid(
+            f"{found[0]}: this upstream calls no tools and takes no results of them. "
+            "Give them to the model as the text of a user message.",
+            param=found[0],
+            code="unsupported_parameter",
+        )
 
 
 def _refuse_tools_of_the_upstreams(tools: Any) -> None:
@@ -126,7 +161,7 @@ def _refuse_tools_of_the_upstreams(tools: Any) -> None:
 def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
     """How many images the messages carry, and the bytes of their addresses."""
     addresses = [
-        address for message in messages for address in message.get("images", ())
+        address for message in messages for address in chat_messages.images(message)
     ]
     return len(addresses), sum(len(address.encode()) for address in addresses)
 
@@ -151,6 +186,12 @@ def _count(call: Call, document: dict[str, Any]) -> Units:
 def counted(call: Call, answer_bytes: int) -> Units:
     """What we saw ourselves of a call, for when nobody reports its usage."""
     return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))
+
+
+async def _answer(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply, whose choices have the numbers that clients tell them by."""
+    number_items(document.get("choices"))
+    return await as_json(document, headers)
 
 
 OPERATION = Operation(NAME, "chat/completions", read)

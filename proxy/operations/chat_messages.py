@@ -1,6 +1,7 @@
 """Chat messages: OpenAI's newer shapes as the one shape that the upstream knows.
 
-A message of the contract is a role, a text and the addresses of images.
+A message of the contract is a role, a text and the addresses of images. Those that
+say what a tool gave are not in it; they go on as they are, and the upstream decides.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from proxy import contract
 from proxy.errors import invalid
 
 Message = dict[str, Any]
+RESULTS = ("tool", "function")  # the roles of what tools gave
 
 
 def native(messages: list[Any]) -> list[Any]:
@@ -24,22 +26,47 @@ def native(messages: list[Any]) -> list[Any]:
     ]
 
 
+def in_contract(messages: list[Any]) -> list[Any]:
+    """The messages as the contract's schema can check them: in the place of each
+    result stands one of its own."""
+    return [
+        {**message, "role": "user", "content": ""} if is_result(message) else message
+        for message in messages
+    ]
+
+
+def is_result(message: Any) -> bool:
+    """Whether it says what a tool gave."""
+    return isinstance(message, dict) and message.get("role") in RESULTS
+
+
+def images(message: Message) -> list[str]:
+    """The addresses of the images in a native message; a result has them in parts."""
+    addresses = list(message.get("images", ()))
+    content = message.get("content")
+    for part in content if isinstance(content, list) else ():
+        if part["type"] == "image_url":
+            image = part["image_url"]
+            addresses.append(image["url"] if isinstance(image, dict) else image)
+    return addresses
+
+
 def _native(message: Message, where: str) -> Message:
     message = dict(message)
-    role = message.get("role")
-    if role == "developer":
-        message["role"] = "system"
-    elif role in ("tool", "function"):
-        raise invalid(
-            f"{where}.role: the upstream takes no results of tools. Give them to the "
-            "model as the text of a user message.",
-            param=f"{where}.role",
-        )
     content = message.get("content")
-    if isinstance(content, list):
+    if message.get("role") in RESULTS:
+        if isinstance(content, list):
+            _split({}, content, f"{where}.content")  # only to refuse what has no price
+    elif isinstance(content, list):
         _split(message, content, f"{where}.content")
-    elif content is None and ("content" in message or message.get("tool_calls")):
+    elif content is None and (
+        "content" in message
+        or message.get("tool_calls")
+        or message.get("function_call")
+    ):
         message["content"] = ""  # an assistant that only called tools
+    if message.get("role") == "developer":
+        message["role"] = "system"
     if message.get("images") is None:
         message.pop("images", None)
     elif isinstance(message["images"], list):

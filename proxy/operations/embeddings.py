@@ -19,6 +19,7 @@ from billing.pricing import Units
 from proxy import contract
 from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
+from proxy.numbering import number_items
 from proxy.operations import bodies
 
 NAME = "embeddings"
@@ -76,6 +77,7 @@ async def _answer(
     for name in ("prompt_tokens", "total_tokens"):
         if type(usage.get(name)) is not int:
             usage[name] = tokens
+    number_items(document.get("data"))  # the SDKs put them in order by it
     return await as_json(pack(document) if wants_base64 else document, headers)
 
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from billing.pricing import Units
 from proxy import contract
-from proxy.calls import Answer, Call, Incoming, Operation, as_json
+from proxy.calls import Call, Incoming, Operation
 from proxy.errors import invalid
-from proxy.forms import Upload
 from proxy.operations import bodies, images, uploads
 
 NAME = "images.edits"
@@ -25,7 +24,7 @@ def read(incoming: Incoming) -> Call:
     bodies.refuse_streaming(document)
     if document.get("n") not in (None, 1, "1"):
         raise invalid("n must be 1: the upstream edits one image at a time.", param="n")
-    answer = _answer(incoming)
+    wanted = images.response_format(document)
     body = bodies.meaningful(document, DROPPED)
     for name in ("image", "mask"):
         if name in body:
@@ -44,25 +43,8 @@ def read(incoming: Incoming) -> Call:
         least=units,
         ignored=bodies.ignored(document, IGNORED),
         count=images.count,
-        answer=answer,
+        answer=images.ANSWERS[wanted],
     )
-
-
-def _answer(incoming: Incoming) -> Answer:
-    """What makes the reply. Raises: GatewayError (400).
-
-    The AI SDK reads nothing but `b64_json`, and says so nowhere: of its edits only that
-    they are forms and that any type will do. OpenAI's own SDKs ask for JSON.
-    """
-    if images.wants_b64(incoming.document):
-        return images.with_bytes
-    image = incoming.document.get("image")
-    parts = image if isinstance(image, list) else [image]
-    is_form = any(isinstance(part, Upload) for part in parts)
-    says_nothing = incoming.document.get("response_format") is None
-    if is_form and says_nothing and incoming.accept in ("", "*/*"):
-        return images.with_both
-    return as_json
 
 
 OPERATION = Operation(NAME, "images/edits", read, takes_forms=True)

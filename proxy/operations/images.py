@@ -5,6 +5,7 @@ The upstream answers with addresses only; the AI SDK always asks for `b64_json`.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from contextlib import suppress
 from dataclasses import replace
@@ -14,8 +15,8 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
-from proxy import contract, media
-from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
+from proxy import contract, customer_usage, media
+from proxy.calls import Answer, Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
 from proxy.operations import bodies
 
@@ -38,9 +39,9 @@ def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
     document = incoming.document
     bodies.refuse_streaming(document)
-    wants_bytes = wants_b64(document)
+    wanted = response_format(document)
     is_job = bodies.wants_job(incoming.query, default=False)
-    if is_job and wants_bytes:
+    if is_job and wanted == "b64_json":
         raise invalid(
             "response_format b64_json goes with a direct answer only: a job's result "
             "has addresses.",
@@ -66,18 +67,18 @@ def read(incoming: Incoming) -> Call:
         mode="job" if is_job else "awaited",
         ignored=bodies.ignored(document, IGNORED),
         count=count,
-        answer=with_bytes if wants_bytes else as_json,
+        answer=ANSWERS[wanted],
     )
 
 
-def wants_b64(document: Document) -> bool:
-    """What `response_format` says. Raises: GatewayError (400)."""
-    wanted = document.get("response_format")
+def response_format(document: Document) -> str | None:
+    """What the request says of it. Raises: GatewayError (400)."""
+    wanted: str | None = document.get("response_format")
     if wanted not in (None, "url", "b64_json"):
         raise invalid(
             "response_format must be one of url, b64_json.", param="response_format"
         )
-    return wanted == "b64_json"
+    return wanted
 
 
 def let_default_size(body: dict[str, Any]) -> None:
@@ -93,7 +94,7 @@ def count(call: Call, document: Document) -> Units:
     return replace(call.least, images=min(came, call.least.images))
 
 
-async def with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
+async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply with each image inside. Raises: GatewayError (502)."""
     items = _with_addresses(document)
     try:
@@ -103,14 +104,32 @@ async def with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
         raise media.unavailable(urls, error.reason) from None
     for item in items:
         del item["url"]
+    return await _as_openais(document, headers)
+
+
+async def _with_both(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply with each image beside its address, if they can be fetched in the time
+    that one may take: who did not ask for bytes shall not wait for ten."""
+    with suppress(media.MediaError, TimeoutError):
+        async with asyncio.timeout(settings.MEDIA_SECONDS_MAX):
+            await _put_bytes(_with_addresses(document))
+    return await _as_openais(document, headers)
+
+
+async def _as_openais(document: Document, headers: Headers) -> HttpResponseBase:
+    """The reply, with the numbers that OpenAI's SDKs add up in its usage."""
+    document["usage"] = customer_usage.of_images(document["usage"])
     return await as_json(document, headers)
 
 
-async def with_both(document: Document, headers: Headers) -> HttpResponseBase:
-    """The reply with each image beside its address, if they can be fetched."""
-    with suppress(media.MediaError):
-        await _put_bytes(_with_addresses(document))
-    return await as_json(document, headers)
+# By `response_format`. OpenAI's newer models answer with bytes and know no such field,
+# the older ones with addresses: clients of either kind do not say what they read, and
+# what they find empty is paid for. `Accept` does not say it: every SDK asks for JSON.
+ANSWERS: dict[str | None, Answer] = {
+    None: _with_both,
+    "url": _as_openais,
+    "b64_json": _with_bytes,
+}
 
 
 def _with_addresses(document: Document) -> list[Document]:

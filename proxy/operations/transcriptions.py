@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing import Units
-from proxy import contract, forms
+from proxy import contract, customer_usage, forms
 from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.errors import invalid
 from proxy.forms import Upload
@@ -76,6 +76,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
             task="translate" if body.get("translation") else "transcribe",
             words="word" in body.get("timestamp_granularities", ()),
             is_native=not isinstance(recording, Upload),
+            least_ms=least_ms,
         ),
     )
 
@@ -148,6 +149,7 @@ async def _answer(
     task: str,
     words: bool,
     is_native: bool,
+    least_ms: int,
 ) -> HttpResponseBase:
     """The reply in the form that was asked for."""
     transcript = subtitles.read(document)
@@ -167,10 +169,9 @@ async def _answer(
         case _:
             shown = {"text": transcript.text}
     usage = document.get("usage")
-    shown["usage"] = usage if isinstance(usage, dict) else {}
-    if transcript.length_ms:
-        duration = {"type": "duration", "seconds": transcript.length_ms / 1000}
-        shown["usage"] = {**duration, **shown["usage"]}
+    shown["usage"] = customer_usage.of_recording(
+        usage if isinstance(usage, dict) else {}, transcript.length_ms or least_ms
+    )
     return await as_json(shown, headers)
 
 

@@ -20,6 +20,7 @@ from proxy.sandbox import (
     failures,
     prices,
     tokens,
+    tools,
 )
 from proxy.sandbox.failures import ConnectionCut, Marks
 from proxy.sandbox.journal import Entry, Journal
@@ -36,6 +37,30 @@ CHUNK_TOKENS = 4  # at least; a chunk then runs on to the end of its word
 class Choice:
     tokens: list[str]
     finish_reason: str
+    tool: str = ""  # the tool that it calls; the tokens are then its arguments
+    call_id: str = ""
+
+    def message(self) -> dict[str, Any]:
+        """The whole of it."""
+        text = "".join(self.tokens)
+        if not self.tool:
+            return {"role": "assistant", "content": text}
+        called = tools.call(self.call_id, self.tool, text)
+        return {"role": "assistant", "content": None, "tool_calls": [called]}
+
+    def opening(self) -> dict[str, Any]:
+        """What a stream says of it first."""
+        if not self.tool:
+            return {"role": "assistant", "content": ""}
+        called = {"index": 0, **tools.call(self.call_id, self.tool, "")}
+        return {"role": "assistant", "content": None, "tool_calls": [called]}
+
+    def delta(self, chunk: list[str]) -> dict[str, Any]:
+        """A piece of it in a stream."""
+        text = "".join(chunk)
+        if not self.tool:
+            return {"content": text}
+        return {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +117,7 @@ def plan(body: bytes) -> Call:
 
     Raises: InvalidRequest, ModelNotFound.
     """
-    fields = contract.parse(body, "ChatCompletionRequest")
+    fields = contract.parse(body, "ChatCompletionRequest", tools.seen)
     messages = fields["messages"]
     if not messages:
         raise errors.InvalidRequest("messages", "must not be empty")
@@ -106,13 +131,10 @@ def plan(body: bytes) -> Call:
         id=f"chatcmpl-{uuid.uuid4().hex}",
         created=int(time.time()),
         model=model,
-        prompt_tokens=sum(
-            tokens.PER_MESSAGE + tokens.count(message["content"])
-            for message in messages
-        ),
+        prompt_tokens=tools.prompt_tokens(fields),
         images=sum(len(message.get("images", ())) for message in messages),
         web_search=fields.get("web_search", False),
-        choices=[_choice(model.id, messages, limit, index) for index in range(count)],
+        choices=[_choice(model.id, fields, limit, index) for index in range(count)],
         stream=fields.get("stream", False),
         include_usage=isinstance(stream_options, dict)
         and stream_options.get("include_usage") is True,
@@ -126,12 +148,13 @@ def last_words(messages: list[dict[str, Any]]) -> str:
     return said[-1] if said else ""
 
 
-def _choice(
-    model: str, messages: list[dict[str, Any]], limit: int, index: int
-) -> Choice:
-    whole = tokens.split(answers.write(model, messages, index=index))
-    reason = "length" if len(whole) > limit else "stop"
-    return Choice(whole[:limit], reason)
+def _choice(model: str, fields: dict[str, Any], limit: int, index: int) -> Choice:
+    messages = fields["messages"]
+    tool = tools.wanted(fields)
+    text = tools.ARGUMENTS if tool else answers.write(model, messages, index=index)
+    whole = tokens.split(text)
+    reason = "length" if len(whole) > limit else "tool_calls" if tool else "stop"
+    return Choice(whole[:limit], reason, tool, f"call_{len(messages)}_{index}")
 
 
 async def complete(call: Call, journal: Journal, *, pace_ms: int) -> dict[str, Any]:
@@ -147,7 +170,7 @@ async def complete(call: Call, journal: Journal, *, pace_ms: int) -> dict[str, A
         "choices": [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": "".join(choice.tokens)},
+                "message": choice.message(),
                 "finish_reason": choice.finish_reason,
             }
             for index, choice in enumerate(call.choices)
@@ -185,13 +208,13 @@ class Stream:
             self._journal.enqueue(self._call.entry(self._generated, cut=True))
 
     async def _write(self) -> AsyncGenerator[bytes, None]:
-        for index in range(len(self._call.choices)):
-            yield self._event(index, {"role": "assistant", "content": ""})
+        for index, choice in enumerate(self._call.choices):
+            yield self._event(index, choice.opening())
         for index, chunk in self._chunks():
             await self._cut_if_wanted()
             await asyncio.sleep(self._pace_seconds)
             self._generated += len(chunk)
-            yield self._event(index, {"content": "".join(chunk)})
+            yield self._event(index, self._call.choices[index].delta(chunk))
         # Before any sign of the end reaches the client the charge is on disk.
         self._is_charged = True
         await self._journal.append(self._call.entry(self._generated))
@@ -219,7 +242,7 @@ class Stream:
                     yield index, chunk
 
     def _event(
-        self, index: int, delta: dict[str, str], finish_reason: str | None = None
+        self, index: int, delta: dict[str, Any], finish_reason: str | None = None
     ) -> bytes:
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         fields: dict[str, Any] = {"choices": [choice]}

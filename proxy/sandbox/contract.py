@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
 from functools import cache
 from typing import Any
@@ -13,8 +14,10 @@ from proxy.contract import components, validator
 from proxy.sandbox import errors
 
 
-def parse(body: bytes, schema: str) -> dict[str, Any]:
-    """The body as the schema's object.
+def parse(
+    body: bytes, schema: str, seen: Callable[[Any], Any] = lambda document: document
+) -> dict[str, Any]:
+    """The body as the schema's object; `seen` is what the schema sees of it.
 
     Raises: InvalidRequest naming the first field that breaks the contract.
     """
@@ -27,7 +30,7 @@ def parse(body: bytes, schema: str) -> dict[str, Any]:
             if document[field] is None:
                 del document[field]
     try:
-        validator(schema).validate(document)
+        validator(schema).validate(seen(document))
     except jsonschema_rs.ValidationError as error:
         field = ".".join(str(step) for step in error.instance_path) or "body"
         raise errors.InvalidRequest(field, error.message) from None

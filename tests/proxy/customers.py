@@ -114,6 +114,11 @@ class Customer:
         return records
 
 
+def mistyped(secret: str) -> str:
+    """Another key than `secret`, for sure: its last character is another one."""
+    return secret[:-1] + ("a" if secret[-1] != "a" else "b")
+
+
 def wait_for(
     look: Callable[[], T | None],
     *,

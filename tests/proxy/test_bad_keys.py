@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from portal import keys, organizations
 from tests.cast import actor_of
-from tests.proxy.customers import SAY_HI, Customer, wait_for
+from tests.proxy.customers import SAY_HI, Customer, mistyped, wait_for
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream
 
@@ -30,10 +30,6 @@ def assert_refused(reply: httpx.Response, status: int, code: str) -> None:
     assert (reply.status_code, error["code"], error["type"]) == (status, code, type_)
     assert reply.headers["x-should-retry"] == "false"
     assert reply.headers["x-request-id"].startswith("req_")
-
-
-def mistyped(key: str) -> str:
-    return key[:-1] + ("a" if key[-1] != "a" else "b")
 
 
 @pytest.mark.once

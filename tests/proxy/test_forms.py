@@ -51,7 +51,7 @@ def test_a_form_without_a_length_is_read_all_the_same(
         PATH, content=pieces(WHOLE, size), headers=FORM
     )
 
-    [entry] = upstream.journal
+    entry, *_fetched = upstream.journal
     assert "content-length" not in reply.request.headers
     assert reply.status_code == 200
     assert entry.body["prompt"] == "Grüße"
@@ -198,7 +198,8 @@ def test_twenty_megabytes_take_less_than_a_hundred_of_memory(
     reply = http.post(PATH, content=pieces(content, 65536), headers=FORM)
 
     assert reply.status_code == 200
-    assert len(upstream.journal.wait_finished(2)[1].raw_body) > 20 * MIB * 4 // 3
+    largest = max(len(entry.raw_body) for entry in upstream.journal)
+    assert largest > 20 * MIB * 4 // 3
     inside = b"data:image/png;base64," + b"A" * (24 * MIB)
     as_json = b'{"prompt": "p", "image": "' + inside + b'"}'
     headers = {"content-type": "application/json"}

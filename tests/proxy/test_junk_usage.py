@@ -9,7 +9,7 @@ import pytest
 from billing.models import Account
 from billing.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer
+from tests.proxy.customers import SAY_HI, Customer
 from tests.services.gateway import Gateway
 from tests.upstream import (
     DONE,
@@ -107,6 +107,43 @@ def test_tokens_that_nobody_reported_are_named_as_they_were_charged(
         "total_tokens": record.prompt_tokens + 100,
         "credits_used": ESTIMATED,
     }
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["plain", "own_chunk", "last_choice"])
+@pytest.mark.parametrize(
+    ("usage", "completion"),
+    [
+        ({"credits_used": 3}, 100),
+        ({"credits_used": 3, "prompt_tokens": None, "completion_tokens": "5"}, 100),
+        ({"credits_used": 3, "prompt_tokens": 5, "completion_tokens": 7}, 7),
+        ({}, 100),
+    ],
+    ids=repr,
+)
+def test_what_the_sdks_types_promise_of_usage_is_there(
+    impatient_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    usage: dict[str, Any],
+    completion: int,
+    kind: Any,
+) -> None:
+    reply = chat_json(text=TEXT, usage=usage)
+    if kind != "plain":
+        reply = chat_stream(pieces=[TEXT], usage=usage, usage_position=kind)
+    upstream.on(model="m", reply=reply)
+    completions = customer.openai(impatient_gateway).chat.completions
+    if kind == "plain":
+        told = completions.create(model="m", messages=SAY_HI).usage
+    else:
+        options: Any = {"stream": True, "stream_options": {"include_usage": True}}
+        chunks = completions.create(model="m", messages=SAY_HI, **options)
+        told = [chunk.usage for chunk in chunks if chunk.usage][-1]
+
+    assert told is not None
+    assert told.completion_tokens == completion
+    assert told.total_tokens == told.prompt_tokens + completion
 
 
 @pytest.mark.once

@@ -23,9 +23,10 @@ MIB = 1024**2
 BYTES_MAX = 100_000
 CHUNKED = "Transfer-Encoding: chunked"
 FORM = "multipart/form-data; boundary=x"
-AS_JSON = {"accept": "application/json"}  # as OpenAI's SDKs ask
 WHOLE = (
     b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\np\r\n'
+    # The picture itself would be fetched from the upstream.
+    b'--x\r\nContent-Disposition: form-data; name="response_format"\r\n\r\nurl\r\n'
     b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
     b"\x89PNG\r\n\x1a\n\r\n--x--\r\n"
 )
@@ -46,7 +47,7 @@ class SlowUpload:
         head = (
             f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\n{framing}\r\n"
             f"Authorization: Bearer {customer.secret}\r\nExpect: 100-continue\r\n"
-            f"Content-Type: {FORM}\r\nAccept: application/json\r\n"
+            f"Content-Type: {FORM}\r\n"
             "Connection: close\r\n\r\n"
         )
         self.socket.sendall(head.encode())
@@ -87,7 +88,7 @@ def upload(
 ) -> int:
     """Upload it in chunks, so that it needs a turn; the status of the answer."""
     pieces: Iterator[bytes] = iter([content])
-    headers = {"content-type": kind, **AS_JSON}
+    headers = {"content-type": kind}
     http = customer.http(gateway)
     return http.post(PATH, content=pieces, headers=headers).status_code
 
@@ -106,7 +107,7 @@ def test_others_wait_for_their_turn_and_one_gives_up(
         # What cannot be large waits for nobody:
         assert customer.chat(own, "m").status_code == 200
         small = customer.http(own).post(
-            PATH, content=WHOLE, headers={"content-type": FORM, **AS_JSON}
+            PATH, content=WHOLE, headers={"content-type": FORM}
         )
         assert small.status_code == 200
         assert select.select(others, [], [], 0) == ([], [], [])

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from tests.proxy.conftest import IMPATIENT
-from tests.proxy.customers import Customer
+from tests.proxy.customers import Customer, mistyped
 from tests.proxy.refused import assert_nothing_happened
 from tests.services.gateway import Gateway
 from tests.upstream import Upstream
@@ -59,7 +59,7 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
     is_chunked = framing == "chunked"
     if is_chunked:
         framing, half = "Transfer-Encoding: chunked", b"30D40\r\n" + half + b"\r\n"
-    secret = customer.secret if is_known else customer.secret[:-1] + "0"
+    secret = customer.secret if is_known else mistyped(customer.secret)
     address = ("127.0.0.1", impatient_gateway.port)
     with closing(socket.create_connection(address, timeout=10)) as connection:
         connection.sendall(head(secret, framing) + half)

@@ -9,7 +9,17 @@ import pytest
 
 from tests.proxy.customers import SAY_HI, Customer
 from tests.services.gateway import Gateway
-from tests.upstream import Reply, Upstream, chat_stream, json_reply
+from tests.upstream import (
+    DONE,
+    Reply,
+    Upstream,
+    chat_chunk,
+    chat_stream,
+    json_reply,
+    sse,
+    stream_reply,
+    usage_of,
+)
 
 pytestmark = pytest.mark.once
 
@@ -74,3 +84,52 @@ def test_usage_comes_when_asked_for_though_the_upstream_says_none(
     assert last.usage.completion_tokens == record.completion_tokens == 3
     assert last.usage.total_tokens == last.usage.prompt_tokens + 3
     assert last.usage.model_extra == {"credits_used": customer.charged_credits()}
+
+
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize(
+    "chunk",
+    [{"id": "c"}, {"id": "c", "choices": None}, {"object": "usage"}, {}],
+    ids=repr,
+)
+def test_a_usage_chunk_without_choices_is_one_with_none(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    chunk: dict[str, Any],
+    asks: bool,
+) -> None:
+    events = [chat_chunk("a"), sse({**chunk, "usage": usage_of(4)}), DONE]
+    upstream.on(model="m", reply=stream_reply(events, credits=4))
+    options = {"stream_options": {"include_usage": True}} if asks else {}
+    reply = customer.chat(live_gateway, "m", stream=True, **options)
+
+    first, *own, _end, rest = reply.text.split("\n\n")
+    assert (first + "\n\n", rest) == (events[0].decode(), "")
+    shown = [json.loads(block.removeprefix("data: ")) for block in own]
+    assert [(each["choices"], each["usage"]) for each in shown] == (
+        [([], usage_of(4))] if asks else []
+    )
+    # The SDKs' types promise these of every chunk.
+    assert all({"id", "created", "model"} <= each.keys() for each in shown)
+    assert customer.charged_credits() == 4
+
+
+def test_an_error_with_a_price_is_not_held_back(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    error = sse({"error": {"message": "no", "code": "c"}, "usage": usage_of(4)})
+    events = [chat_chunk("a"), error, DONE]
+    upstream.on(model="m", reply=stream_reply(events, credits=4))
+
+    content = customer.chat(live_gateway, "m", stream=True).content
+    assert content.startswith(b"".join(events[:2]))
+
+
+def test_a_whole_answer_without_choices_is_no_chunk(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    document = {"id": "c", "choices": [], "usage": {"credits_used": 4}}
+    upstream.on(model="m", reply=json_reply(document, credits=4))
+
+    assert customer.chat(live_gateway, "m", stream=True).content == DONE

@@ -11,25 +11,29 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from billing import grants
 from billing.errors import ReferenceConflict
 from billing.models.grant import GrantSource
 from billing.orders import AMOUNT_MICROS_MAX, CREDIT
-from portal import audit, keys, members, organizations
+from portal import audit, keys, members, names, organizations
 from portal.errors import PortalError
 from portal.models import Organization, Role, User
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 ACTOR = audit.Actor(None, "manage.py bootstrap")
+# More than there are runs that would want the same at the same moment.
+ATTEMPTS = 10
 
 
 class Command(BaseCommand):
     help = (
         "Make a user, an organization with credits, and an API key. Running it again "
-        "finds the user and the organization, grants nothing twice, and issues "
-        "another key (a key's secret cannot be shown a second time)."
+        "with the same name and a member's address finds the organization, grants "
+        "nothing twice, and issues another key (a key's secret cannot be shown a "
+        "second time). Another spelling of the name, in capitals too, is another "
+        "organization; one that was renamed since is found by its first name."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,6 +44,11 @@ class Command(BaseCommand):
         parser.add_argument("--key-name", default="default")
         parser.add_argument(
             "--reference", help="what the credits are for; granted once per reference"
+        )
+        parser.add_argument(
+            "--join",
+            action="store_true",
+            help="make the user an owner of an organization that others have already",
         )
         parser.add_argument("--json", action="store_true")
 
@@ -58,23 +67,29 @@ def make(options: dict[str, Any]) -> dict[str, str | None]:
     Raises: CommandError; then nothing was made.
     """
     refuse_nonsense(options)
-    try:
-        with transaction.atomic():
-            return bootstrap(options)
-    except ReferenceConflict as conflict:
-        raise CommandError(
-            "This organization was given other credits by an earlier run; "
-            "name a new --reference to grant more."
-        ) from conflict
-    except PortalError as refusal:
-        raise CommandError(str(refusal)) from refusal
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction.atomic():
+                return bootstrap(options)
+        except IntegrityError:
+            # Another run has just made the same user, name or slug: now it is found.
+            continue
+        except ReferenceConflict as conflict:
+            raise CommandError(
+                "The reference stands for other credits already: of another amount, or "
+                "another organization's. Name a new --reference to grant more."
+            ) from conflict
+        except PortalError as refusal:
+            raise CommandError(str(refusal)) from refusal
+    raise CommandError("Others are making the same at this moment; run it again.")
 
 
 def refuse_nonsense(options: dict[str, Any]) -> None:
     if not 1 <= options["credits"] <= CREDITS_MAX:
         raise CommandError(f"--credits must be from 1 to {CREDITS_MAX}.")
     try:
-        validate_email(options["email"])
+        # In the form that is stored: another one might hide a second "@".
+        validate_email(User.objects.normalize_email(options["email"]))
         if options["password"] is not None:
             validate_password(options["password"])
     except ValidationError as error:
@@ -84,7 +99,9 @@ def refuse_nonsense(options: dict[str, Any]) -> None:
 def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
     """All of it, inside the caller's one transaction."""
     user, password = find_or_create_user(options["email"], options["password"])
-    organization = find_or_create_organization(options["organization"], user)
+    organization = find_or_create_organization(
+        options["organization"], user, joins=options.get("join", False)
+    )
     grants.issue(
         organization.account_id,
         options["credits"] * CREDIT,
@@ -112,19 +129,32 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
 
 def find_or_create_user(email: str, wanted: str | None) -> tuple[User, str | None]:
     """The user, and the password if this call set one."""
-    user = User.objects.filter(email__iexact=email).first()
+    email = User.objects.normalize_email(email)
+    user = User.objects.filter(email=email).first()
     if user is not None:
         return user, None
     password = wanted if wanted is not None else secrets.token_urlsafe(15)
     return User.objects.create_user(email, password), password
 
 
-def find_or_create_organization(name: str, user: User) -> Organization:
-    """The organization whose slug the name gives, with `user` among its owners."""
-    slug = organizations.slug_of(name)
-    found = Organization.objects.filter(slug=slug).first()
+def find_or_create_organization(name: str, user: User, *, joins: bool) -> Organization:
+    """The organization bootstrapped by this very name, with `user` among its members.
+
+    Never by its slug, which other names have too, nor by the name it has now, which
+    is its members' to choose: either would hand one customer another's credits.
+
+    Raises: InvalidName; CommandError when it is others' and the user does not join.
+    """
+    name = names.clean(name)
+    found = Organization.objects.filter(bootstrapped_as=name).first()
     if found is None:
-        return organizations.create(name, owner=user, actor=ACTOR)
+        return organizations.create(name, owner=user, actor=ACTOR, bootstrapped_as=name)
     if not found.memberships.filter(user=user).exists():
+        if not joins:
+            raise CommandError(
+                f"The organization {found.slug} was made under this name already, and "
+                f"{user.email} is no member of it. Name another --organization for one "
+                "of their own, or --join to make them an owner of this one."
+            )
         members.add(found, user, Role.OWNER, actor=ACTOR)
     return found

@@ -78,6 +78,10 @@ def test_parts_become_a_text_and_images_that_are_held_by_number(
             {"role": "assistant", "tool_calls": [{"id": "1"}]},
             {"role": "assistant", "content": "", "tool_calls": [{"id": "1"}]},
         ),
+        (
+            {"role": "assistant", "function_call": {"name": "f"}},
+            {"role": "assistant", "content": "", "function_call": {"name": "f"}},
+        ),
     ],
 )
 def test_each_shape_of_a_message_is_made_the_upstreams(
@@ -146,12 +150,6 @@ REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
         "messages.0.images.0",
         "invalid_request",
         "https",
-    ),
-    (
-        {"role": "tool", "content": "a", "tool_call_id": "1"},
-        "messages.0.role",
-        "invalid_request",
-        "results of tools",
     ),
     (
         {"role": "god", "content": "a"},

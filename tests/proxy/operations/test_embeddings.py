@@ -125,6 +125,17 @@ def test_odd_vectors_are_handed_on_as_they_came(
 
 
 @pytest.mark.once
+def test_vectors_without_numbers_get_their_places(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    data = [{"embedding": [1.0]}, {"embedding": [2.0], "index": None}]
+    upstream.on(model="e", reply=json_reply({"object": "list", "data": data}))
+    shown = embed(live_gateway, customer, model="e", input=["a", "b"])["data"]
+
+    assert [item["index"] for item in shown] == [0, 1]
+
+
+@pytest.mark.once
 def test_nulls_are_the_defaults_and_bookkeeping_stays_here(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:

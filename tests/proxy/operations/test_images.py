@@ -1,9 +1,7 @@
-"""Images: OpenAI's dialect and the upstream's own, held by size and number, and files
-put into the answer where the client asked for bytes."""
+"""Images: OpenAI's dialect and the upstream's own, held by size and number."""
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import openai
@@ -13,21 +11,12 @@ from billing.orders import CREDIT
 from tests.proxy.customers import Customer
 from tests.proxy.refused import assert_nothing_happened, assert_refusal
 from tests.services.gateway import Gateway
-from tests.upstream import Upstream, file_reply, images_json, redirect
+from tests.upstream import Upstream, images_json
 
 PATH = "/images/generations"
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400
-ELSEWHERE = "https://files.example.com/a.png"
+ELSEWHERE = "https://10.0.0.1/a.png"  # not public: nobody is asked
 # What the tariff says of the contract's default model, and of every other.
 FLUX, ANY = 10, 25
-
-
-@pytest.fixture
-def pictures(upstream: Upstream) -> list[str]:
-    """The addresses of two files that the upstream has."""
-    upstream.on(path="/a.png", reply=file_reply(PICTURE, "image/png"))
-    upstream.on(path="/b.png", reply=file_reply(PICTURE[::-1], "image/png"))
-    return [f"{upstream.url}/a.png", f"{upstream.url}/b.png"]
 
 
 def test_the_sdk_gets_addresses_and_pays_what_the_upstream_charged(
@@ -51,76 +40,6 @@ def test_the_sdk_gets_addresses_and_pays_what_the_upstream_charged(
     assert hold.amount_micros == FLUX * CREDIT
     assert record.charged_micros == 9 * CREDIT == upstream.total_credits() * CREDIT
     assert reply.headers["x-credits-charged"] == "9"
-
-
-def test_b64_json_is_fetched_and_put_in(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer, pictures: list[str]
-) -> None:
-    upstream.on(path=PATH, reply=images_json(*pictures, credits=20))
-    images = customer.openai(live_gateway).images.generate(
-        prompt="a cat", n=2, response_format="b64_json"
-    )
-
-    assert images.data is not None
-    contents = [base64.b64decode(image.b64_json or "") for image in images.data]
-    assert contents == [PICTURE, PICTURE[::-1]]
-    assert [image.url for image in images.data] == [None, None]
-    [record] = customer.records()
-    assert record.charged_micros == 20 * CREDIT
-    _call, *fetched = upstream.journal
-    assert [entry.path for entry in fetched] == ["/api/v1/a.png", "/api/v1/b.png"]
-    for entry in fetched:
-        assert "authorization" not in entry.headers
-        assert entry.headers["accept-encoding"] == "identity"
-
-
-def test_a_file_inside_the_answer_needs_no_fetching(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer
-) -> None:
-    inside = "data:image/png;base64," + base64.b64encode(PICTURE).decode()
-    upstream.on(path=PATH, reply=images_json(inside))
-    reply = customer.http(live_gateway).post(
-        PATH, json={"prompt": "a cat", "response_format": "b64_json"}
-    )
-
-    [item] = reply.json()["data"]
-    assert base64.b64decode(item["b64_json"]) == PICTURE
-    assert "url" not in item
-
-
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("http://127.0.0.1:1/a.png", "port_not_allowed"),
-        ("http://169.254.169.254/latest/meta-data", "address_not_public"),
-        ("{upstream}/gone.png", "status_302"),
-        ("{upstream}/cut.png", "cut"),
-        ("ftp://example.com/a.png", "bad_scheme"),
-    ],
-)
-def test_what_cannot_be_fetched_is_told_with_its_address(
-    live_gateway: Gateway,
-    upstream: Upstream,
-    customer: Customer,
-    url: str,
-    reason: str,
-) -> None:
-    url = url.format(upstream=upstream.url)
-    upstream.on(path="/gone.png", reply=redirect(f"{upstream.url}/canary"))
-    cut = file_reply(PICTURE, "image/png").cut_after_bytes(1000)
-    upstream.on(path="/cut.png", reply=cut)
-    upstream.on(path=PATH, reply=images_json(url, credits=7))
-    reply = customer.http(live_gateway).post(
-        PATH, json={"prompt": "a cat", "response_format": "b64_json"}
-    )
-
-    assert_refusal(reply, 502, "media_unavailable")
-    assert reply.headers["x-should-retry"] == "false"
-    assert reply.json()["error"]["metadata"] == {"reason": reason, "urls": [url]}
-    assert reply.headers["x-credits-charged"] == "7"
-    [record] = customer.records()
-    assert record.charged_micros == 7 * CREDIT
-    assert not [entry for entry in upstream.journal if entry.path.endswith("/canary")]
 
 
 @pytest.mark.parametrize(

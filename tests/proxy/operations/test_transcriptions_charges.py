@@ -50,16 +50,18 @@ def test_a_short_length_in_the_files_own_header_holds_no_less(
 
 
 @pytest.mark.parametrize(
-    ("document", "credits"),
+    ("document", "credits", "seconds"),
     [
-        ({"duration": 61.5}, 7),
-        ({"duration": 90, "segments": [{"start": 0, "end": 5, "text": "x"}]}, 9),
-        ({"segments": [{"start": 0, "end": 25, "text": "x"}]}, 3),
-        ({"duration": "90", "segments": [{"start": 0, "end": 25, "text": "x"}]}, 3),
-        ({"duration": -1}, 1),  # 100,000 bytes are surely 6 s
-        ({"duration": 0, "segments": []}, 1),
-        ({"duration": 10**9}, 1),
-        ({"duration": 1_000_000}, 10),  # never above the hold
+        ({"duration": 61.5}, 7, 61.5),
+        ({"duration": 90, "segments": [{"start": 0, "end": 5, "text": "x"}]}, 9, 90),
+        ({"segments": [{"start": 0, "end": 25, "text": "x"}]}, 3, 25),
+        ({"duration": "90", "segments": [{"start": 0, "end": 25, "text": "x"}]}, 3, 25),
+        ({"duration": -1}, 1, 6.25),  # 100,000 bytes are surely 6 s
+        ({"duration": 0, "segments": []}, 1, 6.25),
+        ({"duration": 10**9}, 1, 6.25),
+        ({"duration": 1_000_000}, 10, 1_000_000),  # never above the hold
+        ({"usage": {"type": None, "seconds": "7"}}, 1, 6.25),
+        ({"usage": {"type": "tokens", "input_tokens": 7}}, 1, 6.25),
     ],
 )
 def test_without_the_upstreams_word_the_length_is_charged(
@@ -68,11 +70,14 @@ def test_without_the_upstreams_word_the_length_is_charged(
     customer: Customer,
     document: dict[str, Any],
     credits: int,
+    seconds: float,
 ) -> None:
     upstream.on(model="w", reply=json_reply({"text": "x", **document}))
-    reply = send(live_gateway, customer)
+    usage = send(live_gateway, customer).json()["usage"]
 
-    assert reply.json()["usage"]["credits_used"] == credits
+    assert usage["credits_used"] == credits
+    # The SDKs' type of it promises both.
+    assert (usage["type"], usage["seconds"]) == ("duration", seconds)
     [record] = customer.wait_records()
     assert (record.basis, record.charged_micros) == ("estimated", credits * CREDIT)
 
