@@ -7,13 +7,14 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import clock, errors, store
-from billing.book import Book
+from billing.ledger import store
+from billing.ledger.book import Book
 from billing.models import Account, Grant, Transfer
 from billing.models.account import AccountKind
 from billing.models.grant import GrantSource
 from billing.models.transfer import TransferKind
-from billing.orders import AMOUNT_MICROS_MAX
+from billing.values import clock, errors
+from billing.values.orders import AMOUNT_MICROS_MAX
 
 
 def issue(

@@ -13,11 +13,12 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from billing import clock, ledger
+from billing.ledger import commit as ledger
 from billing.models import Hold, Lease
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
-from billing.orders import (
+from billing.values import clock
+from billing.values.orders import (
     Doubt,
     Order,
     Outcome,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from billing import clock
 from billing.models import Lease
+from billing.values import clock
 
 
 def renew(lease_id: uuid.UUID, *, label: str, seconds: int) -> None:

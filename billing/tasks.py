@@ -8,7 +8,9 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from billing import grants, holds, spool, verification
+from billing import grants, holds
+from billing.ledger import spool
+from billing.verification import report as verification
 
 logger = logging.getLogger(__name__)
 

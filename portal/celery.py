@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 PURGE_SECONDS = 60
 
 app = Celery("tollgate")
-app.config_from_object("portal.celery_config")
+app.config_from_object("portal.runtime.celery_config")
 app.autodiscover_tasks(["billing", "portal", "proxy"])
 app.conf.beat_schedule = {
     "sweep-holds": {

@@ -2,7 +2,7 @@
 
 The defaults give a working product with nothing else installed: SQLite under
 `var/`, Celery over files, and the sandbox in the upstream's place.
-`portal/checks.py` refuses to start on nonsense.
+`portal/runtime/checks.py` refuses to start on nonsense.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from portal import environment
+from portal.runtime import environment
 
 BASE_DIR = environment.BASE_DIR
 env = environment.load()
@@ -84,7 +84,7 @@ ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 WSGI_APPLICATION = None
 MIDDLEWARE = [
-    "portal.health.HealthMiddleware",
+    "portal.runtime.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -172,7 +172,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- REST framework (the gateway's views; `proxy/api_view.py`) -----------------
+# --- REST framework (the gateway's views; `proxy/views/base.py`) -----------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

@@ -1,12 +1,12 @@
 """The portal's URLs. `/v1` never comes here: `portal/asgi.py` sends it elsewhere; and
-`portal/health.py` answers those who watch."""
+`portal/runtime/health.py` answers those who watch."""
 
 from __future__ import annotations
 
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, path
 
-from portal.views import account, home, keys, organization, overview
+from portal.pages import account, home, keys, overview, settings
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
@@ -18,5 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/keys/new", keys.key_create, name="key-create"),
     path("o/<slug:slug>/keys/<uuid:key_id>/rotate", keys.key_rotate, name="key-rotate"),
     path("o/<slug:slug>/keys/<uuid:key_id>/revoke", keys.key_revoke, name="key-revoke"),
-    path("o/<slug:slug>/settings/", organization.settings_page, name="settings"),
+    path("o/<slug:slug>/settings/", settings.settings_page, name="settings"),
 ]

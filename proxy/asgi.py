@@ -6,11 +6,11 @@ import asyncio
 import gc
 import logging
 
-from proxy.errors import Responder
-from proxy.handler import LeanHandler, Receive, Send
-from proxy.lifeline import lifeline
-from proxy.replays.store import keeper
-from proxy.streaming import StreamedCall
+from proxy.forwarding.streaming import StreamedCall
+from proxy.http.errors import Responder
+from proxy.http.handler import LeanHandler, Receive, Send
+from proxy.idempotency.stored_replies import keeper
+from proxy.process.lease import lifeline
 
 logger = logging.getLogger(__name__)
 

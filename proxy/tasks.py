@@ -7,9 +7,9 @@ import logging
 
 from celery import shared_task
 
-from billing.errors import BooksUnavailable
+from billing.values.errors import BooksUnavailable
+from proxy.idempotency import once
 from proxy.jobs import reconciliation, rows
-from proxy.replays import coalescing
 
 logger = logging.getLogger(__name__)
 
@@ -27,4 +27,4 @@ def poll_jobs() -> int:
 @shared_task
 def purge_replies() -> int:
     """Delete replies, of calls and of jobs, that are past their time; how many."""
-    return coalescing.purge() + rows.purge_replies()
+    return once.purge() + rows.purge_replies()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from proxy import views
-from proxy.jobs import video_views
-from proxy.jobs import views as job_views
 from proxy.operations import OPERATIONS, videos
-from proxy.questions import views as question_views
+from proxy.views import jobs as job_views
+from proxy.views import questions as question_views
+from proxy.views import spend
+from proxy.views import videos as video_views
 
 spending = [
-    path(f"v1/{operation.route}", views.SpendingView.as_view(operation=operation))
+    path(f"v1/{operation.route}", spend.SpendingView.as_view(operation=operation))
     for operation in OPERATIONS
 ]
 free = [
@@ -25,8 +25,8 @@ free = [
         r"^v1/videos/(?P<video_id>video_(?s:.*))\Z",
         video_views.VideoView.as_view(operation=videos.NAME),
     ),
-    path("v1/models", views.ModelsView.as_view()),
-    path("v1/models/<path:model>", views.ModelView.as_view()),
+    path("v1/models", spend.ModelsView.as_view()),
+    path("v1/models/<path:model>", spend.ModelView.as_view()),
     path("v1/key", question_views.KeyView.as_view()),
     path("v1/quote", question_views.QuoteView.as_view()),
     path("v1/requests/<path:request_id>", question_views.RequestView.as_view()),

@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
-from tests.services import database, environment, requirements
+from tests.support.services import database, environment, requirements
 
 if settings.configured:
     # pytest-django has read the settings from the developer's own environment.
@@ -29,9 +29,9 @@ django.setup()
 
 # The plugins are imported after this line, so they may import models.
 pytest_plugins = [
-    "tests.services.fixtures",
-    "tests.services.selection",
-    "tests.cast",
+    "tests.support.services.fixtures",
+    "tests.support.services.selection",
+    "tests.support.cast",
 ]
 
 # A shared machine makes single examples slow now and then; that is no finding.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import sources
+from tests.support import sources
 
 MAY_IMPORT = {
     "billing": {"billing"},
@@ -77,12 +77,12 @@ def test_billing_does_not_even_name_the_layers_above() -> None:
         ("billing", "import portal"),
         ("billing", "from portal import keys"),
         ("billing", "def late():\n    from portal.models import User"),
-        ("billing", "from proxy.errors import shape"),
+        ("billing", "from proxy.http.errors import shape"),
         ("portal", "import proxy.routes as r"),
         ("portal", "if TYPE_CHECKING:\n    from proxy import routes"),
         ("proxy", "from . import routes"),
         ("proxy", "from ..portal import keys"),
-        ("proxy", "from tests.upstream import Upstream"),
+        ("proxy", "from tests.support.upstream import Upstream"),
     ],
 )
 def test_a_wrong_import_is_found(layer: str, planted: str) -> None:

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import migrations, models
 from django.db.migrations.loader import MigrationLoader
 
-from tests import sources
+from tests.support import sources
 
 
 def pending_changes() -> str:

@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from tests import sources
+from tests.support import sources
 
-READERS = ("portal/settings.py", "portal/environment.py")
+READERS = ("portal/settings.py", "portal/runtime/environment.py")
 ROW = re.compile(r"^\|\s*`([A-Z][A-Z0-9_]*)`", re.MULTILINE)
 ASSIGNMENT = re.compile(r"^#?\s*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 # The sandbox's command hands its options to a server process of its own.

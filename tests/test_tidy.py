@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import sources
+from tests.support import sources
 
 FILE_LINES_MAX = 400
 TEST_FILE_LINES_MAX = 300

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from billing import clock, holds
+from billing import holds
 from billing.models import Hold
-from billing.orders import Place, Placed
-from tests import cast, sources
+from billing.values import clock
+from billing.values.orders import Place, Placed
+from tests.support import cast, sources
 
 PATIENCE_SECONDS = 30
 

@@ -10,7 +10,7 @@ from billing.models import Account
 
 
 class Role(models.TextChoices):
-    """What a member may do; `portal/roles.py` is the table of rights."""
+    """What a member may do; `portal/tenants/roles.py` is the table of rights."""
 
     OWNER = "owner"
     ADMIN = "admin"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django import template
 from django.utils import timezone
 
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 
 register = template.Library()
 

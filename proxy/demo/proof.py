@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from billing.models import UsageRecord
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,19 +13,20 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from billing import clock, reports
-from billing.crashpoints import crashpoint
-from billing.group_commit import writer
-from billing.ids import new_id
+from billing.ledger.crashpoints import crashpoint
+from billing.ledger.writer import writer
 from billing.models.hold import HoldState
-from billing.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
-from proxy import upstream
+from billing.reports import calls as reports
+from billing.values import clock
+from billing.values.ids import new_id
+from billing.values.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
 from proxy.jobs import rows, statements
 from proxy.jobs.statements import NOT_FOUND, SILENT, UNKNOWN, Statement
-from proxy.memory import read
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
-from proxy.secrecy import scrubbed
+from proxy.process.caches import read
+from proxy.upstream import client
+from proxy.upstream.redaction import scrubbed
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ async def poll_due() -> int:
         looks = (look(job) for job in jobs)
         outcomes = await asyncio.gather(*looks, return_exceptions=True)
     finally:
-        await upstream.close()
+        await client.close()
     for job, outcome in zip(jobs, outcomes, strict=True):
         if isinstance(outcome, Exception):
             logger.error("%s could not be looked at", job, exc_info=outcome)
@@ -101,9 +102,9 @@ async def ask(upstream_id: str) -> Statement:
     """What the upstream says now. No claim on the database is held meanwhile."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            reply = await upstream.client().get(f"/jobs/{upstream_id}")
+            reply = await client.client().get(f"/jobs/{upstream_id}")
             content = await reply.read()
-    except (upstream.UpstreamFault, TimeoutError):
+    except (client.UpstreamFault, TimeoutError):
         return Statement(SILENT)
     if reply.status == 404:
         return Statement(NOT_FOUND)

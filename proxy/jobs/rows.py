@@ -1,7 +1,8 @@
 """The rows of jobs: every question and every change is one short statement.
 
-For reader threads (`proxy.memory.read`). No row stays locked while anybody waits for
-the upstream: whose turn it is to ask is a claim in the row, which runs out by itself.
+For reader threads (`proxy.process.caches.read`). No row stays locked while anybody
+waits for the upstream: whose turn it is to ask is a claim in the row, which runs out
+by itself.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
 
-from billing import clock, reports
 from billing.models import Hold
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
+from billing.reports import calls as reports
+from billing.values import clock
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT, UNFINISHED
 

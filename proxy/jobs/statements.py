@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 
 from billing.models.usage import Basis
-from billing.orders import CREDIT, Release, Settle, Usage
-from billing.pricing import Rates, Units
-from billing.usage import CREDITS_PER_BOUND_MAX, measure
-from proxy import customer_usage
-from proxy.calls import Document
+from billing.pricing.rates import Rates, Units
+from billing.pricing.usage import CREDITS_PER_BOUND_MAX, measure
+from billing.values.orders import CREDIT, Release, Settle, Usage
+from proxy.calls import usage_shown as customer_usage
+from proxy.calls.call import Document
 from proxy.models import Job, JobState
-from proxy.secrecy import without_key
-from proxy.upstream import Ambiguous
+from proxy.upstream.client import Ambiguous
+from proxy.upstream.redaction import without_key
 
 # It becomes a part of a URL: nothing in it may lead anywhere else.
 UPSTREAM_ID = re.compile(r"(?!\.+\Z)[A-Za-z0-9_.:-]{1,128}")

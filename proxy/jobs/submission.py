@@ -18,19 +18,20 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing import clock, errors, reports
-from billing.amounts import whole_credits
-from billing.book import scaled
-from billing.crashpoints import crashpoint
-from billing.orders import CREDIT, Resolved
-from proxy.calls import Document, as_json
-from proxy.errors import SERVER, GatewayError, translate
-from proxy.exchange import Exchange
+from billing.ledger.book import scaled
+from billing.ledger.crashpoints import crashpoint
+from billing.reports import calls as reports
+from billing.values import clock, errors
+from billing.values.amounts import whole_credits
+from billing.values.orders import CREDIT, Resolved
+from proxy.calls.call import Document, as_json
+from proxy.calls.exchange import Exchange
+from proxy.http.errors import SERVER, GatewayError, translate
 from proxy.jobs import reconciliation, rows, statements, waiting
 from proxy.jobs.statements import Accepted
-from proxy.memory import read
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
+from proxy.process.caches import read
 
 logger = logging.getLogger(__name__)
 

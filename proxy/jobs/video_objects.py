@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from proxy.calls import Document
+from proxy.calls.call import Document
 from proxy.jobs import statements
 from proxy.models import Job, JobState
 

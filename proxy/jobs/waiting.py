@@ -12,10 +12,10 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.errors import LedgerError
+from billing.values.errors import LedgerError
 from proxy.jobs import reconciliation, rows
-from proxy.memory import read
 from proxy.models import Job
+from proxy.process.caches import read
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ class StoredReply(models.Model):
     became of the call is never read from here: its hold knows.
     """
 
-    # Of the request: `proxy.replays.marks.Fingerprint.id`.
+    # Of the request: `proxy.idempotency.fingerprints.Fingerprint.id`.
     fingerprint = models.UUIDField(primary_key=True)
     # Of what was asked: another request under the same key is refused.
     content_digest = models.UUIDField()
@@ -25,7 +25,7 @@ class StoredReply(models.Model):
     )
     # None while there is no reply to repeat.
     status = models.SmallIntegerField(null=True)
-    # Headers and body, encrypted: `proxy.replays.store`.
+    # Headers and body, encrypted: `proxy.idempotency.stored_replies`.
     sealed = models.BinaryField(default=b"")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from proxy import contract
-from proxy.errors import invalid
+from proxy.http.errors import invalid
+from proxy.upstream import contract
 
 # What says something about the caller's bookkeeping and nothing about the answer.
 BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy import contract
-from proxy.errors import invalid
+from proxy.http.errors import invalid
+from proxy.upstream import contract
 
 Message = dict[str, Any]
 RESULTS = ("tool", "function")  # the roles of what tools gave

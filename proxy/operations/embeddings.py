@@ -15,12 +15,12 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
-from billing.pricing import Units
-from proxy import contract
-from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.errors import invalid
-from proxy.numbering import number_items
+from billing.pricing.rates import Units
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.forwarding.numbering import number_items
+from proxy.http.errors import invalid
 from proxy.operations import bodies
+from proxy.upstream import contract
 
 NAME = "embeddings"
 PATH = "/embeddings"

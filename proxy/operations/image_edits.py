@@ -5,11 +5,11 @@ The upstream takes addresses in JSON; `uploads.py` makes them of files.
 
 from __future__ import annotations
 
-from billing.pricing import Units
-from proxy import contract
-from proxy.calls import Call, Incoming, Operation
-from proxy.errors import invalid
+from billing.pricing.rates import Units
+from proxy.calls.call import Call, Incoming, Operation
+from proxy.http.errors import invalid
 from proxy.operations import bodies, images, uploads
+from proxy.upstream import contract
 
 NAME = "images.edits"
 PATH = "/images/edits"

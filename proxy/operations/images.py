@@ -14,11 +14,20 @@ from typing import Any
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing.pricing import Units
-from proxy import contract, customer_usage, media
-from proxy.calls import Answer, Call, Document, Headers, Incoming, Operation, as_json
-from proxy.errors import invalid
+from billing.pricing.rates import Units
+from proxy.calls import usage_shown as customer_usage
+from proxy.calls.call import (
+    Answer,
+    Call,
+    Document,
+    Headers,
+    Incoming,
+    Operation,
+    as_json,
+)
+from proxy.http.errors import invalid
 from proxy.operations import bodies
+from proxy.upstream import contract, media
 
 NAME = "images.generations"
 # Always a job there, also for clients that wait: a crash of ours can still ask.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from billing.pricing import Units
-from proxy import contract
-from proxy.calls import Call, Incoming, Operation
+from billing.pricing.rates import Units
+from proxy.calls.call import Call, Incoming, Operation
 from proxy.operations import bodies
+from proxy.upstream import contract
 
 NAME = "music.generations"
 SCHEMA = "MusicGenerationRequest"

@@ -13,12 +13,13 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 
-from proxy import contract, forms
-from proxy.calls import Call, Document, Headers, Incoming, Operation
-from proxy.errors import SERVER, GatewayError, invalid
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation
+from proxy.http import multipart
+from proxy.http.errors import SERVER, GatewayError, invalid
 from proxy.jobs import video_objects
 from proxy.models import Job
 from proxy.operations import bodies, uploads, videos
+from proxy.upstream import contract
 
 SCHEMA = videos.SCHEMA
 SECONDS_DEFAULT, SIZE_DEFAULT = "4", "720x1280"
@@ -43,7 +44,7 @@ def read(incoming: Incoming) -> Call:
             param="async",
         )
     bodies.refuse_streaming(incoming.document)
-    body = forms.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
+    body = multipart.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
     _take_seconds(body)
     _take_size(body)
     _take_reference(body)
@@ -63,7 +64,7 @@ def _take_seconds(body: dict[str, Any]) -> None:
         raise _said_twice("seconds", name)
     limits = contract.properties(SCHEMA)[name]
     least, most = limits["minimum"], limits["maximum"]
-    seconds = forms.typed({name: body.pop("seconds")}, SCHEMA)[name]
+    seconds = multipart.typed({name: body.pop("seconds")}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
         raise invalid(

@@ -6,12 +6,12 @@ from functools import partial
 
 from django.http.response import HttpResponseBase
 
-from billing.pricing import Units
-from proxy import contract
-from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.deliveries import deliver
-from proxy.errors import invalid
+from billing.pricing.rates import Units
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.http.errors import invalid
 from proxy.operations import bodies
+from proxy.upstream import contract
+from proxy.upstream.deliveries import deliver
 
 NAME = "audio.speech"
 PATH = "/audio/speech"

@@ -15,12 +15,14 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from billing.pricing import Units
-from proxy import contract, customer_usage, forms
-from proxy.calls import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.errors import invalid
-from proxy.forms import Upload
+from billing.pricing.rates import Units
+from proxy.calls import usage_shown as customer_usage
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.http import multipart
+from proxy.http.errors import invalid
+from proxy.http.multipart import Upload
 from proxy.operations import bodies, subtitles
+from proxy.upstream import contract
 
 NAME = "audio.transcriptions"
 PATH = "/audio/transcriptions"
@@ -44,7 +46,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
     bodies.refuse_streaming(incoming.document)
     asked = bodies.meaningful(incoming.document)
     wanted = _format(asked.get("response_format", "json"))
-    body = forms.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
+    body = multipart.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
     bodies.fill(body, SCHEMA, "model")
     if wanted != "json" and "timestamp_granularities" in body:
         # All other forms are made of segments.

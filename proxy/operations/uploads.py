@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy import contract
-from proxy.errors import invalid
-from proxy.forms import Upload
+from proxy.http.errors import invalid
+from proxy.http.multipart import Upload
+from proxy.upstream import contract
 
 # How files begin; what a client or its SDK calls them is often just octet-stream.
 PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"

@@ -10,7 +10,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup()
 
-from proxy.handler import LeanHandler, Message, Receive, Send  # noqa: E402
+from proxy.http.handler import LeanHandler, Message, Receive, Send  # noqa: E402
 from proxy.sandbox import journal  # noqa: E402
 from proxy.sandbox.errors import Responder  # noqa: E402
 from proxy.sandbox.failures import ConnectionCut  # noqa: E402

@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from proxy.contract import components, validator
 from proxy.sandbox import errors
+from proxy.upstream.contract import components, validator
 
 
 def parse(

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from proxy.handler import BodyTooLarge, ClientGone, LeanRequest
+from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
 from proxy.sandbox import (
     catalogue,
     chat,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.billing.clocks import Clock
-from tests.billing.customers import Customer
+from tests.support.ledger.clocks import Clock
+from tests.support.ledger.customers import Customer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The ledger's clock, standing still."""
     clock = Clock()
-    monkeypatch.setattr("billing.clock.now", clock)
+    monkeypatch.setattr("billing.values.clock.now", clock)
     return clock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from tests.billing.customers import Customer
+from tests.support.ledger.customers import Customer
 
 COLUMNS = {
     "billing_transfer": "amount_micros",

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.models import Grant, HoldLot
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, wrong_in_the_books
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, wrong_in_the_books
 
 SOON = START + timedelta(days=1)
 FIXTURE = HealthCheck.function_scoped_fixture  # a clock that nobody moves

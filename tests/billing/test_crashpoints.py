@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from tests.sources import ROOT
+from tests.support.sources import ROOT
 
 PROGRAM = """
-from billing.crashpoints import crashpoint
+from billing.ledger.crashpoints import crashpoint
 for number in range(1, 4):
     print(number, flush=True)
     crashpoint("here")

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing import holds, leases, ledger, reports
+from billing import holds, leases
+from billing.ledger import commit as ledger
 from billing.models import Hold, Lease, UsageRecord
+from billing.reports import calls as reports
 from billing.tasks import sweep_holds
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, wrong_in_the_books
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, wrong_in_the_books
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}

@@ -8,12 +8,23 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing import accounts, dialect, errors, holds, leases, ledger
+from billing import accounts, holds, leases
+from billing.ledger import commit as ledger
+from billing.ledger import dialect
+from billing.ledger.pipeline import Row, Statement
 from billing.models import Hold, HoldLot
-from billing.orders import Doubt, Entrust, Entrusted, Order, Placed, Resolved, Settle
-from billing.pipeline import Row, Statement
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, committed, used, wrong_in_the_books
+from billing.values import errors
+from billing.values.orders import (
+    Doubt,
+    Entrust,
+    Entrusted,
+    Order,
+    Placed,
+    Resolved,
+    Settle,
+)
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, committed, used, wrong_in_the_books
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}

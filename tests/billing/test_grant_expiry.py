@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from billing import errors, grants
+from billing import grants
 from billing.models import Grant, Transfer
-from billing.orders import Placed
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, system_balance, wrong_in_the_books
+from billing.values import errors
+from billing.values.orders import Placed
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, system_balance, wrong_in_the_books
 
 END = START + timedelta(hours=1)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from billing import errors, grants
+from billing import grants
 from billing.models import Account, Grant, Transfer
-from billing.orders import AMOUNT_MICROS_MAX
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, system_balance, wrong_in_the_books
+from billing.values import errors
+from billing.values.orders import AMOUNT_MICROS_MAX
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, system_balance, wrong_in_the_books
 
 END = START + timedelta(days=1)
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from billing import errors
-from billing.group_commit import BATCH_MAX, Writer, writer
+from billing.ledger.writer import BATCH_MAX, Writer, writer
 from billing.models import Hold
-from billing.orders import Order, Place, Placed, Release, Resolved
-from tests.billing.customers import Customer
-from tests.billing.locks import books_locked, cut_who_waits
+from billing.values import errors
+from billing.values.orders import Order, Place, Placed, Release, Resolved
+from tests.support.ledger.customers import Customer
+from tests.support.ledger.locks import books_locked, cut_who_waits
 
 # Its thread is the process's; a writer more for each test would use up the pool.
 pytestmark = pytest.mark.usefixtures("committed_db")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.billing.clocks import Clock
-from tests.billing.history import History, open_customers
+from tests.support.ledger.clocks import Clock
+from tests.support.ledger.history import History, open_customers
 
 SEED_VARIABLE = "HISTORIES_SEED"
 EXAMPLES = 300

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from billing import reports
 from billing.models import Account
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer
+from billing.reports import calls as reports
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer
 
 
 def figures(customer: Customer) -> tuple[int, int, int, int]:

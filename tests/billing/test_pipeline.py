@@ -10,8 +10,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from billing import accounts, dialect, pipeline
-from billing.statements import statements
+from billing import accounts
+from billing.ledger import dialect, pipeline
+from billing.ledger.sql import statements
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.usefixtures("committed_db")]
 

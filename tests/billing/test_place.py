@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing import accounts, errors, ledger, spenders
+from billing import accounts, spenders
+from billing.ledger import commit as ledger
 from billing.models import Hold
-from billing.orders import AMOUNT_MICROS_MAX, Placed, Release
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, wrong_in_the_books
+from billing.values import errors
+from billing.values.orders import AMOUNT_MICROS_MAX, Placed, Release
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, wrong_in_the_books
 
 
 def test_a_hold_sets_credits_aside(customer: Customer) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import accounts
-from billing.book import scaled
+from billing.ledger.book import scaled
 from billing.models import Account, UsageRecord
-from billing.orders import Placed
-from tests.billing.customers import Customer, wrong_in_the_books
+from billing.values.orders import Placed
+from tests.support.ledger.customers import Customer, wrong_in_the_books
 
 factors = st.integers(1, 10**8)
 prices = st.integers(0, 10**15)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import tariffs
 from billing.models import Tariff
-from billing.orders import CREDIT
-from billing.pricing import Rates, Units, UnpricedModel, find
+from billing.pricing import tariffs
+from billing.pricing.rates import Rates, Units, UnpricedModel, find
+from billing.values.orders import CREDIT
 
 micros = st.integers(0, 10**9)
 counts = st.integers(0, 10**6)

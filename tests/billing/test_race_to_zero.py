@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from billing import clock, holds
+from billing import holds
 from billing.models import Hold, UsageRecord
-from tests.billing.crews import Crew
-from tests.billing.customers import Customer, wrong_in_the_books
-from tests.services import environment
+from billing.values import clock
+from tests.support.ledger.crews import Crew
+from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.services import environment
 
 # SQLite's writers queue for one lock; more of them would only wait longer.
 PROCESSES = {"sqlite": 2, "postgres": 4}

@@ -6,10 +6,11 @@ import uuid
 
 import pytest
 
-from billing import errors, ledger
+from billing.ledger import commit as ledger
 from billing.models import Hold, Transfer, UsageRecord
-from billing.orders import Release, Resolved, Usage
-from tests.billing.customers import Customer, committed, used, wrong_in_the_books
+from billing.values import errors
+from billing.values.orders import Release, Resolved, Usage
+from tests.support.ledger.customers import Customer, committed, used, wrong_in_the_books
 
 
 def test_releasing_returns_the_whole_hold(customer: Customer) -> None:

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from billing import reports, spenders
+from billing import spenders
 from billing.models import Account
-from billing.orders import Doubt, Release, Usage
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, committed
+from billing.reports import calls as reports
+from billing.values.orders import Doubt, Release, Usage
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, committed
 
 
 def test_a_balance_tells_held_and_available_apart(

@@ -9,11 +9,12 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing import holds, ledger, spenders
+from billing import holds, spenders
+from billing.ledger import commit as ledger
 from billing.models import UsageRecord, UsageRollup
-from billing.orders import Release, Settle, Usage
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, used, wrong_in_the_books
+from billing.values.orders import Release, Settle, Usage
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, used, wrong_in_the_books
 
 FIGURES = ("prompt_tokens", "completion_tokens", "price_micros", "charged_micros")
 FIXTURE = HealthCheck.function_scoped_fixture  # the clock is set by each example

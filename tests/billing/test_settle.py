@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing import errors, ledger
+from billing.ledger import commit as ledger
 from billing.models import Account, Entry, Hold, Transfer, UsageRecord
-from billing.orders import AMOUNT_MICROS_MAX, Resolved, Settle
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import (
+from billing.values import errors
+from billing.values.orders import AMOUNT_MICROS_MAX, Resolved, Settle
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import (
     Customer,
     committed,
     system_balance,

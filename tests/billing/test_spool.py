@@ -15,12 +15,21 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from billing import ledger, spool
+from billing.ledger import commit as ledger
+from billing.ledger import spool
 from billing.models import Hold, UsageRecord
-from billing.orders import Doubt, Order, Outcome, Release, Resolved, Settle, Usage
 from billing.tasks import replay_spool, sweep_holds
-from tests.billing.clocks import START, Clock
-from tests.billing.customers import Customer, used, wrong_in_the_books
+from billing.values.orders import (
+    Doubt,
+    Order,
+    Outcome,
+    Release,
+    Resolved,
+    Settle,
+    Usage,
+)
+from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.customers import Customer, used, wrong_in_the_books
 
 NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
 

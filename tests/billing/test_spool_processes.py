@@ -16,14 +16,15 @@ import pytest
 from django.db import connections
 from pytest_django.fixtures import Settings
 
-from billing import ledger, spool
-from billing.orders import Placed
-from tests.billing.customers import Customer
-from tests.billing.locks import books_locked, cut_who_waits
-from tests.services import processes
-from tests.sources import ROOT
+from billing.ledger import commit as ledger
+from billing.ledger import spool
+from billing.values.orders import Placed
+from tests.support.ledger.customers import Customer
+from tests.support.ledger.locks import books_locked, cut_who_waits
+from tests.support.services import processes
+from tests.support.sources import ROOT
 
-COMMAND = [sys.executable, "-m", "tests.billing.spooler"]
+COMMAND = [sys.executable, "-m", "tests.support.ledger.spooler"]
 LINES = 200
 SECONDS_MAX = 30
 

@@ -10,9 +10,9 @@ import pytest
 from django.apps import apps
 from django.db import models
 
-from billing.verification_passes import ERRORS, REFERENCES, WARNINGS
-from tests.billing.clocks import Clock
-from tests.billing.tampering import found_after, small_history
+from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
+from tests.support.ledger.clocks import Clock
+from tests.support.ledger.tampering import found_after, small_history
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.orders import AMOUNT_MICROS_MAX, CREDIT, Usage
-from billing.pricing import Rates, Units
-from billing.usage import measure
+from billing.pricing.rates import Rates, Units
+from billing.pricing.usage import measure
+from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT, Usage
 
 BOUND = 40 * CREDIT
 RATES = Rates("chat.completions", "*", CREDIT, 1000, 2000, 0, 5 * CREDIT, CREDIT, 4096)

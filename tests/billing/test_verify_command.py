@@ -11,8 +11,8 @@ import pytest
 from django.core.management import call_command
 
 from billing.models import Account
-from tests.billing.customers import Customer
-from tests.services import commands
+from tests.support.ledger.customers import Customer
+from tests.support.services import commands
 
 
 def verify(*arguments: str) -> tuple[int, str]:

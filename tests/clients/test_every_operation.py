@@ -11,10 +11,10 @@ import pytest
 from tests.clients import packages
 from tests.clients.packages import Client
 from tests.proxy.conftest import Customers
-from tests.proxy.journalled import assert_charges_are_the_journals, operations
-from tests.proxy.sandbox import media_files
-from tests.proxy.sandbox.server import KEY, Sandbox
-from tests.services.fixtures import GatewayFactory
+from tests.support.gateway.journalled import assert_charges_are_the_journals, operations
+from tests.support.sandbox import media_files
+from tests.support.sandbox.server import KEY, Sandbox
+from tests.support.services.fixtures import GatewayFactory
 
 FILM = {"status": "completed", "seconds": "4", "size": "720x1280", "error": None}
 PYTHON = [

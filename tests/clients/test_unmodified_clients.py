@@ -10,9 +10,9 @@ import pytest
 from tests.clients import packages
 from tests.clients.packages import Client
 from tests.proxy.conftest import Customers
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json, chat_stream
-from tests.upstream.defaults import MODELS
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json, chat_stream
+from tests.support.upstream.defaults import MODELS
 
 CLIENTS = [
     Client("openai", "1.109.1", "openai_sdk.py"),

@@ -7,9 +7,9 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import RequestFactory
 
-from portal import audit, sign_in_attempts
 from portal.models import AuditEvent, Organization, User
-from tests.cast import actor_of
+from portal.tenants import audit, limits
+from tests.support.cast import actor_of
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_a_count_that_ends_between_two_steps_does_not_fail_the_sign_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cache, "add", lambda *_: False)
-    assert sign_in_attempts.allow("198.51.100.4", "carol@example.com")
+    assert limits.allow("198.51.100.4", "carol@example.com")

@@ -12,12 +12,12 @@ from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from billing import reports
 from billing.models import Account
-from billing.orders import CREDIT
-from portal import audit, keys, members, organizations
+from billing.reports import calls as reports
+from billing.values.orders import CREDIT
 from portal.models import ApiKey, Membership, Organization, Role, User
-from tests.cast import actor_of
+from portal.tenants import audit, keys, members, organizations
+from tests.support.cast import actor_of
 
 pytestmark = pytest.mark.django_db
 

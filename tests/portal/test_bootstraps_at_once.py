@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError
 from django.db import connections
 
-from portal import organizations
 from portal.management.commands import bootstrap
 from portal.models import Membership, Organization, User
+from portal.tenants import organizations
 
 RUNS = 4
 

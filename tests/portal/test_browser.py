@@ -8,11 +8,17 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from portal import keys
 from portal.models import Organization, User
-from tests.cast import PASSWORD, make_call, make_key, make_organization, make_user
-from tests.portal import browser
-from tests.services.gateway import Gateway
+from portal.tenants import keys
+from tests.support.cast import (
+    PASSWORD,
+    make_call,
+    make_key,
+    make_organization,
+    make_user,
+)
+from tests.support.portal import browser
+from tests.support.services.gateway import Gateway
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
 pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]

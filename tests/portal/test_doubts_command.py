@@ -11,13 +11,16 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import clock, holds, reports, verification
+from billing import holds
 from billing.models import Account, Hold, UsageRecord
-from billing.orders import CREDIT, Outcome, Release, Settle, Usage
-from portal import audit
+from billing.reports import calls as reports
+from billing.values import clock
+from billing.values.orders import CREDIT, Outcome, Release, Settle, Usage
+from billing.verification import report as verification
 from portal.models import ApiKey, AuditEvent, Organization, User
-from tests import cast
-from tests.portal.doubted import make_call, make_doubt
+from portal.tenants import audit
+from tests.support import cast
+from tests.support.portal.doubted import make_call, make_doubt
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,9 @@ from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from portal import sign_in_attempts
 from portal.models import User
-from tests.cast import PASSWORD, make_user
+from portal.tenants import limits
+from tests.support.cast import PASSWORD, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -34,9 +34,9 @@ def test_every_spelling_finds_the_one_user(stored: str, typed: str) -> None:
 
 @pytest.mark.parametrize(("stored", "typed"), SAME)
 def test_every_spelling_counts_as_the_same_name(stored: str, typed: str) -> None:
-    for _ in range(sign_in_attempts.FAILURES_MAX):
-        assert sign_in_attempts.allow("203.0.113.1", stored)
-    assert not sign_in_attempts.allow("203.0.113.1", typed)
+    for _ in range(limits.FAILURES_MAX):
+        assert limits.allow("203.0.113.1", stored)
+    assert not limits.allow("203.0.113.1", typed)
 
 
 @pytest.mark.parametrize(("first", "again"), SAME[:3])

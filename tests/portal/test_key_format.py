@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal import keys
+from portal.tenants import keys
 
 KEY = "tg_live_0a1B2c3D_" + "Zz9" * 10 + "Qq"
 

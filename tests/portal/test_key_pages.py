@@ -11,11 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from portal import keys
 from portal.models import ApiKey, Organization, User
-from portal.views import keys as views
-from tests.cast import actor_of, make_call, make_key
-from tests.portal import pages
+from portal.pages import keys as views
+from portal.tenants import keys
+from tests.support.cast import actor_of, make_call, make_key
+from tests.support.portal import pages
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from portal import keys
-from portal.errors import ExpiredKey, KeyNotActive, RevokedKey
 from portal.models import ApiKey, AuditEvent, Organization, User
-from tests.cast import actor_of, make_key
+from portal.tenants import keys
+from portal.tenants.errors import ExpiredKey, KeyNotActive, RevokedKey
+from tests.support.cast import actor_of, make_key
 
 HOUR = timedelta(hours=1)
 

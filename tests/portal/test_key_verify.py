@@ -10,16 +10,16 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from billing import spenders
-from portal import keys
-from portal.errors import (
+from portal.models import ApiKey, Organization, User
+from portal.tenants import keys
+from portal.tenants.errors import (
     ExpiredKey,
     KeyRefused,
     MalformedKey,
     RevokedKey,
     UnknownKey,
 )
-from portal.models import ApiKey, Organization, User
-from tests.cast import actor_of, make_key
+from tests.support.cast import actor_of, make_key
 
 MALFORMED = (
     *("", "sk-proj-abc", "tg_live_", "tg_live_abcdefgh_" + "a" * 38),

@@ -7,10 +7,16 @@ from threading import Barrier, Thread
 import pytest
 from django.db import connections
 
-from portal import audit, keys, members
-from portal.errors import AlreadyMember, LastOwner, NotAllowed, RevokedKey
 from portal.models import AuditEvent, Membership, Organization, Role, User
-from tests.cast import actor_of, make_key, make_member, make_organization, make_user
+from portal.tenants import audit, keys, members
+from portal.tenants.errors import AlreadyMember, LastOwner, NotAllowed, RevokedKey
+from tests.support.cast import (
+    actor_of,
+    make_key,
+    make_member,
+    make_organization,
+    make_user,
+)
 
 
 def membership_of(user: User, organization: Organization) -> Membership:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from portal import names
-from portal.errors import InvalidName
+from portal.tenants import names
+from portal.tenants.errors import InvalidName
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.orders import CREDIT
-from portal import charts
+from billing.values.orders import CREDIT
+from portal.pages import charts
 from portal.templatetags import tollgate
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

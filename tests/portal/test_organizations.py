@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from billing.models import Account
-from portal import organizations
-from portal.errors import InvalidName
 from portal.models import AuditEvent, Organization, Role, User
-from tests.cast import actor_of, make_organization
+from portal.tenants import organizations
+from portal.tenants.errors import InvalidName
+from tests.support.cast import actor_of, make_organization
 
 
 def test_a_new_organization_has_account_default_project_owner_and_audit_row(

@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import holds
-from billing.orders import CREDIT, Place, Settle, Usage
-from portal import organizations
+from billing.values.orders import CREDIT, Place, Settle, Usage
 from portal.models import Organization, Role, User
-from tests.cast import actor_of, make_call, make_key, make_member
-from tests.portal import pages
+from portal.tenants import organizations
+from tests.support.cast import actor_of, make_call, make_key, make_member
+from tests.support.portal import pages
 
 
 def overview(client: Client, user: User, slug: str = "acme") -> pages.Page:

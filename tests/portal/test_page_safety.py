@@ -8,10 +8,10 @@ import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
 
-from portal import members
 from portal.models import ApiKey, Organization, Role, User
-from tests.cast import actor_of, make_call, make_key, make_organization
-from tests.portal import pages
+from portal.tenants import members
+from tests.support.cast import actor_of, make_call, make_key, make_organization
+from tests.support.portal import pages
 
 PAYLOADS = (
     "<x-pwned onclick=alert(1)>",
@@ -148,7 +148,7 @@ def test_a_broken_page_tells_nothing_of_its_insides(
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("secret insides")
 
-    monkeypatch.setattr("portal.navigation.entries", explode)
+    monkeypatch.setattr("portal.pages.navigation.entries", explode)
     client = Client(raise_request_exception=False)
     client.force_login(alice)
     answer = client.get("/o/acme/")

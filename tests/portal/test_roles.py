@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from portal import roles
 from portal.models import Role
-from portal.roles import Permission
+from portal.tenants import roles
+from portal.tenants.roles import Permission
 
 # permission: owner, admin, developer, billing, viewer
 EXPECTED = {

@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from portal import celery
 from portal.models import AuditEvent, Organization, Role, User
-from proxy import memory
-from tests.cast import make_member
-from tests.portal import pages
+from proxy.process import caches
+from tests.support.cast import make_member
+from tests.support.portal import pages
 
 URL = "/o/acme/settings/"
 CHANGE = "organization.change"
@@ -64,7 +64,7 @@ def test_the_page_tells_the_truth(as_alice: Client) -> None:
     assert "sent again within 5 minutes is still never charged twice" in text
     assert "nor anything over 2.0 KB" in text  # `text` has plain spaces only
     assert "The gateway knows of a change within a minute." in text
-    assert memory.KEY_SECONDS <= 60
+    assert caches.KEY_SECONDS <= 60
     assert "is deleted within another minute" in text
     assert celery.PURGE_SECONDS <= 60
 

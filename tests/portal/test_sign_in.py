@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from portal import sign_in_attempts
 from portal.models import AuditEvent, User
-from tests.cast import PASSWORD, make_user
-from tests.portal import pages
+from portal.tenants import limits
+from tests.support.cast import PASSWORD, make_user
+from tests.support.portal import pages
 
 URL = "/account/sign-in"
 
@@ -68,7 +68,7 @@ def test_many_failures_stop_the_pair_of_address_and_name_only(
     client: Client, db: None
 ) -> None:
     name = "carol@example.com"
-    for _ in range(sign_in_attempts.FAILURES_MAX):
+    for _ in range(limits.FAILURES_MAX):
         assert guess(client, name, "203.0.113.1") == 200
     assert guess(client, f" {name.upper()} ", "203.0.113.1") == 429
     assert guess(client, name, "203.0.113.2") == 200  # the victim, elsewhere
@@ -76,7 +76,7 @@ def test_many_failures_stop_the_pair_of_address_and_name_only(
 
 
 def test_the_stop_says_when_to_come_back(client: Client, db: None) -> None:
-    for _ in range(sign_in_attempts.FAILURES_MAX):
+    for _ in range(limits.FAILURES_MAX):
         guess(client, "carol@example.com", "203.0.113.1")
     answer = sign_in(client, "carol@example.com", "", REMOTE_ADDR="203.0.113.1")
     assert answer["Retry-After"] == "900"
@@ -84,11 +84,11 @@ def test_the_stop_says_when_to_come_back(client: Client, db: None) -> None:
 
 
 def test_a_success_clears_the_count(client: Client, carol: User) -> None:
-    for _ in range(sign_in_attempts.FAILURES_MAX - 1):
+    for _ in range(limits.FAILURES_MAX - 1):
         guess(client, carol.email, "127.0.0.1")
     sign_in(client, carol.email, PASSWORD)
-    for _ in range(sign_in_attempts.FAILURES_MAX):
-        assert sign_in_attempts.allow("127.0.0.1", carol.email)
+    for _ in range(limits.FAILURES_MAX):
+        assert limits.allow("127.0.0.1", carol.email)
 
 
 @pytest.mark.parametrize(

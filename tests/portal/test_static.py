@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.services.gateway import Gateway
+from tests.support.services.gateway import Gateway
 
 pytestmark = pytest.mark.once
 

@@ -13,8 +13,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.models import ApiKey, Organization, Role, User
-from tests.cast import make_key, make_member, make_organization
-from tests.portal import pages
+from tests.support.cast import make_key, make_member, make_organization
+from tests.support.portal import pages
 
 PEOPLE = (
     *("anonymous", "stranger", "owner", "admin", "developer"),

@@ -10,14 +10,14 @@ from typing import TypeAlias
 import pytest
 from pytest_django.fixtures import Settings
 
-from billing import verification
-from tests.proxy.customers import Customer
-from tests.proxy.outage import CutLine, LockedFile, Outage
-from tests.proxy.sandbox.server import Sandbox, serve
-from tests.services.environment import UPSTREAM_API_KEY, wanted_database
-from tests.services.fixtures import GATEWAYS
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from billing.verification import report as verification
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.outage import CutLine, LockedFile, Outage
+from tests.support.sandbox.server import Sandbox, serve
+from tests.support.services.environment import UPSTREAM_API_KEY, wanted_database
+from tests.support.services.fixtures import GATEWAYS
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 Customers: TypeAlias = Callable[..., Customer]
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.once
 

@@ -9,11 +9,11 @@ import openai
 import pytest
 from django.utils import timezone
 
-from portal import keys, organizations
-from tests.cast import actor_of
-from tests.proxy.customers import SAY_HI, Customer, mistyped, wait_for
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from portal.tenants import keys, organizations
+from tests.support.cast import actor_of
+from tests.support.gateway.customers import SAY_HI, Customer, mistyped, wait_for
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 BODY = {"model": "m", "messages": SAY_HI}
 CHAT, MODELS = "/chat/completions", "/models"

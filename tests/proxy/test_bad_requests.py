@@ -11,12 +11,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.proxy import raw
 from tests.proxy.conftest import IMPATIENT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway import raw
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.once
 

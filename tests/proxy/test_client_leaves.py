@@ -10,13 +10,20 @@ from itertools import accumulate
 
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer, wait_for
-from tests.proxy.raw import RawCall
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import DONE, Gate, Upstream, chat_chunk, chat_stream, usage_of
-from tests.upstream.builders import stream_reply
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.raw import RawCall
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
+    DONE,
+    Gate,
+    Upstream,
+    chat_chunk,
+    chat_stream,
+    usage_of,
+)
+from tests.support.upstream.builders import stream_reply
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

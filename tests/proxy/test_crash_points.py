@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from billing import clock, holds
+from billing import holds
 from billing.models.hold import HoldState
-from tests.proxy.customers import Customer, wait_for
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json, chat_stream
+from billing.values import clock
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import SAY_HI, Customer, wait_for
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Gate, Upstream, chat_json
+from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Gate, Upstream, chat_json
 
 MAX_TOKENS = 1_000
 NEEDED = 32  # what a call for so many tokens holds, prompt and all

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portal import keys
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.outage import CutLine, Outage
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from portal.tenants import keys
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.outage import CutLine, Outage
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

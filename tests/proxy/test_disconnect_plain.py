@@ -7,10 +7,10 @@ import time
 import httpx
 import pytest
 
-from tests.proxy.customers import SAY_HI, Customer, wait_for
-from tests.proxy.raw import RawCall
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json
+from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.raw import RawCall
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

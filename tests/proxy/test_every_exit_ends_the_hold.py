@@ -10,14 +10,14 @@ from datetime import timedelta
 import pytest
 
 from billing import holds
-from billing.orders import CREDIT
-from portal import keys, organizations
-from tests.cast import actor_of
-from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.raw import RawCall
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from billing.values.orders import CREDIT
+from portal.tenants import keys, organizations
+from tests.support.cast import actor_of
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.gateway.raw import RawCall
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     Ending,
     Gate,
     Reply,

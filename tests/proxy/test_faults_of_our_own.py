@@ -11,18 +11,19 @@ import pytest
 from django.http import StreamingHttpResponse
 from pytest_django.fixtures import Settings
 
-from billing import errors
-from billing.group_commit import writer
-from billing.orders import Order, Outcome, Place
-from portal import keys
-from proxy import exchange, forwarding
-from proxy import upstream as upstream_client
-from proxy.calls import Incoming
-from proxy.errors import GatewayError
-from proxy.exchange import Exchange
+from billing.ledger.writer import writer
+from billing.values import errors
+from billing.values.orders import Order, Outcome, Place
+from portal.tenants import keys
+from proxy.calls import exchange
+from proxy.calls.call import Incoming
+from proxy.calls.exchange import Exchange
+from proxy.forwarding import forward as forwarding
+from proxy.http.errors import GatewayError
 from proxy.operations import chat
-from tests.proxy.customers import SAY_HI, Customer
-from tests.upstream import DONE, Upstream, chat_json, chat_stream
+from proxy.upstream import client as upstream_client
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -15,10 +15,10 @@ from pytest_django.fixtures import Settings
 from billing.models.hold import UNRESOLVED, HoldState
 from proxy import tasks
 from proxy.operations import OPERATIONS
-from tests.proxy import bodies
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.sandbox.server import KEY, Sandbox
-from tests.services.fixtures import GatewayFactory
+from tests.support.gateway import bodies
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.sandbox.server import KEY, Sandbox
+from tests.support.services.fixtures import GatewayFactory
 
 REQUESTS = 2_000
 AT_ONCE = 24

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.proxy import raw
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.environment import UPSTREAM_API_KEY
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json, chat_stream, error_json
+from tests.support.gateway import raw
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.environment import UPSTREAM_API_KEY
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json, chat_stream, error_json
 
 pytestmark = pytest.mark.once
 

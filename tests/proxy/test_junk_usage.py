@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from billing.models import Account
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     DONE,
     Raw,
     Reply,
@@ -22,7 +22,7 @@ from tests.upstream import (
     stream_reply,
     usage_of,
 )
-from tests.upstream.builders import encode
+from tests.support.upstream.builders import encode
 
 # 9 prompt and 12 completion tokens at the tariff: 1 + 0.09 + 0.36 credits, rounded up.
 COMPUTED = 2

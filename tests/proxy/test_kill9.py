@@ -10,14 +10,15 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from billing import holds, verification
+from billing import holds
 from billing.models import Hold
 from billing.models.hold import HoldState
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import DONE, Entry, Reply, Upstream, chat_json, chat_stream
+from billing.values.orders import CREDIT
+from billing.verification import report as verification
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import DONE, Entry, Reply, Upstream, chat_json, chat_stream
 
 ROUNDS = int(os.environ.get("KILLS") or 10)
 CALLS = 32

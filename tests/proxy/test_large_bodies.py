@@ -10,11 +10,11 @@ from typing import Self
 
 import pytest
 
-from tests.proxy.customers import Customer
-from tests.proxy.raw import SECONDS_MAX
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.raw import SECONDS_MAX
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
 

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from billing import clock, holds
+from billing import holds
 from billing.models import Lease
 from billing.models.hold import HoldState
-from tests.proxy.customers import Customer, wait_for
-from tests.services.fixtures import GatewayFactory
-from tests.upstream import Gate, Upstream, chat_json
+from billing.values import clock
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.upstream import Gate, Upstream, chat_json
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -8,10 +8,10 @@ from contextlib import closing
 import pytest
 
 from tests.proxy.conftest import IMPATIENT
-from tests.proxy.customers import Customer, mistyped
-from tests.proxy.refused import assert_nothing_happened
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway.customers import Customer, mistyped
+from tests.support.gateway.refused import assert_nothing_happened
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.once
 

@@ -13,8 +13,15 @@ from typing import Any, TypeVar
 import pytest
 from pytest_django import Settings
 
-from proxy import media
-from tests.upstream import Ending, Reply, Upstream, file_reply, gzipped, redirect
+from proxy.upstream import media
+from tests.support.upstream import (
+    Ending,
+    Reply,
+    Upstream,
+    file_reply,
+    gzipped,
+    redirect,
+)
 
 T = TypeVar("T")
 BYTES_MAX = 100_000

@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
-from proxy.numbering import Numbering
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import DONE, Upstream, chat_chunk, json_reply, sse, stream_reply
+from proxy.forwarding.numbering import Numbering
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
+    DONE,
+    Upstream,
+    chat_chunk,
+    json_reply,
+    sse,
+    stream_reply,
+)
 
 pytestmark = pytest.mark.once
 

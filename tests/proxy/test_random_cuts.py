@@ -11,16 +11,10 @@ from itertools import accumulate
 import pytest
 
 from billing.models.hold import UNRESOLVED
-from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.raw import RawCall
-from tests.services.gateway import Gateway
-from tests.upstream import (
-    DONE,
-    Upstream,
-    chat_chunk,
-    stream_reply,
-    usage_of,
-)
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.gateway.raw import RawCall
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import DONE, Upstream, chat_chunk, stream_reply, usage_of
 
 POINTS = 300
 AT_ONCE = 24

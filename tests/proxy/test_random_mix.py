@@ -15,12 +15,12 @@ from pytest_django.fixtures import Settings
 
 from billing.models import UsageRecord
 from billing.models.hold import HoldState
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from proxy import tasks
 from proxy.models import Job
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.sandbox.server import KEY, Sandbox
-from tests.services.fixtures import GatewayFactory
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.sandbox.server import KEY, Sandbox
+from tests.support.services.fixtures import GatewayFactory
 
 CALLS = 150
 AT_ONCE = 12

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from billing.amounts import credits_text
 from billing.models.hold import HoldState
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.outage import Outage
-from tests.proxy.refused import assert_refusal
-from tests.services.fixtures import GatewayFactory
-from tests.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from billing.values.amounts import credits_text
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.outage import Outage
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy import sse
-from proxy.sse import Event, EventTooLarge, Splitter
-from tests.upstream import DONE, chat_chunk, usage_of
-from tests.upstream import sse as event
+from proxy.http import sse
+from proxy.http.sse import Event, EventTooLarge, Splitter
+from tests.support.upstream import DONE, chat_chunk, usage_of
+from tests.support.upstream import sse as event
 
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
 

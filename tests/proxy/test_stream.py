@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from billing.models import Account, UsageRecord
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     DONE,
     Gate,
     Upstream,

@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import DONE, Upstream, chat_chunk, sse, stream_reply, usage_of
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
+    DONE,
+    Upstream,
+    chat_chunk,
+    sse,
+    stream_reply,
+    usage_of,
+)
 
 pytestmark = pytest.mark.once
 

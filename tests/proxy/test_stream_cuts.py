@@ -11,11 +11,11 @@ import openai
 import pytest
 
 from billing.models import UsageRecord
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.environment import UPSTREAM_API_KEY
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.environment import UPSTREAM_API_KEY
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     DONE,
     Ending,
     Upstream,

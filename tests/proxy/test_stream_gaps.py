@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     DONE,
     Reply,
     Upstream,

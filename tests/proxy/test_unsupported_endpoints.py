@@ -9,11 +9,11 @@ import httpx
 import openai
 import pytest
 
-from proxy import endpoints
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from proxy.http import unsupported as endpoints
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.once
 

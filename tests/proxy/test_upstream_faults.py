@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_refusal
-from tests.services.environment import UPSTREAM_API_KEY
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import (
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.environment import UPSTREAM_API_KEY
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
     Ending,
     Reply,
     Upstream,

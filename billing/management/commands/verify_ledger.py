@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
-from billing import verification
-from billing.amounts import credits_text
+from billing.values.amounts import credits_text
+from billing.verification import report as verification
 
 
 class Command(BaseCommand):

@@ -14,12 +14,12 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from billing import grants
-from billing.errors import ReferenceConflict
 from billing.models.grant import GrantSource
-from billing.orders import AMOUNT_MICROS_MAX, CREDIT
-from portal import audit, keys, members, names, organizations
-from portal.errors import PortalError
+from billing.values.errors import ReferenceConflict
+from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.models import Organization, Role, User
+from portal.tenants import audit, keys, members, names, organizations
+from portal.tenants.errors import PortalError
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 ACTOR = audit.Actor(None, "manage.py bootstrap")

@@ -14,10 +14,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.amounts import micros_of
-from billing.errors import BooksUnavailable
-from portal import audit, doubts
-from portal.errors import DoubtStands
+from billing.values.amounts import micros_of
+from billing.values.errors import BooksUnavailable
+from portal.operator import doubts
+from portal.tenants import audit
+from portal.tenants.errors import DoubtStands
 
 ACTOR = audit.Actor(None, "manage.py doubts")
 

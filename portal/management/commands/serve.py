@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from portal.server import free_port, serve
+from portal.runtime.server import free_port, serve
 
 
 class Command(BaseCommand):

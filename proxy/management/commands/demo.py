@@ -14,12 +14,13 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import reports, verification
-from billing.amounts import credits_text
 from billing.models import UsageRecord
-from portal import audit, keys
+from billing.reports import calls as reports
+from billing.values.amounts import credits_text
+from billing.verification import report as verification
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
+from portal.tenants import audit, keys
 from proxy.demo import processes, proof
 
 CREDITS = 500

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from billing import clock
-from billing.amounts import credits_text
 from billing.models import Hold
 from billing.models.hold import UNRESOLVED
+from billing.values import clock
+from billing.values.amounts import credits_text
 from portal.models import Organization
 from proxy.models import Job, JobState
 from proxy.models.job import UNFINISHED

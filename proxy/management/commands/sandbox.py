@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.server import free_port, serve
+from portal.runtime.server import free_port, serve
 from proxy.sandbox import options
 
 JOB_SECONDS_MAX = 3600

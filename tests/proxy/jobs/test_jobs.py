@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from billing.models import Account, Hold
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import BOUND_CREDITS, FILM, Film, row, worker_looks
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, job_status
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import BOUND_CREDITS, FILM, Film, row, worker_looks
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -6,16 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from billing import clock, grants
+from billing import grants
 from billing.models import Grant
-from billing.orders import CREDIT
+from billing.values import clock
+from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import FILM, Film, only_job, wait_over, worker_looks
-from tests.proxy.refused import assert_refusal
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, error_json, job_status
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import FILM, Film, only_job, wait_over, worker_looks
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, error_json, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

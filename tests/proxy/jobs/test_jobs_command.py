@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from billing import clock, holds
-from billing.orders import CREDIT, Place
+from billing import holds
+from billing.values import clock
+from billing.values.orders import CREDIT, Place
 from portal.models import ApiKey, Organization, User
 from proxy.models import Job
-from tests import cast
+from tests.support import cast
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db]
 

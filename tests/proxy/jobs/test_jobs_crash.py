@@ -7,15 +7,16 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from billing import clock, holds
+from billing import holds
 from billing.models import Lease
+from billing.values import clock
 from proxy import tasks
 from proxy.models import Job
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film, make_due, only_job, worker_looks
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film, make_due, only_job, worker_looks
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

@@ -9,22 +9,23 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from billing import errors
-from billing.group_commit import writer
+from billing.ledger.writer import writer
 from billing.models.hold import HoldState
-from billing.orders import Entrust, Order, Outcome, Settle
-from portal import keys
-from proxy import exchange, forwarding
-from proxy import upstream as upstream_client
-from proxy.calls import Incoming
-from proxy.errors import GatewayError
+from billing.values import errors
+from billing.values.orders import Entrust, Order, Outcome, Settle
+from portal.tenants import keys
+from proxy.calls import exchange
+from proxy.calls.call import Incoming
+from proxy.forwarding import forward as forwarding
+from proxy.http.errors import GatewayError
 from proxy.jobs import reconciliation, rows, submission, waiting
-from proxy.memory import read
 from proxy.models import Job
 from proxy.operations import videos
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film, make_due, only_job, worker_looks
-from tests.upstream import Upstream
+from proxy.process.caches import read
+from proxy.upstream import client as upstream_client
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film, make_due, only_job, worker_looks
+from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import sources
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.jobs.films import FILM, Film, worker_looks
-from tests.services import processes
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, job_status
+from tests.support import sources
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.films import FILM, Film, worker_looks
+from tests.support.services import processes
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, job_status
 
 # A worker takes seconds to start, so there are fewer of these than of the gateway's.
 ROUNDS = int(os.environ.get("KILLS") or 10) // 5

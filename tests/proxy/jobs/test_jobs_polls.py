@@ -9,12 +9,12 @@ import pytest
 
 from proxy.models import Job
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.jobs.films import Film
-from tests.proxy.raw import RawCall
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.films import Film
+from tests.support.gateway.raw import RawCall
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
 

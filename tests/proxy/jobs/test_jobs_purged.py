@@ -10,16 +10,17 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 
-from billing import clock
-from billing.orders import CREDIT
-from proxy import contract, tasks
+from billing.values import clock
+from billing.values.orders import CREDIT
+from proxy import tasks
 from proxy.jobs import reconciliation, rows
 from proxy.jobs.statements import PURGED, Statement
 from proxy.models import Job
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import FILM, Film, worker_looks
-from tests.services.gateway import Gateway
-from tests.upstream import Reply, Upstream, job_status
+from proxy.upstream import contract
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import FILM, Film, worker_looks
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Reply, Upstream, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

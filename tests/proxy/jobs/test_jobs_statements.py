@@ -9,15 +9,29 @@ from typing import Any
 
 import pytest
 
-from billing import clock, holds
-from billing.orders import CREDIT
+from billing import holds
+from billing.values import clock
+from billing.values.orders import CREDIT
 from proxy.jobs import reconciliation
 from proxy.jobs.statements import Statement
 from proxy.models import Job
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import BOUND_CREDITS, FILM, Film, make_due, worker_looks
-from tests.services.gateway import Gateway
-from tests.upstream import Raw, Upstream, error_json, html, job_status, json_reply
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import (
+    BOUND_CREDITS,
+    FILM,
+    Film,
+    make_due,
+    worker_looks,
+)
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import (
+    Raw,
+    Upstream,
+    error_json,
+    html,
+    job_status,
+    json_reply,
+)
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

@@ -14,12 +14,12 @@ from django.db import connections
 
 from proxy import tasks
 from proxy.models import Job
-from tests.proxy.customers import Customer, wait_for
-from tests.proxy.jobs.films import FILM, Film, make_due
-from tests.proxy.raw import RawCall
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Gate, Upstream, job_status
+from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.films import FILM, Film, make_due
+from tests.support.gateway.raw import RawCall
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Gate, Upstream, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

@@ -8,13 +8,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.proxy import raw
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film
-from tests.proxy.refused import assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway import raw
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 REQUEST_ID = re.compile(rb"x-request-id: req_[0-9a-f]{32}")
 DATE = re.compile(rb"date: [^\r]+")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film, wait_over
-from tests.services.gateway import Gateway
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film, wait_over
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 from tests.test_worker import worker
-from tests.upstream import Upstream
 
 
 @pytest.mark.once

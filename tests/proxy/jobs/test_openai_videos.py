@@ -9,13 +9,13 @@ import openai
 import pytest
 from openai.types import Video
 
-from billing import clock
+from billing.values import clock
 from proxy.models import Job
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import FILM, Film, make_due, worker_looks
-from tests.proxy.refused import assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Ending, Reply, Upstream, file_reply, job_status
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import FILM, Film, make_due, worker_looks
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Ending, Reply, Upstream, file_reply, job_status
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),

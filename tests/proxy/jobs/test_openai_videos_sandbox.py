@@ -7,11 +7,11 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.proxy.customers import Customer
-from tests.proxy.journalled import assert_charges_are_the_journals, operations
-from tests.proxy.sandbox import media_files
-from tests.proxy.sandbox.server import KEY, Sandbox
-from tests.services.fixtures import GatewayFactory
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.journalled import assert_charges_are_the_journals, operations
+from tests.support.sandbox import media_files
+from tests.support.sandbox.server import KEY, Sandbox
+from tests.support.services.fixtures import GatewayFactory
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),

@@ -11,12 +11,12 @@ import openai
 import pytest
 
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film
 from tests.proxy.jobs.test_jobs_strangers import asked
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream
 
 pytestmark = [
     pytest.mark.once,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from billing.models import Account
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.proxy.customers import SAY_HI, Customer
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json, usage_of
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json, usage_of
 
 # The tariff's row for every model without one of its own, in microcredits.
 BASE, PROMPT_TOKEN, COMPLETION_TOKEN = CREDIT, 10_000, 30_000

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from billing.models import Tariff
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json
 
 URL = "https://files.example.com/cat.png"
 DATA = "data:image/png;base64," + "iVBORw0KGgo=" * 200

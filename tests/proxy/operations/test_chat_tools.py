@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from billing.models import Tariff
-from billing.orders import CREDIT
-from tests.proxy.customers import SAY_HI, Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.proxy.sandbox.server import KEY, Sandbox
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, chat_json, json_reply, usage_of
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.sandbox.server import KEY, Sandbox
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, chat_json, json_reply, usage_of
 
 URL = "https://files.example.com/cat.png"
 TOOLS: Any = [

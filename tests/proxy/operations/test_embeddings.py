@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, embeddings_json, json_reply
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, embeddings_json, json_reply
 
 VECTOR = [step / 16 for step in range(8)]  # what the upstream makes of any one text
 

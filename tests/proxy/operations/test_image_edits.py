@@ -10,11 +10,11 @@ from typing import Any
 import openai
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, file_reply, images_json
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, file_reply, images_json
 
 PATH = "/images/edits"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))

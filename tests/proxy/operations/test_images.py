@@ -7,11 +7,11 @@ from typing import Any
 import openai
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, images_json
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, images_json
 
 PATH = "/images/generations"
 ELSEWHERE = "https://10.0.0.1/a.png"  # not public: nobody is asked

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, file_reply, images_json, redirect
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, file_reply, images_json, redirect
 
 PATH = "/images/generations"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 400

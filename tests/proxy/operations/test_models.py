@@ -6,13 +6,13 @@ import openai
 import pytest
 from pytest_django.fixtures import Settings
 
-from proxy.catalogue import Catalogue
-from proxy.upstream import client
-from tests.proxy.customers import Customer
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, error_json, html, json_reply
-from tests.upstream.defaults import MODELS
+from proxy.upstream.catalogue import Catalogue
+from proxy.upstream.client import client
+from tests.support.gateway.customers import Customer
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, error_json, html, json_reply
+from tests.support.upstream.defaults import MODELS
 
 pytestmark = pytest.mark.once
 

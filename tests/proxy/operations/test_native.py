@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy import contract
-from tests.proxy.customers import Customer
-from tests.proxy.journalled import assert_charges_are_the_journals, operations
-from tests.proxy.sandbox import media_files
-from tests.proxy.sandbox.server import KEY, SAY_HI, Sandbox
-from tests.services.fixtures import GatewayFactory
+from proxy.upstream import contract
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.journalled import assert_charges_are_the_journals, operations
+from tests.support.sandbox import media_files
+from tests.support.sandbox.server import KEY, SAY_HI, Sandbox
+from tests.support.services.fixtures import GatewayFactory
 
 JSON = {"accept": "application/json"}
 PICTURE = "data:image/png;base64,iVBORw0KGgo="

@@ -8,13 +8,13 @@ from typing import Any
 import openai
 import pytest
 
-from billing.orders import CREDIT
+from billing.values.orders import CREDIT
 from proxy.operations import openai_videos
-from tests.proxy.customers import Customer
-from tests.proxy.jobs.films import Film
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, error_json, json_reply
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.films import Film
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, error_json, json_reply
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 

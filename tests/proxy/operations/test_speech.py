@@ -8,12 +8,12 @@ from typing import Any
 import openai
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.raw import RawCall
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Ending, Gate, Reply, Upstream, error_json, json_reply
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.raw import RawCall
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Ending, Gate, Reply, Upstream, error_json, json_reply
 
 SOUND = b"ID3" + bytes(range(256)) * 40
 SAY = {"model": "tts", "input": "Ahoy"}

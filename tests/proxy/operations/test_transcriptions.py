@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.services.gateway import Gateway
-from tests.upstream import Reply, Upstream, json_reply
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Reply, Upstream, json_reply
 
 RECORDING = b"RIFF" + bytes(range(256)) * 1000  # 256,004 bytes
 FILE = ("hello.wav", RECORDING)

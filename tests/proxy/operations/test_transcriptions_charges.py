@@ -9,12 +9,12 @@ import httpx
 import openai
 import pytest
 
-from billing.orders import CREDIT
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.fixtures import GatewayFactory
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, json_reply
+from billing.values.orders import CREDIT
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, json_reply
 
 PATH = "/audio/transcriptions"
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from billing.orders import CREDIT
-from proxy.calls import Incoming
+from billing.values.orders import CREDIT
+from proxy.calls.call import Incoming
 from proxy.operations import videos
-from tests.proxy.customers import Customer
-from tests.proxy.refused import assert_nothing_happened, assert_refusal
-from tests.services.gateway import Gateway
-from tests.upstream import Upstream, error_json
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Upstream, error_json
 
 PATH = "/videos/generations"
 SECOND = 20  # credits, by the tariff

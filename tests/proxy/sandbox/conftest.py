@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.proxy.sandbox.server import Sandbox, serve
+from tests.support.sandbox.server import Sandbox, serve
 
 
 @pytest.fixture(scope="session")

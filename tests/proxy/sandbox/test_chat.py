@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy import contract
-from tests.proxy.sandbox.server import SAY_HI, Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def test_the_reply_keeps_the_contract(sandbox: Sandbox) -> None:

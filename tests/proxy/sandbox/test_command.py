@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proxy.sandbox.server import KEY, ROOT
+from tests.support.sandbox.server import KEY, ROOT
 
 
 def run(directory: Path, *arguments: str, key: str = KEY) -> str:

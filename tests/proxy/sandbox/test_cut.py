@@ -7,7 +7,7 @@ import time
 import pytest
 
 from proxy.sandbox import chat, prices, tokens
-from tests.proxy.sandbox.server import SAY_HI, Sandbox, wait_until
+from tests.support.sandbox.server import SAY_HI, Sandbox, wait_until
 
 
 def leave_after(sandbox: Sandbox, chunks: int) -> tuple[str, str]:

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy import contract
 from proxy.sandbox import embeddings
-from tests.proxy.sandbox.server import Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import Sandbox
 
 
 def embed(sandbox: Sandbox, **fields: Any) -> httpx.Response:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from proxy.sandbox import answers, chat, errors, failures, tokens
-from tests.proxy.sandbox.server import Sandbox, wait_until
+from tests.support.sandbox.server import Sandbox, wait_until
 
 CALLS = {
     "chat": ("/chat/completions", "messages"),

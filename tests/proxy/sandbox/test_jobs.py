@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from proxy import contract
 from proxy.sandbox import catalogue, errors, failures, jobs
 from proxy.sandbox.jobs import Job, Jobs
 from proxy.sandbox.journal import Journal
 from proxy.sandbox.work import Work
-from tests.proxy.sandbox.server import Sandbox, serve, wait_until
+from proxy.upstream import contract
+from tests.support.sandbox.server import Sandbox, serve, wait_until
 
 VIDEO = "/videos/generations"
 SYNCHRONOUS = {

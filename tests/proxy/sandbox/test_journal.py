@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from proxy.sandbox.journal import Entry, Journal
-from tests.proxy.sandbox.server import AUTHORIZED, Sandbox, serve
+from tests.support.sandbox.server import AUTHORIZED, Sandbox, serve
 
 
 def entry(number: int) -> Entry:

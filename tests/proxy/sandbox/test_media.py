@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from proxy.sandbox import media
-from tests.proxy.sandbox import media_files
-from tests.proxy.sandbox.server import Sandbox
+from tests.support.sandbox import media_files
+from tests.support.sandbox.server import Sandbox
 
 DIGEST = "0123456789abcdef" * 2
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proxy import contract
-from tests.proxy.sandbox.server import Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import Sandbox
 
 
 def test_the_list_keeps_the_contract(sandbox: Sandbox) -> None:

@@ -8,8 +8,8 @@ import httpx
 import openai
 import pytest
 
-from proxy import contract
-from tests.proxy.sandbox.server import SAY_HI, Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def error_of(reply: httpx.Response, status: int) -> dict[str, str]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from proxy import contract
-from tests.proxy.sandbox import media_files
-from tests.proxy.sandbox.server import Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox import media_files
+from tests.support.sandbox.server import Sandbox
 
 TEXT = "Ships come and ships go."  # 24 characters, 1.6 seconds
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import orjson
 
-from proxy import contract
-from tests.proxy.sandbox.server import SAY_HI, Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def events(sandbox: Sandbox, **fields: Any) -> list[Any]:

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy import contract
 from proxy.sandbox import transcriptions
-from tests.proxy.sandbox.server import Sandbox
+from proxy.upstream import contract
+from tests.support.sandbox.server import Sandbox
 
 URL = "https://example.org/talk.mp3"
 

@@ -1,0 +1,1 @@
+"""How money moves: orders, their rules, one transaction, the spool."""

@@ -1,0 +1,87 @@
+"""One transaction for many orders: the only way money moves.
+
+`commit` is what pages, tasks and the gateway's group commit all call. A refusal is an
+outcome and disturbs nobody; an order that the database itself rejects is found by
+committing its batch one by one, so that it cannot take its neighbours down.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+
+from billing.ledger import dialect, store
+from billing.ledger.crashpoints import crashpoint
+from billing.values import clock, errors
+from billing.values.orders import Entrust, Order, Outcome, Place
+
+logger = logging.getLogger(__name__)
+
+
+def commit(orders: Sequence[Order]) -> list[Outcome]:
+    """Carry out `orders`, in the order given, in one transaction.
+
+    Returns one outcome each: a `Placed`, an `Entrusted`, a `Resolved`, or an exception
+    for that order alone. Give resolutions first: what they free can then be placed.
+
+    Raises: BooksUnavailable when nothing could be written at all.
+    """
+    if not orders:
+        return []
+    crashpoint("ledger.before_commit")
+    try:
+        outcomes = _commit(orders)
+    except (OperationalError, InterfaceError) as error:
+        raise errors.BooksUnavailable(str(error).strip()) from error
+    except (DatabaseError, ValueError) as error:
+        if len(orders) == 1:
+            logger.exception("an order was rejected: %s", type(orders[0]).__name__)
+            return [errors.LedgerError(str(error))]
+    else:
+        crashpoint("ledger.after_commit")
+        return outcomes
+    return [_commit_alone(order) for order in orders]
+
+
+def _commit_alone(order: Order) -> Outcome:
+    """One order of a batch that failed. Those before it stand, so that the database
+    is gone now is this order's outcome, not the batch's."""
+    try:
+        return commit([order])[0]
+    except errors.BooksUnavailable as error:
+        return error
+
+
+def _commit(orders: Sequence[Order]) -> list[Outcome]:
+    if dialect.is_postgres() and not connection.in_atomic_block:
+        # BEGIN rides with the first question and COMMIT with the last change: two
+        # round trips, where a transaction of Django's own takes four.
+        with dialect.rolled_back_on_error():
+            return _carry_out(orders, opening=("BEGIN",), closing=("COMMIT",))
+    with transaction.atomic():
+        return _carry_out(orders)
+
+
+def _carry_out(
+    orders: Sequence[Order],
+    *,
+    opening: Sequence[str] = (),
+    closing: Sequence[str] = (),
+) -> list[Outcome]:
+    book = store.load(orders, clock.now(), opening=opening)
+    outcomes = [book.apply(order) for order in orders]
+    store.save(book, closing=closing)
+    return outcomes
+
+
+def needs_credits(order: Order) -> bool:
+    """Whether the order takes credits; sort by it so that freed ones come first."""
+    return isinstance(order, Place | Entrust)

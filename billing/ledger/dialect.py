@@ -1,0 +1,147 @@
+"""The few places where SQLite and PostgreSQL say the same thing differently.
+
+Rows travel as one JSON document per statement, so a statement has the same text,
+and is prepared once, whatever the number of rows. On SQLite that also means one
+release of the interpreter lock per statement instead of one per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import orjson
+import psycopg
+from django.db import connection
+
+from billing.ledger import pipeline
+from billing.ledger.pipeline import Row, Statement
+
+# column type here → PostgreSQL's name for it; SQLite needs none
+TYPES = {
+    "int": "bigint",
+    "uuid": "uuid",
+    "text": "text",
+    "time": "timestamptz",
+    "bool": "boolean",
+}
+
+
+@cache
+def is_postgres() -> bool:
+    """Whether the ledger lives in PostgreSQL: one process, one kind of database."""
+    return connection.vendor == "postgresql"
+
+
+def rows(columns: dict[str, str]) -> str:
+    """A WITH clause naming `r`, the rows of one JSON parameter, a list of objects.
+
+    `columns` maps their names to the keys of `TYPES`. Being the statement's first
+    words, it makes that parameter the first one on both databases.
+    """
+    if is_postgres():
+        listed = ", ".join(f"{name} {TYPES[kind]}" for name, kind in columns.items())
+        return f"WITH r AS (SELECT * FROM json_to_recordset(%s::json) AS t({listed}))"
+    listed = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+    return f"WITH r AS (SELECT {listed} FROM json_each(?))"
+
+
+def listed(kind: str) -> str:
+    """The values of a JSON list given as the parameter."""
+    if is_postgres():
+        return f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
+    return "SELECT value FROM json_each(?)"
+
+
+def among(column: str, query: str) -> str:
+    """`column` is one of what `query` finds, each looked up by its key."""
+    if is_postgres():
+        return f"{column} = ANY(ARRAY({query}))"
+    return f"{column} IN ({query})"
+
+
+def for_update() -> str:
+    """Row locks; SQLite's IMMEDIATE transaction already has the whole file."""
+    return "FOR UPDATE" if is_postgres() else ""
+
+
+def parameter() -> str:
+    """The placeholder of the driver underneath Django."""
+    return "%s" if is_postgres() else "?"
+
+
+def time_parameter() -> str:
+    """The placeholder for what `moment` makes."""
+    return "%s::timestamptz" if is_postgres() else "?"
+
+
+def moment(value: datetime | None) -> str | None:
+    """An instant as both databases store and compare it: UTC, no offset written."""
+    return None if value is None else str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def json(value: Any) -> str:
+    """The parameter for `rows` and `among`. Raises: ValueError for what no column
+    can hold, an integer beyond 64 bits or a lone surrogate."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:  # a TypeError
+        raise ValueError(str(error)) from error
+
+
+def run(sql: str, *parameters: Any) -> list[Row]:
+    """The rows of one statement; see `run_all`."""
+    return run_all([(sql, *parameters)])[0]
+
+
+def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
+    """Execute in order, inside the caller's transaction; the rows of each.
+
+    On the driver itself and prepared: Django's cursor would rewrite placeholders
+    and, on PostgreSQL, paste the values into the text. There all statements travel
+    in one round trip, and each still sees what was committed when it began.
+
+    Raises: Django's DatabaseError and its kinds, never the driver's own.
+    """
+    driver = connection.connection
+    with connection.wrap_database_errors:
+        if is_postgres():
+            return pipeline.run(driver, statements)
+        return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
+
+
+@contextmanager
+def rolled_back_on_error() -> Iterator[None]:
+    """For a transaction that the statements themselves begin and commit."""
+    connection.ensure_connection()
+    try:
+        yield
+    except BaseException:  # noqa: BLE001  it is raised again
+        # A connection that is broken has nothing left to roll back.
+        with suppress(psycopg.Error):
+            connection.connection.rollback()
+        raise
+
+
+# A prepared statement keeps its plan. Made while a table was small, that would be a
+# plan that reads the whole of it; these statements know their rows by key, always.
+# Compiling them (JIT) would take longer than running them. And an account that somebody
+# keeps locked is given up sooner than `pipeline` gives up the connection, so that no
+# forgotten session stays behind, waiting.
+PLAN_BY_KEY = (
+    "SELECT set_config('enable_seqscan', 'off', true), "
+    "set_config('enable_hashjoin', 'off', true), "
+    "set_config('enable_mergejoin', 'off', true), "
+    "set_config('jit', 'off', true), "
+    "set_config('lock_timeout', '15s', true), "
+    "set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
+
+
+def hex_id(value: Any) -> str:
+    """A UUID column's value as 32 hexadecimal digits (SQLite stores it so)."""
+    text: str = value if isinstance(value, str) else value.hex
+    return text

@@ -1,0 +1,100 @@
+"""Rows as the Book holds them: locked ones to change, new ones to write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from billing.values.orders import Usage
+
+
+@dataclass(slots=True)
+class AccountRow:
+    """An account under lock."""
+
+    id: int
+    kind: str
+    is_open: bool
+    usage_account_id: int | None
+    price_factor_ppm: int
+    balance_micros: int
+    held_micros: int
+    version: int
+    changed: bool = False
+
+
+@dataclass(slots=True)
+class LotRow:
+    """A grant with credits left; `usable` is false once it has expired."""
+
+    id: int
+    account_id: int
+    remaining_micros: int
+    held_micros: int
+    usable: bool
+    changed: bool = False
+
+    @property
+    def free_micros(self) -> int:
+        return self.remaining_micros - self.held_micros
+
+
+@dataclass(slots=True)
+class HoldRow:
+    """A hold as it is, or as it will be written."""
+
+    id: str
+    account_id: int
+    spender_id: int
+    state: str
+    amount_micros: int
+    price_factor_ppm: int
+    operation: str
+    model: str
+    lease_id: str | None = None
+    is_overdue: bool = False
+    pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
+    reason: str = ""
+    due_at: datetime | None = None  # of a new one
+    fingerprint: str | None = None
+    entrusted_until: datetime | None = None
+    is_new: bool = False
+    changed: bool = False
+    raised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRow:
+    """A movement to be written."""
+
+    id: str
+    kind: str
+    source_id: int
+    destination_id: int
+    amount_micros: int
+    reference: str
+    fingerprint: str
+    hold_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One side of a movement to be written."""
+
+    account_id: int
+    version: int
+    transfer_id: str
+    amount_micros: int
+    balance_after_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """A usage record to be written."""
+
+    hold: HoldRow
+    usage: Usage
+    price_micros: int
+    charged_micros: int
+    absorbed_micros: int
+    flags: str

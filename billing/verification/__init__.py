@@ -1,0 +1,1 @@
+"""The ledger proves itself: every stored figure is derived again."""

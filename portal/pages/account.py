@@ -1,0 +1,64 @@
+"""Signing in, and the password."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse_lazy
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+
+from portal.pages.forms import SignInForm
+from portal.tenants import audit, limits
+
+
+class SignIn(LoginView):
+    """The same words for an unknown address, a wrong password and a closed account."""
+
+    form_class = SignInForm
+    template_name = "account/sign_in.html"
+    redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        name = request.POST.get("username", "")
+        if not limits.allow(audit.address_of(request), name):
+            answer = render(request, "account/too_many_attempts.html", status=429)
+            answer["Retry-After"] = str(limits.WINDOW_SECONDS)
+            return answer
+        return super().post(request, *args, **kwargs)
+
+    @transaction.atomic
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        actor = audit.actor_of(self.request)
+        audit.record("user.sign_in", actor=actor, organization=None)
+        name = self.request.POST["username"]
+        limits.forget(actor.ip_address, name)
+        return answer
+
+
+@method_decorator(never_cache, name="dispatch")
+class PasswordChange(PasswordChangeView):
+    """A new password; every other session of the person ends with it."""
+
+    template_name = "account/password.html"
+    success_url = reverse_lazy("password")
+
+    @transaction.atomic
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        audit.record(
+            "user.change_password",
+            actor=audit.actor_of(self.request),
+            organization=None,
+        )
+        messages.success(
+            self.request, "Password changed. Your other sessions were signed out."
+        )
+        return answer

@@ -1,0 +1,163 @@
+"""The list of keys, and making, rotating and revoking one.
+
+A secret is in the answer to the POST that made it and nowhere else: to redirect to
+it would mean to store it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.cache import cache
+from django.core.paginator import Paginator
+from django.db.models import F
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.reports import calls as reports
+from portal.models import ApiKey
+from portal.pages import frame, navigation
+from portal.pages.forms import KeyForm, RotateForm
+from portal.tenants import audit, keys, tenancy
+from portal.tenants.errors import KeyNotActive
+from portal.tenants.roles import Permission
+from portal.tenants.tenancy import Tenant
+
+PAGE_SIZE = 50
+TICKET_SECONDS = 86_400
+
+
+@require_safe
+@tenancy.page(*navigation.KEYS)
+def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    found = (
+        tenant.visible_keys()
+        .select_related("project", "created_by", "spender")
+        .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
+    )
+    shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": shown, "rows": rows_of(tenant, list(shown))}
+    return frame.show(request, tenant, "keys/list.html", context, current="keys")
+
+
+def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
+    now = timezone.now()
+    last_used = reports.last_used([key.spender_id for key in shown])
+    return [
+        {
+            "key": key,
+            "state": state_of(key, keys.is_active(key, now)),
+            "last_used": last_used.get(key.spender_id),
+            "may_change": may_change(tenant, key) and keys.is_active(key, now),
+        }
+        for key in shown
+    ]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenancy.page(Permission.CREATE_KEYS)
+@sensitive_variables()
+def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    form = KeyForm(tenant.organization, request.POST or None)
+    if not form.is_valid():
+        return frame.show(
+            request, tenant, "keys/new.html", {"form": form}, current="keys"
+        )
+    if not use_ticket(tenant, form.cleaned_data["ticket"]):
+        messages.warning(request, "That key was made already. Its secret is gone.")
+        return redirect("keys", tenant.organization.slug)
+    key, secret = keys.issue(
+        form.cleaned_data["project"],
+        form.cleaned_data["name"],
+        actor=audit.actor_of(request),
+        expires_at=form.expires_at(),
+    )
+    return show_secret(request, tenant, key, secret)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenancy.page(*navigation.KEYS)
+@sensitive_variables()
+def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
+    key = changeable_key(tenant, key_id)
+    form = RotateForm(request.POST or None)
+    if not form.is_valid():
+        context = {"form": form, "key": key}
+        return frame.show(request, tenant, "keys/rotate.html", context, current="keys")
+    try:
+        successor, secret = keys.rotate(
+            key, form.duration(), actor=audit.actor_of(request)
+        )
+    except KeyNotActive as refusal:
+        messages.error(request, str(refusal))
+        return redirect("keys", tenant.organization.slug)
+    return show_secret(request, tenant, successor, secret, rotated=key)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenancy.page(*navigation.KEYS)
+def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
+    key = changeable_key(tenant, key_id)
+    if request.method != "POST":
+        last_used = reports.last_used([key.spender_id]).get(key.spender_id)
+        context = {"key": key, "last_used": last_used}
+        return frame.show(request, tenant, "keys/revoke.html", context, current="keys")
+    keys.revoke(key, actor=audit.actor_of(request))
+    messages.success(request, f"{key.name} is revoked: its next call is refused.")
+    return redirect("keys", tenant.organization.slug)
+
+
+@sensitive_variables()
+def show_secret(
+    request: HttpRequest,
+    tenant: Tenant,
+    key: ApiKey,
+    secret: str,
+    *,
+    rotated: ApiKey | None = None,
+) -> HttpResponse:
+    """The one time that a secret is shown. `tenancy.page` says no-store."""
+    if rotated is not None:
+        rotated.refresh_from_db()
+    context: dict[str, Any] = {
+        "key": key,
+        "secret": secret,
+        "rotated": rotated,
+        "base_url": f"{settings.PUBLIC_URL}/v1",
+    }
+    return frame.show(request, tenant, "keys/secret.html", context, current="keys")
+
+
+def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
+    """Raises: Http404 for a key the member may not see, or may not change."""
+    key = (
+        tenant.visible_keys()
+        .select_related("project", "spender", "created_by")
+        .filter(pk=key_id)
+        .first()
+    )
+    if key is None or not may_change(tenant, key):
+        raise Http404
+    return key
+
+
+def may_change(tenant: Tenant, key: ApiKey) -> bool:
+    return tenant.may(Permission.REVOKE_ANY_KEY) or key.created_by_id == tenant.user.pk
+
+
+def state_of(key: ApiKey, is_active: bool) -> str:
+    if key.is_revoked:
+        return "revoked"
+    return "active" if is_active else "expired"
+
+
+def use_ticket(tenant: Tenant, ticket: str) -> bool:
+    """False when this very form was sent before: a reload must not make a new key."""
+    form = f"{tenant.user.pk}:{keys.digest(ticket)}"
+    return cache.add(f"key-form:{form}", 1, TICKET_SECONDS)

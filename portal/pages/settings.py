@@ -1,0 +1,40 @@
+"""An organization's own settings: its name, and whether its replies are kept."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from portal.pages import frame, navigation
+from portal.pages.forms import OrganizationForm
+from portal.tenants import audit, organizations, tenancy
+from portal.tenants.tenancy import Tenant
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@tenancy.page(*navigation.SETTINGS)
+def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    organization = tenant.organization
+    shown = {
+        "name": organization.name,
+        "stores_replies": organization.stores_replies,
+    }
+    form = OrganizationForm(request.POST or None, initial=shown)
+    if not form.is_valid():
+        context = {
+            "form": form,
+            "replay_seconds": settings.REPLAY_SECONDS,
+            "reply_bytes_max": settings.REPLAY_BYTES_MAX,
+        }
+        return frame.show(
+            request, tenant, "settings/organization.html", context, current="settings"
+        )
+    actor = audit.actor_of(request)
+    if organizations.change(organization, actor=actor, **form.changes()):
+        messages.success(request, "The settings are saved.")
+    else:
+        messages.info(request, "Nothing was changed.")
+    return redirect("settings", organization.slug)

@@ -1,0 +1,1 @@
+"""How the processes run: environment, broker, server, checks, health."""

@@ -1,0 +1,232 @@
+"""API keys: making, checking, rotating, revoking. A secret leaves here once.
+
+    tg_live_<8: public id>_<32: secret, 190 bits><6: CRC-32 of all before it>
+
+The checksum is not a defence; it lets a mistyped or cut key be told from a foreign
+one without a query. The database keeps the SHA-256 of the whole: 190 random bits
+need no slow hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing import spenders
+from portal.models import ApiKey, Project
+from portal.tenants import audit, names
+from portal.tenants.errors import (
+    ExpiredKey,
+    KeyNotActive,
+    MalformedKey,
+    RevokedKey,
+    UnknownKey,
+)
+
+PREFIX = "tg_live_"
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
+# Also what a secret scanner needs; the checksum rules out chance hits.
+PATTERN = re.compile(r"tg_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a valid key is: all that the gateway needs, and nothing to query later."""
+
+    key_id: UUID
+    spender_id: int
+    account_id: int
+    organization_id: int
+    organization_slug: str
+    project_id: int
+    closes_at: datetime | None
+    label: str
+    stores_replies: bool = True
+
+
+def generate() -> str:
+    """A new key from the system's randomness."""
+    public_id = "".join(secrets.choice(BASE62) for _ in range(PUBLIC_LENGTH))
+    secret = "".join(secrets.choice(BASE62) for _ in range(SECRET_LENGTH))
+    body = f"{PREFIX}{public_id}_{secret}"
+    return body + checksum(body)
+
+
+def checksum(body: str) -> str:
+    """CRC-32 as six Base62 digits."""
+    number, digits = zlib.crc32(body.encode("ascii")), ""
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(BASE62))
+        digits = BASE62[digit] + digits
+    return digits
+
+
+def is_well_formed(text: str) -> bool:
+    """Whether `text` can be a key at all. No query, whatever is presented."""
+    if PATTERN.fullmatch(text) is None:
+        return False
+    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
+
+
+def digest(text: str) -> str:
+    """What is stored in the key's place."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def verify(text: str) -> Identity:
+    """Who presents this key: one query, none when it is malformed.
+
+    The answer may be cached by its digest: the hold's own transaction asks the
+    spender again, so a key revoked in the meantime is refused all the same.
+
+    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey.
+    """
+    if not is_well_formed(text):
+        raise MalformedKey
+    try:
+        # By the digest's unique index: no secret is compared, so no time tells one.
+        key = ApiKey.objects.select_related("spender", "organization").get(
+            digest=digest(text)
+        )
+    except ApiKey.DoesNotExist:
+        raise UnknownKey from None
+    if key.is_revoked or not key.spender.is_open:
+        raise RevokedKey
+    if key.spender.closes_at is not None and key.spender.closes_at <= timezone.now():
+        raise ExpiredKey
+    return Identity(
+        key_id=key.id,
+        spender_id=key.spender_id,
+        account_id=key.organization.account_id,
+        organization_id=key.organization_id,
+        organization_slug=key.organization.slug,
+        project_id=key.project_id,
+        closes_at=key.spender.closes_at,
+        label=key.name,
+        stores_replies=key.organization.stores_replies,
+    )
+
+
+@transaction.atomic
+def issue(
+    project: Project,
+    name: str,
+    *,
+    actor: audit.Actor,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and, this once, its secret.
+
+    Raises: InvalidName.
+    """
+    key, secret = store(project, names.clean(name), actor, expires_at, None)
+    audit.record(
+        "api_key.create",
+        actor=actor,
+        organization=project.organization,
+        target=str(key),
+        key_id=str(key.id),
+        project=project.slug,
+        expires_at=expires_at and expires_at.isoformat(),
+    )
+    return key, secret
+
+
+@transaction.atomic
+def rotate(
+    key: ApiKey, overlap: timedelta, *, actor: audit.Actor
+) -> tuple[ApiKey, str]:
+    """A successor with the same name, project and lifetime; the old one works on for
+    `overlap` (but no longer than it would have), or is revoked at once without one.
+
+    Raises: KeyNotActive.
+    """
+    key, now = lock(key), timezone.now()
+    if not is_active(key, now) or ApiKey.objects.filter(rotated_from=key).exists():
+        raise KeyNotActive
+    # Above this line every refusal, below it nothing may fail any more.
+    expires_at = key.expires_at and now + (key.expires_at - key.created_at)
+    successor, secret = store(key.project, key.name, actor, expires_at, key)
+    if overlap > timedelta(0):
+        closes_at = min(now + overlap, key.expires_at or now + overlap)
+        spenders.close_at(key.spender_id, closes_at)
+    else:
+        closes_at = now
+        revoke(key, actor=actor)
+    audit.record(
+        "api_key.rotate",
+        actor=actor,
+        organization=key.organization,
+        target=str(key),
+        key_id=str(key.id),
+        successor=str(successor.id),
+        old_key_closes_at=closes_at.isoformat(),
+    )
+    return successor, secret
+
+
+@transaction.atomic
+def revoke(key: ApiKey, *, actor: audit.Actor) -> None:
+    """Refuse the key from its very next call on. Revoking again changes nothing."""
+    key = lock(key)
+    if key.is_revoked:
+        return
+    key.revoked_at = timezone.now()
+    key.save(update_fields=["revoked_at"])
+    spenders.close(key.spender_id)
+    audit.record(
+        "api_key.revoke",
+        actor=actor,
+        organization=key.organization,
+        target=str(key),
+        key_id=str(key.id),
+    )
+
+
+def is_active(key: ApiKey, now: datetime) -> bool:
+    return not key.is_revoked and (key.expires_at is None or key.expires_at > now)
+
+
+def lock(key: ApiKey) -> ApiKey:
+    """The key as it is now, locked: two rotations of one key cannot both win."""
+    return (
+        ApiKey.objects.select_for_update(of=("self",))
+        .select_related("spender", "organization", "project")
+        .get(pk=key.pk)
+    )
+
+
+def store(
+    project: Project,
+    name: str,
+    actor: audit.Actor,
+    expires_at: datetime | None,
+    rotated_from: ApiKey | None,
+) -> tuple[ApiKey, str]:
+    """The rows of a new key: its face in the ledger, and its digest here."""
+    secret = generate()
+    account_id = project.organization.account_id
+    spender = spenders.open_spender(account_id, name, closes_at=expires_at)
+    public_start = len(PREFIX)
+    key = ApiKey.objects.create(
+        organization=project.organization,
+        project=project,
+        created_by=actor.user,
+        spender=spender,
+        name=name,
+        public_id=secret[public_start : public_start + PUBLIC_LENGTH],
+        last4=secret[-4:],
+        digest=digest(secret),
+        rotated_from=rotated_from,
+    )
+    return key, secret

@@ -1,0 +1,116 @@
+"""Adding, changing and removing members. An organization always has an owner."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from portal.models import ApiKey, Membership, Organization, Role, User
+from portal.tenants import audit, keys, roles
+from portal.tenants.errors import AlreadyMember, LastOwner, NotAllowed
+
+
+@transaction.atomic
+def add(
+    organization: Organization, user: User, role: Role, *, actor: audit.Actor
+) -> Membership:
+    """Make `user` a member.
+
+    Raises: NotAllowed, AlreadyMember.
+    """
+    lock(organization.id)
+    refuse_unless_assignable(organization.id, actor, role)
+    if Membership.objects.filter(organization=organization, user=user).exists():
+        raise AlreadyMember
+    membership = Membership.objects.create(
+        organization=organization, user=user, role=role
+    )
+    audit.record(
+        "member.add",
+        actor=actor,
+        organization=organization,
+        target=user.email,
+        role=role,
+    )
+    return membership
+
+
+@transaction.atomic
+def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> None:
+    """Give a member another role; rights change with the next request.
+
+    Raises: NotAllowed, LastOwner.
+    """
+    lock(membership.organization_id)
+    membership.refresh_from_db(fields=["role"])
+    before = membership.role
+    refuse_unless_assignable(membership.organization_id, actor, before, role)
+    if before == Role.OWNER and role != Role.OWNER:
+        refuse_last_owner(membership)
+    membership.role = role
+    membership.save(update_fields=["role"])
+    audit.record(
+        "member.change_role",
+        actor=actor,
+        organization=membership.organization,
+        target=membership.user.email,
+        before=before,
+        after=role,
+    )
+
+
+@transaction.atomic
+def remove(membership: Membership, *, actor: audit.Actor) -> None:
+    """Take a member out and revoke the keys they made; leaving oneself is free.
+
+    Raises: NotAllowed, LastOwner.
+    """
+    lock(membership.organization_id)
+    membership.refresh_from_db(fields=["role"])
+    if actor.user != membership.user:
+        refuse_unless_assignable(membership.organization_id, actor, membership.role)
+    if membership.role == Role.OWNER:
+        refuse_last_owner(membership)
+    made = ApiKey.objects.filter(
+        organization_id=membership.organization_id,
+        created_by=membership.user,
+        revoked_at=None,
+    )
+    for key in made.order_by("created_at"):
+        keys.revoke(key, actor=actor)
+    audit.record(
+        "member.remove",
+        actor=actor,
+        organization=membership.organization,
+        target=membership.user.email,
+        role=membership.role,
+    )
+    membership.delete()
+
+
+def lock(organization_id: int) -> None:
+    """Queue changes of one organization's members, so that two owners cannot demote
+    each other at once. NO KEY: rows that merely refer to it need not wait."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
+
+
+def refuse_unless_assignable(
+    organization_id: int, actor: audit.Actor, *touched: str
+) -> None:
+    """The actor's own role is read here, under the lock, not trusted from the page."""
+    if actor.user is None:  # the operator's commands
+        return
+    own = Membership.objects.filter(
+        organization_id=organization_id, user=actor.user
+    ).values_list("role", flat=True)
+    if not any(roles.may_assign(role, *touched) for role in own):
+        raise NotAllowed
+
+
+def refuse_last_owner(membership: Membership) -> None:
+    others = Membership.objects.filter(
+        organization_id=membership.organization_id,
+        role=Role.OWNER,
+        user__is_active=True,
+    ).exclude(pk=membership.pk)
+    if not others.exists():
+        raise LastOwner

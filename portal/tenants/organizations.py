@@ -1,0 +1,137 @@
+"""Making, changing, suspending and reopening organizations."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.text import slugify
+
+from billing import accounts
+from portal.models import Membership, Organization, Project, Role, User
+from portal.tenants import audit, names
+
+SLUG_LENGTH_MAX = 60
+
+
+@transaction.atomic
+def create(
+    name: str,
+    *,
+    owner: User,
+    actor: audit.Actor,
+    price_factor_ppm: int = 1_000_000,
+    bootstrapped_as: str | None = None,
+) -> Organization:
+    """An organization with its account, its default project and its first owner.
+
+    Raises: InvalidName; IntegrityError when another one was bootstrapped so.
+    """
+    name = names.clean(name)
+    account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
+    organization = Organization.objects.create(
+        name=name,
+        slug=free_slug(name),
+        account=account,
+        bootstrapped_as=bootstrapped_as,
+    )
+    Project.objects.create(
+        organization=organization, name="Default", slug="default", is_default=True
+    )
+    Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
+    audit.record(
+        "organization.create",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        owner=owner.email,
+    )
+    return organization
+
+
+def slug_of(name: str) -> str:
+    """The slug a name would like to have. Many names share one: find nothing by it."""
+    return slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
+
+
+def free_slug(name: str) -> str:
+    """`name`'s slug, or the first of -2, -3 … that nobody has.
+
+    Two creations at the same instant may choose the same one: the unique column
+    refuses the second, whose caller sees an IntegrityError and nothing half-made.
+    """
+    wanted = slug_of(name)
+    taken = set(
+        Organization.objects.filter(slug__startswith=wanted[:50]).values_list(
+            "slug", flat=True
+        )
+    )
+    slug, number = wanted, 1
+    while slug in taken:
+        number += 1
+        slug = f"{wanted[:50]}-{number}"
+    return slug
+
+
+@transaction.atomic
+def change(
+    organization: Organization,
+    *,
+    actor: audit.Actor,
+    name: str | None = None,
+    stores_replies: bool | None = None,
+) -> bool:
+    """Change what is given; whether anything is another than before.
+
+    The slug stays: it is in links that people have kept.
+
+    Raises: InvalidName.
+    """
+    wanted = {
+        "name": None if name is None else names.clean(name),
+        "stores_replies": stores_replies,
+    }
+    current = Organization.objects.select_for_update(no_key=True).get(
+        pk=organization.pk
+    )
+    before = {field: getattr(current, field) for field in wanted}
+    after = {
+        field: value
+        for field, value in wanted.items()
+        if value is not None and value != before[field]
+    }
+    if not after:
+        return False
+    Organization.objects.filter(pk=current.pk).update(**after)
+    audit.record(
+        "organization.change",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        before={field: before[field] for field in after},
+        after=after,
+    )
+    return True
+
+
+@transaction.atomic
+def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> None:
+    """Refuse the organization's calls from the very next one on; pages stay open."""
+    accounts.suspend(organization.account_id)
+    audit.record(
+        "organization.suspend",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def reopen(organization: Organization, *, actor: audit.Actor) -> None:
+    """Undo `suspend`."""
+    accounts.reopen(organization.account_id)
+    audit.record(
+        "organization.reopen",
+        actor=actor,
+        organization=organization,
+        target=organization.slug,
+    )

@@ -1,0 +1,89 @@
+"""The only way from a request to an organization. Strangers learn nothing: 404."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+
+from portal.models import ApiKey, Membership, Organization, User
+from portal.tenants import roles
+from portal.tenants.roles import Permission
+
+Rest = ParamSpec("Rest")
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who is looking at which organization, and with what rights."""
+
+    organization: Organization
+    user: User
+    role: str
+
+    def may(self, permission: Permission) -> bool:
+        return roles.may(self.role, permission)
+
+    def visible_keys(self) -> QuerySet[ApiKey]:
+        """The keys this member may know of: all, their own, or none."""
+        keys = ApiKey.objects.filter(organization=self.organization)
+        if self.may(Permission.SEE_ALL_KEYS):
+            return keys
+        if self.may(Permission.SEE_OWN_KEYS):
+            return keys.filter(created_by=self.user)
+        return keys.none()
+
+
+TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponse]
+SlugView = Callable[..., HttpResponse]
+
+
+def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
+    """The organization called `slug`, if the person is in it and may do one of these.
+
+    Raises: Http404, the same for a stranger, a missing right and a missing
+    organization.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        raise Http404
+    membership = (
+        Membership.objects.select_related("organization__account")
+        .filter(organization__slug=slug, user=user)
+        .first()
+    )
+    if membership is None:
+        raise Http404
+    if not any(roles.may(membership.role, permission) for permission in permissions):
+        raise Http404
+    return Tenant(membership.organization, user, membership.role)
+
+
+def page(
+    *permissions: Permission,
+) -> Callable[[TenantView[Rest]], SlugView]:
+    """A view of one organization, for members with any of `permissions`.
+
+    The view gets a `Tenant` where its URL has the slug. Nothing of it is kept by a
+    browser or a proxy: it may show a secret, and always shows somebody's business.
+    """
+
+    def decorate(view: TenantView[Rest]) -> SlugView:
+        @never_cache
+        @login_required
+        @wraps(view)
+        def entered(
+            request: HttpRequest, slug: str, *args: Rest.args, **kwargs: Rest.kwargs
+        ) -> HttpResponse:
+            tenant = enter(request, slug, *permissions)
+            return view(request, tenant, *args, **kwargs)
+
+        return entered
+
+    return decorate

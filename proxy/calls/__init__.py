@@ -1,0 +1,1 @@
+"""One call from its hold to its settlement."""

@@ -1,0 +1,76 @@
+"""A call that costs: an operation of the contract, and what one request comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from billing.pricing.rates import Units
+from proxy.models import Job
+
+Document = dict[str, Any]
+Headers = dict[str, str]
+Answer = Callable[[Document, Headers], Awaitable[HttpResponseBase]]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What a client asked, whatever it was sent as: JSON, or a form."""
+
+    document: Document
+    query: Mapping[str, str] = field(default_factory=dict)
+    accept: str = ""  # the Accept header
+
+
+async def as_json(document: Document, headers: Headers) -> HttpResponseBase:
+    """Most operations answer as the upstream does."""
+    return HttpResponse(
+        orjson.dumps(document), headers=headers, content_type="application/json"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One understood request.
+
+    `most` is an upper bound, from the request itself; `least` is what it surely uses,
+    for calls whose usage nobody reports, and `count` says more once there is an
+    answer. `answer` makes the client's reply of the upstream's document; by then the
+    call is settled.
+    """
+
+    operation: str
+    path: str  # at the upstream
+    model: str
+    content: bytes  # the body as it will be forwarded
+    most: Units
+    least: Units
+    completion_tokens_asked: int | None = None
+    stream: bool = False
+    wants_usage: bool = False
+    # How the upstream runs it: "sync", or as a job that the client asks about
+    # ("job"), or as a job whose end we wait for in the client's place ("awaited").
+    mode: str = "sync"
+    count: Callable[[Call, Document], Units] = lambda call, _document: call.least
+    answer: Answer = as_json
+    # What was sent, would mean something, and the upstream has nothing like.
+    ignored: tuple[str, ...] = ()
+    # What a job's row keeps of the request, for its later answers. Never the prompt.
+    remembered: Document = field(default_factory=dict)
+    # What answers its start, from its row and the contract's AsyncJobResponse.
+    receipt: Callable[[Job, Document], Document] = lambda _job, document: document
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One way to spend: a row of the gateway's table of routes."""
+
+    name: str  # in the books, the tariff and the journal
+    route: str  # below /v1/
+    read: Callable[[Incoming], Call]  # Raises: GatewayError (400)
+    takes_forms: bool = False  # multipart as well as JSON

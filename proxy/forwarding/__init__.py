@@ -1,0 +1,1 @@
+"""The call to the upstream and what its answer means."""

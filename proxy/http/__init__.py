@@ -1,0 +1,1 @@
+"""Requests, replies and refusals, before any of them means a call."""

@@ -1,0 +1,213 @@
+"""Uploads: multipart forms as the SDKs send them, with or without a length.
+
+openai-js streams files without a Content-Length, and Django's own request then finds
+an empty form without an error (clients.md, trap 2). So the body is first written to a
+file, within the limit; Django's parser reads from there, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import Any, cast
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
+
+from proxy.http.errors import invalid
+from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
+from proxy.upstream import contract
+
+MULTIPART = "multipart/form-data"
+MEMORY_BYTES_MAX = 1024**2  # of a body or a file; above that, on disk
+ENCODED_AT_ONCE = 3 * 1024**2 // 4  # divisible by 3: its base64 needs no padding
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+ENDING_BYTES_MAX = 1024  # the closing boundary, and what may follow it
+
+
+@dataclass(eq=False)
+class Upload:
+    """One file of a form. `name` and `content_type` are what the client claims."""
+
+    name: str
+    content_type: str
+    size: int  # bytes
+    file: SpooledTemporaryFile[bytes]
+
+    def head(self, count: int = 64) -> bytes:
+        """The first bytes: what a file is, it says itself."""
+        self.file.seek(0)
+        return self.file.read(count)
+
+    def read(self) -> bytes:
+        """All of it, in memory."""
+        self.file.seek(0)
+        return self.file.read()
+
+    def as_base64(self, before: str = "") -> str:
+        """`before` and all of it as base64, made without a second whole copy."""
+        self.file.seek(0)
+        return "".join([before, *self._encoded()])
+
+    def as_data_uri(self, content_type: str) -> str:
+        """`data:<content_type>;base64,…`"""
+        return self.as_base64(f"data:{content_type};base64,")
+
+    def close(self) -> None:
+        """Give the file back; Django's parser does, too, when a form makes no sense."""
+        self.file.close()
+
+    def _encoded(self) -> Iterator[str]:
+        while piece := self.file.read(ENCODED_AT_ONCE):
+            yield base64.b64encode(piece).decode("ascii")
+
+
+def is_form(request: LeanRequest) -> bool:
+    """Whether the body says that it is a multipart form."""
+    return request.content_type == MULTIPART
+
+
+async def read_form(
+    request: LeanRequest, *, bytes_max: int, seconds_max: float
+) -> dict[str, Any]:
+    """The form: text parts as str, files as `Upload`; `name[]`, and a name that comes
+    more than once, as a list. Its files are to be closed with `close_uploads`.
+
+    Raises: GatewayError (400), BodyTooLarge, ClientGone, TimeoutError.
+    """
+    length = request.META.get("CONTENT_LENGTH", "")
+    if length.isdigit() and int(length) > bytes_max:
+        raise BodyTooLarge
+    with SpooledTemporaryFile[bytes](MEMORY_BYTES_MAX) as body:
+        async with asyncio.timeout(seconds_max):
+            async for chunk in _chunks(request, bytes_max):
+                body.write(chunk)
+        return await asyncio.to_thread(_parse, request, body)
+
+
+async def _chunks(request: LeanRequest, bytes_max: int) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises: BodyTooLarge, ClientGone."""
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > bytes_max:
+            raise BodyTooLarge
+        more = message.get("more_body", False)
+        yield chunk
+
+
+def parts(form: dict[str, Any]) -> Iterator[tuple[str, str, bytes]]:
+    """Every part as (field, file name or "", content)."""
+    for field, value in form.items():
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Upload):
+                yield field, part.name, part.read()
+            else:
+                yield field, "", str(part).encode()
+
+
+class _Files(FileUploadHandler):
+    """Keeps the files of a form as `Upload`s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened: list[SpooledTemporaryFile[bytes]] = []
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self.opened.append(SpooledTemporaryFile(MEMORY_BYTES_MAX))  # noqa: SIM115
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        self.opened[-1].write(raw_data)
+
+    def file_complete(self, file_size: int) -> Any:
+        return Upload(
+            self.file_name or "", self.content_type or "", file_size, self.opened[-1]
+        )
+
+    def close(self) -> None:
+        for file in self.opened:
+            file.close()
+
+
+def _parse(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str, Any]:
+    """Raises: GatewayError (400), BodyTooLarge."""
+    size = body.tell()
+    if not _is_whole(request, body, size):
+        raise invalid("The form has no end: its closing boundary is missing.")
+    meta = {
+        "CONTENT_TYPE": request.META.get("CONTENT_TYPE", ""),
+        "CONTENT_LENGTH": str(size),
+    }
+    files = _Files()
+    body.seek(0)
+    try:
+        texts, uploads = MultiPartParser(
+            meta, cast(Any, body), [files], "utf-8"
+        ).parse()
+    except RequestDataTooBig:  # text parts, which are kept in memory
+        files.close()
+        raise BodyTooLarge from None
+    except (MultiPartParserError, SuspiciousOperation, ValueError):
+        files.close()
+        raise invalid("The body is not a valid multipart form.") from None
+    form: dict[str, list[Any]] = {}
+    for name, values in (*texts.lists(), *uploads.lists()):
+        form.setdefault(name.removesuffix("[]"), []).extend(values)
+    lists = {name for name in (*texts, *uploads) if name.endswith("[]")}
+    return {
+        name: values if len(values) > 1 or f"{name}[]" in lists else values[0]
+        for name, values in form.items()
+    }
+
+
+def _is_whole(
+    request: LeanRequest, body: SpooledTemporaryFile[bytes], size: int
+) -> bool:
+    """Whether the closing boundary is there; Django takes a form without one."""
+    boundary = (request.content_params or {}).get("boundary", "")
+    body.seek(max(0, size - ENDING_BYTES_MAX))
+    return f"--{boundary}--".encode() in body.read()
+
+
+def typed(form: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The form with its texts as the contract's types, where they can be read as such.
+
+    What cannot stays text, for `contract.check` to refuse by name.
+    """
+    fields = contract.properties(schema)
+    return {
+        name: _as_type(value, fields.get(name, {}).get("type"))
+        for name, value in form.items()
+    }
+
+
+def _as_type(value: Any, kind: str | None) -> Any:
+    if kind == "array":
+        return value if isinstance(value, list) else [value]
+    if not isinstance(value, str):
+        return value
+    if kind == "boolean":
+        return {"true": True, "1": True, "false": False, "0": False}.get(
+            value.strip().lower(), value
+        )
+    if kind in ("integer", "number") and NUMBER.fullmatch(value.strip()):
+        return int(value) if "." not in value else float(value)
+    return value
+
+
+def close_uploads(document: dict[str, Any]) -> None:
+    """Give the files of a form back; they are gone afterwards."""
+    for value in document.values():
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Upload):
+                each.close()

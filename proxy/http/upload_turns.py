@@ -1,0 +1,62 @@
+"""Large bodies: a few are read and translated at once, the others wait for their turn.
+
+Until it is ready to be forwarded, such a body takes several times its size: as files
+or JSON, as base64, and as what the upstream will get. Afterwards only the last is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from django.conf import settings
+
+from proxy.http.errors import SERVER, GatewayError
+from proxy.http.handler import LeanRequest
+from proxy.http.multipart import MEMORY_BYTES_MAX
+
+RETRY_AFTER_SECONDS = 5
+
+_places = asyncio.Semaphore(settings.GATEWAY_UPLOADS_MAX)  # of this process
+
+
+@asynccontextmanager
+async def turn(request: LeanRequest) -> AsyncIterator[None]:
+    """A place for the body of `request`, if it may be large, for as long as it is read.
+
+    Raises: GatewayError (503) when none is free in GATEWAY_BODY_SECONDS_MAX.
+    """
+    if not _may_be_large(request):
+        yield
+        return
+    try:
+        async with asyncio.timeout(settings.GATEWAY_BODY_SECONDS_MAX):
+            await _places.acquire()
+    except TimeoutError:
+        raise _too_many() from None
+    try:
+        yield
+    finally:
+        _places.release()
+
+
+def _may_be_large(request: LeanRequest) -> bool:
+    length = request.META.get("CONTENT_LENGTH", "")
+    bytes_max: int = settings.GATEWAY_UPLOAD_BYTES_MAX
+    if not length.isdigit():  # it comes in chunks, and may go on
+        return True
+    # What is over the limit is refused unread: that needs no turn.
+    return MEMORY_BYTES_MAX < int(length) <= bytes_max
+
+
+def _too_many() -> GatewayError:
+    return GatewayError(
+        503,
+        SERVER,
+        "too_many_uploads",
+        "The gateway is busy with other uploads and has not read this one. "
+        "Nothing was charged; try again shortly.",
+        should_retry=True,
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )

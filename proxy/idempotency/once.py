@@ -1,0 +1,144 @@
+"""One charge for a request that a client sends again, because it lost the answer.
+
+    the first attempt        its hold carries the fingerprint; its reply is kept
+    a repeat, still running  waits for the first one's answer, else 409
+    a repeat, settled        the same answer again, charged nothing, else 409
+    a repeat, not charged    is a call like any other
+
+A repeat is what an SDK calls one (`x-stainless-retry-count`), or what carries the
+same Idempotency-Key. Nothing else pays for any of this. An SDK's first attempts look
+for nothing: to ask the same twice is no repeat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from billing.values import clock
+from billing.values.errors import BooksUnavailable
+from portal.tenants.errors import KeyRefused
+from portal.tenants.keys import Identity
+from proxy.http import refusals
+from proxy.http.errors import new_request_id, respond, translate
+from proxy.idempotency import earlier
+from proxy.idempotency.attempts import Attempt, Reply, attempts
+from proxy.idempotency.fingerprints import Fingerprint, Mark
+from proxy.idempotency.stored_replies import Kept, keeper
+from proxy.process.caches import known_keys, read
+
+Spend = Callable[[Attempt], Awaitable[HttpResponseBase]]
+
+purge = earlier.purge
+
+
+async def once(
+    mark: Mark,
+    fingerprint: Fingerprint,
+    identity: Identity,
+    presented: str,
+    spend: Spend,
+) -> HttpResponseBase:
+    """The answer to a request that may come again; `spend` makes the call.
+
+    Raises: GatewayError, BooksUnavailable, and what `spend` raises.
+    """
+    until = time.monotonic() + mark.wait_seconds
+    while mark.may_repeat:
+        earlier = attempts.find(fingerprint, mark.retry_count)
+        if earlier is None:
+            break
+        if earlier.fingerprint.content != fingerprint.content:
+            raise refusals.idempotency_mismatch()
+        try:
+            reply = await earlier.wait(until - time.monotonic())
+        except TimeoutError:
+            raise refusals.request_in_progress() from None
+        if reply is not None:
+            return await _hand_out(reply, presented)
+    # Nothing is awaited between the last look and this line: of two at once, one.
+    attempt = attempts.begin(fingerprint)
+    try:
+        reply = await _ask_the_books(mark, attempt, identity)
+        response = (
+            await spend(attempt) if reply is None else await _hand_out(reply, presented)
+        )
+    except Exception as error:  # noqa: BLE001  it is raised again
+        if attempt.claimed_at and not attempt.state:
+            await _let_go(attempt)
+        refused = translate(error)
+        attempt.end(Reply.of(respond(refused, new_request_id())) if refused else None)
+        raise
+    except BaseException:  # noqa: BLE001  cancelled: those who joined ask the books
+        attempt.end(None)
+        raise
+    _end(attempt, response, identity)
+    return response
+
+
+async def _ask_the_books(
+    mark: Mark, attempt: Attempt, identity: Identity
+) -> Reply | None:
+    """What other processes, or this one before a crash, know of an earlier attempt.
+
+    Raises: GatewayError (409, 422), BooksUnavailable.
+    """
+    account_id, kept = identity.account_id, identity.stores_replies
+    if mark.key:
+        attempt.claimed_at = time.monotonic()
+        return await read(lambda: earlier.claim(attempt, account_id, kept=kept))
+    if mark.retry_count:
+        return await read(
+            lambda: earlier.earlier(attempt.fingerprint, account_id, kept=kept)
+        )
+    return None
+
+
+async def _let_go(attempt: Attempt) -> None:
+    with contextlib.suppress(BooksUnavailable):  # the claim lapses by itself
+        await read(lambda: earlier.give_up(attempt))
+
+
+async def _hand_out(reply: Reply, presented: str) -> HttpResponse:
+    """A reply again. There is no hold that asks whether the key may still spend, so
+    the key is looked up. Raises: GatewayError (401), BooksUnavailable."""
+    try:
+        await known_keys.verify(presented)
+    except KeyRefused as error:
+        raise refusals.key_refused(error) from None
+    return reply.again()
+
+
+def _end(attempt: Attempt, response: HttpResponseBase, identity: Identity) -> None:
+    """Answer those who joined, and keep a reply that was worth a charge: what a
+    call, or the receipt of a job, said with 200."""
+    if not isinstance(response, HttpResponse):
+        if not attempt.ends_later:
+            attempt.end(None)
+        return
+    reply = Reply.of(response)
+    is_kept = (
+        response.status_code == 200
+        and "x-idempotent-replay" not in reply.headers
+        and identity.stores_replies
+        and len(reply.content) <= settings.REPLAY_BYTES_MAX
+    )
+    attempt.end(reply, stays=is_kept)
+    if is_kept:
+        forget = partial(attempt.loop.call_soon_threadsafe, attempts.forget, attempt)
+        keeper.put(
+            Kept(
+                reply=reply,
+                fingerprint=attempt.fingerprint,
+                hold_id=attempt.hold_id,
+                account_id=identity.account_id,
+                at=clock.now(),
+                written=forget,
+            )
+        )

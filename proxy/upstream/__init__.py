@@ -1,0 +1,1 @@
+"""The upstream: its client, its contract, its files."""

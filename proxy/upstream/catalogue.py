@@ -1,0 +1,73 @@
+"""The models that can be called: the upstream's list, kept for a minute."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import orjson
+
+from proxy.http.errors import INVALID, SERVER, GatewayError
+from proxy.upstream import client
+from proxy.upstream.client import UpstreamFault
+
+FRESH_SECONDS = 60
+
+
+class Catalogue:
+    """The upstream's models; a stale list is better than none."""
+
+    def __init__(self) -> None:
+        self._models: list[dict[str, Any]] = []
+        self._until = 0.0
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Raises: GatewayError (503) while there never was a list."""
+        if self._until < time.monotonic():
+            try:
+                self._models = await _fetch()
+            except UpstreamFault:
+                if not self._models:
+                    raise _unavailable() from None
+            self._until = time.monotonic() + FRESH_SECONDS
+        return self._models
+
+    async def model(self, model_id: str) -> dict[str, Any]:
+        """Raises: GatewayError (404, 503)."""
+        for model in await self.models():
+            if model.get("id") == model_id:
+                return model
+        raise GatewayError(
+            404,
+            INVALID,
+            "model_not_found",
+            f"There is no model {model_id[:200]}. GET /v1/models lists them.",
+            param="model",
+        )
+
+
+async def _fetch() -> list[dict[str, Any]]:
+    """Raises: UpstreamFault."""
+    reply = await client.client().get("/models")
+    content = await reply.read()
+    try:
+        models = orjson.loads(content)["data"] if reply.status == 200 else None
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        models = None
+    if not isinstance(models, list):
+        raise UpstreamFault("upstream_no_models")
+    return [model for model in models if isinstance(model, dict)]
+
+
+def _unavailable() -> GatewayError:
+    return GatewayError(
+        503,
+        SERVER,
+        "upstream_unavailable",
+        "The list of models cannot be had from the upstream at the moment.",
+        should_retry=True,
+        retry_after_seconds=2,
+    )
+
+
+catalogue = Catalogue()

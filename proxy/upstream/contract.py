@@ -1,0 +1,179 @@
+"""The upstream's contract: its OpenAPI schemas, compiled once, as data.
+
+Everything that checks a body against the contract does it through here: the gateway
+before it spends anything, and the sandbox that stands in for the upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import jiter
+import jsonschema_rs
+import orjson
+
+from proxy.http.errors import invalid
+
+MODEL_LENGTH_MAX = 200
+ADDRESS_LENGTH_MAX = 8192
+DATA_URI_HEAD_MAX = 200
+DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
+
+
+@cache
+def components() -> dict[str, Any]:
+    """The document's components, for references to resolve."""
+    found: dict[str, Any] = orjson.loads(DOCUMENT.read_bytes())["components"]
+    return found
+
+
+@cache
+def validator(schema: str) -> jsonschema_rs.Validator:
+    """The compiled validator of one of the contract's schemas.
+
+    Values are masked: a refusal must not repeat a whole prompt.
+    """
+    return jsonschema_rs.validator_for(
+        {"$ref": f"#/components/schemas/{schema}", "components": components()},
+        mask="the value",
+    )
+
+
+def properties(schema: str) -> dict[str, Any]:
+    """The fields of one of the contract's schemas, by name."""
+    found: dict[str, Any] = components()["schemas"][schema]["properties"]
+    return found
+
+
+def default(schema: str, field: str) -> Any:
+    """What the contract says the upstream takes where a field is absent."""
+    return properties(schema)[field]["default"]
+
+
+def read(content: bytes) -> dict[str, Any]:
+    """A request body as a JSON object.
+
+    Stricter than JSON parsers are by default, because two parsers that disagree
+    about a body could price one request and forward another: no duplicate keys, no
+    NaN, no depth bombs.
+
+    Raises: GatewayError (400).
+    """
+    try:
+        document = jiter.from_json(
+            content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"
+        )
+    except ValueError as error:
+        raise invalid(f"The body is not valid JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise invalid("The body must be a JSON object.")
+    return document
+
+
+def check(
+    document: dict[str, Any], schema: str, *, beside: Collection[str] = ()
+) -> None:
+    """`beside` are fields that may come beside the contract's.
+
+    Raises: GatewayError (400) that names the first field against the contract, or one
+    that nobody here knows: the upstream might know it, and charge for it (`num_images`)
+    or send the call elsewhere (`api_base`), and it would be in no bound.
+    """
+    try:
+        validator(schema).validate(document)
+    except jsonschema_rs.ValidationError as error:
+        param = ".".join(str(step) for step in error.instance_path) or None
+        where = f"{param}: " if param else ""
+        raise invalid(f"{where}{_told(error)}", param=param) from None
+    except ValueError as error:  # an integer too large for any schema
+        raise invalid(str(error)) from None
+    known = properties(schema)
+    for field in document:
+        if field not in known and field not in beside:
+            raise invalid(
+                f"{field[:64]} is not a parameter of this call. It takes: "
+                f"{', '.join([*known, *beside])}.",
+                param=field[:64],
+                code="unsupported_parameter",
+            )
+
+
+def _told(error: jsonschema_rs.ValidationError) -> str:
+    """The validator's message; where there is a choice, with every choice in it."""
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
+        options = cast("list[object]", error.kind.options)
+        return "must be one of " + ", ".join(str(option) for option in options) + "."
+    return error.message
+
+
+def check_address(value: Any, *, param: str, kind: str = "") -> None:
+    """An address that the upstream, never this gateway, will fetch: http(s), or a
+    data URI, of `kind` ("image/") if one is given. None passes.
+
+    Raises: GatewayError (400).
+    """
+    if value is None:
+        return
+    if isinstance(value, str):
+        scheme = value[:8].lower()
+        if scheme.startswith(("http://", "https://")):
+            if len(value) <= ADDRESS_LENGTH_MAX and value.isprintable():
+                return
+        elif scheme.startswith("data:") and _is_data_uri(value, kind):
+            return
+    raise invalid(
+        f"{param} must be an http or https URL of at most {ADDRESS_LENGTH_MAX} "
+        f"characters, or a data URI (data:{kind}…;base64,…).",
+        param=param,
+    )
+
+
+def _is_data_uri(value: str, kind: str) -> bool:
+    head, comma, _ = value[:DATA_URI_HEAD_MAX].partition(",")
+    head = head.lower()
+    return bool(comma) and head.startswith(f"data:{kind}") and head.endswith(";base64")
+
+
+def write(document: dict[str, Any]) -> bytes:
+    """The body as it is forwarded: our own JSON, never the client's bytes.
+
+    Raises: GatewayError (400) for a number that not every JSON parser can hold.
+    """
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError as error:
+        raise invalid(f"The body cannot be forwarded: {error}") from None
+
+
+def model_name(document: dict[str, Any]) -> str:
+    """The model, which is a name that the books can keep.
+
+    Raises: GatewayError (400).
+    """
+    name: str = document["model"]
+    if not name or len(name) > MODEL_LENGTH_MAX or not name.isprintable():
+        raise invalid(
+            f"model must be 1 to {MODEL_LENGTH_MAX} printable characters.",
+            param="model",
+        )
+    return name
+
+
+def whole_number(
+    document: dict[str, Any], field: str, *, default: int, most: int
+) -> int:
+    """A field that counts something, from 1 to `most`.
+
+    Raises: GatewayError (400).
+    """
+    value = document.get(field)
+    if value is None:
+        return default
+    # JSON Schema calls 3.0 an integer, and so do clients.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or value != value // 1 or not 1 <= value <= most:
+        raise invalid(f"{field} must be a whole number from 1 to {most}.", param=field)
+    return int(value)

@@ -1,0 +1,74 @@
+"""Files that the upstream made, handed to clients as they arrive.
+
+Speech answers a call with one, a film's content is one: the same address, guard and
+limit (`media.py`), whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from proxy.calls.call import Headers
+from proxy.upstream import media
+
+
+async def deliver(
+    url: Any, headers: Headers, *, content_type: str, kind: str = ""
+) -> HttpResponseBase:
+    """The file at an address that the upstream answered with.
+
+    It is of `content_type`, unless its server names a type of `kind` ("video/").
+
+    Raises: GatewayError (502) that names the address.
+    """
+    if not isinstance(url, str):
+        raise media.unavailable([], "no_url")
+    try:
+        if url[:5].lower() == "data:":
+            file = await media.fetch(url, bytes_max=settings.MEDIA_BYTES_MAX)
+            found = _type(file.content_type, kind) or content_type
+            return HttpResponse(file.content, headers=headers, content_type=found)
+        download = await media.open_url(url, bytes_max=settings.MEDIA_BYTES_MAX)
+    except media.MediaError as error:
+        raise media.unavailable([url], error.reason) from None
+    if download.length is not None:
+        headers["content-length"] = str(download.length)
+    return StreamingHttpResponse(
+        Delivery(download),
+        headers=headers,
+        content_type=_type(download.content_type, kind) or content_type,
+    )
+
+
+def _type(said: str, kind: str) -> str:
+    """The type that a server names, if it is of `kind`; never `text/html`."""
+    said = said.partition(";")[0].strip().lower()
+    is_plain = said.isascii() and said.isprintable() and " " not in said
+    return said if kind and is_plain and said.startswith(kind) else ""
+
+
+class Delivery:
+    """A download on its way to the client; whoever leaves early closes it.
+
+    No generator function: one that never began would not run its `finally`.
+    """
+
+    closing: set[asyncio.Task[None]] = set()  # or they might be forgotten
+
+    def __init__(self, download: media.Download) -> None:
+        self._download = download
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._download.chunks()
+
+    def close(self) -> None:
+        """Called at the end of the response, whatever the end was."""
+        task = asyncio.get_running_loop().create_task(self._download.close())
+        self.closing.add(task)
+        task.add_done_callback(self.closing.discard)

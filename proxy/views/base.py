@@ -1,0 +1,142 @@
+"""DRF's APIView, asynchronous: its policies stay, its thread hops do not come.
+
+Authentication, permissions, throttles and exception handling are DRF's own hooks;
+only `dispatch` is written again, because DRF's cannot await.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.tenants.errors import KeyRefused, MalformedKey
+from portal.tenants.keys import Identity, is_well_formed
+from proxy.http import refusals
+from proxy.http import unsupported as endpoints
+from proxy.http.errors import (
+    INVALID,
+    GatewayError,
+    new_request_id,
+    respond,
+    translate,
+    unsupported,
+)
+from proxy.http.handler import LeanRequest
+from proxy.idempotency import fingerprints
+from proxy.process.caches import known_keys
+from proxy.upstream import contract
+
+
+class AcceptAnything(BaseContentNegotiation):
+    """Clients ask for `application/octet-stream` and worse; they get what there is."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AsyncAPIView(APIView):
+    """A gateway view; handlers are coroutines and `identity` says who asks."""
+
+    content_negotiation_class = AcceptAnything
+    # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
+    http_method_names = ["get", "head", "post"]
+
+    async def dispatch(  # type: ignore[override]
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        self.presented = bearer(request)
+        try:
+            self.identity = await self.identify()
+            self.check_permissions(self.request)
+            self.check_throttles(self.request)
+            method = (request.method or "").lower()
+            handler = (
+                getattr(self, method, self.http_method_not_allowed)
+                if method in self.http_method_names
+                else self.http_method_not_allowed
+            )
+            response: HttpResponseBase = await handler(  # type: ignore[misc]
+                self.request, *args, **kwargs
+            )
+        except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
+            response = self.handle_exception(error)
+        return response
+
+    async def identify(self) -> Identity:
+        """Who is asking. Raises: GatewayError (401)."""
+        try:
+            if not is_well_formed(self.presented):
+                raise MalformedKey if self.presented else refusals.key_missing()
+            return await self.lookup(self.presented)
+        except KeyRefused as error:
+            raise refusals.key_refused(error) from None
+
+    async def lookup(self, presented: str) -> Identity:
+        """For views that spend nothing: the key as it is now. Raises: KeyRefused."""
+        return await known_keys.verify(presented)
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        error = translate(exc)
+        if error is None:
+            raise exc
+        if error.status == 405:
+            error.allow = ", ".join(self.allowed_methods)
+            path = self.request._request.path_info
+            if endpoints.is_less_than_openais(path):
+                error = unsupported(self.request.method, path)
+        return respond(error, new_request_id())
+
+
+def bearer(request: HttpRequest) -> str:
+    """The presented key: one way only, the Authorization header."""
+    scheme, _, presented = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return presented.strip() if scheme.lower() == "bearer" else ""
+
+
+def uncompressed(request: Request) -> LeanRequest:
+    """The request, whose body is as it says. Raises: GatewayError (415)."""
+    lean = request._request
+    assert isinstance(lean, LeanRequest)
+    if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise GatewayError(
+            415,
+            INVALID,
+            "unsupported_encoding",
+            "Compressed request bodies are not accepted: send it plain.",
+        )
+    return lean
+
+
+async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises: GatewayError (400, 415), BodyTooLarge, ClientGone, TimeoutError.
+    """
+    lean = uncompressed(request)
+    content_type = lean.content_type or "application/json"
+    if content_type != "application/json" and not content_type.endswith("+json"):
+        raise GatewayError(
+            415,
+            INVALID,
+            "unsupported_media_type",
+            f"Content-Type is {content_type[:80]}; this takes application/json.",
+        )
+    content = await lean.read_body(
+        bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
+    )
+    if fingerprints.takes_part(lean.META):
+        lean.body_digest = fingerprints.body_digest(content)
+    return contract.read(content)

@@ -1,0 +1,82 @@
+"""`GET /v1/jobs/{id}`: free, and for those of the job's own account only."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from uuid import UUID
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from billing.values.amounts import credits_text
+from proxy.http.errors import INVALID, GatewayError, new_request_id
+from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
+from proxy.jobs import rows, statements, waiting
+from proxy.models import Job
+from proxy.process.caches import read
+from proxy.views.base import AsyncAPIView
+
+PUBLIC_ID = re.compile(r"job_([0-9a-f]{32})")
+POLL_SECONDS = 30  # the contract's own
+
+
+class JobView(AsyncAPIView):
+    """What became of one job; with `poll=true`, as soon as it is over."""
+
+    async def get(self, request: Request, job_id: str) -> HttpResponseBase:
+        named = PUBLIC_ID.fullmatch(job_id)
+        job = await find(named and named[1], self.identity.account_id)
+        if request._request.GET.get("poll", "").lower() in ("true", "1", "yes"):
+            job = await self._end_of(job, request._request)
+        else:
+            job = await waiting.glance(job)
+        return HttpResponse(
+            orjson.dumps(statements.shown(job)),
+            headers=headers(job),
+            content_type="application/json",
+        )
+
+    async def _end_of(self, job: Job, request: HttpRequest) -> Job:
+        """Wait; but not on, and with no more looks, for a client that has left."""
+        assert isinstance(request, LeanRequest)
+        waits = asyncio.create_task(waiting.poll(job, POLL_SECONDS))
+        leaving = asyncio.create_task(wait_for_disconnect(request.receive))
+        try:
+            await asyncio.wait({waits, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not waits.done():
+                raise ClientGone
+            return waits.result()
+        finally:
+            leaving.cancel()
+            waits.cancel()
+
+
+async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> Job:
+    """The account's job of this id and, if one is given, of this operation.
+
+    Raises: GatewayError, the same 404 for what is another's, what is unknown and what
+    is no id at all.
+    """
+    job: Job | None = None
+    if hex_id:
+        uuid = UUID(hex_id)
+        job = await read(lambda: rows.of_account(uuid, account_id))
+    if job is None or (operation and job.operation != operation):
+        raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
+    return job
+
+
+def headers(job: Job) -> dict[str, str]:
+    """What every reply about a job says of it."""
+    found = {
+        "x-request-id": new_request_id(),
+        "x-job-id": job.public_id,
+        "cache-control": "no-store",
+    }
+    if job.is_over and job.charged_micros is not None:
+        found["x-credits-charged"] = credits_text(job.charged_micros)
+        found["x-price-basis"] = job.basis
+    return found

@@ -1,0 +1,64 @@
+"""Free routes for a key's questions: before a call, after it, and about itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from billing.reports import calls as reports
+from proxy.calls import exchange
+from proxy.calls.call import Incoming, as_json
+from proxy.http.errors import new_request_id
+from proxy.process.caches import read
+from proxy.views import answers, quotes
+from proxy.views.base import AsyncAPIView, read_json
+
+
+class KeyView(AsyncAPIView):
+    """What this key is, and what there is to spend."""
+
+    async def get(self, request: Request) -> HttpResponseBase:
+        identity = self.identity
+        return await _answer(await read(lambda: answers.key(identity)))
+
+
+class QuoteView(AsyncAPIView):
+    """What a call would hold, and whether it would pass."""
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        identity = self.identity
+        asked = quotes.read(
+            Incoming(
+                document=await read_json(
+                    request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX
+                ),
+                query=request._request.GET.dict(),
+                accept=request._request.META.get("HTTP_ACCEPT", ""),
+            )
+        )
+        # A long body is read several times: others' calls go on meanwhile.
+        call = await asyncio.to_thread(asked.call)
+        rates = await exchange.price(call)
+        means = await read(lambda: reports.means(identity.account_id))
+        return await _answer(
+            await asyncio.to_thread(quotes.quote, asked, call, rates, means, identity)
+        )
+
+
+class RequestView(AsyncAPIView):
+    """What became of one call of this key's organization."""
+
+    async def get(self, request: Request, request_id: str) -> HttpResponseBase:
+        account_id = self.identity.account_id
+        return await _answer(
+            await read(lambda: answers.request(account_id, request_id))
+        )
+
+
+async def _answer(document: dict[str, Any]) -> HttpResponseBase:
+    headers = {"x-request-id": new_request_id(), "cache-control": "no-store"}
+    return await as_json(document, headers)

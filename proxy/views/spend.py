@@ -1,0 +1,129 @@
+"""The gateway's views: read, hold, forward."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from portal.tenants.keys import Identity
+from proxy.calls import exchange
+from proxy.calls.call import Call, Incoming, Operation
+from proxy.forwarding.forward import forward
+from proxy.http import multipart, upload_turns
+from proxy.http.errors import new_request_id, respond, translate
+from proxy.http.handler import LeanRequest
+from proxy.idempotency import fingerprints, once
+from proxy.idempotency.attempts import Attempt
+from proxy.process.caches import known_keys
+from proxy.upstream.catalogue import catalogue
+from proxy.views.base import AsyncAPIView, read_json, uncompressed
+
+
+class SpendingView(AsyncAPIView):
+    """The one way to spend: every route that costs goes through `post`."""
+
+    operation: Operation = None  # type: ignore[assignment]  # given by the route
+
+    async def lookup(self, presented: str) -> Identity:
+        # A remembered key will do: the hold asks again whether it may spend.
+        return await known_keys.identify(presented)
+
+    async def incoming(self, request: Request) -> Incoming:
+        """Raises: GatewayError (400, 408, 413, 415)."""
+        return Incoming(
+            document=await self._document(request),
+            query=request._request.GET.dict(),
+            accept=request._request.META.get("HTTP_ACCEPT", ""),
+        )
+
+    async def _document(self, request: Request) -> dict[str, Any]:
+        if not self.operation.takes_forms:
+            return await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
+        bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
+        lean = uncompressed(request)
+        if not multipart.is_form(lean):
+            return await read_json(request, bytes_max=bytes_max)
+        form = await multipart.read_form(
+            lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
+        )
+        if fingerprints.takes_part(lean.META):
+            lean.body_digest = await asyncio.to_thread(
+                lambda: fingerprints.parts_digest(multipart.parts(form))
+            )
+        return form
+
+    async def _read(self, request: Request) -> Call:
+        """Raises: GatewayError (400, 408, 413, 415, 503)."""
+        if not self.operation.takes_forms:
+            return self.operation.read(await self.incoming(request))
+        async with upload_turns.turn(uncompressed(request)):
+            incoming = await self.incoming(request)
+            try:
+                # Megabytes are encoded there: others' calls go on meanwhile.
+                return await asyncio.to_thread(self.operation.read, incoming)
+            finally:
+                multipart.close_uploads(incoming.document)
+
+    async def post(self, request: Request) -> HttpResponseBase:
+        lean = request._request
+        assert isinstance(lean, LeanRequest)
+        mark = fingerprints.read(lean.META)
+        call = await self._read(request)
+        if mark is None:
+            return await self.spend(call)
+        fingerprint = fingerprints.fingerprint(
+            mark,
+            spender_id=self.identity.spender_id,
+            method="POST",
+            path=lean.path_info,
+            query=lean.META.get("QUERY_STRING", ""),
+            body=lean.body_digest,
+        )
+        return await once.once(
+            mark, fingerprint, self.identity, self.presented, partial(self.spend, call)
+        )
+
+    async def spend(
+        self, call: Call, attempt: Attempt | None = None
+    ) -> HttpResponseBase:
+        """One call, held, forwarded and settled. Raises: GatewayError,
+        BooksUnavailable; nothing was forwarded then."""
+        begun = await exchange.begin(call, self.identity, self.presented, attempt)
+        try:
+            return await forward(begun)
+        except Exception as error:  # noqa: BLE001  translated, or raised again
+            refused = translate(error)
+            if refused is None:
+                raise
+            response = respond(refused, begun.request_id)
+            for name, value in begun.headers().items():
+                response[name] = value
+            return response
+
+
+class ModelsView(AsyncAPIView):
+    """Free: the models there are."""
+
+    async def get(self, request: Request) -> HttpResponseBase:
+        return _json({"object": "list", "data": await catalogue.models()})
+
+
+class ModelView(AsyncAPIView):
+    """Free: one model; ids hold slashes, encoded or not."""
+
+    async def get(self, request: Request, model: str) -> HttpResponseBase:
+        return _json(await catalogue.model(model))
+
+
+def _json(document: dict[str, Any]) -> HttpResponse:
+    response = HttpResponse(orjson.dumps(document), content_type="application/json")
+    response["x-request-id"] = new_request_id()
+    response["cache-control"] = "no-store"
+    return response

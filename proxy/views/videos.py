@@ -1,0 +1,83 @@
+"""`GET /v1/videos/{id}` and `…/content`: free, and for the film's own account only."""
+
+from __future__ import annotations
+
+import re
+
+import orjson
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+
+from proxy.http.errors import CONFLICT, INVALID, GatewayError, invalid
+from proxy.jobs import statements, video_objects, waiting
+from proxy.models import Job, JobState
+from proxy.upstream.deliveries import deliver
+from proxy.views.base import AsyncAPIView
+from proxy.views.jobs import find, headers
+
+PUBLIC_ID = re.compile(r"video_([0-9a-f]{32})")
+
+
+class FilmView(AsyncAPIView):
+    """Finds the film that a path names."""
+
+    operation = ""  # given by the route: what makes films
+
+    async def look(self, video_id: str) -> Job:
+        """The film's job as it is now.
+
+        Raises: GatewayError (404), for jobs that make no film, too; BooksUnavailable.
+        """
+        named = PUBLIC_ID.fullmatch(video_id)
+        hex_id, account_id = named and named[1], self.identity.account_id
+        job = await find(hex_id, account_id, operation=self.operation)
+        return await waiting.glance(job)
+
+
+class VideoView(FilmView):
+    """What became of one film."""
+
+    async def get(self, request: Request, video_id: str) -> HttpResponseBase:
+        job = await self.look(video_id)
+        return HttpResponse(
+            orjson.dumps(video_objects.shown(job)),
+            headers=headers(job),
+            content_type="application/json",
+        )
+
+
+class VideoContentView(FilmView):
+    """The film itself, from where the upstream keeps it."""
+
+    async def get(self, request: Request, video_id: str) -> HttpResponseBase:
+        variant = request._request.GET.get("variant", "video")
+        if variant != "video":
+            raise invalid(
+                "variant must be video: the upstream makes no thumbnails and no "
+                "spritesheets.",
+                param="variant",
+            )
+        job = await self.look(video_id)
+        if not job.is_over:
+            raise _not_ready(job)
+        if job.state != JobState.COMPLETED:
+            code, message = statements.failure(job)
+            raise GatewayError(404, INVALID, code, f"There is no film. {message}")
+        if job.is_without_result:
+            raise GatewayError(404, INVALID, "video_expired", statements.PURGED)
+        url = video_objects.address(video_objects.result(job))
+        return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
+
+
+def _not_ready(job: Job) -> GatewayError:
+    """409, not to be tried again at once: whoever waits asks for the status."""
+    status, public_id = video_objects.status(job), video_objects.public_id(job)
+    return GatewayError(
+        409,
+        CONFLICT,
+        "video_not_ready",
+        f"The film is not finished: {status}, {job.progress} %. "
+        f"GET /v1/videos/{public_id} tells when it is.",
+        metadata={"status": status, "progress": job.progress},
+    )

@@ -1,0 +1,289 @@
+"""One Idempotency-Key, one call: at once, later, from elsewhere, after a crash."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from billing.models import Hold
+from billing.models.hold import HoldState
+from proxy.models import StoredReply
+from tests.proxy.conftest import Customers
+from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Gate, Upstream, chat_json, chat_stream
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+
+def keyed(
+    customer: Customer, gateway: Gateway, key: str = "order-1", **fields: Any
+) -> httpx.Response:
+    """One chat call with an Idempotency-Key."""
+    return customer.http(gateway).post(
+        "/chat/completions",
+        json={"model": "m", "messages": SAY_HI, **fields},
+        headers={"idempotency-key": key},
+    )
+
+
+def at_once(count: int, customer: Customer, *gateways: Gateway) -> list[httpx.Response]:
+    """So many keyed calls at the same moment, over the gateways in turn."""
+    with ThreadPoolExecutor(count) as pool:
+        calls = [
+            pool.submit(keyed, customer, gateways[number % len(gateways)])
+            for number in range(count)
+        ]
+        return [call.result() for call in calls]
+
+
+def test_sixteen_at_once_are_one_call(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="m", reply=chat_json(credits=5).delayed(0.3))
+    customer.http(live_gateway)
+    replies = at_once(16, customer, live_gateway)
+
+    assert {reply.status_code for reply in replies} == {200}
+    assert len({reply.content for reply in replies}) == 1
+    assert len({reply.headers["x-request-id"] for reply in replies}) == 1
+    charged = sorted(reply.headers["x-credits-charged"] for reply in replies)
+    assert charged == ["0"] * 15 + ["5"]
+    assert len(upstream.journal) == len(customer.holds()) == 1
+    assert customer.charged_credits() == upstream.total_credits() == 5
+
+
+def test_two_processes_at_once_are_one_call(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    other = gateway()
+    upstream.on(model="m", reply=chat_json(credits=5).delayed(0.4))
+    for each in (live_gateway, other):
+        customer.http(each)
+    replies = at_once(8, customer, live_gateway, other)
+
+    assert {reply.status_code for reply in replies} == {200, 409}
+    refused = [reply for reply in replies if reply.status_code == 409]
+    codes = {reply.json()["error"]["code"] for reply in refused}
+    assert (len(refused), codes) == (4, {"request_in_progress"})
+    assert {reply.headers["retry-after"] for reply in refused} == {"1"}
+    assert len(upstream.journal) == len(customer.holds()) == 1
+    # As an SDK does, a second later.
+    answers = wait_for(
+        lambda: [
+            reply for reply in [keyed(customer, other)] if reply.status_code == 200
+        ]
+    )
+    assert answers[0].headers["x-idempotent-replay"] == "true"
+    assert customer.charged_credits() == upstream.total_credits() == 5
+
+
+@pytest.mark.parametrize("when", ["running", "done", "elsewhere"])
+def test_another_request_under_the_same_key_is_refused(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+    when: str,
+) -> None:
+    gate = Gate()
+    upstream.on(model="m", reply=chat_json(credits=5).held(gate))
+    asked = gateway() if when == "elsewhere" else live_gateway
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(keyed, customer, live_gateway)
+        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        if when == "done":
+            gate.set()
+            first.result()
+        assert_refusal(
+            keyed(customer, asked, temperature=1), 422, "idempotency_mismatch"
+        )
+        gate.set()
+        assert first.result().status_code == 200
+    assert len(upstream.journal) == len(customer.wait_records(1)) == 1
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("query", "space"), [("", b" "), ("?a=1", b"")])
+def test_a_space_or_a_query_makes_another_request(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    query: str,
+    space: bytes,
+) -> None:
+    client = customer.http(live_gateway)
+    headers = {"idempotency-key": "k", "content-type": "application/json"}
+    same, path = b'{"messages":[{"role":"user","content":"a"}]}', "/chat/completions"
+    client.post(path, content=same, headers=headers)
+    reply = client.post(path + query, content=same + space, headers=headers)
+    assert_refusal(reply, 422, "idempotency_mismatch")
+    again = client.post(path, content=same, headers=headers)
+    assert again.headers["x-idempotent-replay"] == "true"
+    assert len(upstream.journal) == 1
+
+
+@pytest.mark.once
+def test_a_key_belongs_to_one_endpoint_alone(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    assert keyed(customer, live_gateway).status_code == 200
+    reply = customer.http(live_gateway).post(
+        "/embeddings", json={"input": "a"}, headers={"idempotency-key": "order-1"}
+    )
+    assert (reply.status_code, len(upstream.journal)) == (200, 2)
+
+
+def test_a_key_belongs_to_one_api_key_alone(
+    live_gateway: Gateway, upstream: Upstream, customers: Customers
+) -> None:
+    ours, theirs = customers(), customers()
+    first, second = keyed(ours, live_gateway), keyed(theirs, live_gateway)
+
+    assert first.json()["id"] != second.json()["id"]
+    assert "x-idempotent-replay" not in second.headers
+    assert len(ours.records()) == len(theirs.records()) == 1
+    # Another request of theirs is no mismatch with ours.
+    assert keyed(theirs, live_gateway, "order-2", n=2).status_code == 200
+    assert keyed(ours, live_gateway, "order-2").status_code == 200
+
+
+def test_a_refusal_before_the_hold_does_not_use_up_the_key(
+    live_gateway: Gateway, upstream: Upstream, customers: Customers
+) -> None:
+    poor = customers(credits=1)
+    assert keyed(poor, live_gateway).status_code == 402
+    assert keyed(poor, live_gateway, n="x").status_code == 400
+    account = poor.organization.account_id
+    assert not StoredReply.objects.filter(account_id=account).exists()
+    # Another request is not even a mismatch: nothing was done under this key.
+    assert keyed(poor, live_gateway, n=2).status_code == 402
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "\xfc"])
+def test_a_key_that_is_none_is_refused(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, key: str
+) -> None:
+    headers = [(b"idempotency-key", key.encode("latin-1"))]
+    reply = customer.http(live_gateway).post(
+        "/chat/completions", json={"model": "m", "messages": SAY_HI}, headers=headers
+    )
+    assert_refusal(reply, 400, "invalid_idempotency_key")
+    assert_nothing_happened(customer, upstream)
+
+
+def test_a_reply_too_large_to_keep_is_not_paid_for_again(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="m", reply=chat_json(credits=5, text="x" * 300_000))
+    assert keyed(customer, live_gateway).status_code == 200
+    # For a second, a reply could still be on its way into the table.
+    again = keyed(customer, live_gateway)
+    assert again.json()["error"]["code"] == "request_in_progress"
+    time.sleep(1)
+    assert_completed(keyed(customer, live_gateway), customer)
+    assert len(upstream.journal) == 1
+
+
+def assert_completed(reply: httpx.Response, customer: Customer) -> None:
+    """409, with all that is left to say of the call."""
+    [hold] = customer.holds()
+    error, request_id = reply.json()["error"], f"req_{hold.id.hex}"
+    assert (reply.status_code, error["code"]) == (409, "already_completed")
+    assert (error["type"], reply.headers["x-should-retry"]) == (
+        "conflict_error",
+        "false",
+    )
+    assert error["metadata"] == {"request_id": request_id, "charged_credits": "5"}
+    assert f"GET /v1/requests/{request_id}" in error["message"]
+    assert "charged 5 credits" in error["message"]
+
+
+def test_a_stream_that_ended_is_not_made_again(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="m", reply=chat_stream(credits=5))
+    assert keyed(customer, live_gateway, stream=True).status_code == 200
+    assert_completed(keyed(customer, live_gateway, stream=True), customer)
+
+
+def test_a_gateway_killed_before_it_kept_the_reply_does_not_charge_twice(
+    gateway: GatewayFactory,
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    started = gateway()
+    upstream.on(model="m", reply=chat_json(credits=5))
+    assert keyed(customer, started).status_code == 200
+    started.kill()  # the answer is out, the table has not got it yet
+    rows = StoredReply.objects.filter(account_id=customer.organization.account_id)
+    assert [row.status for row in rows] == [None]
+    time.sleep(1)
+    assert_completed(keyed(customer, live_gateway), customer)
+    assert customer.charged_credits() == upstream.total_credits() == 5
+
+
+def test_a_gateway_that_is_told_to_stop_keeps_its_last_reply(
+    gateway: GatewayFactory,
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    started = gateway()
+    assert keyed(customer, started).status_code == 200
+    started.stop()
+    again = keyed(customer, live_gateway)
+    assert again.headers["x-idempotent-replay"] == "true"
+    assert len(upstream.journal) == 1
+
+
+def test_a_gateway_killed_in_the_call_leaves_the_key_in_doubt(
+    gateway: GatewayFactory,
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    started = gateway()
+    upstream.on(model="m", reply=chat_json(credits=5).held(Gate()))
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(keyed, customer, started)
+        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        started.kill()
+        assert first.exception() is not None
+    again = keyed(customer, live_gateway)
+    assert again.json()["error"]["code"] == "request_in_progress"
+    [hold] = customer.holds()
+    # As the sweep will, once the lease has run out.
+    Hold.objects.filter(id=hold.id).update(state=HoldState.IN_DOUBT)
+    assert_refusal(keyed(customer, live_gateway), 409, "upstream_ambiguous")
+    Hold.objects.filter(id=hold.id).update(state=HoldState.OPEN)
+    assert len(upstream.journal) == 1
+
+
+def test_a_claim_whose_process_died_before_its_hold_lapses(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    assert keyed(customer, live_gateway).status_code == 200
+    rows = StoredReply.objects.filter(account_id=customer.organization.account_id)
+    wait_for(lambda: rows.filter(status=200).first())
+    # As if the row had come, and its hold never.
+    rows.update(hold_id=UUID(int=0), status=None, sealed=b"")
+    time.sleep(0.1)  # the process that made the call has forgotten it
+    again = keyed(customer, live_gateway)
+    assert again.json()["error"]["code"] == "request_in_progress"
+    row = rows.get()
+    rows.update(created_at=row.created_at.replace(year=2020))
+    assert keyed(customer, live_gateway).status_code == 200
+    assert len(upstream.journal) == 2

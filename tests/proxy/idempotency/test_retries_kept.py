@@ -1,0 +1,256 @@
+"""What is kept for a retry: found by other processes, unreadable, and not for ever."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import httpx
+import openai
+import pytest
+from django.db import connection
+
+from billing.values import clock
+from portal.tenants import keys, organizations
+from proxy import tasks
+from proxy.idempotency import earlier, stored_replies
+from proxy.idempotency.attempts import Reply
+from proxy.idempotency.fingerprints import Fingerprint
+from proxy.idempotency.stored_replies import Keeper, Kept
+from proxy.models import StoredReply
+from tests.proxy.conftest import Customers
+from tests.support.cast import actor_of
+from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.films import Film
+from tests.support.gateway.retrying import retried, stored
+from tests.support.services.fixtures import GatewayFactory
+from tests.support.services.gateway import Gateway
+from tests.support.upstream import Gate, Upstream, chat_json
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+FINGERPRINT = Fingerprint(id="1" * 32, content="2" * 32)
+CANARY = "canary-7f3a-in-the-coal-mine"
+
+
+def test_another_process_finds_the_reply(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    upstream.on(model="m", reply=chat_json(credits=6))
+    first = retried(customer, live_gateway, 0)
+    stored(customer)
+    other = gateway()
+    again = retried(customer, other, 1)
+
+    assert again.content == first.content
+    assert again.headers["x-request-id"] == first.headers["x-request-id"]
+    assert again.headers["content-type"] == first.headers["content-type"]
+    assert len(upstream.journal) == 1
+    assert customer.charged_credits() == 6
+
+
+def test_nobody_reads_an_answer_in_the_table_or_moves_it_to_another_call(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    upstream.on(model="m", reply=chat_json(text=CANARY))
+    first = retried(customer, live_gateway, 0, user=CANARY)
+    [row] = stored(customer)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM proxy_storedreply")
+        table = [
+            bytes(str(value), "utf-8")
+            if not isinstance(value, bytes | memoryview)
+            else bytes(value)
+            for line in cursor.fetchall()
+            for value in line
+        ]
+    assert bytes(row.sealed) in table
+    assert not any(CANARY.encode() in value for value in table)
+    reply = stored_replies.unseal(row)
+    assert reply is not None
+    assert reply.content == first.content
+    assert CANARY.encode() in reply.content
+    row.hold_id = row.fingerprint
+    assert stored_replies.unseal(row) is None
+
+
+def test_another_process_says_that_a_call_still_runs(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    other, gate = gateway(), Gate()
+    upstream.on(model="m", reply=chat_json(credits=6).held(gate))
+    client = customer.openai(live_gateway).chat.completions
+    with pytest.raises(openai.APITimeoutError):
+        client.create(model="m", messages=SAY_HI, timeout=0.1)
+    elsewhere = customer.openai(other).chat.completions
+    with pytest.raises(openai.ConflictError) as refusal:
+        elsewhere.create(
+            model="m", messages=SAY_HI, extra_headers={"x-stainless-retry-count": "1"}
+        )
+    gate.set()
+
+    assert refusal.value.code == "request_in_progress"
+    assert refusal.value.response.headers["retry-after"] == "1"
+    assert "x-should-retry" not in refusal.value.response.headers
+    customer.wait_records(1)
+    assert len(upstream.journal) == 1
+
+
+def test_an_organization_may_have_nothing_kept(
+    live_gateway: Gateway, upstream: Upstream, customers: Customers
+) -> None:
+    private, other = customers(), customers()
+    private.organization.stores_replies = False
+    private.organization.save()
+    retried(private, live_gateway, 0)
+    retried(other, live_gateway, 0)
+    stored(other)  # written after the first one would have been
+    again = retried(private, live_gateway, 1)
+
+    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    assert not rows.exists()
+    assert again.json()["error"]["code"] == "already_completed"
+    assert len(private.records()) == 1
+
+
+def test_a_revoked_key_gets_no_answer_again(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    retried(customer, live_gateway, 0)
+    keys.revoke(customer.key, actor=actor_of(customer.owner))
+    assert retried(customer, live_gateway, 1).status_code == 401
+
+
+def test_what_is_past_its_time_is_purged(
+    live_gateway: Gateway, customer: Customer
+) -> None:
+    retried(customer, live_gateway, 0)
+    [row] = stored(customer)
+    tasks.purge_replies()
+    assert StoredReply.objects.filter(pk=row.pk).exists()
+    StoredReply.objects.filter(pk=row.pk).update(expires_at=clock.now())
+    assert tasks.purge_replies() >= 1
+    assert not StoredReply.objects.filter(pk=row.pk).exists()
+
+
+def test_what_an_organization_wants_kept_no_more_is_taken_out(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customers: Customers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    private, other = customers(), customers()
+    retried(private, live_gateway, 0)
+    keyed(private, live_gateway)
+    retried(other, live_gateway, 0)
+    actor = actor_of(private.owner)
+    organizations.change(private.organization, stores_replies=False, actor=actor)
+    # This gateway remembers the key for a while, and keeps one more.
+    retried(private, live_gateway, 0, user="late")
+    wait_for(lambda: len(stored(private)) == 3)
+    stored(other)
+    # One that learns of it now gives nothing out, also before the purge.
+    elsewhere = gateway()
+    early = retried(private, elsewhere, 1)
+    assert early.json()["error"]["code"] == "already_completed"
+    monkeypatch.setattr(earlier, "PURGE_ROWS", 2)
+    tasks.purge_replies()
+
+    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
+    assert stored_replies.unseal(stored(other)[0]) is not None
+    # And nothing is made twice: the rows that tell of the calls are still there.
+    for again in (
+        keyed(private, elsewhere),
+        retried(private, elsewhere, 1),
+        retried(private, elsewhere, 1, user="late"),
+    ):
+        assert again.json()["error"]["code"] == "already_completed"
+    assert len(private.holds()) == 3
+    assert len(upstream.journal) == 4
+
+
+def keyed(customer: Customer, gateway: Gateway) -> httpx.Response:
+    """A call with an Idempotency-Key, the same each time."""
+    return customer.http(gateway).post(
+        "/chat/completions",
+        json={"model": "m", "messages": SAY_HI},
+        headers={"idempotency-key": "order-1"},
+    )
+
+
+def test_the_receipt_of_a_job_is_given_again(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    film = Film(upstream)
+    http = customer.http(live_gateway)
+    http.headers["x-stainless-retry-count"] = "0"
+    first = film.order(customer, live_gateway)
+    [row] = stored(customer)
+    http.headers["x-stainless-retry-count"] = "1"
+    again = film.order(customer, live_gateway)
+
+    assert again.json() == first.json()
+    assert again.headers["x-job-id"] == first.headers["x-job-id"]
+    assert [hold.id for hold in customer.holds()] == [row.hold_id]
+
+
+def test_where_no_receipt_is_kept_a_job_that_runs_is_ordered_once_all_the_same(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    customer.organization.stores_replies = False
+    customer.organization.save()
+    film = Film(upstream)
+    http = customer.http(live_gateway)
+    http.headers["x-stainless-retry-count"] = "0"
+    film.order(customer, live_gateway)
+    http.headers["x-stainless-retry-count"] = "1"
+    again = film.order(customer, live_gateway)
+
+    assert again.json()["error"]["code"] == "request_in_progress"
+    assert len(customer.holds()) == 1
+
+
+def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[bytes] = []
+    over: list[bytes] = []
+
+    def write(batch: list[Kept]) -> None:
+        written.extend(kept.reply.content for kept in batch)
+        if written[-1] == b"666":
+            raise ValueError("as a database may")
+
+    monkeypatch.setattr(stored_replies, "QUEUE_BYTES_MAX", 6)
+    monkeypatch.setattr(stored_replies, "write", write)
+    keeper = Keeper()
+
+    def put(*contents: bytes) -> None:
+        for content in contents:
+            keeper.put(
+                Kept(
+                    Reply(200, {}, content),
+                    FINGERPRINT,
+                    "3" * 32,
+                    1,
+                    clock.now(),
+                    partial(over.append, content),
+                )
+            )
+
+    put(b"333", b"444", b"555")
+    assert written == []
+    keeper.flush(5)
+    assert (written, over) == ([b"444", b"555"], [b"333", b"444", b"555"])
+    put(b"666")  # fails, and the next is written all the same
+    keeper.flush(5)
+    put(b"777")
+    keeper.flush(5)
+    assert written[-1] == over[-1] == b"777"

@@ -1,0 +1,1 @@
+"""What tests stand on: services, clients, customers, the fake upstream."""

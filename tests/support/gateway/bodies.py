@@ -1,0 +1,157 @@
+"""Request bodies drawn from the contract's schemas, right ones and spoilt ones."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from typing import Any
+
+from proxy.upstream import contract
+
+TEXTS = (
+    "",
+    " ",
+    "Say hi.",
+    "Grüße \u202e \u0000 \U0001f600",
+    "a" * 5_000,
+    "' OR 1=1 --",
+    "../../etc/passwd",
+    "{{7*7}} ${x} %s",
+)
+ADDRESSES = (
+    "https://example.com/a.png",
+    "data:image/png;base64,iVBORw0KGgo=",
+    "http://127.0.0.1:1/x",
+    "file:///etc/passwd",
+    "javascript:alert(1)",
+    "https://",
+    "not an address",
+)
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    10**30,
+    -(10**400),
+    1e308,
+    "",
+    "x",
+    [],
+    {},
+    [[[]]],
+    {"a": {"b": []}},
+    "\ud800",
+    "NaN",
+    ["x"] * 50,
+)
+# What SDKs and hopeful people send beside the contract's own fields.
+EXTRAS = (
+    "api_base",
+    "api_key",
+    "base_url",
+    "callback_url",
+    "encoding_format",
+    "max_completion_tokens",
+    "n",
+    "organization",
+    "price",
+    "response_format",
+    "seed",
+    "stream",
+    "stream_format",
+    "stream_options",
+    "tools",
+    "user",
+)
+
+
+def drawn(schema: str, chance: random.Random) -> dict[str, Any]:
+    """A body that the contract allows."""
+    found: dict[str, Any] = _value({"$ref": f"#/components/schemas/{schema}"}, chance)
+    return found
+
+
+def _value(schema: dict[str, Any], chance: random.Random) -> Any:
+    if reference := schema.get("$ref"):
+        name = reference.rpartition("/")[2]
+        return _value(contract.components()["schemas"][name], chance)
+    if choices := schema.get("oneOf"):
+        return _value(chance.choice(choices), chance)
+    if schema.get("nullable") and chance.random() < 0.2:
+        return None
+    if choices := schema.get("enum"):
+        return chance.choice(choices)
+    match schema["type"]:
+        case "object":
+            required = schema.get("required", ())
+            return {
+                name: _value(inner, chance)
+                for name, inner in schema.get("properties", {}).items()
+                if name in required or chance.random() < 0.4
+            }
+        case "array":
+            count = chance.choice((1, 1, 2, 3))
+            return [_value(schema["items"], chance) for _ in range(count)]
+        case "integer" | "number":
+            least, most = schema.get("minimum", 1), schema.get("maximum", 500)
+            if schema["type"] == "integer":
+                return chance.randint(least, most)
+            return round(chance.uniform(least, most), 2)
+        case "boolean":
+            return chance.random() < 0.5
+        case _:
+            is_address = schema.get("format") == "uri"
+            return chance.choice(ADDRESSES[:2] if is_address else TEXTS[2:5])
+
+
+def spoilt(body: dict[str, Any], chance: random.Random) -> bytes:
+    """The body with one to three things wrong with it, as it goes over the wire."""
+    body = copy.deepcopy(body)
+    for _ in range(chance.randint(1, 3)):
+        _spoil(body, chance)
+    return _spoil_text(json.dumps(body).encode(), chance)
+
+
+def _spoil(body: dict[str, Any], chance: random.Random) -> None:
+    """One field gone, of another type, or one too many; anywhere in the tree."""
+    tree: Any = body
+    while True:
+        names = list(tree) if isinstance(tree, dict) else range(len(tree))
+        if not names:
+            return
+        name = chance.choice(names)
+        if isinstance(tree[name], dict | list) and tree[name] and chance.random() < 0.6:
+            tree = tree[name]
+            continue
+        match chance.randrange(4):
+            case 0:
+                del tree[name]
+            case 1:
+                tree[name] = copy.deepcopy(chance.choice(JUNK))
+            case 2:
+                tree[name] = chance.choice((*TEXTS, *ADDRESSES))
+            case _ if isinstance(tree, dict):
+                tree[chance.choice(EXTRAS)] = copy.deepcopy(chance.choice(JUNK))
+        return
+
+
+def _spoil_text(content: bytes, chance: random.Random) -> bytes:
+    match chance.randrange(12):
+        case 0:
+            return content[: chance.randrange(len(content))]
+        case 1:
+            return content.replace(b":", b": NaN,", 1)
+        case 2:
+            return content[:-1] + b', "model": "a", "model": "b"}'
+        case 3:
+            return b'{"a":' * 20_000 + b"1" + b"}" * 20_000
+        case 4:
+            return content + b"\xff\xfe"
+        case 5:
+            return content.replace(b'"', b"\xc3\x28", 1)
+        case _:
+            return content

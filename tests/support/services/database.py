@@ -1,0 +1,43 @@
+"""The one database of a test session: made before its first use, never flushed.
+
+The ledger is append-only and its triggers forbid DELETE, so no fixture empties
+tables: a test either rolls back (`db`) or commits rows of its own (`committed_db`).
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+import psycopg
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from tests.support.services import environment
+
+
+def create() -> None:
+    """Make the database that `DATABASE_URL` names, with all migrations."""
+    url = os.environ["DATABASE_URL"]
+    if url.startswith("postgres://"):
+        name = urlsplit(url).path.removeprefix("/")
+        maintenance = os.environ[environment.MAINTENANCE_VARIABLE]
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+            )
+    call_command("migrate", verbosity=0, interactive=False)
+
+
+def close_connections() -> None:
+    """End this thread's connections, so that no lock outlives its test."""
+    connections.close_all()
+
+
+def disconnect() -> None:
+    """Also close PostgreSQL's pool, whose threads would outlive the session."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()

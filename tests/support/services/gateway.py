@@ -1,0 +1,96 @@
+"""The real server, `manage.py serve`, as a process a test may kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.support.services import processes
+
+ROOT = Path(__file__).resolve().parents[3]
+READY_SECONDS_MAX = 40
+
+
+class Gateway:
+    """One gateway on a port of its own, which it keeps when restarted."""
+
+    def __init__(self, *, folder: Path, environment: Mapping[str, str]) -> None:
+        self.port = processes.free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # Its own, as on a machine of its own; kept when it is killed and restarted.
+        # A port may come again, once its gateway has ended.
+        prefix = f"gateway-{self.port}-"
+        self.var_dir = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+        self.log = self.var_dir / "log"
+        self.environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "PUBLIC_URL": self.url,
+            "VAR_DIR": str(self.var_dir),
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI SDK takes as its `base_url`."""
+        return f"{self.url}/v1"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def start(self) -> None:
+        """Start and wait for `/healthz`. Raises: RuntimeError with the log's end."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                processes.dying_with_parent([sys.executable, "manage.py", "serve"]),
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        processes.wait_until(
+            self.is_healthy,
+            process=self.process,
+            seconds_max=READY_SECONDS_MAX,
+            explain=lambda: self.log_text()[-4000:],
+        )
+
+    def is_healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as reply:
+                return bool(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group, workers included: no goodbye."""
+        if self.process is not None:
+            processes.signal_group(self.process, signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        """An orderly end."""
+        if self.process is not None:
+            processes.end_group(self.process)
+
+    def restart(self) -> None:
+        """Up again on the same port, whether it was killed, stopped or running."""
+        self.stop()
+        self.start()
+
+    def log_text(self) -> str:
+        """All it has logged, over all its lives."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""

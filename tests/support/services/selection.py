@@ -1,0 +1,118 @@
+"""Which tests run against which database, and what counts as a failed run.
+
+`make test` runs everything on SQLite and `--database-tests` on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.support.services import environment, requirements
+
+ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
+FLUSHING = frozenset({"transactional_db", "live_server", "django_db_reset_sequences"})
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database-tests",
+        action="store_true",
+        help="only tests that touch the database and are not marked `once`",
+    )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    for item in items:
+        refuse_unsafe(item)
+    is_second_run = config.getoption("--database-tests")
+    kept = [item for item in items if is_wanted(item, is_second_run=is_second_run)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    # What commits for real comes last: the others may find an empty house.
+    items[:] = sorted(kept, key=commits)
+    reason = config.stash.get(requirements.UNAVAILABLE, "")
+    if reason:
+        for item in filter(touches_database, items):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def touches_database(item: pytest.Item) -> bool:
+    names = getattr(item, "fixturenames", ())
+    return (
+        "django_db_setup" in names or item.get_closest_marker("django_db") is not None
+    )
+
+
+def commits(item: pytest.Item) -> bool:
+    return "committed_db" in getattr(item, "fixturenames", ())
+
+
+def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:
+    if is_second_run and not (
+        touches_database(item) and item.get_closest_marker("once") is None
+    ):
+        return False
+    wrong = [
+        mark
+        for mark, database in ONLY_ON.items()
+        if database != environment.wanted_database()
+    ]
+    return all(item.get_closest_marker(mark) is None for mark in wrong)
+
+
+def refuse_unsafe(item: pytest.Item) -> None:
+    """Raises: UsageError for what can't work here, before it fails strangely."""
+    names = set(getattr(item, "fixturenames", ()))
+    marker = item.get_closest_marker("django_db")
+    flushes = bool(names & FLUSHING) or (marker and marker.kwargs.get("transaction"))
+    if flushes:
+        raise pytest.UsageError(
+            f"{item.nodeid}: flushing tables fails on an append-only ledger; "
+            "use the fixture committed_db and an organization of the test's own"
+        )
+    if "committed_db" in names and ("db" in names or marker):
+        raise pytest.UsageError(
+            f"{item.nodeid}: db (one open transaction) and committed_db (real commits, "
+            "live gateways) exclude each other"
+        )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be missing, a skipped test is a failed one."""
+    report = yield
+    is_skip = report.skipped and not hasattr(report, "wasxfail")
+    if is_skip and not requirements.may_skip():
+        report.outcome = "failed"
+        report.longrepr = f"skipped under REQUIRE_SERVICES=1: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself as a whole."""
+    report = yield
+    if report.skipped and not requirements.may_skip():
+        report.outcome = "failed"
+        report.longrepr = f"skipped under REQUIRE_SERVICES=1: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run in which no test passed has shown nothing: it is no success."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    is_worker = hasattr(session.config, "workerinput")
+    is_collecting = session.config.getoption("collectonly")
+    if exitstatus or reporter is None or is_worker or is_collecting:
+        return
+    if not reporter.stats.get("passed") and not requirements.may_skip():
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
