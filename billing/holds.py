@@ -38,7 +38,7 @@ SWEEP_BATCH = 100
 def place(orders: Sequence[Place]) -> list[Outcome]:
     """Set credits aside; a `Placed` or a refusal for each order.
 
-    Raises: BooksUnavailable.
+    Raises: LedgerUnavailable.
     """
     return ledger.commit(orders)
 
@@ -48,7 +48,7 @@ def settle(orders: Sequence[Settle | Release]) -> list[Outcome]:
 
     The first resolution of a hold stands; later ones are answered as repeats.
 
-    Raises: BooksUnavailable.
+    Raises: LedgerUnavailable.
     """
     return ledger.commit(orders)
 

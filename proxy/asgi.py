@@ -10,7 +10,7 @@ from proxy.forwarding.streaming import StreamedCall
 from proxy.http.errors import Responder
 from proxy.http.handler import LeanHandler, Receive, Send
 from proxy.idempotency.stored_replies import keeper
-from proxy.process.lease import lifeline
+from proxy.process.lease import process_lease
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Gateway(LeanHandler):
     async def lifespan(self, receive: Receive, send: Send) -> None:
         """ASGI's lifespan: take the lease, and at the end settle what still runs."""
         await receive()
-        await lifeline.start()
+        await process_lease.start()
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -38,7 +38,7 @@ class Gateway(LeanHandler):
             await asyncio.wait(StreamedCall.running, timeout=SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
-        await lifeline.stop()
+        await process_lease.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
 

@@ -7,7 +7,7 @@ import logging
 
 from celery import shared_task
 
-from billing.values.errors import BooksUnavailable
+from billing.values.errors import LedgerUnavailable
 from proxy.idempotency import once
 from proxy.jobs import reconciliation, rows
 
@@ -19,7 +19,7 @@ def poll_jobs() -> int:
     """Ask the upstream about the jobs that are due, and settle what is over."""
     try:
         return asyncio.run(reconciliation.poll_due())
-    except BooksUnavailable as error:
+    except LedgerUnavailable as error:
         logger.error("no jobs were looked at: %s", error)
         return 0
 

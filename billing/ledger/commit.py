@@ -32,7 +32,7 @@ def commit(orders: Sequence[Order]) -> list[Outcome]:
     Returns one outcome each: a `Placed`, an `Entrusted`, a `Resolved`, or an exception
     for that order alone. Give resolutions first: what they free can then be placed.
 
-    Raises: BooksUnavailable when nothing could be written at all.
+    Raises: LedgerUnavailable when nothing could be written at all.
     """
     if not orders:
         return []
@@ -40,7 +40,7 @@ def commit(orders: Sequence[Order]) -> list[Outcome]:
     try:
         outcomes = _commit(orders)
     except (OperationalError, InterfaceError) as error:
-        raise errors.BooksUnavailable(str(error).strip()) from error
+        raise errors.LedgerUnavailable(str(error).strip()) from error
     except (DatabaseError, ValueError) as error:
         if len(orders) == 1:
             logger.exception("an order was rejected: %s", type(orders[0]).__name__)
@@ -56,7 +56,7 @@ def _commit_alone(order: Order) -> Outcome:
     is gone now is this order's outcome, not the batch's."""
     try:
         return commit([order])[0]
-    except errors.BooksUnavailable as error:
+    except errors.LedgerUnavailable as error:
         return error
 
 

@@ -26,7 +26,7 @@ def once_more_if_lost(work: Callable[[], T]) -> T:
     was_open = connection.connection is not None and not connection.in_atomic_block
     try:
         return work()
-    except (errors.BooksUnavailable, DatabaseError, InterfaceError):
+    except (errors.LedgerUnavailable, DatabaseError, InterfaceError):
         if not was_open or connection.is_usable():
             raise
         connection.close()

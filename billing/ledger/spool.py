@@ -223,7 +223,7 @@ def replay() -> dict[str, int]:
                     counts["left"] += _count(path)
                 else:
                     _replay_file(claimed, counts)
-        except errors.BooksUnavailable as error:
+        except errors.LedgerUnavailable as error:
             is_gone = True
             logger.error("the spool waits, the books are gone: %s", error)
         except OSError:
@@ -273,7 +273,7 @@ def _claimed(path: Path) -> Iterator[Path | None]:
 
 
 def _replay_file(path: Path, counts: Counter[str]) -> None:
-    """Raises: BooksUnavailable, OSError; the file is still there then."""
+    """Raises: LedgerUnavailable, OSError; the file is still there then."""
     *lines, torn = path.read_bytes().split(b"\n")
     if torn:
         # Its process was killed before `append` returned: nobody relied on it.
@@ -296,7 +296,7 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
                 if _is_refused(order, outcome, counts):
                     refused.append(line)
                 unanswered -= 1
-    except errors.BooksUnavailable:
+    except errors.LedgerUnavailable:
         counts["left"] += unanswered + len(refused)
         raise
     if refused:
@@ -306,13 +306,13 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
 
 
 def _outcomes(orders: list[Resolution]) -> Iterator[Outcome]:
-    """Raises: BooksUnavailable, at the first order that is left without an outcome."""
+    """Raises: LedgerUnavailable, at the first order that is left without an outcome."""
     try:
         for outcome in ledger.commit(orders):
-            if isinstance(outcome, errors.BooksUnavailable):
+            if isinstance(outcome, errors.LedgerUnavailable):
                 raise outcome
             yield outcome
-    except errors.BooksUnavailable:
+    except errors.LedgerUnavailable:
         if not connection.in_atomic_block:
             connection.close()  # the next attempt makes a new one
         raise

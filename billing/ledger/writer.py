@@ -63,7 +63,7 @@ class Writer:
     async def submit(self, order: Order) -> Outcome:
         """Commit `order` with its neighbours; its outcome once that is durable.
 
-        Raises: the refusal, or BooksUnavailable when nothing was written.
+        Raises: the refusal, or LedgerUnavailable when nothing was written.
         """
         if self._thread is None:
             self._start()
@@ -125,14 +125,14 @@ class Writer:
             # Each order says which hold it means: given twice, it is answered as a
             # repeat.
             return once_more_if_lost(lambda: ledger.commit(orders))
-        except errors.BooksUnavailable as error:
+        except errors.LedgerUnavailable as error:
             logger.error("the books did not take %d orders: %s", len(orders), error)
             connection.close()
             return [error] * len(orders)
         except Exception as error:  # noqa: BLE001  the writer must outlive any batch
             logger.exception("the ledger failed on %d orders", len(orders))
             connection.close()
-            return [errors.BooksUnavailable(str(error))] * len(orders)
+            return [errors.LedgerUnavailable(str(error))] * len(orders)
 
 
 def _deliver(delivered: list[tuple[Waiting, Outcome]]) -> None:

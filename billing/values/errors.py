@@ -1,7 +1,7 @@
 """Everything the ledger can refuse, as one tree.
 
 LedgerError
-├── BooksUnavailable        the database did not answer; nothing was written
+├── LedgerUnavailable        the database did not answer; nothing was written
 ├── Refusal                 the order was understood and declined; nothing was written
 │   ├── InsufficientCredits   available < required, and no running call will free it
 │   ├── CreditsOnHold         enough once running calls settle
@@ -21,10 +21,10 @@ class LedgerError(Exception):
     code = "ledger_error"
 
 
-class BooksUnavailable(LedgerError):
+class LedgerUnavailable(LedgerError):
     """The database is gone, locked for too long, or refused the transaction."""
 
-    code = "books_unavailable"
+    code = "ledger_unavailable"
 
 
 class Refusal(LedgerError):

@@ -91,7 +91,7 @@ def settle(
 ) -> Ended:
     """Charge what the upstream charged, times the factor agreed for the call.
 
-    Raises: DoubtStands, BooksUnavailable; nothing was written then.
+    Raises: DoubtStands, LedgerUnavailable; nothing was written then.
     """
     hold = _in_doubt(request_id)
     most = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
@@ -117,7 +117,7 @@ def settle(
 def release(request_id: str, *, reason: str, actor: audit.Actor) -> Ended:
     """Return the whole hold, as the rule would; the call stays listed.
 
-    Raises: DoubtStands, BooksUnavailable; nothing was written then.
+    Raises: DoubtStands, LedgerUnavailable; nothing was written then.
     """
     hold = _in_doubt(request_id)
     usage = Usage(basis=Basis.IN_DOUBT.value, price_micros=0, flags=(FLAG,))

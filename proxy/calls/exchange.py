@@ -45,8 +45,9 @@ from proxy.calls.call import Call
 from proxy.http import refusals
 from proxy.http.errors import GatewayError, invalid
 from proxy.idempotency.attempts import Attempt
-from proxy.process.caches import known_keys, read, tariff
-from proxy.process.lease import lifeline
+from proxy.process.caches import known_keys, tariff
+from proxy.process.database import read
+from proxy.process.lease import process_lease
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Exchange:
     async def place(self, presented: str) -> None:
         """Set the credits aside.
 
-        Raises: GatewayError (401, 402, 403, 429), BooksUnavailable.
+        Raises: GatewayError (401, 402, 403, 429), LedgerUnavailable.
         """
         lifetime = (
             settings.UPSTREAM_TOTAL_SECONDS
@@ -102,7 +103,7 @@ class Exchange:
             operation=self.call.operation,
             model=self.call.model,
             due_at=clock.now() + timedelta(seconds=lifetime),
-            lease_id=lifeline.lease_id,
+            lease_id=process_lease.id,
             fingerprint=self.attempt.fingerprint.id if self.attempt else None,
         )
         try:
@@ -124,7 +125,7 @@ class Exchange:
     ) -> Resolved:
         """Charge by the upstream's `usage`, or by what was counted without one.
 
-        Raises: BooksUnavailable; the hold then falls due.
+        Raises: LedgerUnavailable; the hold then falls due.
         """
         usage = measure(
             report,
@@ -176,7 +177,7 @@ class Exchange:
     async def _resolve(self, order: Resolution) -> Resolved:
         try:
             outcome: Outcome = await writer.submit(order)
-        except errors.BooksUnavailable:
+        except errors.LedgerUnavailable:
             outcome = await self._resolve_later(order)
         assert isinstance(outcome, Resolved)
         if outcome.repeat and outcome.state == HoldState.SETTLED:
@@ -190,18 +191,18 @@ class Exchange:
     async def _as_booked(self, repeat: Resolved) -> Resolved:
         """A repeat with its charge: nobody heard of the commit, which was done, or
         somebody was faster. It is only to be shown, so the books may be gone again."""
-        with contextlib.suppress(errors.BooksUnavailable):
+        with contextlib.suppress(errors.LedgerUnavailable):
             charged, _ = await read(lambda: reports.charge(UUID(self.hold_id)))
             return replace(repeat, charged_micros=charged or 0)
         return repeat
 
     async def _resolve_later(self, order: Resolution) -> Outcome:
-        """Raises: BooksUnavailable when neither database nor disk takes it."""
+        """Raises: LedgerUnavailable when neither database nor disk takes it."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while True:
                     await asyncio.sleep(SETTLE_PAUSE_SECONDS)
-                    with contextlib.suppress(errors.BooksUnavailable):
+                    with contextlib.suppress(errors.LedgerUnavailable):
                         return await writer.submit(order)
         except TimeoutError:
             # An attempt that is still under way may succeed after all: whichever
@@ -213,7 +214,7 @@ class Exchange:
             await asyncio.to_thread(spool.append, order)
         except OSError as error:
             logger.error("could not resolve the hold of %s", self.request_id)
-            raise errors.BooksUnavailable(str(error)) from error
+            raise errors.LedgerUnavailable(str(error)) from error
         logger.warning("the settlement of %s waits in the spool", self.request_id)
         return self._expected(order)
 
@@ -274,18 +275,21 @@ async def begin(
     """Price the call and set its credits aside, under the id of its `attempt` if it
     is one of a request that may come again.
 
-    Raises: GatewayError, BooksUnavailable. Nothing was forwarded.
+    Raises: GatewayError, LedgerUnavailable. Nothing was forwarded.
     """
     exchange = Exchange(call, identity, await price(call), attempt)
     await exchange.place(presented)
     if attempt and attempt.has_lapsed:
         await exchange.release("claim_lapsed")
-        raise errors.BooksUnavailable("the hold came too late for its claim")
+        raise errors.LedgerUnavailable("the hold came too late for its claim")
     return exchange
 
 
 async def price(call: Call) -> Rates:
-    """What the call is priced by. Raises: GatewayError (400, 404), BooksUnavailable."""
+    """What the call is priced by.
+
+    Raises: GatewayError (400, 404), LedgerUnavailable.
+    """
     try:
         rates = await tariff.rates(call.operation, call.model)
     except UnpricedModel:

@@ -210,7 +210,7 @@ def _unsettled() -> GatewayError:
     return GatewayError(
         503,
         SERVER,
-        "books_unavailable",
+        "ledger_unavailable",
         "The call was made, but the ledger does not answer, so it could not be "
         "settled. The credits stay held until that is resolved.",
     )

@@ -19,7 +19,7 @@ from django.http import StreamingHttpResponse
 
 from billing.ledger.crashpoints import crashpoint
 from billing.pricing.rates import Units
-from billing.values.errors import BooksUnavailable
+from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown as customer_usage
 from proxy.calls.exchange import Exchange
 from proxy.forwarding.numbering import Numbering, number_items
@@ -255,10 +255,10 @@ class StreamedCall:
     async def _finish(self) -> None:
         try:
             await self._settle()
-        except BooksUnavailable:
+        except LedgerUnavailable:
             await self.relay.put(
                 _error(
-                    "books_unavailable",
+                    "ledger_unavailable",
                     "The call could not be settled; it is resolved later.",
                 )
             )

@@ -95,11 +95,11 @@ def translate(error: Exception) -> GatewayError | None:
     match error:
         case GatewayError():
             return error
-        case ledger_errors.BooksUnavailable():
+        case ledger_errors.LedgerUnavailable():
             return GatewayError(
                 503,
                 SERVER,
-                "books_unavailable",
+                "ledger_unavailable",
                 "The ledger does not answer, so the call was not made. "
                 "Nothing was charged; try again shortly.",
                 should_retry=True,

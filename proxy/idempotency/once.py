@@ -22,7 +22,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.values import clock
-from billing.values.errors import BooksUnavailable
+from billing.values.errors import LedgerUnavailable
 from portal.tenants.errors import KeyRefused
 from portal.tenants.keys import Identity
 from proxy.http import refusals
@@ -31,7 +31,8 @@ from proxy.idempotency import earlier
 from proxy.idempotency.attempts import Attempt, Reply, attempts
 from proxy.idempotency.fingerprints import Fingerprint, Mark
 from proxy.idempotency.stored_replies import Kept, keeper
-from proxy.process.caches import known_keys, read
+from proxy.process.caches import known_keys
+from proxy.process.database import read, write
 
 Spend = Callable[[Attempt], Awaitable[HttpResponseBase]]
 
@@ -47,7 +48,7 @@ async def once(
 ) -> HttpResponseBase:
     """The answer to a request that may come again; `spend` makes the call.
 
-    Raises: GatewayError, BooksUnavailable, and what `spend` raises.
+    Raises: GatewayError, LedgerUnavailable, and what `spend` raises.
     """
     until = time.monotonic() + mark.wait_seconds
     while mark.may_repeat:
@@ -87,12 +88,12 @@ async def _ask_the_books(
 ) -> Reply | None:
     """What other processes, or this one before a crash, know of an earlier attempt.
 
-    Raises: GatewayError (409, 422), BooksUnavailable.
+    Raises: GatewayError (409, 422), LedgerUnavailable.
     """
     account_id, kept = identity.account_id, identity.stores_replies
     if mark.key:
         attempt.claimed_at = time.monotonic()
-        return await read(lambda: earlier.claim(attempt, account_id, kept=kept))
+        return await write(lambda: earlier.claim(attempt, account_id, kept=kept))
     if mark.retry_count:
         return await read(
             lambda: earlier.earlier(attempt.fingerprint, account_id, kept=kept)
@@ -101,13 +102,13 @@ async def _ask_the_books(
 
 
 async def _let_go(attempt: Attempt) -> None:
-    with contextlib.suppress(BooksUnavailable):  # the claim lapses by itself
-        await read(lambda: earlier.give_up(attempt))
+    with contextlib.suppress(LedgerUnavailable):  # the claim lapses by itself
+        await write(lambda: earlier.give_up(attempt))
 
 
 async def _hand_out(reply: Reply, presented: str) -> HttpResponse:
     """A reply again. There is no hold that asks whether the key may still spend, so
-    the key is looked up. Raises: GatewayError (401), BooksUnavailable."""
+    the key is looked up. Raises: GatewayError (401), LedgerUnavailable."""
     try:
         await known_keys.verify(presented)
     except KeyRefused as error:

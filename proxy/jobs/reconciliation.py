@@ -24,7 +24,7 @@ from proxy.jobs import rows, statements
 from proxy.jobs.statements import NOT_FOUND, SILENT, UNKNOWN, Statement
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
-from proxy.process.caches import read
+from proxy.process.database import read, write
 from proxy.upstream import client
 from proxy.upstream.redaction import scrubbed
 
@@ -42,7 +42,7 @@ MISSED_FOR = timedelta(minutes=10)
 async def entrust(job: Job) -> Entrusted:
     """Take the job's hold from the process that placed it, and raise it to the bound.
 
-    Raises: BooksUnavailable; the next look tries again.
+    Raises: LedgerUnavailable; the next look tries again.
     """
     longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
     outcome = await writer.submit(
@@ -54,16 +54,16 @@ async def entrust(job: Job) -> Entrusted:
         )
     )
     assert isinstance(outcome, Entrusted)
-    await read(lambda: rows.entrusted(job.id))
+    await write(lambda: rows.entrusted(job.id))
     return outcome
 
 
 async def poll_due() -> int:
     """Ask about all jobs that are due; how many there were.
 
-    Raises: BooksUnavailable. One job's trouble is logged, and never another's.
+    Raises: LedgerUnavailable. One job's trouble is logged, and never another's.
     """
-    await read(rows.conclude_abandoned)
+    await write(rows.conclude_abandoned)
     jobs = await read(rows.due)
     if not jobs:
         return 0
@@ -81,7 +81,7 @@ async def poll_due() -> int:
 async def claim(job: Job, *, is_waited_for: bool = False) -> Job | None:
     """The job as it is now, if it is due and ours to ask about."""
     token = new_id()
-    return await read(lambda: rows.claim(job.id, token, is_waited_for=is_waited_for))
+    return await write(lambda: rows.claim(job.id, token, is_waited_for=is_waited_for))
 
 
 async def look(job: Job, *, is_waited_for: bool = False) -> None:
@@ -126,7 +126,7 @@ async def apply(job: Job, statement: Statement) -> None:
         await _resolve(Doubt(job.id.hex, job.account_id, "job_lost"))
         word = "too_old" if statement.status != NOT_FOUND else "not_found"
         remark = rows.with_word(job.remark, word)
-        await read(lambda: rows.finish(job, JobState.LOST, remark=remark))
+        await write(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
         await _wait_on(job, statement)
 
@@ -142,7 +142,7 @@ async def _end(job: Job, statement: Statement) -> None:
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED
     if resolved.state != wanted:
         words.append("resolved_before")
-    is_first = await read(
+    is_first = await write(
         lambda: rows.finish(
             job,
             JobState(statement.status),
@@ -158,7 +158,7 @@ async def _end(job: Job, statement: Statement) -> None:
         await read(lambda: rows.get(job.id)), statement, reply
     ):
         logger.warning("the upstream changed its word on %s", job)
-        await read(lambda: rows.remark(job.id, "job_changed"))
+        await write(lambda: rows.remark(job.id, "job_changed"))
 
 
 def _differs(job: Job, statement: Statement, reply: str) -> bool:
@@ -196,4 +196,4 @@ async def _wait_on(job: Job, statement: Statement) -> None:
         case status if status == UNKNOWN:
             remark = rows.with_word(job.remark, "status_unknown")
             heard = {"misses": 0, "missed_since": None, "remark": remark}
-    await read(lambda: rows.postpone(job, **heard))
+    await write(lambda: rows.postpone(job, **heard))

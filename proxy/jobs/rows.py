@@ -1,8 +1,8 @@
 """The rows of jobs: every question and every change is one short statement.
 
-For reader threads (`proxy.process.caches.read`). No row stays locked while anybody
-waits for the upstream: whose turn it is to ask is a claim in the row, which runs out
-by itself.
+For the threads of `proxy.process.database`; every change may be repeated. No row
+stays locked while anybody waits for the upstream: whose turn it is to ask is a claim
+in the row, which runs out by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ PURGE_ROWS = 500
 
 
 def create(job: Job) -> None:
-    job.save(force_insert=True)
+    """The id is the call's own, so a row that is there is this one, written before."""
+    Job.objects.bulk_create([job], ignore_conflicts=True)
 
 
 def accept(job: Job) -> None:
@@ -79,14 +80,15 @@ def due() -> list[Job]:
 def claim(job_id: UUID, token: str, *, is_waited_for: bool) -> Job | None:
     """The job, if it is due and this caller's to ask about; else None.
 
-    One conditional update: of all who try at once, in whatever process, one wins.
+    One conditional update: of all who try at once, in whatever process, one wins. Who
+    has the claim gets it again, because the first answer may have been lost.
     """
     now = clock.now()
     is_due = Q(next_poll_at__lte=now)
     if is_waited_for:
         is_due |= Q(polled_at__isnull=True) | Q(polled_at__lte=now - WAITED_FOR)
     claimed = Job.objects.filter(
-        _unclaimed(now), is_due, id=job_id, state__in=ASKED_ABOUT
+        _unclaimed(now) | Q(claimed_by=token), is_due, id=job_id, state__in=ASKED_ABOUT
     ).update(claimed_by=token, claimed_until=now + CLAIM)
     return get(job_id) if claimed else None
 

@@ -31,7 +31,7 @@ from proxy.jobs import reconciliation, rows, statements, waiting
 from proxy.jobs.statements import Accepted
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
-from proxy.process.caches import read
+from proxy.process.database import read, write
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +63,9 @@ async def intend(exchange: Exchange) -> Job:
         created_at=clock.now(),
     )
     try:
-        await read(lambda: rows.create(job))
-    except errors.BooksUnavailable as error:
-        with suppress(errors.BooksUnavailable):  # then it falls due
+        await write(lambda: rows.create(job))
+    except errors.LedgerUnavailable as error:
+        with suppress(errors.LedgerUnavailable):  # then it falls due
             await exchange.release("job_not_stored")
         refused = translate(error)
         assert refused is not None
@@ -78,14 +78,14 @@ async def conclude(exchange: Exchange) -> None:
     resolved = exchange.resolved
     if exchange.job_id or resolved is None:
         return
-    with suppress(errors.BooksUnavailable):  # then the worker does it
-        await read(lambda: rows.conclude(UUID(exchange.hold_id), resolved.state))
+    with suppress(errors.LedgerUnavailable):  # then the worker does it
+        await write(lambda: rows.conclude(UUID(exchange.hold_id), resolved.state))
 
 
 async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpResponseBase:
     """The upstream made a job of the call: keep it, then answer, or wait for its end.
 
-    Raises: GatewayError; BooksUnavailable when the id could not be kept.
+    Raises: GatewayError; LedgerUnavailable when the id could not be kept.
     """
     crashpoint("job.accepted")
     await _keep(job, accepted)
@@ -93,7 +93,7 @@ async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpRespon
     exchange.job_id = job.public_id
     try:
         entrusted = await reconciliation.entrust(job)
-    except errors.BooksUnavailable:
+    except errors.LedgerUnavailable:
         logger.error("%s is not entrusted yet", job)
     else:
         assert exchange.placed is not None
@@ -110,7 +110,7 @@ async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpRespon
 
 
 async def _keep(job: Job, accepted: Accepted) -> None:
-    """Store the upstream's id. Raises: BooksUnavailable, when that fails for long."""
+    """Store the upstream's id. Raises: LedgerUnavailable, when that fails for long."""
     job.upstream_id = accepted.upstream_id
     job.state = JobState.PENDING
     job.next_poll_at = clock.now()
@@ -124,8 +124,8 @@ async def _keep(job: Job, accepted: Accepted) -> None:
         job.remark = "estimate_invalid"
     for pause in (*KEEP_PAUSES, None):
         try:
-            return await read(lambda: rows.accept(job))
-        except errors.BooksUnavailable:
+            return await write(lambda: rows.accept(job))
+        except errors.LedgerUnavailable:
             if pause is None:
                 logger.error("%s, %s upstream, is not kept", job, job.upstream_id)
                 task = asyncio.create_task(_keep_later(job))
@@ -142,8 +142,8 @@ async def _keep_later(job: Job) -> None:
     until = time.monotonic() + settings.JOB_SECONDS_MAX
     while time.monotonic() < until:
         await asyncio.sleep(KEEP_LATER_SECONDS)
-        with suppress(errors.BooksUnavailable):
-            await read(lambda: rows.accept(job))
+        with suppress(errors.LedgerUnavailable):
+            await write(lambda: rows.accept(job))
             logger.warning("%s is kept after all", job)
             return
 

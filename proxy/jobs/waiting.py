@@ -15,7 +15,7 @@ from django.conf import settings
 from billing.values.errors import LedgerError
 from proxy.jobs import reconciliation, rows
 from proxy.models import Job
-from proxy.process.caches import read
+from proxy.process.database import read
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ async def poll(job: Job, seconds: float) -> Job:
     """`end_of`, for a client that asks again if need be: at once, as `glance`, where
     JOB_POLLS_MAX others of its account wait already.
 
-    Raises: BooksUnavailable.
+    Raises: LedgerUnavailable.
     """
     if _polls[job.account_id] >= settings.JOB_POLLS_MAX:
         return await glance(job)
@@ -91,7 +91,7 @@ async def poll(job: Job, seconds: float) -> Job:
 async def glance(job: Job) -> Job:
     """The job as it is now; the upstream is asked if it is due.
 
-    Raises: BooksUnavailable.
+    Raises: LedgerUnavailable.
     """
     if job.id in Watch.running or not rows.may_claim(job):
         return job

@@ -1,58 +1,25 @@
 """What a gateway process remembers between calls. None of it is truth.
 
 A remembered key only saves a query: whether it may spend is asked again, in the
-hold's own transaction. What is read here is read in threads of its own, so that the
-event loop never waits for the database.
+hold's own transaction.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
-from django.db import DatabaseError, InterfaceError, connection
-
-from billing.ledger.reconnecting import once_more_if_lost
 from billing.pricing import rates as pricing
 from billing.pricing import tariffs
 from billing.pricing.rates import Rates
-from billing.values.errors import BooksUnavailable
+from billing.values.errors import LedgerUnavailable
 from portal.tenants import keys
 from portal.tenants.keys import Identity
-
-logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from proxy.process.database import read
 
 KEY_SECONDS = 60
 KEYS_MAX = 10_000
 TARIFF_SECONDS = 15
 RATES_MAX = 10_000  # models are named by callers
-
-_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="reader")
-
-
-async def read(question: Callable[[], T]) -> T:
-    """The answer to a database question, from a reader thread. It may be asked twice,
-    when the thread's connection turns out to be lost.
-
-    Raises: BooksUnavailable when the database does not answer; else whatever
-    `question` raises.
-    """
-    return await asyncio.get_running_loop().run_in_executor(_readers, _ask, question)
-
-
-def _ask(question: Callable[[], T]) -> T:
-    try:
-        return once_more_if_lost(question)
-    except (DatabaseError, InterfaceError) as error:
-        logger.error("the database did not answer: %s", error)
-        connection.close()  # the next question starts with a fresh one
-        raise BooksUnavailable(str(error)) from error
 
 
 class Keys:
@@ -64,7 +31,7 @@ class Keys:
     async def identify(self, presented: str) -> Identity:
         """Who presents this key, as of the last minute.
 
-        Raises: KeyRefused, BooksUnavailable.
+        Raises: KeyRefused, LedgerUnavailable.
         """
         digest = keys.digest(presented)
         known = self._known.get(digest)
@@ -73,7 +40,7 @@ class Keys:
         return await self.verify(presented)
 
     async def verify(self, presented: str) -> Identity:
-        """Who presents this key, as of now. Raises: KeyRefused, BooksUnavailable."""
+        """Who presents this key, as of now. Raises: KeyRefused, LedgerUnavailable."""
         digest = keys.digest(presented)
         self._known.pop(digest, None)
         identity = await read(lambda: keys.verify(presented))
@@ -94,7 +61,7 @@ class TariffInForce:
     async def rates(self, operation: str, model: str) -> Rates:
         """What the model costs.
 
-        Raises: UnpricedModel; BooksUnavailable when the tariff was never read.
+        Raises: UnpricedModel; LedgerUnavailable when the tariff was never read.
         """
         if self._until < time.monotonic():
             await self._read()
@@ -112,7 +79,7 @@ class TariffInForce:
             self._until = time.monotonic() + TARIFF_SECONDS
         try:
             tariff = await read(tariffs.current)
-        except BooksUnavailable:
+        except LedgerUnavailable:
             if not self._tariff:
                 raise
             return

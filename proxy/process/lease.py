@@ -17,24 +17,24 @@ from django.conf import settings
 
 from billing import leases
 from billing.ledger import spool
-from billing.values.errors import BooksUnavailable
-from proxy.process.caches import read
+from billing.values.errors import LedgerUnavailable
+from proxy.process.database import write
 
 logger = logging.getLogger(__name__)
 
 
-class Lifeline:
+class ProcessLease:
     """One lease for each process."""
 
     def __init__(self) -> None:
         # None before the start: a hold without a lease is due by its own time only.
-        self.lease_id: str | None = None
+        self.id: str | None = None
         self._renewing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take the lease: calls may be held under it from now on. What an earlier
         process left in the spool is settled first."""
-        self.lease_id = uuid.uuid4().hex
+        self.id = uuid.uuid4().hex
         await self._renew()
         self._renewing = asyncio.create_task(self._renew_for_ever())
 
@@ -44,9 +44,9 @@ class Lifeline:
             self._renewing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._renewing
-        lease_id, self.lease_id = uuid.UUID(self.lease_id), None
-        with contextlib.suppress(BooksUnavailable):
-            await read(lambda: leases.give_up(lease_id))
+        lease_id, self.id = uuid.UUID(self.id), None
+        with contextlib.suppress(LedgerUnavailable):
+            await write(lambda: leases.give_up(lease_id))
 
     async def _renew_for_ever(self) -> None:
         while True:
@@ -59,18 +59,18 @@ class Lifeline:
     async def _renew(self) -> None:
         label = f"{socket.gethostname()}:{os.getpid()}"
         try:
-            await read(
+            await write(
                 lambda: leases.renew(
-                    uuid.UUID(self.lease_id),
+                    uuid.UUID(self.id),
                     label=label[:100],
                     seconds=settings.LEASE_SECONDS,
                 )
             )
             # The database answers: settlements that it missed can follow.
-            await read(spool.replay)
-        except BooksUnavailable as error:
+            await write(spool.replay)
+        except LedgerUnavailable as error:
             # Calls are refused by the same fault; the next renewal tries again.
             logger.error("the lease could not be renewed: %s", error)
 
 
-lifeline = Lifeline()
+process_lease = ProcessLease()

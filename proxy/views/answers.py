@@ -1,7 +1,7 @@
 """What a key may ask about itself and about the calls of its organization. Free.
 
 Plain documents, read from the database by functions that block: a reader thread
-runs them (`proxy.process.caches.read`). Amounts are credits as text and, named
+runs them (`proxy.process.database`). Amounts are credits as text and, named
 `…_micros`, integers in microcredits; moments are Unix seconds, as everywhere in
 OpenAI's API.
 """

@@ -16,7 +16,7 @@ from proxy.http.errors import INVALID, GatewayError, new_request_id
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
 from proxy.jobs import rows, statements, waiting
 from proxy.models import Job
-from proxy.process.caches import read
+from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
 
 PUBLIC_ID = re.compile(r"job_([0-9a-f]{32})")

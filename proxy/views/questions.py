@@ -13,7 +13,7 @@ from billing.reports import calls as reports
 from proxy.calls import exchange
 from proxy.calls.call import Incoming, as_json
 from proxy.http.errors import new_request_id
-from proxy.process.caches import read
+from proxy.process.database import read
 from proxy.views import answers, quotes
 from proxy.views.base import AsyncAPIView, read_json
 

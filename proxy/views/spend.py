@@ -94,7 +94,7 @@ class SpendingView(AsyncAPIView):
         self, call: Call, attempt: Attempt | None = None
     ) -> HttpResponseBase:
         """One call, held, forwarded and settled. Raises: GatewayError,
-        BooksUnavailable; nothing was forwarded then."""
+        LedgerUnavailable; nothing was forwarded then."""
         begun = await exchange.begin(call, self.identity, self.presented, attempt)
         try:
             return await forward(begun)

@@ -27,7 +27,7 @@ class FilmView(AsyncAPIView):
     async def look(self, video_id: str) -> Job:
         """The film's job as it is now.
 
-        Raises: GatewayError (404), for jobs that make no film, too; BooksUnavailable.
+        Raises: GatewayError (404), for jobs that make no film, too; LedgerUnavailable.
         """
         named = PUBLIC_ID.fullmatch(video_id)
         hex_id, account_id = named and named[1], self.identity.account_id

@@ -200,6 +200,6 @@ def test_when_the_books_are_gone_callers_are_told_and_later_ones_served(
             return await asyncio.gather(*waiting, return_exceptions=True)
 
     outcomes = asyncio.run(lose())
-    assert {type(outcome) for outcome in outcomes} == {errors.BooksUnavailable}
+    assert {type(outcome) for outcome in outcomes} == {errors.LedgerUnavailable}
     assert not batches(lost)
     assert isinstance(asyncio.run(own.submit(customer.order(1))), Placed)

@@ -33,7 +33,7 @@ def test_without_its_database_the_gateway_calls_nobody(
         calls = [pool.submit(customer.chat, started, stream=s) for s in (False, True)]
         for call in calls:
             reply = call.result()
-            assert_refusal(reply, 503, "books_unavailable")
+            assert_refusal(reply, 503, "ledger_unavailable")
             assert reply.headers["x-should-retry"] == "true"
             assert reply.headers["retry-after"] == "2"
             assert "x-credits-held" not in reply.headers
@@ -87,7 +87,7 @@ def test_a_malformed_key_is_refused_without_asking_the_database(
         assert_refusal(http.get("/models", headers=headers), 401, "malformed_api_key")
     # A key that could be one is asked about, and that is what fails:
     headers = {"authorization": f"Bearer {keys.generate()}"}
-    assert_refusal(http.get("/models", headers=headers), 503, "books_unavailable")
+    assert_refusal(http.get("/models", headers=headers), 503, "ledger_unavailable")
     outage.end()
     assert len(upstream.journal) == 0
 

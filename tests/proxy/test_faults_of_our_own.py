@@ -34,7 +34,7 @@ class LostBooks:
     async def submit(self, order: Order) -> Outcome:
         if isinstance(order, Place):
             return await writer.submit(order)
-        raise errors.BooksUnavailable("gone")
+        raise errors.LedgerUnavailable("gone")
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_call_that_can_not_be_settled_is_not_to_be_tried_again(
 
     _, error = forward(refused)
     # Another try would pay the upstream twice: unlike a call that was never made.
-    assert (error.status, error.code) == (503, "books_unavailable")
+    assert (error.status, error.code) == (503, "ledger_unavailable")
     assert error.should_retry is False
     assert [hold.state for hold in customer.holds()] == ["open"]  # until it is due
 
@@ -121,6 +121,6 @@ def test_a_stream_that_can_not_be_settled_has_no_end(
         return b"".join([part async for part in response])
 
     _, content = forward(read, stream=True)
-    assert b'"code":"books_unavailable"' in content
+    assert b'"code":"ledger_unavailable"' in content
     assert DONE not in content
     assert [hold.state for hold in customer.holds()] == ["open"]

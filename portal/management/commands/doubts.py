@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.values.amounts import micros_of
-from billing.values.errors import BooksUnavailable
+from billing.values.errors import LedgerUnavailable
 from portal.operator import doubts
 from portal.tenants import audit
 from portal.tenants.errors import DoubtStands
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             ended = end(options)
         except DoubtStands as refusal:
             raise CommandError(str(refusal)) from refusal
-        except BooksUnavailable as error:
+        except LedgerUnavailable as error:
             raise CommandError(
                 f"The database did not answer, and nothing was changed: {error}"
             ) from error
@@ -92,7 +92,7 @@ def refuse_nonsense(options: dict[str, Any]) -> None:
 
 
 def end(options: dict[str, Any]) -> doubts.Ended:
-    """Raises: CommandError, DoubtStands, BooksUnavailable; nothing was changed."""
+    """Raises: CommandError, DoubtStands, LedgerUnavailable; nothing was changed."""
     reason = options["reason"]
     if options["release"] is not None:
         return doubts.release(options["release"], reason=reason, actor=ACTOR)

@@ -72,8 +72,8 @@ TABLE: list[tuple[GatewayError, Row]] = [
         (422, INVALID, "idempotency_mismatch", *NEVER),
     ),
     (
-        translated(ledger_errors.BooksUnavailable()),
-        (503, SERVER, "books_unavailable", "true", "2"),
+        translated(ledger_errors.LedgerUnavailable()),
+        (503, SERVER, "ledger_unavailable", "true", "2"),
     ),
     (
         forwarding.ambiguous("upstream_timeout"),

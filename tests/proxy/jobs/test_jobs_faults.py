@@ -21,7 +21,7 @@ from proxy.http.errors import GatewayError
 from proxy.jobs import reconciliation, rows, submission, waiting
 from proxy.models import Job
 from proxy.operations import videos
-from proxy.process.caches import read
+from proxy.process.database import read, write
 from proxy.upstream import client as upstream_client
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import Film, make_due, only_job, worker_looks
@@ -38,7 +38,7 @@ class Without:
 
     async def submit(self, order: Order) -> Outcome:
         if isinstance(order, self.kind):
-            raise errors.BooksUnavailable("gone")
+            raise errors.LedgerUnavailable("gone")
         return await writer.submit(order)
 
 
@@ -109,7 +109,7 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
             await called(film, customer)
         [waiting_for_books] = submission._keeping
         job = await read(lambda: only_job(customer))
-        await read(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
+        await write(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
         is_back.set()
         await waiting_for_books
 
