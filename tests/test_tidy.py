@@ -51,6 +51,13 @@ def banned_code(text: str, *, is_billing: bool) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Name(id="print")):
                 yield f"line {node.lineno}: print( → logging, or a command's stdout"
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="random"), attr=attr)
+            ) if attr.islower() or (attr == "Random" and not node.args):
+                yield (
+                    f"line {node.lineno}: random.{attr}( → random.Random(seed), with "
+                    "a seed that a failure names"
+                )
             case ast.Call(func=ast.Name(id="float")) if is_billing:
                 yield f"line {node.lineno}: float( → integers in microcredits"
             case ast.ExceptHandler() if catches_all(node):
@@ -119,6 +126,8 @@ def test_every_python_file_says_what_it_is_for() -> None:
     [
         "print('hello')",
         "share = float('1')",
+        "pause = random.uniform(0, 1)",
+        "chance = random.Random()",
         "try:\n    go()\nexcept Exception:\n    pass",
         "try:\n    go()\nexcept (ValueError, BaseException):\n    pass",
         "try:\n    go()\nexcept:\n    pass",
@@ -133,6 +142,11 @@ def test_a_reason_permits_catching_everything() -> None:
     code = "try:\n    go()\nexcept Exception:  # noqa: BLE001  a plugin's\n    pass"
     assert list(banned_code(code, is_billing=True)) == []
     assert list(banned_code("float('1')", is_billing=False)) == []
+
+
+def test_chance_is_permitted_with_a_seed() -> None:
+    code = "chance = random.Random(random.SystemRandom().randrange(2**32))"
+    assert list(banned_code(code, is_billing=False)) == []
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,13 @@ def in_one_batch(customer: Customer, orders: list[Order]) -> list[Any]:
 
     async def run() -> list[Any]:
         with books_locked(customer.account_id) as release:
+            writer._last_batch = 0
             earlier = asyncio.create_task(writer.submit(customer.order(0)))
-            await asyncio.sleep(0.05)
+            while writer._last_batch != 1:  # it has taken that one, and none with it
+                await asyncio.sleep(0.01)
             together = asyncio.create_task(submit_all(orders))
-            await asyncio.sleep(0.05)
+            while writer._queue.qsize() != len(orders):
+                await asyncio.sleep(0.01)
             assert not earlier.done()
             release.set()
             await earlier

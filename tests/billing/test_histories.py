@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
+import secrets
 
 import hypothesis
 import pytest
@@ -22,7 +22,7 @@ STEPS = 30
 def test_every_history_ends_as_the_auditor_says(
     committed_db: None, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
+    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(2**32))
     with capsys.disabled():
         os.write(1, f"\n{SEED_VARIABLE}={seed} ".encode())
     settings = hypothesis.settings(

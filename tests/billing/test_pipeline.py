@@ -91,9 +91,9 @@ def test_a_lost_connection_is_an_error_and_no_wait(
         ending.join()
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
-        pipeline.run(driver, [("SELECT pg_sleep(5)",), ("SELECT 1",)])
+        pipeline.run(driver, [("SELECT pg_sleep(60)",), ("SELECT 1",)])
     ending.join()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
     assert driver.closed
 
 
@@ -103,8 +103,8 @@ def test_a_server_that_stands_still_is_an_error_and_no_wait(
     monkeypatch.setattr(pipeline, "ANSWER_SECONDS_MAX", 0.2)
     began = time.monotonic()
     with pytest.raises(psycopg.OperationalError):
-        pipeline.run(driver, [("SELECT 1",), ("SELECT pg_sleep(5)",)])
-    assert time.monotonic() - began < 3
+        pipeline.run(driver, [("SELECT 1",), ("SELECT pg_sleep(60)",)])
+    assert time.monotonic() - began < 30
     assert driver.closed
 
 

@@ -32,7 +32,7 @@ REPLY = chat_stream(pieces=PIECES, credits=7, charge="after")
 EVENTS = [step for step in REPLY.steps if isinstance(step, bytes)]
 ENDS = [0, *accumulate(len(event) for event in EVENTS)]
 # Seconds in which a gateway on a busy machine surely sees that its client left.
-NOTICED = 0.3
+NOTICED = 1
 
 
 @dataclass

@@ -135,8 +135,9 @@ def test_doubts_are_closed_by_the_rule_and_listed(
     started = gateway(LEASE_SECONDS=LEASE_SECONDS)
     with pytest.raises(httpx.TransportError):
         customer.http(started).post(
-            "/chat/completions", json={"model": "m", "messages": SAY_HI}, timeout=0.3
+            "/chat/completions", json={"model": "m", "messages": SAY_HI}, timeout=1
         )
+    upstream.journal.wait_until(lambda entries: len(entries) == 1)
     started.kill()
     holds.sweep(in_doubt_after=timedelta(0))
     assert [hold.state for hold in customer.holds()] == ["open"]  # its lease lives

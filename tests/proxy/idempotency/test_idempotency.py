@@ -34,22 +34,28 @@ def keyed(
     )
 
 
-def at_once(count: int, customer: Customer, *gateways: Gateway) -> list[httpx.Response]:
-    """So many keyed calls at the same moment, over the gateways in turn."""
+def at_once(
+    count: int, customer: Customer, *gateways: Gateway, gate: Gate, waiting: int
+) -> list[httpx.Response]:
+    """So many keyed calls at the same moment, over the gateways in turn; the gate
+    opens once all but those that wait have their answer."""
     with ThreadPoolExecutor(count) as pool:
         calls = [
             pool.submit(keyed, customer, gateways[number % len(gateways)])
             for number in range(count)
         ]
+        wait_for(lambda: sum(not call.done() for call in calls) == waiting)
+        gate.set()
         return [call.result() for call in calls]
 
 
 def test_sixteen_at_once_are_one_call(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=5).delayed(0.3))
+    gate = Gate()
+    upstream.on(model="m", reply=chat_json(credits=5).held(gate).delayed(0.3))
     customer.http(live_gateway)
-    replies = at_once(16, customer, live_gateway)
+    replies = at_once(16, customer, live_gateway, gate=gate, waiting=16)
 
     assert {reply.status_code for reply in replies} == {200}
     assert len({reply.content for reply in replies}) == 1
@@ -66,11 +72,11 @@ def test_two_processes_at_once_are_one_call(
     upstream: Upstream,
     customer: Customer,
 ) -> None:
-    other = gateway()
-    upstream.on(model="m", reply=chat_json(credits=5).delayed(0.4))
+    other, gate = gateway(), Gate()
+    upstream.on(model="m", reply=chat_json(credits=5).held(gate))
     for each in (live_gateway, other):
         customer.http(each)
-    replies = at_once(8, customer, live_gateway, other)
+    replies = at_once(8, customer, live_gateway, other, gate=gate, waiting=4)
 
     assert {reply.status_code for reply in replies} == {200, 409}
     refused = [reply for reply in replies if reply.status_code == 409]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,9 +22,11 @@ class Moody:
 
     def __init__(self) -> None:
         self.seen: set[str | None] = set()
+        self.calls = 0
 
     def __call__(self, entry: Entry) -> Reply:
-        seconds = random.random() / 10
+        self.calls += 1
+        seconds = self.calls * 37 % 100 / 1000  # the order they end in is another
         if entry.model in self.seen:
             return chat_json(credits=3).delayed(seconds)
         self.seen.add(entry.model)

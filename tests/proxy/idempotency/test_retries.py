@@ -80,7 +80,8 @@ def test_two_equal_requests_get_two_answers_even_when_both_are_retried(
     client = customer.openai(live_gateway).chat.completions
     for _ in range(2):
         with pytest.raises(openai.APITimeoutError):
-            client.create(model="m", messages=SAY_HI, timeout=0.1)
+            client.create(model="m", messages=SAY_HI, timeout=1)
+    upstream.journal.wait_until(lambda entries: len(entries) == 2)
     body: Any = {"model": "m", "messages": SAY_HI}
     again = {"x-stainless-retry-count": "1"}
     answers: set[str | None] = set()
@@ -178,10 +179,10 @@ def test_a_stream_is_charged_once_and_not_told_twice(
 def test_a_retry_of_a_stream_that_runs_waits_for_its_end(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_stream(credits=4).delayed(0.6))
+    upstream.on(model="m", reply=chat_stream(credits=4).delayed(1.5))
     client = customer.openai(live_gateway, max_retries=1).chat.completions
     with pytest.raises(openai.ConflictError) as refusal:
-        client.create(model="m", messages=SAY_HI, stream=True, timeout=0.4)
+        client.create(model="m", messages=SAY_HI, stream=True, timeout=1)
 
     assert refusal.value.code == "already_completed"
     assert len(upstream.journal) == 1

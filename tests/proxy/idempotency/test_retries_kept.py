@@ -86,7 +86,8 @@ def test_another_process_says_that_a_call_still_runs(
     upstream.on(model="m", reply=chat_json(credits=6).held(gate))
     client = customer.openai(live_gateway).chat.completions
     with pytest.raises(openai.APITimeoutError):
-        client.create(model="m", messages=SAY_HI, timeout=0.1)
+        client.create(model="m", messages=SAY_HI, timeout=1)
+    upstream.journal.wait_until(lambda entries: len(entries) == 1)
     elsewhere = customer.openai(other).chat.completions
     with pytest.raises(openai.ConflictError) as refusal:
         elsewhere.create(

@@ -19,6 +19,7 @@ from tests.support.services import processes
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, job_status
 
+SEED_VARIABLE = "JOBS_KILLS_SEED"
 # A worker takes seconds to start, so there are fewer of these than of the gateway's.
 ROUNDS = int(os.environ.get("KILLS") or 10) // 5
 FILMS = 6
@@ -61,7 +62,9 @@ def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
 ) -> None:
     monkeypatch.setenv("UPSTREAM_BASE_URL", upstream.url)
     monkeypatch.setenv("JOB_POLL_SECONDS", "1")
-    chance = random.Random(time.time_ns())  # noqa: S311  a test's choice, no secret
+    seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(2**32))
+    sys.stdout.write(f"{SEED_VARIABLE}={seed}\n")  # shown when the test fails
+    chance = random.Random(seed)  # noqa: S311  a test's choice, no secret
     jobs = []
     for _ in range(ROUNDS):
         films = [Film(upstream, credits=CREDITS) for _ in range(FILMS)]

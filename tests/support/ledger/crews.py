@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 import threading
@@ -15,6 +17,8 @@ from tests.support.sources import ROOT
 
 COMMAND = [sys.executable, "-m", "tests.support.ledger.storm"]
 SECONDS_MAX = 45
+# What is drawn can be drawn again; who comes first, nobody decides.
+SEED_VARIABLE = "STORM_SEED"
 
 
 class Crew:
@@ -42,8 +46,13 @@ class Crew:
         `look` is called "before", "after", and again and again "meanwhile"; and twice
         "amid": when each member has made a call, and none has made its last one.
         """
+        seed = os.environ.get(SEED_VARIABLE) or secrets.randbelow(2**32)
+        sys.stdout.write(f"{SEED_VARIABLE}={seed}\n")  # shown when the test fails
         look("before")
-        self._tell(json.dumps(scene) for scene in scenes)
+        self._tell(
+            json.dumps({**scene, "seed": f"{seed} {number}"})
+            for number, scene in enumerate(scenes)
+        )
         assert set(self._lines(look)) == {"underway\n"}
         for _ in range(2):
             look("amid")

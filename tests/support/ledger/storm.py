@@ -130,7 +130,7 @@ async def in_thread(function: Callable[..., Any], *arguments: Any) -> Any:
 
 async def only_hold(log: Log, told: Told) -> None:
     """One call that never ends."""
-    await asyncio.sleep(random.random() * told["spread"])
+    await asyncio.sleep(told["chance"].random() * told["spread"])
     placed = await submit(log, place_order(told, told["amount"]))
     if isinstance(placed, Placed):
         log.admit(placed.hold_id)
@@ -151,16 +151,16 @@ async def call_until_nothing_is_left(log: Log, told: Told) -> None:
             amount = refusal.available_micros + refusal.held_micros
         else:
             log.admit(order.hold_id)
-            await settle(log, told, order.hold_id, random.randint(1, amount))
+            await settle(log, told, order.hold_id, told["chance"].randint(1, amount))
 
 
 async def anything(log: Log, told: Told) -> None:
     """Whatever can happen to a ledger, on one of several organizations."""
     for _ in range(told["steps"]):
-        chosen = {**told, **random.choice(told["organizations"])}
-        match random.randrange(12):
+        chosen = {**told, **told["chance"].choice(told["organizations"])}
+        match told["chance"].randrange(12):
             case 0:
-                amount = random.randint(1, 50)
+                amount = told["chance"].randint(1, 50)
                 await in_thread(issue, chosen, amount)
                 log.add(granted=amount)
             case 1:
@@ -171,35 +171,35 @@ async def anything(log: Log, told: Told) -> None:
 
 
 async def any_call(log: Log, told: Told) -> None:
-    amount = random.randint(0, 40)
+    amount = told["chance"].randint(0, 40)
     placed = await submit(log, place_order(told, amount))
     if not isinstance(placed, Placed):
         return
     log.admit(placed.hold_id)
-    await asyncio.sleep(random.random() * 0.01)
+    await asyncio.sleep(told["chance"].random() * 0.01)
     hold_id, account_id = placed.hold_id, told["account"]
-    match random.randrange(6):
+    match told["chance"].randrange(6):
         case 0:
             await submit(log, Release(hold_id, account_id, "upstream_refused"))
         case 1:
             await submit(log, Doubt(hold_id, account_id, "upstream_lost"))
         case _:
-            await settle(log, told, hold_id, random.randint(0, amount * 3))
+            await settle(log, told, hold_id, told["chance"].randint(0, amount * 3))
 
 
 def issue(told: Told, amount: int) -> None:
     grants.issue(
         told["account"],
         amount,
-        source=random.choice(["purchase", "promotion"]),
+        source=told["chance"].choice(["purchase", "promotion"]),
         reference=f"storm:{uuid.uuid4()}",
-        expires_at=random.choice([None, clock.now() + timedelta(seconds=0.2)]),
+        expires_at=told["chance"].choice([None, clock.now() + timedelta(seconds=0.2)]),
     )
 
 
 async def resolve_the_same(log: Log, told: Told) -> None:
     """Each of these holds, as everybody else does too."""
-    for hold_id in random.sample(told["holds"], len(told["holds"])):
+    for hold_id in told["chance"].sample(told["holds"], len(told["holds"])):
         order = Settle(hold_id, told["account"], Usage("upstream", told["price"]))
         resolved = await submit(log, order)
         assert isinstance(resolved, Resolved)
@@ -233,6 +233,7 @@ def perform(told: Told, say: Callable[[str], None], hear: Callable[[], str]) -> 
     """The scene in some threads, each with an event loop of some tasks."""
     log = Log()
     scene = SCENES[told["scene"]]
+    told = {**told, "chance": random.Random(told["seed"])}
     may_end = threading.Event()
 
     async def act(*, waits: bool) -> None:
