@@ -7,8 +7,8 @@ import gc
 import logging
 
 from proxy.forwarding.streaming import StreamedCall
-from proxy.http.errors import Responder
 from proxy.http.handler import LeanHandler, Receive, Send
+from proxy.http.reply import Responder
 from proxy.idempotency.stored_replies import keeper
 from proxy.process.lease import process_lease
 

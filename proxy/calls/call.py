@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
+from proxy.http import reply
 from proxy.models import Job
 
 Document = dict[str, Any]
@@ -29,9 +28,7 @@ class Incoming:
 
 async def as_json(document: Document, headers: Headers) -> HttpResponseBase:
     """Most operations answer as the upstream does."""
-    return HttpResponse(
-        orjson.dumps(document), headers=headers, content_type="application/json"
-    )
+    return reply.json(document, headers)
 
 
 @dataclass(frozen=True, slots=True)

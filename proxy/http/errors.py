@@ -1,25 +1,15 @@
-"""Every refusal of `/v1`, in OpenAI's error shape, from one place.
+"""Refusals of `/v1`: the exception, and the table of all there are.
 
-    {"error": {"message", "type", "param", "code", "metadata"?}}
-
-`type` decides the exception class in LiteLLM, `status` in the OpenAI SDKs, and
-`x-should-retry` whether those SDKs try again; clients.md A3 is the table behind it.
+`type` decides the exception class in LiteLLM, `status` in OpenAI's SDKs, and
+`x-should-retry` whether those SDKs try again by themselves. The sentences are in
+`refusals.py`, which is what call sites use.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, unique
 from typing import Any
-
-import orjson
-from django.http import HttpResponse
-from django.http.response import HttpResponseBase
-from rest_framework import exceptions as drf
-
-from billing.values import errors as ledger_errors
-from billing.values.ids import new_id
-from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
-from proxy.http.unsupported import advice
 
 INVALID = "invalid_request_error"
 AUTHENTICATION = "authentication_error"
@@ -32,14 +22,14 @@ SERVER = "server_error"
 
 @dataclass
 class GatewayError(Exception):
-    """An answer other than success, complete with what a client should do next."""
+    """A reply other than success, complete with what a client should do next."""
 
     status: int
     type: str
     code: str
     message: str
     param: str | None = None
-    should_retry: bool | None = False  # None: let the SDK decide by status
+    should_retry: bool | None = False  # None: the SDK decides by the status
     retry_after_seconds: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     allow: str = ""  # the Allow header of a 405
@@ -48,99 +38,100 @@ class GatewayError(Exception):
         super().__init__(self.message)
 
 
-def invalid(message: str, *, param: str | None = None, code: str = "") -> GatewayError:
-    """400: the request itself is wrong."""
-    return GatewayError(400, INVALID, code or "invalid_request", message, param)
+# fmt: off
+@unique
+class Refusal(Enum):
+    """The table. A code with several meanings has a row for each."""
+
+    # code, status, type; and where it is not just "false": x-should-retry (None: not
+    # sent, the SDK decides by the status), retry-after in seconds
+    INVALID_REQUEST =         "invalid_request",         400, INVALID
+    UNSUPPORTED_PARAMETER =   "unsupported_parameter",   400, INVALID
+    UNSUPPORTED_CONTENT =     "unsupported_content",     400, INVALID
+    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key", 400, INVALID
+    CLIENT_CLOSED_REQUEST =   "client_closed_request",   400, INVALID
+    UPSTREAM_REFUSED =        "upstream_refused",        400, INVALID
+    MISSING_API_KEY =         "missing_api_key",         401, AUTHENTICATION
+    MALFORMED_API_KEY =       "malformed_api_key",       401, AUTHENTICATION
+    INVALID_API_KEY =         "invalid_api_key",         401, AUTHENTICATION
+    KEY_REVOKED =             "key_revoked",             401, AUTHENTICATION
+    KEY_EXPIRED =             "key_expired",             401, AUTHENTICATION
+    INSUFFICIENT_CREDITS =    "insufficient_credits",    402, QUOTA
+    ORGANIZATION_SUSPENDED =  "organization_suspended",  403, PERMISSION
+    UNSUPPORTED_ENDPOINT =    "unsupported_endpoint",    404, INVALID
+    MODEL_NOT_FOUND =         "model_not_found",         404, INVALID
+    JOB_NOT_FOUND =           "job_not_found",           404, INVALID
+    REQUEST_NOT_FOUND =       "request_not_found",       404, INVALID
+    VIDEO_EXPIRED =           "video_expired",           404, INVALID
+    VIDEO_FAILED =            "upstream_job_failed",     404, INVALID
+    VIDEO_LOST =              "upstream_job_lost",       404, INVALID
+    METHOD_NOT_ALLOWED =      "method_not_allowed",      405, INVALID
+    REQUEST_TIMEOUT =         "request_timeout",         408, INVALID
+    REQUEST_IN_PROGRESS =     "request_in_progress",     409, CONFLICT, None, 1
+    ALREADY_COMPLETED =       "already_completed",       409, CONFLICT
+    EARLIER_IN_DOUBT =        "upstream_ambiguous",      409, CONFLICT
+    VIDEO_NOT_READY =         "video_not_ready",         409, CONFLICT
+    REQUEST_TOO_LARGE =       "request_too_large",       413, INVALID
+    UNSUPPORTED_ENCODING =    "unsupported_encoding",    415, INVALID
+    UNSUPPORTED_MEDIA_TYPE =  "unsupported_media_type",  415, INVALID
+    IDEMPOTENCY_MISMATCH =    "idempotency_mismatch",    422, INVALID
+    CREDITS_ON_HOLD =         "credits_on_hold",         429, RATE, None, 2
+    UPSTREAM_RATE_LIMITED =   "upstream_rate_limited",   429, RATE, None, 1
+    INTERNAL_ERROR =          "internal_error",          500, SERVER
+    UPSTREAM_UNREACHABLE =    "upstream_error",          502, SERVER, True, 1
+    UPSTREAM_DECLINED =       "upstream_error",          502, SERVER
+    UPSTREAM_AMBIGUOUS =      "upstream_ambiguous",      502, SERVER
+    UPSTREAM_NO_JOB =         "upstream_no_job",         502, SERVER
+    UPSTREAM_NO_RESULT =      "upstream_no_result",      502, SERVER
+    UPSTREAM_JOB_FAILED =     "upstream_job_failed",     502, SERVER
+    UPSTREAM_JOB_LOST =       "upstream_job_lost",       502, SERVER
+    MEDIA_UNAVAILABLE =       "media_unavailable",       502, SERVER
+    UPSTREAM_BUSY =           "upstream_error",          503, SERVER, True, 1
+    UPSTREAM_UNAVAILABLE =    "upstream_unavailable",    503, SERVER
+    NO_MODEL_LIST =           "upstream_unavailable",    503, SERVER, True, 2
+    LEDGER_UNAVAILABLE =      "ledger_unavailable",      503, SERVER, True, 2
+    NOT_SETTLED =             "ledger_unavailable",      503, SERVER
+    TOO_MANY_UPLOADS =        "too_many_uploads",        503, SERVER, True, 5
+    UPSTREAM_TIMEOUT =        "upstream_ambiguous",      504, SERVER
+    JOB_STILL_RUNNING =       "job_still_running",       504, SERVER
+    # fmt: on
+
+    def __init__(
+        self,
+        code: str,
+        status: int,
+        type: str,
+        should_retry: bool | None = False,
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        self.code = code
+        self.status = status
+        self.type = type
+        self.should_retry = should_retry
+        self.retry_after_seconds = retry_after_seconds
+
+    def __call__(
+        self, message: str, *, param: str | None = None, **metadata: Any
+    ) -> GatewayError:
+        """The error to raise, with its sentence."""
+        return GatewayError(
+            self.status,
+            self.type,
+            self.code,
+            message,
+            param,
+            self.should_retry,
+            self.retry_after_seconds,
+            metadata,
+        )
 
 
-def unsupported(method: str | None, path: str) -> GatewayError:
-    """404: nobody answers there, and what to use instead."""
-    message = f"There is no {method} {path[:200]}. {advice(path)}"
-    return GatewayError(404, INVALID, "unsupported_endpoint", message)
-
-
-def respond(error: GatewayError, request_id: str) -> HttpResponse:
-    """The error as an HTTP reply."""
-    body: dict[str, Any] = {
-        "message": error.message,
-        "type": error.type,
-        "param": error.param,
-        "code": error.code,
-    }
-    if error.metadata:
-        body["metadata"] = error.metadata
-    response = HttpResponse(
-        orjson.dumps({"error": body}),
-        status=error.status,
-        content_type="application/json",
-    )
-    response["x-request-id"] = request_id
-    response["cache-control"] = "no-store"
-    if error.should_retry is not None:
-        response["x-should-retry"] = "true" if error.should_retry else "false"
-    if error.retry_after_seconds is not None:
-        response["retry-after"] = str(error.retry_after_seconds)
-    if error.allow:
-        response["allow"] = error.allow
-    return response
-
-
-def new_request_id() -> str:
-    """A request id; 32 of its digits are the id of the call's hold."""
-    return f"req_{new_id()}"
+# The next two are gone as soon as `calls`, `jobs` and `upstream/media.py` use refusals.
+def invalid(message: str, *, param: str | None = None) -> GatewayError:
+    return Refusal.INVALID_REQUEST(message, param=param)
 
 
 def translate(error: Exception) -> GatewayError | None:
-    """What other layers raise, as an answer; None for what nobody expected."""
-    match error:
-        case GatewayError():
-            return error
-        case ledger_errors.LedgerUnavailable():
-            return GatewayError(
-                503,
-                SERVER,
-                "ledger_unavailable",
-                "The ledger does not answer, so the call was not made. "
-                "Nothing was charged; try again shortly.",
-                should_retry=True,
-                retry_after_seconds=2,
-            )
-        case BodyTooLarge():
-            return GatewayError(
-                413, INVALID, "request_too_large", "The request body is too large."
-            )
-        case TimeoutError():
-            return GatewayError(
-                408, INVALID, "request_timeout", "The request body came too slowly."
-            )
-        case ClientGone():
-            return GatewayError(
-                400, INVALID, "client_closed_request", "The client went away."
-            )
-        case drf.MethodNotAllowed():
-            return GatewayError(405, INVALID, "method_not_allowed", str(error.detail))
-        case drf.APIException():
-            code = str(error.get_codes())
-            return GatewayError(error.status_code, INVALID, code, str(error.detail))
-    return None
+    from proxy.http import refusals  # it imports this module
 
-
-def crashed() -> GatewayError:
-    """500: a fault of ours; it is in the log under the request id."""
-    return GatewayError(
-        500,
-        SERVER,
-        "internal_error",
-        "Something went wrong on our side. Quote the request id to your operator.",
-    )
-
-
-class Responder:
-    """Answers for the lean handler: what no view has taken."""
-
-    def not_found(self, request: LeanRequest) -> HttpResponseBase:
-        error = unsupported(request.method, request.path_info)
-        return respond(error, new_request_id())
-
-    def crashed(self, request: LeanRequest) -> HttpResponseBase:
-        return respond(crashed(), new_request_id())
+    return refusals.translate(error)

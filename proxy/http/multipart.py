@@ -19,7 +19,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
 from proxy.upstream import contract
 
@@ -143,7 +143,7 @@ def _parse(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str,
     """Raises: GatewayError (400), BodyTooLarge."""
     size = body.tell()
     if not _is_whole(request, body, size):
-        raise invalid("The form has no end: its closing boundary is missing.")
+        raise refusals.invalid("The form has no end: its closing boundary is missing.")
     meta = {
         "CONTENT_TYPE": request.META.get("CONTENT_TYPE", ""),
         "CONTENT_LENGTH": str(size),
@@ -159,7 +159,7 @@ def _parse(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str,
         raise BodyTooLarge from None
     except (MultiPartParserError, SuspiciousOperation, ValueError):
         files.close()
-        raise invalid("The body is not a valid multipart form.") from None
+        raise refusals.invalid("The body is not a valid multipart form.") from None
     form: dict[str, list[Any]] = {}
     for name, values in (*texts.lists(), *uploads.lists()):
         form.setdefault(name.removesuffix("[]"), []).extend(values)

@@ -12,11 +12,9 @@ from contextlib import asynccontextmanager
 
 from django.conf import settings
 
-from proxy.http.errors import SERVER, GatewayError
+from proxy.http import refusals
 from proxy.http.handler import LeanRequest
 from proxy.http.multipart import MEMORY_BYTES_MAX
-
-RETRY_AFTER_SECONDS = 5
 
 _places = asyncio.Semaphore(settings.GATEWAY_UPLOADS_MAX)  # of this process
 
@@ -34,7 +32,7 @@ async def turn(request: LeanRequest) -> AsyncIterator[None]:
         async with asyncio.timeout(settings.GATEWAY_BODY_SECONDS_MAX):
             await _places.acquire()
     except TimeoutError:
-        raise _too_many() from None
+        raise refusals.too_many_uploads() from None
     try:
         yield
     finally:
@@ -48,15 +46,3 @@ def _may_be_large(request: LeanRequest) -> bool:
         return True
     # What is over the limit is refused unread: that needs no turn.
     return MEMORY_BYTES_MAX < int(length) <= bytes_max
-
-
-def _too_many() -> GatewayError:
-    return GatewayError(
-        503,
-        SERVER,
-        "too_many_uploads",
-        "The gateway is busy with other uploads and has not read this one. "
-        "Nothing was charged; try again shortly.",
-        should_retry=True,
-        retry_after_seconds=RETRY_AFTER_SECONDS,
-    )

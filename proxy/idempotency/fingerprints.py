@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import orjson
 from django.conf import settings
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 
 KEY = "HTTP_IDEMPOTENCY_KEY"
 RETRY_COUNT = "HTTP_X_STAINLESS_RETRY_COUNT"
@@ -73,10 +73,7 @@ def read(meta: Mapping[str, Any]) -> Mark | None:
         return None
     key = meta.get(KEY, "")
     if KEY in meta and not _is_key(key):
-        raise invalid(
-            f"Idempotency-Key must be 1 to {KEY_LENGTH_MAX} printable characters.",
-            code="invalid_idempotency_key",
-        )
+        raise refusals.invalid_idempotency_key(KEY_LENGTH_MAX)
     count = meta.get(RETRY_COUNT, "")
     is_count = count.isascii() and count.isdigit() and len(count) < 4
     if not is_count and not key:

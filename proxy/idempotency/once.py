@@ -26,7 +26,7 @@ from billing.values.errors import LedgerUnavailable
 from portal.tenants.errors import KeyRefused
 from portal.tenants.keys import Identity
 from proxy.http import refusals
-from proxy.http.errors import new_request_id, respond, translate
+from proxy.http import reply as replies
 from proxy.idempotency import earlier
 from proxy.idempotency.attempts import Attempt, Reply, attempts
 from proxy.idempotency.fingerprints import Fingerprint, Mark
@@ -73,8 +73,8 @@ async def once(
     except Exception as error:  # noqa: BLE001  it is raised again
         if attempt.claimed_at and not attempt.state:
             await _let_go(attempt)
-        refused = translate(error)
-        attempt.end(Reply.of(respond(refused, new_request_id())) if refused else None)
+        refused = refusals.translate(error)
+        attempt.end(Reply.of(replies.error(refused)) if refused else None)
         raise
     except BaseException:  # noqa: BLE001  cancelled: those who joined ask the books
         attempt.end(None)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.upstream import contract
 
 # What says something about the caller's bookkeeping and nothing about the answer.
@@ -46,10 +46,9 @@ def refuse_streaming(document: Mapping[str, Any]) -> None:
     for name in ("stream", "partial_images"):
         # A form says "false".
         if document.get(name) not in (None, False, 0, "false", "0", ""):
-            raise invalid(
+            raise refusals.unsupported_parameter(
                 f"{name} is not supported here: this answers in one piece.",
                 param=name,
-                code="unsupported_parameter",
             )
 
 
@@ -69,7 +68,7 @@ def wants_job(query: Mapping[str, str], *, default: bool) -> bool:
         return True
     if said.lower() in NO:
         return False
-    raise invalid("async must be true or false.", param="async")
+    raise refusals.invalid("async must be true or false.", param="async")
 
 
 def media_ms(body: Mapping[str, Any]) -> int:

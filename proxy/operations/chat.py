@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.forwarding.numbering import number_items
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import chat_messages
 from proxy.upstream import contract
 
@@ -136,11 +136,10 @@ def _refuse_tools_if_told(body: dict[str, Any]) -> None:
         if chat_messages.is_result(message)
     ]
     if found:
-        raise invalid(
+        raise refusals.unsupported_parameter(
             f"{found[0]}: this upstream calls no tools and takes no results of them. "
             "Give them to the model as the text of a user message.",
             param=found[0],
-            code="unsupported_parameter",
         )
 
 
@@ -150,11 +149,10 @@ def _refuse_tools_of_the_upstreams(tools: Any) -> None:
     for number, tool in enumerate(tools if isinstance(tools, list) else ()):
         kind = tool.get("type") if isinstance(tool, dict) else None
         if kind not in (None, "function", "custom"):
-            raise invalid(
+            raise refusals.unsupported_parameter(
                 f"tools.{number}.type must be function: the upstream runs no tools; "
                 "for a search of the web set web_search.",
                 param=f"tools.{number}.type",
-                code="unsupported_parameter",
             )
 
 

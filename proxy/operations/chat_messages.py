@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.upstream import contract
 
 Message = dict[str, Any]
@@ -95,13 +95,14 @@ def _split(message: Message, parts: list[Any], where: str) -> None:
         elif kind == "image_url":
             images.append(_address(part.get("image_url"), param))
         elif kind == "text" or not isinstance(kind, str):
-            raise invalid(f"{param}: must be a text or an image_url part.", param=param)
+            raise refusals.invalid(
+                f"{param}: must be a text or an image_url part.", param=param
+            )
         else:
-            raise invalid(
+            raise refusals.unsupported_content(
                 f"{param}: parts of type {kind[:40]!r} are not supported here; text "
                 "and image_url are.",
                 param=param,
-                code="unsupported_content",
             )
     message["content"] = "\n".join(texts)
     if images:

@@ -18,7 +18,7 @@ from django.http.response import HttpResponseBase
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.forwarding.numbering import number_items
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import bodies
 from proxy.upstream import contract
 
@@ -35,7 +35,7 @@ def read(incoming: Incoming) -> Call:
     body = bodies.meaningful(incoming.document)
     encoding = body.pop("encoding_format", None)
     if encoding not in (None, "float", "base64"):
-        raise invalid(
+        raise refusals.invalid(
             "encoding_format must be float or base64.", param="encoding_format"
         )
     body.setdefault("model", MODEL_DEFAULT)
@@ -43,7 +43,9 @@ def read(incoming: Incoming) -> Call:
     contract.check(body, "EmbeddingRequest")
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
     if not 1 <= len(texts) <= INPUTS_LARGEST:
-        raise invalid(f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input")
+        raise refusals.invalid(
+            f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input"
+        )
     text_bytes = sum(len(text.encode()) for text in texts)
     least = Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN))
     return Call(
@@ -59,7 +61,7 @@ def read(incoming: Incoming) -> Call:
 
 def _refuse_token_ids(texts: Any) -> None:
     if isinstance(texts, list) and any(isinstance(text, int | list) for text in texts):
-        raise invalid(
+        raise refusals.invalid(
             "input must be text: this upstream takes no token ids. In LangChain set "
             "check_embedding_ctx_length=False.",
             param="input",

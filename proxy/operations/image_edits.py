@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import bodies, images, uploads
 from proxy.upstream import contract
 
@@ -23,7 +23,9 @@ def read(incoming: Incoming) -> Call:
     document = incoming.document
     bodies.refuse_streaming(document)
     if document.get("n") not in (None, 1, "1"):
-        raise invalid("n must be 1: the upstream edits one image at a time.", param="n")
+        raise refusals.invalid(
+            "n must be 1: the upstream edits one image at a time.", param="n"
+        )
     wanted = images.response_format(document)
     body = bodies.meaningful(document, DROPPED)
     for name in ("image", "mask"):

@@ -25,7 +25,7 @@ from proxy.calls.call import (
     Operation,
     as_json,
 )
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import bodies
 from proxy.upstream import contract, media
 
@@ -51,11 +51,10 @@ def read(incoming: Incoming) -> Call:
     wanted = response_format(document)
     is_job = bodies.wants_job(incoming.query, default=False)
     if is_job and wanted == "b64_json":
-        raise invalid(
+        raise refusals.unsupported_parameter(
             "response_format b64_json goes with a direct answer only: a job's result "
             "has addresses.",
             param="response_format",
-            code="unsupported_parameter",
         )
     body = bodies.meaningful(document, DROPPED)
     let_default_size(body)
@@ -84,7 +83,7 @@ def response_format(document: Document) -> str | None:
     """What the request says of it. Raises: GatewayError (400)."""
     wanted: str | None = document.get("response_format")
     if wanted not in (None, "url", "b64_json"):
-        raise invalid(
+        raise refusals.invalid(
             "response_format must be one of url, b64_json.", param="response_format"
         )
     return wanted
@@ -110,7 +109,7 @@ async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
         await _put_bytes(items)
     except media.MediaError as error:
         urls = [each["url"] for each in items]
-        raise media.unavailable(urls, error.reason) from None
+        raise refusals.media_unavailable(urls, error.reason) from None
     for item in items:
         del item["url"]
     return await _as_openais(document, headers)

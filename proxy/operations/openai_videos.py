@@ -14,8 +14,8 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
-from proxy.http import multipart
-from proxy.http.errors import SERVER, GatewayError, invalid
+from proxy.http import multipart, refusals
+from proxy.http.errors import GatewayError
 from proxy.jobs import video_objects
 from proxy.models import Job
 from proxy.operations import bodies, uploads, videos
@@ -38,7 +38,7 @@ REFERENCE_FIELDS = {f"{REFERENCE}[{name}]": name for name in ("image_url", "file
 def read(incoming: Incoming) -> Call:
     """The call that a form or a JSON body asks for. Raises: GatewayError (400)."""
     if not bodies.wants_job(incoming.query, default=True):
-        raise invalid(
+        raise refusals.invalid(
             "Here a film is always a job; POST /v1/videos/generations?async=false "
             "waits for it.",
             param="async",
@@ -67,7 +67,7 @@ def _take_seconds(body: dict[str, Any]) -> None:
     seconds = multipart.typed({name: body.pop("seconds")}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
-        raise invalid(
+        raise refusals.invalid(
             f"seconds must be a number from {least} to {most}: the upstream makes "
             "films of that length.",
             param="seconds",
@@ -86,7 +86,7 @@ def _take_size(body: dict[str, Any]) -> None:
         raise _said_twice("size", native[0])
     size = body.pop("size")
     if not isinstance(size, str) or size not in SIZES:
-        raise invalid(f"size must be one of {', '.join(SIZES)}.", param="size")
+        raise refusals.invalid(f"size must be one of {', '.join(SIZES)}.", param="size")
     body.update(SIZES[size])
 
 
@@ -107,7 +107,7 @@ def _take_reference(body: dict[str, Any]) -> None:
     reference = uploads.only_one(parts, REFERENCE)
     if isinstance(reference, dict):
         if set(reference) != {"image_url"}:
-            raise invalid(
+            raise refusals.invalid(
                 f"{REFERENCE} must be a file, or have an image_url and nothing else: "
                 "files are not kept here.",
                 param=REFERENCE,
@@ -118,7 +118,9 @@ def _take_reference(body: dict[str, Any]) -> None:
 
 
 def _said_twice(name: str, native: str) -> GatewayError:
-    return invalid(f"{name} says what {native} says: give one of them.", param=name)
+    return refusals.invalid(
+        f"{name} says what {native} says: give one of them.", param=name
+    )
 
 
 def _receipt(job: Job, _document: Document) -> Document:
@@ -127,15 +129,7 @@ def _receipt(job: Job, _document: Document) -> Document:
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
     """A finished film where a job was asked for has no id to be asked about by."""
-    url = video_objects.address(document)
-    raise GatewayError(
-        502,
-        SERVER,
-        "upstream_no_job",
-        "The upstream made the film at once and not as a job. It was charged; fetch it "
-        "yourself from error.metadata.urls.",
-        metadata={"urls": [url] if url else []},
-    )
+    raise refusals.video_without_job(video_objects.address(document))
 
 
 OPERATION = Operation(videos.NAME, "videos", read, takes_forms=True)

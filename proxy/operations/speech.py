@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import bodies
 from proxy.upstream import contract
 from proxy.upstream.deliveries import deliver
@@ -30,17 +30,18 @@ def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
     bodies.refuse_streaming(incoming.document)
     if incoming.document.get("stream_format") not in (None, "audio"):
-        raise invalid(
+        raise refusals.unsupported_parameter(
             "This upstream speaks no event streams: leave stream_format out.",
             param="stream_format",
-            code="unsupported_parameter",
         )
     body = bodies.meaningful(incoming.document, DROPPED)
     bodies.fill(body, SCHEMA, "model", "voice", "response_format")
     contract.check(body, SCHEMA)
     contract.check_address(body.get("reference_audio"), param="reference_audio")
     if not body["input"].strip():
-        raise invalid("input is empty: there is nothing to say.", param="input")
+        raise refusals.invalid(
+            "input is empty: there is nothing to say.", param="input"
+        )
     characters = Units(characters=len(body["input"]))
     wants_json = (
         incoming.query.get("raw") == "json"

@@ -18,8 +18,7 @@ from django.http.response import HttpResponseBase
 from billing.pricing.rates import Units
 from proxy.calls import usage_shown as customer_usage
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.http import multipart
-from proxy.http.errors import invalid
+from proxy.http import multipart, refusals
 from proxy.http.multipart import Upload
 from proxy.operations import bodies, subtitles
 from proxy.upstream import contract
@@ -88,7 +87,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
 
 def _format(wanted: Any) -> str:
     if wanted not in FORMATS:
-        raise invalid(
+        raise refusals.invalid(
             f"response_format must be one of {', '.join(FORMATS)}.",
             param="response_format",
         )
@@ -109,13 +108,13 @@ def _bounds(recording: Any) -> tuple[int, int]:
     elif isinstance(recording, str):
         size = _decoded_bytes(recording)
     else:
-        raise invalid(
+        raise refusals.invalid(
             "file must be one recording: an upload, or in JSON an http(s) address, "
             "a data URI or base64.",
             param="file",
         )
     if not size:
-        raise invalid("The recording in file is empty.", param="file")
+        raise refusals.invalid("The recording in file is empty.", param="file")
     return max(size, MS_LEAST), -(-size // BYTES_PER_MS_COMMON)
 
 
@@ -124,11 +123,11 @@ def _decoded_bytes(text: str) -> int:
     if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
         if not head.lower().endswith(";base64"):
-            raise invalid("A data URI in file must be base64.", param="file")
+            raise refusals.invalid("A data URI in file must be base64.", param="file")
     try:
         return len(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        raise invalid(
+        raise refusals.invalid(
             "file is neither an http(s) address, nor a data URI, nor base64.",
             param="file",
         ) from None

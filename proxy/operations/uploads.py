@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.http.multipart import Upload
 from proxy.upstream import contract
 
@@ -28,7 +28,7 @@ def only_one(value: Any, name: str) -> Any:
             part for part in parts if not (isinstance(part, Upload) and not part.size)
         ]
     if len(parts) != 1:
-        raise invalid(
+        raise refusals.invalid(
             f"{name} must be given once: the upstream takes one picture at a time.",
             param=name,
         )
@@ -52,7 +52,7 @@ def _type_of(upload: Upload, name: str) -> str:
         return "image/jpeg"
     if head[:4] == RIFF and head[8:12] == WEBP:
         return "image/webp"
-    raise invalid(f"{name} must be a PNG, JPEG or WebP file.", param=name)
+    raise refusals.invalid(f"{name} must be a PNG, JPEG or WebP file.", param=name)
 
 
 def refuse_others(body: dict[str, Any]) -> None:
@@ -60,4 +60,6 @@ def refuse_others(body: dict[str, Any]) -> None:
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Upload):
-                raise invalid(f"{name[:64]} is not a file here.", param=name[:64])
+                raise refusals.invalid(
+                    f"{name[:64]} is not a file here.", param=name[:64]
+                )

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from proxy.http.errors import INVALID, SERVER, GatewayError
+from proxy.http import refusals
 from proxy.upstream import client
 from proxy.upstream.client import UpstreamFault
 
@@ -28,7 +28,7 @@ class Catalogue:
                 self._models = await _fetch()
             except UpstreamFault:
                 if not self._models:
-                    raise _unavailable() from None
+                    raise refusals.no_model_list() from None
             self._until = time.monotonic() + FRESH_SECONDS
         return self._models
 
@@ -37,13 +37,7 @@ class Catalogue:
         for model in await self.models():
             if model.get("id") == model_id:
                 return model
-        raise GatewayError(
-            404,
-            INVALID,
-            "model_not_found",
-            f"There is no model {model_id[:200]}. GET /v1/models lists them.",
-            param="model",
-        )
+        raise refusals.model_not_found(model_id)
 
 
 async def _fetch() -> list[dict[str, Any]]:
@@ -57,17 +51,6 @@ async def _fetch() -> list[dict[str, Any]]:
     if not isinstance(models, list):
         raise UpstreamFault("upstream_no_models")
     return [model for model in models if isinstance(model, dict)]
-
-
-def _unavailable() -> GatewayError:
-    return GatewayError(
-        503,
-        SERVER,
-        "upstream_unavailable",
-        "The list of models cannot be had from the upstream at the moment.",
-        should_retry=True,
-        retry_after_seconds=2,
-    )
 
 
 catalogue = Catalogue()

@@ -15,7 +15,7 @@ import jiter
 import jsonschema_rs
 import orjson
 
-from proxy.http.errors import invalid
+from proxy.http import refusals
 
 MODEL_LENGTH_MAX = 200
 ADDRESS_LENGTH_MAX = 8192
@@ -67,9 +67,9 @@ def read(content: bytes) -> dict[str, Any]:
             content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"
         )
     except ValueError as error:
-        raise invalid(f"The body is not valid JSON: {error}") from None
+        raise refusals.invalid(f"The body is not valid JSON: {error}") from None
     if not isinstance(document, dict):
-        raise invalid("The body must be a JSON object.")
+        raise refusals.invalid("The body must be a JSON object.")
     return document
 
 
@@ -87,17 +87,16 @@ def check(
     except jsonschema_rs.ValidationError as error:
         param = ".".join(str(step) for step in error.instance_path) or None
         where = f"{param}: " if param else ""
-        raise invalid(f"{where}{_told(error)}", param=param) from None
+        raise refusals.invalid(f"{where}{_told(error)}", param=param) from None
     except ValueError as error:  # an integer too large for any schema
-        raise invalid(str(error)) from None
+        raise refusals.invalid(str(error)) from None
     known = properties(schema)
     for field in document:
         if field not in known and field not in beside:
-            raise invalid(
+            raise refusals.unsupported_parameter(
                 f"{field[:64]} is not a parameter of this call. It takes: "
                 f"{', '.join([*known, *beside])}.",
                 param=field[:64],
-                code="unsupported_parameter",
             )
 
 
@@ -124,7 +123,7 @@ def check_address(value: Any, *, param: str, kind: str = "") -> None:
                 return
         elif scheme.startswith("data:") and _is_data_uri(value, kind):
             return
-    raise invalid(
+    raise refusals.invalid(
         f"{param} must be an http or https URL of at most {ADDRESS_LENGTH_MAX} "
         f"characters, or a data URI (data:{kind}…;base64,…).",
         param=param,
@@ -145,7 +144,7 @@ def write(document: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(document)
     except orjson.JSONEncodeError as error:
-        raise invalid(f"The body cannot be forwarded: {error}") from None
+        raise refusals.invalid(f"The body cannot be forwarded: {error}") from None
 
 
 def model_name(document: dict[str, Any]) -> str:
@@ -155,7 +154,7 @@ def model_name(document: dict[str, Any]) -> str:
     """
     name: str = document["model"]
     if not name or len(name) > MODEL_LENGTH_MAX or not name.isprintable():
-        raise invalid(
+        raise refusals.invalid(
             f"model must be 1 to {MODEL_LENGTH_MAX} printable characters.",
             param="model",
         )
@@ -175,5 +174,7 @@ def whole_number(
     # JSON Schema calls 3.0 an integer, and so do clients.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or value != value // 1 or not 1 <= value <= most:
-        raise invalid(f"{field} must be a whole number from 1 to {most}.", param=field)
+        raise refusals.invalid(
+            f"{field} must be a whole number from 1 to {most}.", param=field
+        )
     return int(value)

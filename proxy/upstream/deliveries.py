@@ -14,12 +14,12 @@ from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from proxy.calls.call import Headers
+from proxy.http import refusals
 from proxy.upstream import media
 
 
 async def deliver(
-    url: Any, headers: Headers, *, content_type: str, kind: str = ""
+    url: Any, headers: dict[str, str], *, content_type: str, kind: str = ""
 ) -> HttpResponseBase:
     """The file at an address that the upstream answered with.
 
@@ -28,7 +28,7 @@ async def deliver(
     Raises: GatewayError (502) that names the address.
     """
     if not isinstance(url, str):
-        raise media.unavailable([], "no_url")
+        raise refusals.media_unavailable([], "no_url")
     try:
         if url[:5].lower() == "data:":
             file = await media.fetch(url, bytes_max=settings.MEDIA_BYTES_MAX)
@@ -36,7 +36,7 @@ async def deliver(
             return HttpResponse(file.content, headers=headers, content_type=found)
         download = await media.open_url(url, bytes_max=settings.MEDIA_BYTES_MAX)
     except media.MediaError as error:
-        raise media.unavailable([url], error.reason) from None
+        raise refusals.media_unavailable([url], error.reason) from None
     if download.length is not None:
         headers["content-length"] = str(download.length)
     return StreamingHttpResponse(

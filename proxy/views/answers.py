@@ -19,7 +19,7 @@ from billing.reports.calls import DaySpend, Means
 from billing.values.amounts import credits_text
 from portal.models import ApiKey
 from portal.tenants.keys import Identity
-from proxy.http.errors import INVALID, GatewayError
+from proxy.http import refusals
 
 DAYS = 30
 REQUEST_ID = re.compile(r"req_[0-9a-f]{32}")
@@ -64,14 +64,7 @@ def request(account_id: int, request_id: str) -> dict[str, Any]:
         else None
     )
     if call is None:
-        raise GatewayError(
-            404,
-            INVALID,
-            "request_not_found",
-            "Your organization made no call with this request id. An id is the "
-            "x-request-id of a reply; a call refused before it began is not kept.",
-            param="id",
-        )
+        raise refusals.request_not_found()
     return {
         "object": "request",
         "id": call.request_id,

@@ -17,16 +17,8 @@ from rest_framework.views import APIView
 
 from portal.tenants.errors import KeyRefused, MalformedKey
 from portal.tenants.keys import Identity, is_well_formed
-from proxy.http import refusals
+from proxy.http import refusals, reply
 from proxy.http import unsupported as endpoints
-from proxy.http.errors import (
-    INVALID,
-    GatewayError,
-    new_request_id,
-    respond,
-    translate,
-    unsupported,
-)
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.process.caches import known_keys
@@ -89,15 +81,15 @@ class AsyncAPIView(APIView):
         return await known_keys.verify(presented)
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        error = translate(exc)
+        error = refusals.translate(exc)
         if error is None:
             raise exc
         if error.status == 405:
             error.allow = ", ".join(self.allowed_methods)
             path = self.request._request.path_info
             if endpoints.is_less_than_openais(path):
-                error = unsupported(self.request.method, path)
-        return respond(error, new_request_id())
+                error = refusals.unsupported_endpoint(self.request.method, path)
+        return reply.error(error)
 
 
 def bearer(request: HttpRequest) -> str:
@@ -111,12 +103,7 @@ def uncompressed(request: Request) -> LeanRequest:
     lean = request._request
     assert isinstance(lean, LeanRequest)
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-        raise GatewayError(
-            415,
-            INVALID,
-            "unsupported_encoding",
-            "Compressed request bodies are not accepted: send it plain.",
-        )
+        raise refusals.compressed_body()
     return lean
 
 
@@ -128,12 +115,7 @@ async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
     lean = uncompressed(request)
     content_type = lean.content_type or "application/json"
     if content_type != "application/json" and not content_type.endswith("+json"):
-        raise GatewayError(
-            415,
-            INVALID,
-            "unsupported_media_type",
-            f"Content-Type is {content_type[:80]}; this takes application/json.",
-        )
+        raise refusals.not_json(content_type)
     content = await lean.read_body(
         bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
     )

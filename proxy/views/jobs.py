@@ -6,13 +6,12 @@ import asyncio
 import re
 from uuid import UUID
 
-import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from billing.values.amounts import credits_text
-from proxy.http.errors import INVALID, GatewayError, new_request_id
+from proxy.http import refusals, reply
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
 from proxy.jobs import rows, statements, waiting
 from proxy.models import Job
@@ -33,11 +32,7 @@ class JobView(AsyncAPIView):
             job = await self._end_of(job, request._request)
         else:
             job = await waiting.glance(job)
-        return HttpResponse(
-            orjson.dumps(statements.shown(job)),
-            headers=headers(job),
-            content_type="application/json",
-        )
+        return reply.json(statements.shown(job), headers(job))
 
     async def _end_of(self, job: Job, request: HttpRequest) -> Job:
         """Wait; but not on, and with no more looks, for a client that has left."""
@@ -65,17 +60,13 @@ async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> J
         uuid = UUID(hex_id)
         job = await read(lambda: rows.of_account(uuid, account_id))
     if job is None or (operation and job.operation != operation):
-        raise GatewayError(404, INVALID, "job_not_found", "There is no such job.")
+        raise refusals.job_not_found()
     return job
 
 
 def headers(job: Job) -> dict[str, str]:
     """What every reply about a job says of it."""
-    found = {
-        "x-request-id": new_request_id(),
-        "x-job-id": job.public_id,
-        "cache-control": "no-store",
-    }
+    found = {**reply.headers(), "x-job-id": job.public_id}
     if job.is_over and job.charged_micros is not None:
         found["x-credits-charged"] = credits_text(job.charged_micros)
         found["x-price-basis"] = job.basis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from django.conf import settings
 from django.http.response import HttpResponseBase
@@ -11,8 +10,8 @@ from rest_framework.request import Request
 
 from billing.reports import calls as reports
 from proxy.calls import exchange
-from proxy.calls.call import Incoming, as_json
-from proxy.http.errors import new_request_id
+from proxy.calls.call import Incoming
+from proxy.http import reply
 from proxy.process.database import read
 from proxy.views import answers, quotes
 from proxy.views.base import AsyncAPIView, read_json
@@ -23,7 +22,7 @@ class KeyView(AsyncAPIView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        return await _answer(await read(lambda: answers.key(identity)))
+        return reply.json(await read(lambda: answers.key(identity)))
 
 
 class QuoteView(AsyncAPIView):
@@ -44,7 +43,7 @@ class QuoteView(AsyncAPIView):
         call = await asyncio.to_thread(asked.call)
         rates = await exchange.price(call)
         means = await read(lambda: reports.means(identity.account_id))
-        return await _answer(
+        return reply.json(
             await asyncio.to_thread(quotes.quote, asked, call, rates, means, identity)
         )
 
@@ -54,11 +53,4 @@ class RequestView(AsyncAPIView):
 
     async def get(self, request: Request, request_id: str) -> HttpResponseBase:
         account_id = self.identity.account_id
-        return await _answer(
-            await read(lambda: answers.request(account_id, request_id))
-        )
-
-
-async def _answer(document: dict[str, Any]) -> HttpResponseBase:
-    headers = {"x-request-id": new_request_id(), "cache-control": "no-store"}
-    return await as_json(document, headers)
+        return reply.json(await read(lambda: answers.request(account_id, request_id)))

@@ -19,7 +19,7 @@ from billing.values import clock
 from billing.values.amounts import credits_text
 from portal.tenants.keys import Identity
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http.errors import invalid
+from proxy.http import refusals
 from proxy.operations import OPERATIONS
 from proxy.views.answers import amount, funds, seconds
 
@@ -62,13 +62,15 @@ def read(incoming: Incoming) -> Asked:
         document = document if set(document) != {"request"} else document["request"]
     else:
         if unknown := sorted(set(document) - {"operation", "request"}):
-            raise invalid(
+            raise refusals.invalid(
                 f"A quote is asked with operation and request, not {unknown[0][:80]}.",
                 param=unknown[0][:80],
             )
         name, document = document.get("operation"), document.get("request", {})
     if not isinstance(document, dict):
-        raise invalid("request must be the call's body, an object.", param="request")
+        raise refusals.invalid(
+            "request must be the call's body, an object.", param="request"
+        )
     return Asked(_operation(name), replace(incoming, document=document, query=query))
 
 
@@ -80,7 +82,7 @@ def _operation(name: Any) -> Operation:
             if name == operation.name or route == operation.route:
                 return operation
     known = ", ".join(dict.fromkeys(operation.name for operation in OPERATIONS))
-    raise invalid(f"operation must be one of {known}.", param="operation")
+    raise refusals.invalid(f"operation must be one of {known}.", param="operation")
 
 
 def quote(

@@ -6,9 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-import orjson
 from django.conf import settings
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
@@ -16,8 +14,7 @@ from portal.tenants.keys import Identity
 from proxy.calls import exchange
 from proxy.calls.call import Call, Incoming, Operation
 from proxy.forwarding.forward import forward
-from proxy.http import multipart, upload_turns
-from proxy.http.errors import new_request_id, respond, translate
+from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints, once
 from proxy.idempotency.attempts import Attempt
@@ -99,31 +96,21 @@ class SpendingView(AsyncAPIView):
         try:
             return await forward(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again
-            refused = translate(error)
+            refused = refusals.translate(error)
             if refused is None:
                 raise
-            response = respond(refused, begun.request_id)
-            for name, value in begun.headers().items():
-                response[name] = value
-            return response
+            return reply.error(refused, begun.headers())
 
 
 class ModelsView(AsyncAPIView):
     """Free: the models there are."""
 
     async def get(self, request: Request) -> HttpResponseBase:
-        return _json({"object": "list", "data": await catalogue.models()})
+        return reply.json({"object": "list", "data": await catalogue.models()})
 
 
 class ModelView(AsyncAPIView):
     """Free: one model; ids hold slashes, encoded or not."""
 
     async def get(self, request: Request, model: str) -> HttpResponseBase:
-        return _json(await catalogue.model(model))
-
-
-def _json(document: dict[str, Any]) -> HttpResponse:
-    response = HttpResponse(orjson.dumps(document), content_type="application/json")
-    response["x-request-id"] = new_request_id()
-    response["cache-control"] = "no-store"
-    return response
+        return reply.json(await catalogue.model(model))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-import orjson
-from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from proxy.http.errors import CONFLICT, INVALID, GatewayError, invalid
+from proxy.http import refusals, reply
 from proxy.jobs import statements, video_objects, waiting
 from proxy.models import Job, JobState
 from proxy.upstream.deliveries import deliver
@@ -40,11 +38,7 @@ class VideoView(FilmView):
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
         job = await self.look(video_id)
-        return HttpResponse(
-            orjson.dumps(video_objects.shown(job)),
-            headers=headers(job),
-            content_type="application/json",
-        )
+        return reply.json(video_objects.shown(job), headers(job))
 
 
 class VideoContentView(FilmView):
@@ -53,31 +47,19 @@ class VideoContentView(FilmView):
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
         variant = request._request.GET.get("variant", "video")
         if variant != "video":
-            raise invalid(
+            raise refusals.invalid(
                 "variant must be video: the upstream makes no thumbnails and no "
                 "spritesheets.",
                 param="variant",
             )
         job = await self.look(video_id)
         if not job.is_over:
-            raise _not_ready(job)
+            raise refusals.video_not_ready(
+                video_objects.status(job), job.progress, video_objects.public_id(job)
+            )
         if job.state != JobState.COMPLETED:
-            code, message = statements.failure(job)
-            raise GatewayError(404, INVALID, code, f"There is no film. {message}")
+            raise refusals.no_video(*statements.failure(job))
         if job.is_without_result:
-            raise GatewayError(404, INVALID, "video_expired", statements.PURGED)
+            raise refusals.video_expired(statements.PURGED)
         url = video_objects.address(video_objects.result(job))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
-
-
-def _not_ready(job: Job) -> GatewayError:
-    """409, not to be tried again at once: whoever waits asks for the status."""
-    status, public_id = video_objects.status(job), video_objects.public_id(job)
-    return GatewayError(
-        409,
-        CONFLICT,
-        "video_not_ready",
-        f"The film is not finished: {status}, {job.progress} %. "
-        f"GET /v1/videos/{public_id} tells when it is.",
-        metadata={"status": status, "progress": job.progress},
-    )

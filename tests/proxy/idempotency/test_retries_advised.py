@@ -9,9 +9,9 @@ import pytest
 from billing.values import errors as ledger_errors
 from portal.tenants.errors import ExpiredKey, MalformedKey, RevokedKey, UnknownKey
 from portal.tenants.keys import Identity
-from proxy.forwarding import forward as forwarding
-from proxy.http import errors, refusals
-from proxy.http.errors import GatewayError, respond
+from proxy.http import refusals
+from proxy.http import reply as replies
+from proxy.http.errors import GatewayError
 from proxy.http.handler import BodyTooLarge
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
@@ -22,7 +22,7 @@ Row = tuple[int, str, str, str | None, str | None]
 
 
 def translated(error: Exception) -> GatewayError:
-    found = errors.translate(error)
+    found = refusals.translate(error)
     assert found is not None
     return found
 
@@ -53,7 +53,7 @@ TABLE: list[tuple[GatewayError, Row]] = [
         refusals.shortfall(ledger_errors.CreditsOnHold(**SHORT), WHO),
         (429, "rate_limit_error", "credits_on_hold", None, "2"),
     ),
-    (errors.invalid("Wrong."), (400, INVALID, "invalid_request", *NEVER)),
+    (refusals.invalid("Wrong."), (400, INVALID, "invalid_request", *NEVER)),
     (translated(BodyTooLarge()), (413, INVALID, "request_too_large", *NEVER)),
     (
         refusals.request_in_progress(),
@@ -76,20 +76,20 @@ TABLE: list[tuple[GatewayError, Row]] = [
         (503, SERVER, "ledger_unavailable", "true", "2"),
     ),
     (
-        forwarding.ambiguous("upstream_timeout"),
+        refusals.upstream_ambiguous("upstream_timeout"),
         (504, SERVER, "upstream_ambiguous", *NEVER),
     ),
     (
-        forwarding.ambiguous("upstream_cut"),
+        refusals.upstream_ambiguous("upstream_cut"),
         (502, SERVER, "upstream_ambiguous", *NEVER),
     ),
-    (errors.crashed(), (500, SERVER, "internal_error", *NEVER)),
+    (refusals.internal_error(), (500, SERVER, "internal_error", *NEVER)),
 ]
 
 
 @pytest.mark.parametrize(("error", "row"), TABLE, ids=[row[2] for _, row in TABLE])
 def test_what_the_gateway_itself_refuses(error: GatewayError, row: Row) -> None:
-    reply = respond(error, "req_1")
+    reply = replies.error(error)
     found = (
         reply.status_code,
         error.type,

@@ -1,0 +1,107 @@
+"""The table of refusals, as clients know it, and that nothing refuses beside it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from portal.tenants.errors import KeyRefused
+from proxy.http.errors import Refusal
+from tests.support import sources
+
+AUTHENTICATION, INVALID = "authentication_error", "invalid_request_error"
+CONFLICT, RATE, SERVER = "conflict_error", "rate_limit_error", "server_error"
+
+# status, type, x-should-retry (None: not sent), Retry-After → the codes
+TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
+    (400, INVALID, False, None): "invalid_request unsupported_parameter "
+    "unsupported_content invalid_idempotency_key client_closed_request "
+    "upstream_refused",
+    (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
+    "invalid_api_key key_revoked key_expired",
+    (402, "insufficient_quota", False, None): "insufficient_credits",
+    (403, "permission_error", False, None): "organization_suspended",
+    (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
+    "request_not_found video_expired upstream_job_failed upstream_job_lost",
+    (405, INVALID, False, None): "method_not_allowed",
+    (408, INVALID, False, None): "request_timeout",
+    (409, CONFLICT, None, 1): "request_in_progress",
+    (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
+    "video_not_ready",
+    (413, INVALID, False, None): "request_too_large",
+    (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
+    (422, INVALID, False, None): "idempotency_mismatch",
+    (429, RATE, None, 2): "credits_on_hold",
+    (429, RATE, None, 1): "upstream_rate_limited",  # or as the upstream says, ≤ 60
+    (500, SERVER, False, None): "internal_error",
+    (502, SERVER, True, 1): "upstream_error",  # nothing was sent
+    (502, SERVER, False, None): "upstream_error upstream_ambiguous upstream_no_job "
+    "upstream_no_result upstream_job_failed upstream_job_lost media_unavailable",
+    (503, SERVER, True, 1): "upstream_error",
+    (503, SERVER, False, None): "upstream_unavailable ledger_unavailable",
+    (503, SERVER, True, 2): "upstream_unavailable ledger_unavailable",
+    (503, SERVER, True, 5): "too_many_uploads",
+    (504, SERVER, False, None): "upstream_ambiguous job_still_running",
+}
+# Where refusals are still made by hand; to be emptied.
+NOT_YET = (
+    "proxy/calls/",
+    "proxy/forwarding/",
+    "proxy/jobs/",
+    "proxy/upstream/media.py",
+)
+
+
+def test_every_refusal_is_in_the_table() -> None:
+    found: dict[tuple[int, str, bool | None, int | None], list[str]] = {}
+    for row in Refusal:
+        kind = (row.status, row.type, row.should_retry, row.retry_after_seconds)
+        found.setdefault(kind, []).append(row.code)
+
+    assert {kind: sorted(codes) for kind, codes in found.items()} == {
+        kind: sorted(codes.split()) for kind, codes in TABLE.items()
+    }
+
+
+def test_every_reason_to_refuse_a_key_has_a_row() -> None:
+    for error in KeyRefused.__subclasses__():
+        assert Refusal[error.code.upper()].code == error.code
+
+
+def made_by_hand(tree: ast.Module) -> Iterator[str]:
+    """Errors that are built from parts, and not by a function of `refusals`."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.Call(func=ast.Name(id="GatewayError"))
+                | ast.Call(func=ast.Attribute(attr="GatewayError"))
+            ):
+                yield f"line {node.lineno}: GatewayError("
+            case ast.alias(name="Refusal"):
+                yield "imports the table"
+
+
+def test_refusals_are_made_in_one_place() -> None:
+    findings = [
+        f"{name}: {finding}"
+        for path in sources.python_files("billing", "portal", "proxy")
+        if (name := sources.name_of(path))
+        not in ("proxy/http/errors.py", "proxy/http/refusals.py")
+        and not name.startswith(NOT_YET)
+        for finding in made_by_hand(sources.tree_of(path))
+    ]
+    assert not findings, "\n".join(findings)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "raise GatewayError(404, 'type', 'code', 'No.')",
+        "raise errors.GatewayError(404, 'type', 'code', 'No.')",
+        "from proxy.http.errors import GatewayError, Refusal",
+    ],
+)
+def test_one_made_by_hand_is_found(planted: str) -> None:
+    assert len(list(made_by_hand(ast.parse(planted)))) == 1
