@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 
-from proxy.forwarding.streaming import StreamedCall
+from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Receive, Send
 from proxy.http.reply import Responder
 from proxy.idempotency.stored_replies import keeper
@@ -33,9 +33,9 @@ class Gateway(LeanHandler):
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if StreamedCall.running:
-            logger.info("waiting for %d streams", len(StreamedCall.running))
-            await asyncio.wait(StreamedCall.running, timeout=SHUTDOWN_SECONDS)
+        if count := len(streaming.running):
+            logger.info("waiting for %d streams", count)
+        await streaming.running.wait(SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
         await process_lease.stop()

@@ -25,6 +25,7 @@ from billing.models.hold import HoldState
 from billing.models.transfer import TransferKind
 from billing.models.usage import Basis
 from billing.values import errors
+from billing.values.amounts import scaled
 from billing.values.ids import id_for, new_id
 from billing.values.orders import (
     AMOUNT_MICROS_MAX,
@@ -40,14 +41,8 @@ from billing.values.orders import (
     Settle,
 )
 
-PPM = 1_000_000
 # Which transfer of its hold each kind is.
 PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2}
-
-
-def scaled(micros: int, factor_ppm: int) -> int:
-    """`micros` at the organization's price, rounded up: never under what it cost."""
-    return -(-micros * factor_ppm // PPM)
 
 
 def _is_spared(hold: HoldRow, order: Doubt) -> bool:

@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db.models import F, Max, Q, Sum
 from django.db.models.functions import TruncDate
 
-from billing.ledger.book import scaled
 from billing.models import Account, Grant, Hold, UsageRecord, UsageRollup
 from billing.models.usage import Basis
 from billing.values import clock
+from billing.values.amounts import scaled
 
 
 @dataclass(frozen=True, slots=True)

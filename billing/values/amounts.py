@@ -9,6 +9,13 @@ from billing.values.orders import CREDIT
 # Plain digits: no sign, no exponent, and never finer than a microcredit.
 CREDITS = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
 
+PPM = 1_000_000  # of an organization's price factor: resells at cost
+
+
+def scaled(micros: int, factor_ppm: int) -> int:
+    """`micros` at the organization's price, rounded up: never under what it cost."""
+    return -(-micros * factor_ppm // PPM)
+
 
 def credits_text(micros: int) -> str:
     """Credits with as many decimals as needed: 12000000 → "12", 32500 → "0.0325"."""

@@ -17,12 +17,11 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import holds
-from billing.ledger.book import scaled
 from billing.models import Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.usage import CREDITS_PER_BOUND_MAX
-from billing.values.amounts import credits_text
+from billing.values.amounts import credits_text, scaled
 from billing.values.orders import CREDIT, Release, Resolved, Settle, Usage
 from portal.models import Organization
 from portal.tenants import audit

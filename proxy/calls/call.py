@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -31,6 +32,14 @@ async def as_json(document: Document, headers: Headers) -> HttpResponseBase:
     return reply.json(document, headers)
 
 
+class Mode(StrEnum):
+    """How the upstream runs a call; the value is what a job's row keeps."""
+
+    PLAIN = "sync"  # it answers with the result
+    JOB = "job"  # as a job that the client asks about
+    AWAITED = "awaited"  # as a job whose end we wait for in the client's place
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One understood request.
@@ -50,10 +59,10 @@ class Call:
     completion_tokens_asked: int | None = None
     stream: bool = False
     wants_usage: bool = False
-    # How the upstream runs it: "sync", or as a job that the client asks about
-    # ("job"), or as a job whose end we wait for in the client's place ("awaited").
-    mode: str = "sync"
+    mode: Mode = Mode.PLAIN
     count: Callable[[Call, Document], Units] = lambda call, _document: call.least
+    # The upstream's `usage` with the figures that clients count on, from our count.
+    complete_usage: Callable[[Document, Units], Document] = lambda usage, _units: usage
     answer: Answer = as_json
     # What was sent, would mean something, and the upstream has nothing like.
     ignored: tuple[str, ...] = ()

@@ -5,84 +5,93 @@ hold committed → forwarded → answered → settled in one transaction → las
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 import time
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 
-from billing.ledger import spool
-from billing.ledger.book import scaled
 from billing.ledger.crashpoints import crashpoint
 from billing.ledger.spool import Resolution
-from billing.ledger.writer import writer
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units, UnpricedModel
 from billing.pricing.usage import measure
-from billing.reports import calls as reports
 from billing.values import clock, errors
 from billing.values.amounts import credits_text
 from billing.values.ids import new_id
 from billing.values.orders import (
     Doubt,
-    Outcome,
+    Entrusted,
     Place,
     Placed,
     Release,
-    Resolved,
     Settle,
     Usage,
 )
 from portal.tenants.errors import ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.call import Call
+from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import refusals
-from proxy.http.errors import GatewayError, invalid
+from proxy.http.errors import GatewayError
 from proxy.idempotency.attempts import Attempt
 from proxy.process.caches import known_keys, tariff
-from proxy.process.database import read
 from proxy.process.lease import process_lease
 
-logger = logging.getLogger(__name__)
-
-# While the database does not answer: seconds between attempts to settle, and how long
-# to try. Then the settlement goes to the spool, and the client gets its answer.
-SETTLE_PAUSE_SECONDS = 0.2
-SETTLE_SECONDS = 3
+# Beyond the longest call and the longest drain, before a hold of a living process
+# is due: for settlements that have to wait for the database.
+SLACK_SECONDS = 60
 
 
 class Exchange:
-    """A call with its hold. Made by `begin`; ended by settle, release or doubt."""
+    """A call with its hold. Made by `begin`; ended by settle, release or doubt, or
+    handed over to a job. Others read its fields; only its own methods write them."""
 
     def __init__(
         self,
         call: Call,
         identity: Identity,
         rates: Rates,
+        *,
         attempt: Attempt | None = None,
+        ledger: LedgerAccess = LEDGER,
     ) -> None:
         self.call = call
         self.identity = identity
         self.rates = rates
-        self.attempt = attempt
+        self.ledger = ledger
         self.hold_id = attempt.hold_id if attempt else new_id()
-        self.started = time.monotonic()
         self.bound_micros = rates.price_micros(call.most)
-        self.placed: Placed | None = None
-        self.resolved: Resolved | None = None
+        self.end: CallEnd | None = None
         self.basis = ""
-        self.flags: list[str] = []
-        self.job_id = ""  # once the upstream has made a job of it
+        self.job_id = ""  # once a job has taken the call over
+        self._attempt = attempt
+        self._started = time.monotonic()
+        self._placed: Placed | None = None
+        self._flags: list[str] = []
 
     @property
     def request_id(self) -> str:
         return f"req_{self.hold_id}"
+
+    @property
+    def placed(self) -> Placed:
+        """The hold, which stands since `begin`."""
+        assert self._placed is not None
+        return self._placed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its hold is still this call's to resolve."""
+        return self.end is None and not self.job_id
+
+    @property
+    def elapsed_seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    # --- the beginning -------------------------------------------------------------
 
     async def place(self, presented: str) -> None:
         """Set the credits aside.
@@ -104,25 +113,25 @@ class Exchange:
             model=self.call.model,
             due_at=clock.now() + timedelta(seconds=lifetime),
             lease_id=process_lease.id,
-            fingerprint=self.attempt.fingerprint.id if self.attempt else None,
+            fingerprint=self._attempt.fingerprint.id if self._attempt else None,
         )
         try:
-            outcome = await writer.submit(order)
+            self._placed = await self.ledger.submit(order)
         except errors.InsufficientCredits as error:
             raise refusals.shortfall(error, self.identity) from None
         except errors.AccountClosed:
             raise refusals.organization_suspended() from None
         except errors.SpenderClosed:
             raise await _why_closed(presented) from None
-        assert isinstance(outcome, Placed)
-        self.placed = outcome
-        if self.attempt:
-            self.attempt.state = HoldState.OPEN
+        if self._attempt:
+            self._attempt.state = HoldState.OPEN
         crashpoint("call.held")
+
+    # --- the end --------------------------------------------------------------------
 
     async def settle(
         self, report: Any, *, counted: Units | None = None, upstream_id: str = ""
-    ) -> Resolved:
+    ) -> CallEnd:
         """Charge by the upstream's `usage`, or by what was counted without one.
 
         Raises: LedgerUnavailable; the hold then falls due.
@@ -132,131 +141,104 @@ class Exchange:
             rates=self.rates,
             bound_micros=self.bound_micros,
             counted=counted or self.call.least,
-            flags=tuple(self.flags),
+            flags=tuple(self._flags),
         )
         usage = replace(
             usage,
             # Whatever the upstream calls it, the books must be able to keep it.
             upstream_id="".join(filter(str.isprintable, upstream_id[:128])),
             streamed=self.call.stream,
-            duration_ms=self._elapsed_ms(),
+            duration_ms=int(self.elapsed_seconds * 1000),
         )
         self.basis = usage.basis
         return await self._resolve(
             Settle(self.hold_id, self.identity.account_id, usage)
         )
 
-    async def release(self, reason: str) -> Resolved:
+    async def release(self, reason: str) -> CallEnd:
         """Give everything back: the upstream certainly did nothing."""
         return await self._resolve(
             Release(self.hold_id, self.identity.account_id, reason)
         )
 
-    async def release_unproven(self, reason: str) -> Resolved:
+    async def release_unproven(self, reason: str) -> CallEnd:
         """Give everything back, and list the call: the upstream may have charged for
         an answer of which not one byte arrived."""
         usage = Usage(
             basis=Basis.IN_DOUBT.value,
             price_micros=0,
             streamed=self.call.stream,
-            duration_ms=self._elapsed_ms(),
-            flags=tuple(self.flags),
+            duration_ms=int(self.elapsed_seconds * 1000),
+            flags=tuple(self._flags),
         )
         self.basis = usage.basis
         return await self._resolve(
             Release(self.hold_id, self.identity.account_id, reason, usage)
         )
 
-    async def doubt(self, reason: str) -> Resolved:
+    async def doubt(self, reason: str) -> CallEnd:
         """Keep the hold: nobody knows yet what the upstream did."""
         self.basis = Basis.IN_DOUBT.value
         return await self._resolve(
             Doubt(self.hold_id, self.identity.account_id, reason)
         )
 
-    async def _resolve(self, order: Resolution) -> Resolved:
-        try:
-            outcome: Outcome = await writer.submit(order)
-        except errors.LedgerUnavailable:
-            outcome = await self._resolve_later(order)
-        assert isinstance(outcome, Resolved)
-        if outcome.repeat and outcome.state == HoldState.SETTLED:
-            outcome = await self._as_booked(outcome)
-        self.resolved = outcome
-        if self.attempt:
-            self.attempt.state = outcome.state
+    async def _resolve(self, order: Resolution) -> CallEnd:
+        resolved = await self.ledger.resolve(order)
+        self.end = (
+            CallEnd.of(resolved) if resolved else CallEnd.expected(order, self.placed)
+        )
+        if self._attempt:
+            self._attempt.state = self.end.state
         crashpoint("call.resolved")
-        return outcome
+        return self.end
 
-    async def _as_booked(self, repeat: Resolved) -> Resolved:
-        """A repeat with its charge: nobody heard of the commit, which was done, or
-        somebody was faster. It is only to be shown, so the books may be gone again."""
-        with contextlib.suppress(errors.LedgerUnavailable):
-            charged, _ = await read(lambda: reports.charge(UUID(self.hold_id)))
-            return replace(repeat, charged_micros=charged or 0)
-        return repeat
+    # --- a job takes it over -------------------------------------------------------
 
-    async def _resolve_later(self, order: Resolution) -> Outcome:
-        """Raises: LedgerUnavailable when neither database nor disk takes it."""
-        try:
-            async with asyncio.timeout(SETTLE_SECONDS):
-                while True:
-                    await asyncio.sleep(SETTLE_PAUSE_SECONDS)
-                    with contextlib.suppress(errors.LedgerUnavailable):
-                        return await writer.submit(order)
-        except TimeoutError:
-            # An attempt that is still under way may succeed after all: whichever
-            # comes second is a repeat, and changes nothing.
-            return await self._spool(order)
+    def hand_over(self, job_id: str) -> None:
+        """The upstream made a job of the call: from now on its hold is the job's."""
+        self.job_id = job_id
 
-    async def _spool(self, order: Resolution) -> Resolved:
-        try:
-            await asyncio.to_thread(spool.append, order)
-        except OSError as error:
-            logger.error("could not resolve the hold of %s", self.request_id)
-            raise errors.LedgerUnavailable(str(error)) from error
-        logger.warning("the settlement of %s waits in the spool", self.request_id)
-        return self._expected(order)
-
-    def _expected(self, order: Resolution) -> Resolved:
-        """What the ledger will say of a spooled order, as far as this call knows."""
-        assert self.placed is not None
-        held, available = self.placed.held_micros, self.placed.available_micros
-        charged = 0
-        match order:
-            case Doubt():
-                state = HoldState.IN_DOUBT  # it keeps the hold
-            case Release():
-                state = HoldState.RELEASED
-                available += held
-            case Settle():
-                state = HoldState.SETTLED
-                price = order.usage.price_micros
-                charged = scaled(price, self.placed.price_factor_ppm)
-                available = max(0, available + held - charged)
-        return Resolved(
-            hold_id=order.hold_id,
-            state=state.value,
-            held_micros=held,
-            charged_micros=charged,
-            absorbed_micros=0,
-            available_micros=available,
+    def show_hold(self, entrusted: Entrusted) -> None:
+        """The headers tell the hold as the job has it, which may have raised it."""
+        self._placed = replace(
+            self.placed,
+            held_micros=entrusted.held_micros,
+            available_micros=entrusted.available_micros,
         )
 
-    def _elapsed_ms(self) -> int:
-        return int((time.monotonic() - self.started) * 1000)
+    def show_end(self, end: CallEnd, basis: str) -> None:
+        """The headers tell how the job ended, whoever settled it."""
+        self.end, self.basis = end, basis
+
+    # --- what its reply says -------------------------------------------------------
+
+    def remark(self, flag: str) -> None:
+        """A word for the usage record, once."""
+        if flag not in self._flags:
+            self._flags.append(flag)
+
+    def answers_by_stream(self) -> None:
+        """Repeats of this call wait for the end of its stream."""
+        if self._attempt:
+            self._attempt.ends_later = True
+
+    def stream_ended(self) -> None:
+        """Repeats ask the ledger: a stream is not given twice."""
+        if self._attempt:
+            self._attempt.end(None)
 
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""
         found = {"x-request-id": self.request_id, "cache-control": "no-store"}
         if self.call.ignored:
             found["x-ignored-parameters"] = ", ".join(self.call.ignored)
-        if self.placed:
-            found["x-credits-held"] = credits_text(self.placed.held_micros)
-            found["x-credits-remaining"] = credits_text(self.placed.available_micros)
-        if self.resolved:
-            found["x-credits-charged"] = credits_text(self.resolved.charged_micros)
-            found["x-credits-remaining"] = credits_text(self.resolved.available_micros)
+        if self._placed:
+            found["x-credits-held"] = credits_text(self._placed.held_micros)
+            found["x-credits-remaining"] = credits_text(self._placed.available_micros)
+        if self.end:
+            found["x-credits-charged"] = credits_text(self.end.charged_micros)
+            found["x-credits-remaining"] = credits_text(self.end.available_micros)
         if self.job_id:
             found["x-job-id"] = self.job_id
         if self.basis:
@@ -264,20 +246,21 @@ class Exchange:
         return found
 
 
-# Beyond the longest call and the longest drain, before a hold of a living process
-# is due: for settlements that have to wait for the database.
-SLACK_SECONDS = 60
-
-
 async def begin(
-    call: Call, identity: Identity, presented: str, attempt: Attempt | None = None
+    call: Call,
+    identity: Identity,
+    presented: str,
+    *,
+    attempt: Attempt | None = None,
+    ledger: LedgerAccess = LEDGER,
 ) -> Exchange:
     """Price the call and set its credits aside, under the id of its `attempt` if it
     is one of a request that may come again.
 
     Raises: GatewayError, LedgerUnavailable. Nothing was forwarded.
     """
-    exchange = Exchange(call, identity, await price(call), attempt)
+    rates = await rates_for(call)
+    exchange = Exchange(call, identity, rates, attempt=attempt, ledger=ledger)
     await exchange.place(presented)
     if attempt and attempt.has_lapsed:
         await exchange.release("claim_lapsed")
@@ -285,7 +268,7 @@ async def begin(
     return exchange
 
 
-async def price(call: Call) -> Rates:
+async def rates_for(call: Call) -> Rates:
     """What the call is priced by.
 
     Raises: GatewayError (400, 404), LedgerUnavailable.
@@ -293,16 +276,10 @@ async def price(call: Call) -> Rates:
     try:
         rates = await tariff.rates(call.operation, call.model)
     except UnpricedModel:
-        raise GatewayError(
-            404,
-            "invalid_request_error",
-            "model_not_found",
-            f"The model {call.model[:200]} has no price here, so it cannot be called.",
-            param="model",
-        ) from None
+        raise refusals.model_not_priced(call.model) from None
     asked = call.completion_tokens_asked
     if asked is not None and asked > rates.completion_tokens_max:
-        raise invalid(
+        raise refusals.invalid(
             f"max_tokens may be at most {rates.completion_tokens_max} for this model.",
             param="max_tokens",
         )

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from billing.ledger.book import PPM, scaled
 from billing.pricing.rates import Units
-from billing.values.amounts import whole_credits
+from billing.values.amounts import PPM, scaled, whole_credits
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT

@@ -10,103 +10,54 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
 from billing.ledger.crashpoints import crashpoint
 from billing.pricing.rates import Units
 from billing.values.errors import LedgerUnavailable
-from proxy.calls import usage_shown as customer_usage
+from proxy.calls import usage_shown
+from proxy.calls.counting import delivered_bytes, with_answer
 from proxy.calls.exchange import Exchange
-from proxy.forwarding.numbering import Numbering, number_items
-from proxy.http.sse import Event, EventTooLarge, Splitter, parse
-from proxy.operations.chat import counted, delivered_bytes
+from proxy.calls.numbering import Numbering
+from proxy.forwarding.relay import Relay
+from proxy.http import refusals, reply
+from proxy.http.errors import GatewayError
+from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
+from proxy.process.background import BackgroundTasks
 from proxy.upstream.client import Ambiguous, Reply
 from proxy.upstream.redaction import scrubbed
 
 logger = logging.getLogger(__name__)
 
-DONE = b"data: [DONE]\n\n"
 HEAD = ("id", "object", "created", "model")
-# Events a slow client may be behind; then the upstream has to wait too.
-QUEUE_EVENTS_MAX = 64
 # Seconds in which a stream that said [DONE] should end: then its connection is reused.
 AFTER_DONE_SECONDS = 1
-# Seconds a client may take nothing at all before it counts as gone.
-CLIENT_STALL_SECONDS = 60
+
+# The streams that this process reads now.
+running = BackgroundTasks()
 
 
-def stream_reply(exchange: Exchange, reply: Reply) -> StreamingHttpResponse:
+def stream_reply(exchange: Exchange, answer: Reply) -> StreamingHttpResponse:
     """Start reading; the response that hands on what is read."""
-    streamed = StreamedCall(exchange, reply)
-    if exchange.attempt:
-        exchange.attempt.ends_later = True
-    streamed.start()
+    streamed = StreamedCall(exchange, answer)
+    exchange.answers_by_stream()
+    running.start(streamed.run())
     return StreamingHttpResponse(
         streamed.relay, headers=exchange.headers(), content_type="text/event-stream"
     )
 
 
-class Relay:
-    """The client's end. An object with `close`, not a generator: the `finally` of a
-    generator that never started does not run when a client leaves that early."""
-
-    def __init__(self, on_close: Any) -> None:
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS_MAX)
-        self._on_close = on_close
-        self.is_finished = False
-        self.is_abandoned = False
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        part = await self._queue.get()
-        if part is None:
-            raise StopAsyncIteration
-        return part
-
-    async def put(self, part: bytes | None) -> None:
-        """Hand on `part`; to nobody, once the client is gone."""
-        if self.is_abandoned:
-            return
-        if not self._queue.full():
-            self._queue.put_nowait(part)
-            return
-        try:
-            async with asyncio.timeout(CLIENT_STALL_SECONDS):
-                await self._queue.put(part)
-        except TimeoutError:
-            self.close()
-
-    async def finish(self) -> None:
-        await self.put(None)
-        self.is_finished = True
-
-    def close(self) -> None:
-        """The client is gone, or has everything."""
-        if self.is_abandoned or self.is_finished:
-            return
-        self.is_abandoned = True
-        while not self._queue.empty():  # a reader blocked on a full queue goes on
-            self._queue.get_nowait()
-        self._queue.put_nowait(None)
-        self._on_close()
-
-
 class StreamedCall:
     """Reads one upstream stream to its end and settles it."""
 
-    running: set[asyncio.Task[None]] = set()  # noqa: RUF012  one for the process
-    draining = 0
+    draining = 0  # of this process, whose clients have left
 
-    def __init__(self, exchange: Exchange, reply: Reply) -> None:
+    def __init__(self, exchange: Exchange, answer: Reply) -> None:
         self.exchange = exchange
-        self.reply = reply
+        self.answer = answer
         self.relay = Relay(self._drain)
         self._limit: asyncio.Timeout | None = None
         self._is_draining = False
@@ -115,27 +66,21 @@ class StreamedCall:
         self._report: dict[str, Any] | None = None
         self._usage_event: dict[str, Any] | None = None
         self._head: dict[str, Any] = {}  # what every chunk says of its stream
-        self._upstream_id = reply.request_id
+        self._upstream_id = answer.request_id
         self._delivered_bytes = 0
         self._numbering = Numbering()
 
-    def start(self) -> None:
-        task = asyncio.create_task(self._run())
-        # The loop keeps only weak references to tasks.
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Read, settle, and say the end. Raises nothing: the hold then falls due."""
         try:
             await self._read()
             await self._finish()
-        except Exception:  # noqa: BLE001  nobody awaits this task; the hold falls due
+        except Exception:  # noqa: BLE001  nobody awaits this task
             logger.exception("a stream ended badly: %s", self.exchange.request_id)
         finally:
             if self._is_draining:
                 StreamedCall.draining -= 1
-            if self.exchange.attempt:
-                self.exchange.attempt.end(None)  # a stream is not told twice
+            self.exchange.stream_ended()
             await self.relay.finish()
 
     # --- reading -------------------------------------------------------------------
@@ -144,7 +89,7 @@ class StreamedCall:
         splitter = Splitter()
         try:
             async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS) as self._limit:
-                async for chunk in self.reply.stream():
+                async for chunk in self.answer.stream():
                     for event in splitter.feed(chunk):
                         await self._take(event)
         except Ambiguous as fault:
@@ -155,17 +100,17 @@ class StreamedCall:
             self._fault = "drain_capped" if self._is_draining else "upstream_timeout"
         finally:
             self._limit = None
-            await self.reply.close()
+            await self.answer.close()
         if self._is_done:
             self._fault = ""  # the answer was whole
         # JSON that parses is whole, even where the stream was cut right after it.
         left = splitter.rest()
-        if left and (not self._fault or _document(left)):
+        if left and (not self._fault or left.document()):
             await self._take(left)
 
     def _drain(self) -> None:
         """The client left: read on, but not for ever, and not for everybody."""
-        self.exchange.flags.append("client_gone")
+        self.exchange.remark("client_gone")
         if self._limit is None:
             return
         self._is_draining = True
@@ -195,7 +140,7 @@ class StreamedCall:
             return
         if event.raw[:1] in b"\r\n":  # an empty line too many ends such a block too
             event = Event(event.raw.lstrip(b"\r\n"), event.data)
-        document = _document(event)
+        document = event.document()
         if document is None:
             await self.relay.put(event.raw)
             return
@@ -209,21 +154,20 @@ class StreamedCall:
                 # code that reads choices[0] of every chunk breaks on this one.
                 self._usage_event = document
                 return
-            shown = customer_usage.priced(
-                customer_usage.with_tokens(usage, self._counted), self._factor_ppm
+            shown = usage_shown.priced(
+                usage_shown.with_tokens(usage, self._counted), self._factor_ppm
             )
             is_changed |= shown is not usage
             document["usage"] = shown
-        await self.relay.put(_event(document) if is_changed else event.raw)
+        await self.relay.put(render(document) if is_changed else event.raw)
 
     @property
     def _counted(self) -> Units:
         """What was seen so far, for what the upstream does not say."""
-        return counted(self.exchange.call, self._delivered_bytes)
+        return with_answer(self.exchange.call.least, self._delivered_bytes)
 
     @property
     def _factor_ppm(self) -> int:
-        assert self.exchange.placed is not None
         return self.exchange.placed.price_factor_ppm
 
     def _note(self, document: dict[str, Any]) -> None:
@@ -245,9 +189,8 @@ class StreamedCall:
             if type(before) is int:
                 if type(credits) is not int or credits < 0:
                     return
-                flags = self.exchange.flags
-                if credits < before and "usage_decreased" not in flags:
-                    flags.append("usage_decreased")
+                if credits < before:
+                    self.exchange.remark("usage_decreased")
         self._report = usage
 
     # --- the end -------------------------------------------------------------------
@@ -256,28 +199,21 @@ class StreamedCall:
         try:
             await self._settle()
         except LedgerUnavailable:
-            await self.relay.put(
-                _error(
-                    "ledger_unavailable",
-                    "The call could not be settled; it is resolved later.",
-                )
-            )
+            await self._refuse(refusals.stream_not_settled())
             return
         if self._fault:
-            await self.relay.put(
-                _error(
-                    "upstream_ambiguous",
-                    "The upstream broke off its answer "
-                    f"({self._fault}). What was delivered is charged.",
-                )
-            )
+            await self._refuse(refusals.stream_broken(self._fault))
             return
         await self._say_goodbye()
+
+    async def _refuse(self, refused: GatewayError) -> None:
+        """An error inside a stream: the SDKs raise APIError with its code."""
+        await self.relay.put(render(reply.describe(refused)))
 
     async def _settle(self) -> None:
         exchange = self.exchange
         if self._fault:
-            exchange.flags.append(self._fault)
+            exchange.remark(self._fault)
         if self._report is not None or self._delivered_bytes:
             await exchange.settle(
                 self._report,
@@ -291,18 +227,18 @@ class StreamedCall:
 
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
-        exchange, resolved = self.exchange, self.exchange.resolved
+        exchange, end = self.exchange, self.exchange.end
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
             # The upstream says nothing of it; what was charged can still be said.
             event = {"usage": {}}
-        if event and exchange.call.wants_usage and resolved:
-            usage = customer_usage.charged(
-                customer_usage.with_tokens(event["usage"], self._counted),
-                resolved.charged_micros,
+        if event and exchange.call.wants_usage and end:
+            usage = usage_shown.charged(
+                usage_shown.with_tokens(event["usage"], self._counted),
+                end.charged_micros,
             )
             await self.relay.put(
-                _event({**self._head, **event, "choices": [], "usage": usage})
+                render({**self._head, **event, "choices": [], "usage": usage})
             )
         said = exchange.headers()
         # A comment: every client skips it, people with curl read it. It stands in the
@@ -311,53 +247,3 @@ class StreamedCall:
             f"{name}={said[name]}" for name in said if name.startswith("x-")
         )
         await self.relay.put(f": {comment}\n".encode() + DONE)
-
-
-def _document(event: Event) -> dict[str, Any] | None:
-    """The event's JSON object; None for comments and anything else."""
-    if not event.data:
-        return None
-    try:
-        document = orjson.loads(event.data)
-    except orjson.JSONDecodeError:
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _event(document: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(document) + b"\n\n"
-
-
-def _error(code: str, message: str) -> bytes:
-    """An error inside a stream: the SDKs raise APIError with this code."""
-    return _event({"error": {"message": message, "type": "server_error", "code": code}})
-
-
-def as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
-    """A whole answer as a stream, for a client that asked for one and an upstream
-    that did not listen."""
-    usage = document.pop("usage", None)
-    answers = document.get("choices")
-    number_items(answers)
-    choices = [
-        {
-            **{name: value for name, value in choice.items() if name != "message"},
-            "delta": _delta(choice.get("message")),
-        }
-        for choice in (answers if isinstance(answers, list) else ())
-        if isinstance(choice, dict)
-    ]
-    chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
-    # Code that reads choices[0] of every chunk breaks on one without any.
-    events = _event(chunk) if choices else b""
-    if wants_usage and usage is not None:
-        events += _event({**chunk, "choices": [], "usage": usage})
-    return events + DONE
-
-
-def _delta(message: Any) -> dict[str, Any]:
-    """A whole message as a piece of one: there the calls of tools are numbered."""
-    if not isinstance(message, dict):
-        return {}
-    number_items(message.get("tool_calls"))
-    return message

@@ -9,11 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
 
 # The end of an event: a line's end directly followed by another.
 EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
 LINE_END = re.compile(rb"\r\n|\n|\r")
 EVENT_BYTES_MAX = 8 * 1024**2
+DONE = b"data: [DONE]\n\n"
+
+
+def render(document: dict[str, Any]) -> bytes:
+    """An event of ours, with this JSON as its data."""
+    return b"data: " + orjson.dumps(document) + b"\n\n"
 
 
 class EventTooLarge(Exception):
@@ -26,6 +35,16 @@ class Event:
 
     raw: bytes
     data: bytes
+
+    def document(self) -> dict[str, Any] | None:
+        """The data's JSON object; None for comments and anything else."""
+        if not self.data:
+            return None
+        try:
+            document = orjson.loads(self.data)
+        except orjson.JSONDecodeError:
+            return None
+        return document if isinstance(document, dict) else None
 
 
 class Splitter:

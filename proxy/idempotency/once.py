@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from django.conf import settings
@@ -34,58 +36,72 @@ from proxy.idempotency.stored_replies import Kept, keeper
 from proxy.process.caches import known_keys
 from proxy.process.database import read, write
 
-Spend = Callable[[Attempt], Awaitable[HttpResponseBase]]
-
 purge = earlier.purge
 
 
-async def once(
-    mark: Mark,
-    fingerprint: Fingerprint,
-    identity: Identity,
-    presented: str,
-    spend: Spend,
-) -> HttpResponseBase:
-    """The answer to a request that may come again; `spend` makes the call.
+@dataclass(slots=True)
+class Turn:
+    """One request's turn: a repeat has its answer already; else the call is made, as
+    this attempt, and its answer put here."""
 
-    Raises: GatewayError, LedgerUnavailable, and what `spend` raises.
+    attempt: Attempt | None = None
+    answer: HttpResponseBase | None = None
+
+
+@asynccontextmanager
+async def once(
+    mark: Mark, fingerprint: Fingerprint, identity: Identity, presented: str
+) -> AsyncIterator[Turn]:
+    """The turn of a request that may come again; the call is made inside, if at all.
+
+    Raises: GatewayError (401, 409, 422), LedgerUnavailable.
     """
-    until = time.monotonic() + mark.wait_seconds
-    while mark.may_repeat:
-        earlier = attempts.find(fingerprint, mark.retry_count)
-        if earlier is None:
-            break
-        if earlier.fingerprint.content != fingerprint.content:
-            raise refusals.idempotency_mismatch()
-        try:
-            reply = await earlier.wait(until - time.monotonic())
-        except TimeoutError:
-            raise refusals.request_in_progress() from None
-        if reply is not None:
-            return await _hand_out(reply, presented)
+    if reply := await _joined(mark, fingerprint):
+        yield Turn(answer=await _hand_out(reply, presented))
+        return
     # Nothing is awaited between the last look and this line: of two at once, one.
     attempt = attempts.begin(fingerprint)
+    turn = Turn(attempt)
     try:
-        reply = await _ask_the_books(mark, attempt, identity)
-        response = (
-            await spend(attempt) if reply is None else await _hand_out(reply, presented)
-        )
+        if reply := await _earlier(mark, attempt, identity):
+            turn.answer = await _hand_out(reply, presented)
+        yield turn
     except Exception as error:  # noqa: BLE001  it is raised again
         if attempt.claimed_at and not attempt.state:
             await _let_go(attempt)
         refused = refusals.translate(error)
         attempt.end(Reply.of(replies.error(refused)) if refused else None)
         raise
-    except BaseException:  # noqa: BLE001  cancelled: those who joined ask the books
+    except BaseException:  # noqa: BLE001  cancelled: those who joined ask the ledger
         attempt.end(None)
         raise
-    _end(attempt, response, identity)
-    return response
+    if turn.answer is not None:
+        _end(attempt, turn.answer, identity)
 
 
-async def _ask_the_books(
-    mark: Mark, attempt: Attempt, identity: Identity
-) -> Reply | None:
+async def _joined(mark: Mark, fingerprint: Fingerprint) -> Reply | None:
+    """The answer of an attempt that runs in this process; None if none does, or none
+    that can be given twice.
+
+    Raises: GatewayError (409, 422).
+    """
+    until = time.monotonic() + mark.wait_seconds
+    while mark.may_repeat:
+        running = attempts.find(fingerprint, mark.retry_count)
+        if running is None:
+            return None
+        if running.fingerprint.content != fingerprint.content:
+            raise refusals.idempotency_mismatch()
+        try:
+            reply = await running.wait(until - time.monotonic())
+        except TimeoutError:
+            raise refusals.request_in_progress() from None
+        if reply is not None:
+            return reply
+    return None
+
+
+async def _earlier(mark: Mark, attempt: Attempt, identity: Identity) -> Reply | None:
     """What other processes, or this one before a crash, know of an earlier attempt.
 
     Raises: GatewayError (409, 422), LedgerUnavailable.

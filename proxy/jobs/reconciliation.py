@@ -14,14 +14,14 @@ from datetime import timedelta
 from django.conf import settings
 
 from billing.ledger.crashpoints import crashpoint
-from billing.ledger.writer import writer
 from billing.models.hold import HoldState
 from billing.reports import calls as reports
 from billing.values import clock
 from billing.values.ids import new_id
-from billing.values.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
-from proxy.jobs import rows, statements
-from proxy.jobs.statements import NOT_FOUND, SILENT, UNKNOWN, Statement
+from billing.values.orders import Doubt, Entrust, Entrusted, Resolved, Settle
+from proxy.calls.resolving import LEDGER, LedgerAccess
+from proxy.jobs import looks, rendering, rows, settlement
+from proxy.jobs.looks import NOT_FOUND, SILENT, UNKNOWN, Look
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
 from proxy.process.database import read, write
@@ -39,13 +39,13 @@ MISSES_MAX = 5
 MISSED_FOR = timedelta(minutes=10)
 
 
-async def entrust(job: Job) -> Entrusted:
+async def entrust(job: Job, ledger: LedgerAccess = LEDGER) -> Entrusted:
     """Take the job's hold from the process that placed it, and raise it to the bound.
 
     Raises: LedgerUnavailable; the next look tries again.
     """
     longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
-    outcome = await writer.submit(
+    outcome: Entrusted = await ledger.submit(
         Entrust(
             job.id.hex,
             job.account_id,
@@ -53,12 +53,11 @@ async def entrust(job: Job) -> Entrusted:
             bound_micros=job.bound_micros,
         )
     )
-    assert isinstance(outcome, Entrusted)
     await write(lambda: rows.entrusted(job.id))
     return outcome
 
 
-async def poll_due() -> int:
+async def poll_due(ledger: LedgerAccess = LEDGER) -> int:
     """Ask about all jobs that are due; how many there were.
 
     Raises: LedgerUnavailable. One job's trouble is logged, and never another's.
@@ -68,8 +67,8 @@ async def poll_due() -> int:
     if not jobs:
         return 0
     try:
-        looks = (look(job) for job in jobs)
-        outcomes = await asyncio.gather(*looks, return_exceptions=True)
+        every = (look(job, ledger=ledger) for job in jobs)
+        outcomes = await asyncio.gather(*every, return_exceptions=True)
     finally:
         await client.close()
     for job, outcome in zip(jobs, outcomes, strict=True):
@@ -84,7 +83,9 @@ async def claim(job: Job, *, is_waited_for: bool = False) -> Job | None:
     return await write(lambda: rows.claim(job.id, token, is_waited_for=is_waited_for))
 
 
-async def look(job: Job, *, is_waited_for: bool = False) -> None:
+async def look(
+    job: Job, *, is_waited_for: bool = False, ledger: LedgerAccess = LEDGER
+) -> None:
     """Ask the upstream about the job, if it is due and nobody else is asking.
 
     Raises: LedgerError; the claim then runs out, and somebody tries again.
@@ -94,50 +95,50 @@ async def look(job: Job, *, is_waited_for: bool = False) -> None:
         return
     if claimed.entrusted_at is None:
         # Its process died in between; before its lease runs out this saves the hold.
-        await entrust(claimed)
-    await apply(claimed, await ask(claimed.upstream_id))
+        await entrust(claimed, ledger)
+    await apply(claimed, await ask(claimed.upstream_id), ledger)
 
 
-async def ask(upstream_id: str) -> Statement:
+async def ask(upstream_id: str) -> Look:
     """What the upstream says now. No claim on the database is held meanwhile."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
-            reply = await client.client().get(f"/jobs/{upstream_id}")
+            reply = await client.shared().get(f"/jobs/{upstream_id}")
             content = await reply.read()
     except (client.UpstreamFault, TimeoutError):
-        return Statement(SILENT)
+        return Look(SILENT)
     if reply.status == 404:
-        return Statement(NOT_FOUND)
+        return Look(NOT_FOUND)
     if reply.status != 200 or reply.is_encoded:
         logger.warning("the upstream answered %d about a job", reply.status)
-        return Statement(SILENT)
-    return statements.stated(scrubbed(content))
+        return Look(SILENT)
+    return looks.parse(scrubbed(content))
 
 
-async def apply(job: Job, statement: Statement) -> None:
-    """Do what the statement means: settle, release, doubt, or wait on.
+async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
+    """Do what the found means: settle, release, doubt, or wait on.
 
     Raises: LedgerError; nothing is written then.
     """
-    if statement.is_terminal:
-        await _end(job, statement)
-    elif _is_lost(job, statement):
-        logger.error("%s is lost: %s", job, statement.status)
-        await _resolve(Doubt(job.id.hex, job.account_id, "job_lost"))
-        word = "too_old" if statement.status != NOT_FOUND else "not_found"
+    if found.is_terminal:
+        await _end(job, found, ledger)
+    elif _is_lost(job, found):
+        logger.error("%s is lost: %s", job, found.status)
+        await ledger.submit(Doubt(job.id.hex, job.account_id, "job_lost"))
+        word = "too_old" if found.status != NOT_FOUND else "not_found"
         remark = rows.with_word(job.remark, word)
         await write(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
-        await _wait_on(job, statement)
+        await _wait_on(job, found)
 
 
-async def _end(job: Job, statement: Statement) -> None:
+async def _end(job: Job, found: Look, ledger: LedgerAccess) -> None:
     """The ledger first: a row that says "completed" has been charged for."""
-    order = statements.resolution(job, statement)
-    resolved = await _resolve(order)
+    order = settlement.resolution(job, found)
+    resolved: Resolved = await ledger.submit(order)
     crashpoint("job.settled")
     charged, basis = await read(lambda: reports.charge(job.id))
-    reply, too_large = statements.kept(statement.document)
+    reply, too_large = rendering.store(found.document)
     words = [too_large, *(order.usage.flags if order.usage else ())]
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED
     if resolved.state != wanted:
@@ -145,49 +146,41 @@ async def _end(job: Job, statement: Statement) -> None:
     is_first = await write(
         lambda: rows.finish(
             job,
-            JobState(statement.status),
-            progress=statement.progress or job.progress,
+            JobState(found.status),
+            progress=found.progress or job.progress,
             reply=reply,
-            error=statements.error_text(statement.document),
+            error=rendering.error_text(found.document),
             charged_micros=charged,
             basis=basis,
             remark=rows.with_word(job.remark, *words),
         )
     )
-    if not is_first and _differs(
-        await read(lambda: rows.get(job.id)), statement, reply
-    ):
+    if not is_first and _differs(await read(lambda: rows.get(job.id)), found, reply):
         logger.warning("the upstream changed its word on %s", job)
         await write(lambda: rows.remark(job.id, "job_changed"))
 
 
-def _differs(job: Job, statement: Statement, reply: str) -> bool:
+def _differs(job: Job, found: Look, reply: str) -> bool:
     """Whether the job ended otherwise; a reply that was purged tells nothing."""
-    return job.state != statement.status or (bool(job.reply) and job.reply != reply)
+    return job.state != found.status or (bool(job.reply) and job.reply != reply)
 
 
-async def _resolve(order: Settle | Release | Doubt) -> Resolved:
-    outcome = await writer.submit(order)
-    assert isinstance(outcome, Resolved)
-    return outcome
-
-
-def _is_lost(job: Job, statement: Statement) -> bool:
+def _is_lost(job: Job, found: Look) -> bool:
     now = clock.now()
     if now - job.created_at > timedelta(seconds=settings.JOB_SECONDS_MAX):
         return True
     return (
-        statement.status == NOT_FOUND
+        found.status == NOT_FOUND
         and job.misses + 1 >= MISSES_MAX
         and now - (job.missed_since or now) >= MISSED_FOR
     )
 
 
-async def _wait_on(job: Job, statement: Statement) -> None:
+async def _wait_on(job: Job, found: Look) -> None:
     heard: dict[str, object] = {}
-    match statement.status:
+    match found.status:
         case status if status in ASKED_ABOUT:
-            progress = statement.progress
+            progress = found.progress
             heard = {"state": status, "misses": 0, "missed_since": None}
             heard["progress"] = job.progress if progress is None else progress
         case status if status == NOT_FOUND:

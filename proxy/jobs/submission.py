@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,34 +19,88 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing.ledger.book import scaled
 from billing.ledger.crashpoints import crashpoint
 from billing.reports import calls as reports
 from billing.values import clock, errors
-from billing.values.amounts import whole_credits
-from billing.values.orders import CREDIT, Resolved
+from billing.values.amounts import scaled, whole_credits
+from billing.values.orders import CREDIT
 from proxy.calls.call import Document, as_json
 from proxy.calls.exchange import Exchange
-from proxy.http.errors import SERVER, GatewayError, translate
-from proxy.jobs import reconciliation, rows, statements, waiting
-from proxy.jobs.statements import Accepted
+from proxy.calls.resolving import CallEnd
+from proxy.forwarding.forward import answer
+from proxy.forwarding.send import accounted, document_of, refuse_error, sent
+from proxy.http import refusals
+from proxy.jobs import looks, reconciliation, rendering, rows, settlement, waiting
+from proxy.jobs.looks import Accepted
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
+from proxy.process.background import BackgroundTasks
 from proxy.process.database import read, write
 
 logger = logging.getLogger(__name__)
 
 # Until the worker's first look; a client that waits is served at once.
 FIRST_LOOK = timedelta(seconds=2)
-# Seconds between attempts to store the upstream's id while the database is away.
-KEEP_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
-# And between later ones, when the client has been told that it failed.
-KEEP_LATER_SECONDS = 5.0
-
-_keeping: set[asyncio.Task[None]] = set()
 
 
-async def intend(exchange: Exchange) -> Job:
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """How a job's row is written, also while the database is away."""
+
+    create: Callable[[Job], None] = rows.create
+    accept: Callable[[Job], None] = rows.accept
+    # Seconds between attempts while the client waits, and after it was told "failed".
+    pauses: tuple[float, ...] = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
+    later_seconds: float = 5.0
+
+
+STORING = Storing()
+# The jobs whose id is still to be stored.
+storing_later = BackgroundTasks()
+
+Conclusion = Callable[[Exchange, Job, Accepted], Awaitable[HttpResponseBase]]
+
+
+async def submit(exchange: Exchange, *, storing: Storing = STORING) -> HttpResponseBase:
+    """Make a job of the call, for a client that asks about it later.
+
+    Raises: GatewayError. The hold is resolved or the job's on every way out, unless the
+    ledger does not answer: then it falls due.
+    """
+    return await _submit(exchange, _receipt, storing)
+
+
+async def submit_and_wait(
+    exchange: Exchange, *, storing: Storing = STORING
+) -> HttpResponseBase:
+    """Make a job of the call, and answer with its result as if there were no job.
+
+    Raises: as `submit`; GatewayError (502) for a job that failed, (504) for one that
+    still runs after UPSTREAM_TOTAL_SECONDS.
+    """
+    return await _submit(exchange, _result, storing)
+
+
+async def _submit(
+    exchange: Exchange, conclude: Conclusion, storing: Storing
+) -> HttpResponseBase:
+    async with accounted(exchange):
+        job = await _intend(exchange, storing)
+        try:
+            async with sent(exchange) as reply:
+                document = await document_of(reply)
+                accepted = looks.accepted(document)
+                if accepted is None:
+                    refuse_error(document)
+            if accepted is None:
+                return await answer(exchange, reply, document)
+            await _accept(exchange, job, accepted, storing)
+            return await conclude(exchange, job, accepted)
+        finally:
+            await _end_row(exchange)
+
+
+async def _intend(exchange: Exchange, storing: Storing) -> Job:
     """Write down that the call is about to be forwarded.
 
     Raises: GatewayError (503) when that cannot be written; the hold is released.
@@ -59,162 +114,123 @@ async def intend(exchange: Exchange) -> Job:
         model=call.model,
         mode=call.mode,
         bound_micros=exchange.bound_micros,
-        terms=statements.terms(exchange.rates, call.least, call.remembered),
+        terms=settlement.terms(exchange.rates, call.least, call.remembered),
         created_at=clock.now(),
     )
     try:
-        await write(lambda: rows.create(job))
-    except errors.LedgerUnavailable as error:
+        await write(lambda: storing.create(job))
+    except errors.LedgerUnavailable:
         with suppress(errors.LedgerUnavailable):  # then it falls due
             await exchange.release("job_not_stored")
-        refused = translate(error)
-        assert refused is not None
-        raise refused from None
+        raise refusals.ledger_unavailable() from None
     return job
 
 
-async def conclude(exchange: Exchange) -> None:
+async def _end_row(exchange: Exchange) -> None:
     """End the row of a call that became no job, as its hold ended."""
-    resolved = exchange.resolved
-    if exchange.job_id or resolved is None:
+    end = exchange.end
+    if exchange.job_id or end is None:
         return
     with suppress(errors.LedgerUnavailable):  # then the worker does it
-        await write(lambda: rows.conclude(UUID(exchange.hold_id), resolved.state))
+        await write(lambda: rows.conclude(UUID(exchange.hold_id), end.state))
 
 
-async def accept(exchange: Exchange, job: Job, accepted: Accepted) -> HttpResponseBase:
-    """The upstream made a job of the call: keep it, then answer, or wait for its end.
+async def _accept(
+    exchange: Exchange, job: Job, accepted: Accepted, storing: Storing
+) -> None:
+    """The upstream made a job of the call: store its id, and give the job the hold.
 
-    Raises: GatewayError; LedgerUnavailable when the id could not be kept.
+    Raises: LedgerUnavailable when the id could not be stored.
     """
     crashpoint("job.accepted")
-    await _keep(job, accepted)
+    _take_over(job, accepted)
+    await _store_id(job, storing)
     crashpoint("job.kept")
-    exchange.job_id = job.public_id
+    exchange.hand_over(job.public_id)
     try:
-        entrusted = await reconciliation.entrust(job)
+        entrusted = await reconciliation.entrust(job, exchange.ledger)
     except errors.LedgerUnavailable:
         logger.error("%s is not entrusted yet", job)
     else:
-        assert exchange.placed is not None
-        exchange.placed = replace(
-            exchange.placed,
-            held_micros=entrusted.held_micros,
-            available_micros=entrusted.available_micros,
-        )
+        exchange.show_hold(entrusted)
     crashpoint("job.entrusted")
-    if exchange.call.mode == "job":
-        receipt = exchange.call.receipt(job, _receipt(exchange, job, accepted))
-        return await as_json(receipt, exchange.headers())
-    return await _result(exchange, job)
 
 
-async def _keep(job: Job, accepted: Accepted) -> None:
-    """Store the upstream's id. Raises: LedgerUnavailable, when that fails for long."""
+def _take_over(job: Job, accepted: Accepted) -> None:
+    """Write the upstream's word into the row."""
     job.upstream_id = accepted.upstream_id
     job.state = JobState.PENDING
     job.next_poll_at = clock.now()
     if accepted.status in ASKED_ABOUT:
         job.state = accepted.status
         job.next_poll_at += FIRST_LOOK
-    credits = statements.estimate(accepted.document, job.bound_micros)
+    credits = looks.estimate(accepted.document, job.bound_micros)
     job.estimated_credits = credits
     job.bound_micros = max(job.bound_micros, (credits or 0) * CREDIT)
     if credits is None and "estimated_credits" in accepted.document:
         job.remark = "estimate_invalid"
-    for pause in (*KEEP_PAUSES, None):
+
+
+async def _store_id(job: Job, storing: Storing) -> None:
+    """Raises: LedgerUnavailable when that fails for long; it is tried on then."""
+    for pause in (*storing.pauses, None):
         try:
-            return await write(lambda: rows.accept(job))
+            return await write(lambda: storing.accept(job))
         except errors.LedgerUnavailable:
             if pause is None:
-                logger.error("%s, %s upstream, is not kept", job, job.upstream_id)
-                task = asyncio.create_task(_keep_later(job))
-                _keeping.add(task)
-                task.add_done_callback(_keeping.discard)
+                logger.error("%s, %s upstream, is not stored", job, job.upstream_id)
+                storing_later.start(_store_later(job, storing))
                 raise
             await asyncio.sleep(pause)
     raise AssertionError("unreachable")
 
 
-async def _keep_later(job: Job) -> None:
-    """Keep the upstream's id once the books are back: nothing else can tell what the
-    job cost. If this process ends before that, its log still names it."""
+async def _store_later(job: Job, storing: Storing) -> None:
+    """Store the upstream's id once the database is back: nothing else can tell what
+    the job cost. If this process ends before that, its log still names it."""
     until = time.monotonic() + settings.JOB_SECONDS_MAX
     while time.monotonic() < until:
-        await asyncio.sleep(KEEP_LATER_SECONDS)
+        await asyncio.sleep(storing.later_seconds)
         with suppress(errors.LedgerUnavailable):
-            await write(lambda: rows.accept(job))
-            logger.warning("%s is kept after all", job)
+            await write(lambda: storing.accept(job))
+            logger.warning("%s is stored after all", job)
             return
 
 
-def _receipt(exchange: Exchange, job: Job, accepted: Accepted) -> Document:
+# --- what the client gets ---------------------------------------------------------
+
+
+async def _receipt(
+    exchange: Exchange, job: Job, accepted: Accepted
+) -> HttpResponseBase:
     """The contract's AsyncJobResponse, under our id and at the customer's price."""
-    receipt = {**accepted.document, "id": job.public_id}
-    if "estimated_credits" in receipt:
-        assert exchange.placed is not None
-        micros = (job.estimated_credits or 0) * CREDIT
-        priced = whole_credits(scaled(micros, exchange.placed.price_factor_ppm))
-        receipt["estimated_credits"] = priced
-        if job.estimated_credits is None:
-            del receipt["estimated_credits"]
-    return receipt
+    receipt: Document = {**accepted.document, "id": job.public_id}
+    if job.estimated_credits is None:
+        receipt.pop("estimated_credits", None)
+    else:
+        micros = job.estimated_credits * CREDIT
+        price = scaled(micros, exchange.placed.price_factor_ppm)
+        receipt["estimated_credits"] = whole_credits(price)
+    return await as_json(exchange.call.receipt(job, receipt), exchange.headers())
 
 
-# --- a client that waits for the result -------------------------------------------
-
-
-async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
-    """Wait for the end, and answer as if the call had been synchronous."""
-    elapsed = time.monotonic() - exchange.started
-    left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - elapsed)
+async def _result(
+    exchange: Exchange, job: Job, _accepted: Accepted
+) -> HttpResponseBase:
+    """Wait for the end, and answer as if the call had been a plain one."""
+    left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - exchange.elapsed_seconds)
     job = await waiting.end_of(job, left)
     if not job.is_over:
-        raise _still_running(job)
-    await _take_over(exchange, job)
+        raise refusals.job_still_running(job.public_id)
+    if job.state != JobState.LOST:
+        balance = await read(lambda: reports.balance(job.account_id))
+        charged = job.charged_micros or 0
+        end = CallEnd(job.state, charged, balance.available_micros)
+        exchange.show_end(end, job.basis)
     if job.state != JobState.COMPLETED:
-        raise _failed(job)
+        raise refusals.job_failed(*rendering.failure(job), job.public_id)
     result = orjson.loads(job.reply).get("outputData")
     if not isinstance(result, dict):
-        raise GatewayError(
-            502,
-            SERVER,
-            "upstream_no_result",
-            "The upstream says that it finished the job, but gave no result.",
-            metadata={"job_id": job.public_id},
-        )
-    usage = statements.usage_shown(job)
-    return await exchange.call.answer({**result, "usage": usage}, exchange.headers())
-
-
-async def _take_over(exchange: Exchange, job: Job) -> None:
-    """What the headers tell: whoever settled the job, this is what was charged."""
-    if job.state == JobState.LOST:
-        return
-    left = await read(lambda: reports.balance(job.account_id))
-    charged, held = job.charged_micros or 0, exchange.placed
-    exchange.basis = job.basis
-    exchange.resolved = Resolved(
-        hold_id=exchange.hold_id,
-        state=job.state,
-        held_micros=held.held_micros if held else 0,
-        charged_micros=charged,
-        absorbed_micros=0,
-        available_micros=left.available_micros,
-    )
-
-
-def _still_running(job: Job) -> GatewayError:
-    return GatewayError(
-        504,
-        SERVER,
-        "job_still_running",
-        f"The upstream still works on it, as {job.public_id}: "
-        f"GET /v1/jobs/{job.public_id} tells when it is done. It is paid for once.",
-        metadata={"job_id": job.public_id},
-    )
-
-
-def _failed(job: Job) -> GatewayError:
-    code, message = statements.failure(job)
-    return GatewayError(502, SERVER, code, message, metadata={"job_id": job.public_id})
+        raise refusals.job_without_result(job.public_id)
+    document = {**result, "usage": rendering.usage(job)}
+    return await exchange.call.answer(document, exchange.headers())

@@ -13,7 +13,7 @@ import orjson
 from django.conf import settings
 
 from proxy.calls.call import Document
-from proxy.jobs import statements
+from proxy.jobs import rendering
 from proxy.models import Job, JobState
 
 STATUSES = {
@@ -36,7 +36,7 @@ def status(job: Job) -> str:
     return STATUSES[JobState(job.state)]
 
 
-def shown(job: Job) -> Document:
+def render(job: Job) -> Document:
     """OpenAI's Video, and beside it the contract's `usage` once the job is over."""
     is_completed = job.state == JobState.COMPLETED
     # A job older than the memory of sizes has none.
@@ -57,9 +57,9 @@ def shown(job: Job) -> Document:
         "remixed_from_video_id": None,
     }
     if job.is_over:
-        document["usage"] = statements.usage_shown(job)
+        document["usage"] = rendering.usage(job)
         if not is_completed:
-            code, message = statements.failure(job)
+            code, message = rendering.failure(job)
             document["error"] = {"code": code, "message": message}
     return document
 

@@ -15,6 +15,7 @@ from django.conf import settings
 from billing.values.errors import LedgerError
 from proxy.jobs import reconciliation, rows
 from proxy.models import Job
+from proxy.process.background import BackgroundTasks
 from proxy.process.database import read
 
 logger = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ GLANCE_SECONDS = 3
 
 # Clients' long polls in this process, by account.
 _polls: Counter[int] = Counter()
-_glances: set[asyncio.Task[None]] = set()
+_glances = BackgroundTasks()
 
 
 class Watch:
@@ -95,9 +96,7 @@ async def glance(job: Job) -> Job:
     """
     if job.id in Watch.running or not rows.may_claim(job):
         return job
-    looking = asyncio.create_task(_look(job))
-    _glances.add(looking)
-    looking.add_done_callback(_glances.discard)
+    looking = _glances.start(_look(job))
     await asyncio.wait({looking}, timeout=GLANCE_SECONDS)
     return await read(lambda: rows.get(job.id))
 

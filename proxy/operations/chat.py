@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
+from proxy.calls import usage_shown
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.forwarding.numbering import number_items
+from proxy.calls.counting import delivered_bytes, tokens, with_answer
+from proxy.calls.numbering import number_items
 from proxy.http import refusals
 from proxy.operations import chat_messages
 from proxy.upstream import contract
@@ -45,7 +46,6 @@ NEVER_NULL = ("messages", "model")
 # for what the upstream adds to a message.
 TOKENS_PER_MESSAGE_MOST = 16
 TOKENS_PER_MESSAGE = 4
-BYTES_PER_TOKEN = 4  # for estimates only, where nobody reported usage
 
 
 def read(incoming: Incoming) -> Call:
@@ -92,8 +92,7 @@ def read(incoming: Incoming) -> Call:
             web_search=web_search,
         ),
         least=Units(
-            prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN)
-            + TOKENS_PER_MESSAGE * messages,
+            prompt_tokens=tokens(text_bytes) + TOKENS_PER_MESSAGE * messages,
             images=images,
             web_search=web_search,
         ),
@@ -101,6 +100,7 @@ def read(incoming: Incoming) -> Call:
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         count=_count,
+        complete_usage=usage_shown.with_tokens,
         answer=_answer,
     )
 
@@ -164,26 +164,8 @@ def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
     return len(addresses), sum(len(address.encode()) for address in addresses)
 
 
-def delivered_bytes(document: dict[str, Any], part: str) -> int:
-    """How much answer is in a reply's `message`s, or in one event's `delta`s."""
-    choices = document.get("choices")
-    said = 0
-    for choice in choices if isinstance(choices, list) else ():
-        fields = choice.get(part) if isinstance(choice, dict) else None
-        if isinstance(fields, dict):
-            for name, value in fields.items():
-                if name != "role" and value:
-                    said += len(str(value).encode())
-    return said
-
-
 def _count(call: Call, document: dict[str, Any]) -> Units:
-    return counted(call, delivered_bytes(document, "message"))
-
-
-def counted(call: Call, answer_bytes: int) -> Units:
-    """What we saw ourselves of a call, for when nobody reports its usage."""
-    return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))
+    return with_answer(call.least, delivered_bytes(document, "message"))
 
 
 async def _answer(document: Document, headers: Headers) -> HttpResponseBase:

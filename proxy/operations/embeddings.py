@@ -17,7 +17,8 @@ from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.forwarding.numbering import number_items
+from proxy.calls.counting import tokens
+from proxy.calls.numbering import number_items
 from proxy.http import refusals
 from proxy.operations import bodies
 from proxy.upstream import contract
@@ -27,7 +28,6 @@ PATH = "/embeddings"
 MODEL_DEFAULT = "text-embedding-3-small"  # the contract's own default
 INPUTS_LARGEST = 2048
 TOKENS_PER_INPUT_MOST = 16
-BYTES_PER_TOKEN = 4  # for estimates only
 
 
 def read(incoming: Incoming) -> Call:
@@ -47,7 +47,7 @@ def read(incoming: Incoming) -> Call:
             f"input must hold 1 to {INPUTS_LARGEST} texts.", param="input"
         )
     text_bytes = sum(len(text.encode()) for text in texts)
-    least = Units(prompt_tokens=-(-text_bytes // BYTES_PER_TOKEN))
+    least = Units(prompt_tokens=tokens(text_bytes))
     return Call(
         operation=NAME,
         path=PATH,

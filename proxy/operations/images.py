@@ -22,6 +22,7 @@ from proxy.calls.call import (
     Document,
     Headers,
     Incoming,
+    Mode,
     Operation,
     as_json,
 )
@@ -72,7 +73,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=units,
         least=units,
-        mode="job" if is_job else "awaited",
+        mode=Mode.JOB if is_job else Mode.AWAITED,
         ignored=bodies.ignored(document, IGNORED),
         count=count,
         answer=ANSWERS[wanted],

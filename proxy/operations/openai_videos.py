@@ -14,11 +14,11 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
-from proxy.http import multipart, refusals
+from proxy.http import refusals
 from proxy.http.errors import GatewayError
 from proxy.jobs import video_objects
 from proxy.models import Job
-from proxy.operations import bodies, uploads, videos
+from proxy.operations import bodies, form_types, uploads, videos
 from proxy.upstream import contract
 
 SCHEMA = videos.SCHEMA
@@ -44,7 +44,7 @@ def read(incoming: Incoming) -> Call:
             param="async",
         )
     bodies.refuse_streaming(incoming.document)
-    body = multipart.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
+    body = form_types.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
     _take_seconds(body)
     _take_size(body)
     _take_reference(body)
@@ -64,7 +64,7 @@ def _take_seconds(body: dict[str, Any]) -> None:
         raise _said_twice("seconds", name)
     limits = contract.properties(SCHEMA)[name]
     least, most = limits["minimum"], limits["maximum"]
-    seconds = multipart.typed({name: body.pop("seconds")}, SCHEMA)[name]
+    seconds = form_types.typed({name: body.pop("seconds")}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
         raise refusals.invalid(
@@ -124,7 +124,7 @@ def _said_twice(name: str, native: str) -> GatewayError:
 
 
 def _receipt(job: Job, _document: Document) -> Document:
-    return video_objects.shown(job)
+    return video_objects.render(job)
 
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing.pricing.rates import Units
-from proxy.calls.call import Call, Incoming, Operation
+from proxy.calls.call import Call, Incoming, Mode, Operation
 from proxy.operations import bodies
 from proxy.upstream import contract
 
@@ -45,7 +45,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=units,
         least=units,
-        mode="job" if is_job else "awaited",
+        mode=Mode.JOB if is_job else Mode.AWAITED,
         remembered={"size": size(body["resolution"], ratio)},
     )
 

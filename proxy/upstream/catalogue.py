@@ -42,7 +42,7 @@ class Catalogue:
 
 async def _fetch() -> list[dict[str, Any]]:
     """Raises: UpstreamFault."""
-    reply = await client.client().get("/models")
+    reply = await client.shared().get("/models")
     content = await reply.read()
     try:
         models = orjson.loads(content)["data"] if reply.status == 200 else None

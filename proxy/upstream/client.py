@@ -194,8 +194,8 @@ def _fault(error: httpx.TransportError) -> UpstreamFault:
 _clients: dict[asyncio.AbstractEventLoop, Client] = {}
 
 
-def client() -> Client:
-    """This event loop's client."""
+def shared() -> Client:
+    """This event loop's client, with its pool."""
     loop = asyncio.get_running_loop()
     found = _clients.get(loop)
     if found is None:

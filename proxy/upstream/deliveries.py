@@ -6,7 +6,6 @@ limit (`media.py`), whoever asks.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +14,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from proxy.http import refusals
+from proxy.process.background import BackgroundTasks
 from proxy.upstream import media
+
+closing = BackgroundTasks()
 
 
 async def deliver(
@@ -59,8 +61,6 @@ class Delivery:
     No generator function: one that never began would not run its `finally`.
     """
 
-    closing: set[asyncio.Task[None]] = set()  # or they might be forgotten
-
     def __init__(self, download: media.Download) -> None:
         self._download = download
 
@@ -69,6 +69,4 @@ class Delivery:
 
     def close(self) -> None:
         """Called at the end of the response, whatever the end was."""
-        task = asyncio.get_running_loop().create_task(self._download.close())
-        self.closing.add(task)
-        task.add_done_callback(self.closing.discard)
+        closing.start(self._download.close())

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from billing.values.amounts import credits_text
 from proxy.http import refusals, reply
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
-from proxy.jobs import rows, statements, waiting
+from proxy.jobs import rendering, rows, waiting
 from proxy.models import Job
 from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
@@ -32,7 +32,7 @@ class JobView(AsyncAPIView):
             job = await self._end_of(job, request._request)
         else:
             job = await waiting.glance(job)
-        return reply.json(statements.shown(job), headers(job))
+        return reply.json(rendering.render(job), headers(job))
 
     async def _end_of(self, job: Job, request: HttpRequest) -> Job:
         """Wait; but not on, and with no more looks, for a client that has left."""

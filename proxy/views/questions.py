@@ -41,7 +41,7 @@ class QuoteView(AsyncAPIView):
         )
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(asked.call)
-        rates = await exchange.price(call)
+        rates = await exchange.rates_for(call)
         means = await read(lambda: reports.means(identity.account_id))
         return reply.json(
             await asyncio.to_thread(quotes.quote, asked, call, rates, means, identity)

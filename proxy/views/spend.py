@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -12,12 +11,14 @@ from rest_framework.request import Request
 
 from portal.tenants.keys import Identity
 from proxy.calls import exchange
-from proxy.calls.call import Call, Incoming, Operation
+from proxy.calls.call import Call, Incoming, Mode, Operation
 from proxy.forwarding.forward import forward
 from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
-from proxy.idempotency import fingerprints, once
+from proxy.idempotency import fingerprints
 from proxy.idempotency.attempts import Attempt
+from proxy.idempotency.once import once
+from proxy.jobs import submission
 from proxy.process.caches import known_keys
 from proxy.upstream.catalogue import catalogue
 from proxy.views.base import AsyncAPIView, read_json, uncompressed
@@ -83,18 +84,27 @@ class SpendingView(AsyncAPIView):
             query=lean.META.get("QUERY_STRING", ""),
             body=lean.body_digest,
         )
-        return await once.once(
-            mark, fingerprint, self.identity, self.presented, partial(self.spend, call)
-        )
+        async with once(mark, fingerprint, self.identity, self.presented) as turn:
+            if turn.answer is None:
+                turn.answer = await self.spend(call, turn.attempt)
+        return turn.answer
 
     async def spend(
         self, call: Call, attempt: Attempt | None = None
     ) -> HttpResponseBase:
         """One call, held, forwarded and settled. Raises: GatewayError,
         LedgerUnavailable; nothing was forwarded then."""
-        begun = await exchange.begin(call, self.identity, self.presented, attempt)
+        begun = await exchange.begin(
+            call, self.identity, self.presented, attempt=attempt
+        )
         try:
-            return await forward(begun)
+            match call.mode:
+                case Mode.PLAIN:
+                    return await forward(begun)
+                case Mode.JOB:
+                    return await submission.submit(begun)
+                case Mode.AWAITED:
+                    return await submission.submit_and_wait(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again
             refused = refusals.translate(error)
             if refused is None:

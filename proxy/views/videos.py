@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from proxy.http import refusals, reply
-from proxy.jobs import statements, video_objects, waiting
+from proxy.jobs import rendering, video_objects, waiting
 from proxy.models import Job, JobState
 from proxy.upstream.deliveries import deliver
 from proxy.views.base import AsyncAPIView
@@ -38,7 +38,7 @@ class VideoView(FilmView):
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
         job = await self.look(video_id)
-        return reply.json(video_objects.shown(job), headers(job))
+        return reply.json(video_objects.render(job), headers(job))
 
 
 class VideoContentView(FilmView):
@@ -58,8 +58,8 @@ class VideoContentView(FilmView):
                 video_objects.status(job), job.progress, video_objects.public_id(job)
             )
         if job.state != JobState.COMPLETED:
-            raise refusals.no_video(*statements.failure(job))
+            raise refusals.no_video(*rendering.failure(job))
         if job.is_without_result:
-            raise refusals.video_expired(statements.PURGED)
+            raise refusals.video_expired(rendering.PURGED)
         url = video_objects.address(video_objects.result(job))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")

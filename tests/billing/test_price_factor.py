@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing import accounts
-from billing.ledger.book import scaled
 from billing.models import Account, UsageRecord
+from billing.values.amounts import scaled
 from billing.values.orders import Placed
 from tests.support.ledger.customers import Customer, wrong_in_the_books
 

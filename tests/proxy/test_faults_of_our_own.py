@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,31 @@ import pytest
 from django.http import StreamingHttpResponse
 from pytest_django.fixtures import Settings
 
-from billing.ledger.writer import writer
 from billing.values import errors
-from billing.values.orders import Order, Outcome, Place
+from billing.values.orders import Place
 from portal.tenants import keys
 from proxy.calls import exchange
 from proxy.calls.call import Incoming
 from proxy.calls.exchange import Exchange
-from proxy.forwarding import forward as forwarding
+from proxy.calls.resolving import LEDGER, LedgerAccess
+from proxy.forwarding.forward import forward as forward_call
 from proxy.http.errors import GatewayError
 from proxy.operations import chat
-from proxy.upstream import client as upstream_client
+from proxy.upstream import client
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
 
-class LostBooks:
+async def never_again(order: Any) -> Any:
     """A ledger that takes holds and then never answers again."""
+    if isinstance(order, Place):
+        return await LEDGER.submit(order)
+    raise errors.LedgerUnavailable("gone")
 
-    async def submit(self, order: Order) -> Outcome:
-        if isinstance(order, Place):
-            return await writer.submit(order)
-        raise errors.LedgerUnavailable("gone")
+
+LOST = LedgerAccess(never_again, pause_seconds=0.01, patience_seconds=0.05)
 
 
 @pytest.fixture
@@ -43,15 +45,23 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
     settings.UPSTREAM_BASE_URL = upstream.url
     identity = keys.verify(customer.secret)
 
-    def run(use: Callable[[Exchange], Any], **fields: Any) -> Any:
+    def run(
+        use: Callable[[Exchange], Any],
+        *,
+        ledger: LedgerAccess = LEDGER,
+        changes: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> Any:
         async def call() -> Any:
             document = {"model": "m", "messages": SAY_HI, **fields}
-            understood = chat.read(Incoming(document))
-            begun = await exchange.begin(understood, identity, customer.secret)
+            understood = replace(chat.read(Incoming(document)), **(changes or {}))
+            begun = await exchange.begin(
+                understood, identity, customer.secret, ledger=ledger
+            )
             try:
                 return begun, await use(begun)
             finally:
-                await upstream_client.client().aclose()
+                await client.shared().aclose()
 
         return asyncio.run(call())
 
@@ -59,68 +69,63 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
 
 
 @pytest.fixture
-def nowhere_to_write(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The books are lost, and the disk takes no spool either."""
+def _no_disk(settings: Settings, tmp_path: Path) -> None:
+    """The disk takes no spool either."""
     (tmp_path / "spool").write_text("a file where the folder should be")
     settings.VAR_DIR = tmp_path
-    monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(exchange, "writer", LostBooks())
 
 
 def test_a_crash_of_our_own_is_a_doubt(
-    forward: Any, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    forward: Any, upstream: Upstream, customer: Customer
 ) -> None:
-    monkeypatch.setattr(forwarding, "_document", lambda *_: 1 / 0)
+    upstream.on(model="m", reply=chat_json())
 
     async def crash(begun: Exchange) -> None:
         with pytest.raises(ZeroDivisionError):
-            await forwarding.forward(begun)
+            await forward_call(begun)
 
-    begun, _ = forward(crash)
+    begun, _ = forward(crash, changes={"count": lambda *_: 1 / 0})
     [hold] = customer.holds()
     assert (hold.state, hold.reason) == ("in_doubt", "internal_error")
     assert begun.headers()["x-price-basis"] == "in_doubt"
 
 
+@pytest.mark.usefixtures("_no_disk")
 @pytest.mark.parametrize("reply", [chat_json(), chat_json().dropped()])
 def test_a_call_that_can_not_be_settled_is_not_to_be_tried_again(
     forward: Any,
     upstream: Upstream,
     customer: Customer,
-    nowhere_to_write: None,
     reply: Any,
 ) -> None:
     upstream.on(model="m", reply=reply)
 
     async def refused(begun: Exchange) -> GatewayError:
         with pytest.raises(GatewayError) as error:
-            await forwarding.forward(begun)
+            await forward_call(begun)
         return error.value
 
-    _, error = forward(refused)
+    _, error = forward(refused, ledger=LOST)
     # Another try would pay the upstream twice: unlike a call that was never made.
     assert (error.status, error.code) == (503, "ledger_unavailable")
     assert error.should_retry is False
     assert [hold.state for hold in customer.holds()] == ["open"]  # until it is due
 
 
+@pytest.mark.usefixtures("_no_disk")
 def test_a_stream_that_can_not_be_settled_has_no_end(
     forward: Any,
     upstream: Upstream,
     customer: Customer,
-    nowhere_to_write: None,
 ) -> None:
     upstream.on(model="m", reply=chat_stream())
 
     async def read(begun: Exchange) -> bytes:
-        response = await forwarding.forward(begun)
+        response = await forward_call(begun)
         assert isinstance(response, StreamingHttpResponse)
         return b"".join([part async for part in response])
 
-    _, content = forward(read, stream=True)
+    _, content = forward(read, ledger=LOST, stream=True)
     assert b'"code":"ledger_unavailable"' in content
     assert DONE not in content
     assert [hold.state for hold in customer.holds()] == ["open"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.forwarding.numbering import Numbering
+from proxy.calls.numbering import Numbering
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (

@@ -4,77 +4,91 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
-from billing.ledger.writer import writer
 from billing.models.hold import HoldState
 from billing.values import errors
-from billing.values.orders import Entrust, Order, Outcome, Settle
+from billing.values.orders import Entrust, Settle
 from portal.tenants import keys
 from proxy.calls import exchange
 from proxy.calls.call import Incoming
-from proxy.forwarding import forward as forwarding
+from proxy.calls.resolving import LEDGER, LedgerAccess
 from proxy.http.errors import GatewayError
-from proxy.jobs import reconciliation, rows, submission, waiting
+from proxy.jobs import reconciliation, rows, submission
+from proxy.jobs.submission import Storing
 from proxy.models import Job
 from proxy.operations import videos
 from proxy.process.database import read, write
-from proxy.upstream import client as upstream_client
+from proxy.upstream import client
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import Film, make_due, only_job, worker_looks
 from tests.support.upstream import Upstream
 
+PATIENCE_SECONDS = 30
+
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 
-class Without:
-    """A ledger that does not answer to one kind of order."""
+def without(kind: type[Any], *, after: bool = False) -> LedgerAccess:
+    """A ledger that does not answer to one kind of order, done (`after`) or not."""
 
-    def __init__(self, kind: type[Any]) -> None:
-        self.kind = kind
-
-    async def submit(self, order: Order) -> Outcome:
-        if isinstance(order, self.kind):
+    async def submit(order: Any) -> Any:
+        if isinstance(order, kind):
+            if after:
+                await LEDGER.submit(order)
             raise errors.LedgerUnavailable("gone")
-        return await writer.submit(order)
+        return await LEDGER.submit(order)
+
+    return LedgerAccess(submit, pause_seconds=0.01, patience_seconds=0.05)
 
 
 def gone(*_: Any, **__: Any) -> None:
     raise OperationalError("the database is gone")
 
 
-def forward(film: Film, customer: Customer, **query: str) -> Any:
-    """Order a film in this very process."""
-    return asyncio.run(called(film, customer, **query))
+def forward(film: Film, customer: Customer, **seams: Any) -> Any:
+    """Order a video in this very process."""
+    return asyncio.run(called(film, customer, **seams))
 
 
-async def called(film: Film, customer: Customer, **query: str) -> Any:
+async def called(
+    film: Film,
+    customer: Customer,
+    *,
+    ledger: LedgerAccess = LEDGER,
+    **changes: Any,
+) -> Any:
     identity = await read(lambda: keys.verify(customer.secret))
     document = {"model": film.model, "prompt": "A cat."}
-    understood = videos.read(Incoming(document, query))
-    begun = await exchange.begin(understood, identity, customer.secret)
+    storing = replace(
+        Storing(pauses=(0.01,), later_seconds=0.05),
+        **{name: changes.pop(name) for name in ("create", "accept") if name in changes},
+    )
+    understood = replace(videos.read(Incoming(document)), **changes)
+    begun = await exchange.begin(understood, identity, customer.secret, ledger=ledger)
     try:
-        return await forwarding.forward(begun)
+        return await submission.submit(begun, storing=storing)
     finally:
-        await upstream_client.close()
+        await client.close()
 
 
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
-    monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(submission, "KEEP_PAUSES", (0.01,))
+def worker_looks_with(job: Job, ledger: LedgerAccess) -> Job:
+    """One run of the worker, whose orders go to this ledger; the job after it."""
+    make_due(job)
+    asyncio.run(reconciliation.poll_due(ledger))
+    job.refresh_from_db()
+    return job
 
 
 def test_without_an_intent_nothing_is_sent(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
-    monkeypatch.setattr(rows, "create", gone)
     with pytest.raises(GatewayError) as refused:
-        forward(Film(upstream), customer)
+        forward(Film(upstream), customer, create=gone)
 
     assert (refused.value.status, refused.value.should_retry) == (503, True)
     assert [h.state for h in customer.holds()] == ["released"]
@@ -82,11 +96,10 @@ def test_without_an_intent_nothing_is_sent(
 
 
 def test_an_id_that_cannot_be_kept_is_not_answered(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
-    monkeypatch.setattr(rows, "accept", gone)
     with pytest.raises(GatewayError) as refused:
-        forward(Film(upstream), customer)
+        forward(Film(upstream), customer, accept=gone)
 
     assert (refused.value.status, refused.value.should_retry) == (503, False)
     assert only_job(customer).state == "submitting"
@@ -95,26 +108,24 @@ def test_an_id_that_cannot_be_kept_is_not_answered(
 
 
 def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
-    film, is_back, accept = Film(upstream), threading.Event(), rows.accept
+    film, is_back = Film(upstream), threading.Event()
 
     def accept_later(job: Job) -> None:
         if not is_back.is_set():
             gone()
-        accept(job)
+        rows.accept(job)
 
     async def order() -> None:
         with pytest.raises(GatewayError):
-            await called(film, customer)
-        [waiting_for_books] = submission._keeping
+            await called(film, customer, accept=accept_later)
+        assert len(submission.storing_later) == 1
         job = await read(lambda: only_job(customer))
         await write(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
         is_back.set()
-        await waiting_for_books
+        await submission.storing_later.wait(PATIENCE_SECONDS)
 
-    monkeypatch.setattr(rows, "accept", accept_later)
-    monkeypatch.setattr(submission, "KEEP_LATER_SECONDS", 0.05)
     asyncio.run(order())
     job = only_job(customer)
     assert (job.state, job.upstream_id) == ("pending", film.upstream_id)
@@ -126,12 +137,10 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
 
 
 def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
     film = Film(upstream, credits=9)
-    with monkeypatch.context() as patched:
-        patched.setattr(reconciliation, "writer", Without(Entrust))
-        assert forward(film, customer).status_code == 200
+    assert forward(film, customer, ledger=without(Entrust)).status_code == 200
     job = only_job(customer)
     assert job.entrusted_at is None
 
@@ -141,12 +150,11 @@ def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
 
 
 def test_a_crash_of_our_own_does_not_end_a_job(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
     film = Film(upstream, credits=9)
-    monkeypatch.setattr(waiting, "end_of", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        forward(film, customer, **{"async": "false"})
+        forward(film, customer, receipt=lambda *_: 1 / 0)
     job = only_job(customer)
     assert [h.state for h in customer.holds()] == ["open"]
 
@@ -156,15 +164,13 @@ def test_a_crash_of_our_own_does_not_end_a_job(
 
 
 def test_a_job_that_could_not_be_settled_is_asked_about_again(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
     film = Film(upstream, credits=9)
     forward(film, customer)
     job = only_job(customer)
     film.will_be_done(9)
-    with monkeypatch.context() as patched:
-        patched.setattr(reconciliation, "writer", Without(Settle))
-        assert worker_looks(job).state == "pending"
+    assert worker_looks_with(job, without(Settle)).state == "pending"
     assert job.claimed_until is not None  # runs out by itself
     assert customer.records() == []
 
@@ -173,15 +179,14 @@ def test_a_job_that_could_not_be_settled_is_asked_about_again(
 
 
 def test_a_row_that_could_not_be_written_is_charged_once(
-    upstream: Upstream, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    upstream: Upstream, customer: Customer
 ) -> None:
     film = Film(upstream, credits=9)
     forward(film, customer)
     job = only_job(customer)
     film.will_be_done(9)
-    with monkeypatch.context() as patched:
-        patched.setattr(rows, "finish", gone)
-        assert worker_looks(job).state == "pending"
+    lost = without(Settle, after=True)
+    assert worker_looks_with(job, lost).state == "pending"
     # The upstream has changed its mind meanwhile: the books have not.
     film.will_be_done(70)
     make_due(job)

@@ -14,7 +14,8 @@ from billing.values import clock
 from billing.values.orders import CREDIT
 from proxy import tasks
 from proxy.jobs import reconciliation, rows
-from proxy.jobs.statements import PURGED, Statement
+from proxy.jobs.looks import Look
+from proxy.jobs.rendering import PURGED
 from proxy.models import Job
 from proxy.upstream import contract
 from tests.support.gateway.customers import Customer
@@ -100,7 +101,7 @@ def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
     tasks.purge_replies()
     # Somebody whose claim ran out while the upstream thought comes very late.
     for status, remark in (("completed", ""), ("failed", "job_changed")):
-        statement = Statement(status, {**said, "status": status})
+        statement = Look(status, {**said, "status": status})
         asyncio.run(reconciliation.apply(before, statement))
         job.refresh_from_db()
         assert (job.state, job.reply, job.remark) == ("completed", "", remark)

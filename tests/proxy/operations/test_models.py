@@ -6,8 +6,8 @@ import openai
 import pytest
 from pytest_django.fixtures import Settings
 
+from proxy.upstream import client
 from proxy.upstream.catalogue import Catalogue
-from proxy.upstream.client import client
 from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
@@ -84,4 +84,4 @@ async def test_an_old_list_is_better_than_none(
 
     assert fresh
     assert await catalogue.models() == fresh
-    await client().aclose()
+    await client.shared().aclose()

@@ -239,7 +239,7 @@ async def test_a_model_without_a_price_is_not_found_by_call_and_quote_alike(
     [operation] = [each for each in OPERATIONS if each.name == CHAT]
     call = operation.read(Incoming({"model": "m", "messages": SAY_HI}))
     with pytest.raises(GatewayError) as refused:
-        await exchange.price(call)  # all that either knows of prices
+        await exchange.rates_for(call)  # all that either knows of prices
 
     error = refused.value
     assert (error.status, error.code, error.param) == (404, "model_not_found", "model")

@@ -13,7 +13,7 @@ from billing import holds
 from billing.values import clock
 from billing.values.orders import CREDIT
 from proxy.jobs import reconciliation
-from proxy.jobs.statements import Statement
+from proxy.jobs.looks import Look
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import (
@@ -214,7 +214,7 @@ def test_a_result_that_changes_later_is_remarked_and_not_charged(
     # Somebody whose claim ran out while the upstream thought comes late.
     for status, credits in (("completed", 6), ("completed", 90), ("failed", 0)):
         said = {**job_said(job), "status": status, "usage": {"credits_used": credits}}
-        asyncio.run(reconciliation.apply(before, Statement(status, said)))
+        asyncio.run(reconciliation.apply(before, Look(status, said)))
         job.refresh_from_db()
         is_same = credits == 6
         assert job.remark == ("" if is_same else "job_changed")
@@ -235,7 +235,7 @@ def test_a_result_too_large_to_keep_is_charged_all_the_same(
     customer: Customer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("proxy.jobs.statements.REPLY_BYTES_MAX", 1000)
+    monkeypatch.setattr("proxy.jobs.rendering.REPLY_BYTES_MAX", 1000)
     film = Film(upstream)
     job = film.ordered(customer, live_gateway)
     film.will_be_done(3, blob="x" * 2000)

@@ -1,0 +1,113 @@
+"""How an order that ends a hold reaches the ledger, even one that is away just now.
+
+asked at once → asked again for three seconds → spooled on disk, and booked later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from billing.ledger import spool
+from billing.ledger.spool import Resolution
+from billing.ledger.writer import writer
+from billing.models.hold import HoldState
+from billing.reports import calls as reports
+from billing.values import errors
+from billing.values.amounts import scaled
+from billing.values.orders import Doubt, Placed, Release, Resolved, Settle
+from proxy.process.database import read
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerAccess:
+    """Where a call's orders go, and how long one that ends a hold is sent again while
+    nobody answers. Then it is spooled, and the client gets its answer."""
+
+    submit: Callable[[Any], Awaitable[Any]] = writer.submit
+    pause_seconds: float = 0.2
+    patience_seconds: float = 3
+
+    async def resolve(self, order: Resolution) -> Resolved | None:
+        """End a hold; None when the order waits in the spool.
+
+        Raises: LedgerUnavailable when neither database nor disk takes it.
+        """
+        try:
+            return await self._resolved(order)
+        except errors.LedgerUnavailable:
+            pass
+        try:
+            async with asyncio.timeout(self.patience_seconds):
+                while True:
+                    await asyncio.sleep(self.pause_seconds)
+                    with contextlib.suppress(errors.LedgerUnavailable):
+                        return await self._resolved(order)
+        except TimeoutError:
+            # An attempt that is still under way may succeed after all: whichever
+            # comes second is a repeat, and changes nothing.
+            await _spool(order)
+            return None
+
+    async def _resolved(self, order: Resolution) -> Resolved:
+        outcome: Resolved = await self.submit(order)
+        if outcome.repeat and outcome.state == HoldState.SETTLED:
+            return await _with_its_charge(outcome)
+        return outcome
+
+
+LEDGER = LedgerAccess()
+
+
+async def _with_its_charge(repeat: Resolved) -> Resolved:
+    """A repeat, and what was charged: the first commit was done and its answer lost, or
+    somebody else was faster. The charge is only shown, so it may stay unknown."""
+    with contextlib.suppress(errors.LedgerUnavailable):
+        charged, _ = await read(lambda: reports.charge(UUID(repeat.hold_id)))
+        return replace(repeat, charged_micros=charged or 0)
+    return repeat
+
+
+async def _spool(order: Resolution) -> None:
+    """Raises: LedgerUnavailable when the disk does not take it."""
+    try:
+        await asyncio.to_thread(spool.append, order)
+    except OSError as error:
+        logger.error("could not resolve the hold of req_%s", order.hold_id)
+        raise errors.LedgerUnavailable(str(error)) from error
+    logger.warning("the settlement of req_%s waits in the spool", order.hold_id)
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended, as its reply tells it; amounts in microcredits."""
+
+    state: str  # of the hold
+    charged_micros: int
+    available_micros: int  # what a new call may use now
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> CallEnd:
+        """As the ledger wrote it."""
+        return cls(resolved.state, resolved.charged_micros, resolved.available_micros)
+
+    @classmethod
+    def expected(cls, order: Resolution, placed: Placed) -> CallEnd:
+        """As the ledger will write a spooled order, as far as this call knows."""
+        held, available = placed.held_micros, placed.available_micros
+        match order:
+            case Settle(usage=usage):
+                price = scaled(usage.price_micros, placed.price_factor_ppm)
+                left = max(0, available + held - price)
+                return cls(HoldState.SETTLED.value, price, left)
+            case Release():
+                return cls(HoldState.RELEASED.value, 0, available + held)
+            case Doubt():  # it keeps the hold
+                return cls(HoldState.IN_DOUBT.value, 0, available)

@@ -1,0 +1,135 @@
+"""Sending a call to the upstream, and what an answer that cannot be used means."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+
+from billing.values.errors import LedgerError
+from proxy.calls.exchange import Exchange
+from proxy.http import refusals
+from proxy.http.errors import GatewayError
+from proxy.upstream import client
+from proxy.upstream.client import Ambiguous, NotSent, Reply
+from proxy.upstream.redaction import scrubbed, without_key
+
+logger = logging.getLogger(__name__)
+
+# The client's own mistakes, as the upstream sees them: passed on as they are.
+CLIENT_ERRORS = (400, 404, 413, 415, 422)
+OUR_ACCOUNT = (401, 402, 403)
+RETRY_AFTER_SECONDS_MAX = 60
+MESSAGE_LENGTH_MAX = 500
+
+
+@asynccontextmanager
+async def accounted(exchange: Exchange) -> AsyncIterator[None]:
+    """Whatever happens inside, the hold is resolved, unless the ledger does not answer:
+    then it falls due. A job that has taken the call over goes on.
+
+    Raises: GatewayError, and what nobody expected.
+    """
+    try:
+        yield
+    except GatewayError:
+        raise
+    except LedgerError:
+        raise refusals.not_settled() from None
+    except Exception:  # noqa: BLE001  resolved here, then raised again
+        if exchange.is_open:
+            await exchange.doubt("internal_error")
+        raise
+
+
+@asynccontextmanager
+async def sent(exchange: Exchange) -> AsyncIterator[Reply]:
+    """Forward the call, once; the upstream's 200, to be understood inside. Where there
+    is none, or what is inside raises Ambiguous, the hold is resolved here.
+
+    Raises: GatewayError (4xx as the upstream's, 429, 502, 503, 504), LedgerUnavailable.
+    """
+    try:
+        reply = await client.shared().post(exchange.call.path, exchange.call.content)
+        if reply.status != 200:
+            raise await _refused(exchange, reply)
+        if reply.is_encoded:
+            await reply.close()
+            raise Ambiguous("upstream_encoded_reply")
+        yield reply
+    except NotSent as fault:
+        await exchange.release(fault.reason)
+        raise refusals.upstream_unreachable() from None
+    except Ambiguous as fault:
+        await exchange.doubt(fault.reason)
+        raise refusals.upstream_ambiguous(fault.reason) from None
+
+
+async def document_of(reply: Reply) -> dict[str, Any]:
+    """The JSON object in a 200. Raises: Ambiguous when it is none after all."""
+    content = await reply.read()
+    if "json" not in reply.content_type:
+        raise Ambiguous("upstream_not_json")
+    try:
+        document = orjson.loads(scrubbed(content))
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise Ambiguous("upstream_not_json")
+    return document
+
+
+def refuse_error(document: dict[str, Any]) -> None:
+    """A 200 may be an error without a price, and an estimate would charge for it.
+
+    Raises: Ambiguous.
+    """
+    if isinstance(document.get("error"), dict) and "usage" not in document:
+        raise Ambiguous("upstream_error_in_200")
+
+
+async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
+    """What a status other than 200 means; the hold is resolved accordingly."""
+    try:
+        content = await reply.read()
+    except Ambiguous:
+        content = b""
+    status = reply.status
+    if (status >= 500 and status != 503) or 200 < status < 300:
+        # It may have worked, and charged, before it failed (or a proxy before it
+        # did: 520 to 524).
+        await exchange.doubt(f"upstream_{status}")
+        return refusals.upstream_ambiguous(f"upstream_{status}")
+    await exchange.release(f"upstream_{status}")
+    if status == 429:
+        return refusals.upstream_rate_limited(_retry_after(reply))
+    if status in CLIENT_ERRORS:
+        message, code, param = _error_fields(content)
+        return refusals.upstream_refused(status, code, message, param)
+    if status in OUR_ACCOUNT:
+        logger.error("the upstream refused our own account with %d", status)
+        return refusals.upstream_unavailable()
+    return refusals.upstream_error(status)
+
+
+def _retry_after(reply: Reply) -> int:
+    """The upstream's own wish, within reason."""
+    wish = reply.retry_after
+    return min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
+
+
+def _error_fields(content: bytes) -> tuple[str, str, str | None]:
+    """Message, code and param of the upstream's error."""
+    try:
+        error = orjson.loads(content)["error"]
+        message, code, param = error["message"], error.get("code"), error.get("param")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return "The upstream refused the request.", "upstream_refused", None
+    return (
+        without_key(str(message))[:MESSAGE_LENGTH_MAX],
+        without_key(code)[:64] if isinstance(code, str) else "upstream_refused",
+        without_key(param)[:64] if isinstance(param, str) else None,
+    )

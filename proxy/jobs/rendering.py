@@ -1,0 +1,77 @@
+"""A job as its row keeps it, and as customers see it."""
+
+from __future__ import annotations
+
+import orjson
+
+from proxy.calls import usage_shown
+from proxy.calls.call import Document
+from proxy.models import Job, JobState
+from proxy.upstream.redaction import without_key
+
+REPLY_BYTES_MAX = 4 * 1024**2
+ERROR_LENGTH_MAX = 500
+PURGED = "The result is no longer kept. What it cost is in `usage`."
+
+
+def store(document: Document) -> tuple[str, str]:
+    """The reply as its row keeps it, and a remark when it is too large for that."""
+    text = orjson.dumps(document)
+    if len(text) <= REPLY_BYTES_MAX:
+        return text.decode(), ""
+    short = {"status": document.get("status"), "usage": document.get("usage")}
+    text = orjson.dumps(short)
+    return (text if len(text) <= REPLY_BYTES_MAX else b"{}").decode(), "reply_too_large"
+
+
+def error_text(document: Document) -> str:
+    """The upstream's `errorMessage`, fit to be stored and shown."""
+    message = document.get("errorMessage")
+    if not isinstance(message, str):
+        return ""
+    return "".join(filter(str.isprintable, without_key(message)))[:ERROR_LENGTH_MAX]
+
+
+def render(job: Job) -> Document:
+    """The contract's JobStatusResponse, under our id and at the customer's price."""
+    said: Document = orjson.loads(job.reply) if job.reply else {}
+    finished = job.finished_at and int(job.finished_at.timestamp())
+    document: Document = {
+        "progress": job.progress,
+        "created": int(job.created_at.timestamp()),
+        "completed": finished,
+        "model": job.model,
+        "outputData": None,
+        **said,
+        "id": job.public_id,
+        "status": _status(job),
+        "errorMessage": job.error or (PURGED if job.is_without_result else None),
+    }
+    if job.is_over:
+        document["usage"] = usage(job)
+    return document
+
+
+def failure(job: Job) -> tuple[str, str]:
+    """Why a job that is over has no result: a code and a sentence."""
+    if job.state == JobState.LOST:
+        return (
+            "upstream_job_lost",
+            "The upstream does not know the job any more. Whether it did the work is "
+            "not known yet: the credits stay held until that is resolved.",
+        )
+    return "upstream_job_failed", job.error or "The upstream could not finish the job."
+
+
+def usage(job: Job) -> Document:
+    """The job's `usage` at the customer's charge."""
+    said = orjson.loads(job.reply).get("usage") if job.reply else None
+    said = said if isinstance(said, dict) else {}
+    return usage_shown.charged(said, job.charged_micros or 0)
+
+
+def _status(job: Job) -> str:
+    """Our state in the contract's four words."""
+    if job.state == JobState.SUBMITTING:
+        return JobState.PENDING.value
+    return JobState.FAILED.value if job.state == JobState.LOST else job.state

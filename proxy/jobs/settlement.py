@@ -1,0 +1,53 @@
+"""What the end of a job means in money: by the terms agreed when it began."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from billing.models.usage import Basis
+from billing.pricing.rates import Rates, Units
+from billing.pricing.usage import measure
+from billing.values.orders import CREDIT, Release, Settle, Usage
+from proxy.calls.call import Document
+from proxy.jobs.looks import Look
+from proxy.models import Job, JobState
+
+
+def terms(rates: Rates, least: Units, remembered: Document) -> dict[str, Any]:
+    """What settling will need, as JSON: a tariff changed meanwhile changes nothing.
+    And what is `remembered` of the request, to be shown."""
+    return {"rates": asdict(rates), "least": asdict(least), "remembered": remembered}
+
+
+def resolution(job: Job, look: Look) -> Settle | Release:
+    """The order that a job's end means for its hold."""
+    usage = _usage(job, look.document.get("usage"))
+    if look.status == JobState.COMPLETED:
+        return Settle(job.id.hex, job.account_id, usage)
+    reason = "upstream_job_failed"
+    if usage.basis == Basis.UPSTREAM and usage.price_micros:
+        # A failure that the upstream charges for is a price like any other.
+        return Settle(job.id.hex, job.account_id, usage, reason)
+    unproven = None
+    if "usage_invalid" in usage.flags:
+        unproven = replace(usage, basis=Basis.IN_DOUBT.value, price_micros=0)
+    return Release(job.id.hex, job.account_id, reason, unproven)
+
+
+def _usage(job: Job, report: Any) -> Usage:
+    least = {**job.terms["least"], "options": tuple(job.terms["least"]["options"])}
+    usage = measure(
+        report,
+        rates=Rates(**job.terms["rates"]),
+        bound_micros=job.bound_micros,
+        counted=Units(**least),
+    )
+    usage = replace(usage, upstream_id=job.upstream_id)
+    if usage.basis != Basis.ESTIMATED:
+        return usage
+    if "usage_invalid" not in usage.flags:
+        usage = replace(usage, flags=(*usage.flags, "usage_missing"))
+    if job.estimated_credits is None:
+        return usage
+    return replace(usage, price_micros=job.estimated_credits * CREDIT)
