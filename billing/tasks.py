@@ -9,7 +9,6 @@ from celery import shared_task
 from django.conf import settings
 
 from billing import grants, holds
-from billing.ledger import spool
 from billing.verification import report as verification
 
 logger = logging.getLogger(__name__)
@@ -18,7 +17,7 @@ logger = logging.getLogger(__name__)
 @shared_task
 def replay_spool() -> dict[str, int]:
     """Book what could not be booked while the database was gone."""
-    return spool.replay()
+    return holds.replay_spool()
 
 
 @shared_task
@@ -27,7 +26,7 @@ def sweep_holds() -> dict[str, int]:
 
     The spool first: it knows how some of those calls ended.
     """
-    spool.replay()
+    holds.replay_spool()
     swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
     return {**swept, "lapsed": grants.expire_due()}
 

@@ -9,8 +9,10 @@ In each function all refusals come first; below the line `effects` nothing may f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from billing.ledger.rows import (
     AccountRow,
@@ -25,6 +27,7 @@ from billing.models.hold import HoldState
 from billing.models.transfer import TransferKind
 from billing.models.usage import Basis
 from billing.values import errors
+from billing.values.amounts import price_of
 from billing.values.ids import id_for, new_id
 from billing.values.orders import (
     AMOUNT_MICROS_MAX,
@@ -32,22 +35,16 @@ from billing.values.orders import (
     Entrust,
     Entrusted,
     Order,
-    Outcome,
     Place,
     Placed,
+    R,
     Release,
     Resolved,
     Settle,
 )
 
-PPM = 1_000_000
 # Which transfer of its hold each kind is.
 PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2}
-
-
-def scaled(micros: int, factor_ppm: int) -> int:
-    """`micros` at the organization's price, rounded up: never under what it cost."""
-    return -(-micros * factor_ppm // PPM)
 
 
 def _is_spared(hold: HoldRow, order: Doubt) -> bool:
@@ -70,20 +67,11 @@ class Book:
     entries: list[EntryRow] = field(default_factory=list)
     usage: list[UsageRow] = field(default_factory=list)
 
-    def apply(self, order: Order) -> Outcome:
+    def apply(self, order: Order[R]) -> R | errors.LedgerError:
         """Carry out one order; a refusal comes back as a value, not raised."""
+        rule: Callable[[Book, Order[R]], R] = RULES[type(order)]
         try:
-            match order:
-                case Place():
-                    return self.place(order)
-                case Entrust():
-                    return self.entrust(order)
-                case Settle():
-                    return self.settle(order)
-                case Release():
-                    return self.release(order)
-                case Doubt():
-                    return self.doubt(order)
+            return rule(self, order)
         except errors.Refusal as refusal:
             return refusal
 
@@ -107,7 +95,7 @@ class Book:
             raise errors.AccountClosed
         if self.open_spenders.get(order.spender_id) != account.id:
             raise errors.SpenderClosed
-        amount = scaled(order.bound_micros, account.price_factor_ppm)
+        amount = price_of(order.bound_micros, account.price_factor_ppm)
         available = self.available_micros(account.id)
         if available < amount:
             raise self._shortfall(account, amount, available)
@@ -191,7 +179,7 @@ class Book:
         available = self.available_micros(hold.account_id)
         if hold.state != HoldState.OPEN:
             return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
-        more = scaled(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
+        more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
         until = max(hold.entrusted_until or order.due_at, order.due_at)
         # --- effects ---
         hold.lease_id, hold.entrusted_until = None, until
@@ -217,7 +205,7 @@ class Book:
             return self._resolved_before(hold)
         if not 0 <= order.usage.price_micros <= AMOUNT_MICROS_MAX:
             raise ValueError(f"price out of range: {order.usage.price_micros}")
-        price = scaled(order.usage.price_micros, hold.price_factor_ppm)
+        price = price_of(order.usage.price_micros, hold.price_factor_ppm)
         # --- effects ---
         captured = min(price, hold.amount_micros)
         self._unpin(hold, captured)
@@ -384,3 +372,12 @@ class Book:
                 )
             )
         return transfer
+
+
+RULES: dict[type[Any], Callable[[Book, Any], Any]] = {
+    Place: Book.place,
+    Entrust: Book.entrust,
+    Settle: Book.settle,
+    Release: Book.release,
+    Doubt: Book.doubt,
+}

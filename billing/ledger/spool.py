@@ -32,14 +32,20 @@ from django.conf import settings
 from django.db import connection
 
 from billing.ledger import commit as ledger
-from billing.ledger.crashpoints import crashpoint
 from billing.models.hold import HoldState
 from billing.values import errors
-from billing.values.orders import Doubt, Outcome, Release, Resolved, Settle, Usage
+from billing.values.crashpoints import crashpoint
+from billing.values.orders import (
+    Doubt,
+    Release,
+    Resolution,
+    Resolved,
+    Settle,
+    Usage,
+)
 
 logger = logging.getLogger(__name__)
 
-Resolution = Settle | Release | Doubt
 KINDS: dict[str, type[Resolution]] = {
     "settle": Settle,
     "release": Release,
@@ -225,7 +231,7 @@ def replay() -> dict[str, int]:
                     _replay_file(claimed, counts)
         except errors.LedgerUnavailable as error:
             is_gone = True
-            logger.error("the spool waits, the books are gone: %s", error)
+            logger.error("the spool waits, the database is gone: %s", error)
         except OSError:
             counts["left"] += _count(path)
             logger.exception("the spool's file %s stays", path.name)
@@ -305,7 +311,7 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
     path.unlink()
 
 
-def _outcomes(orders: list[Resolution]) -> Iterator[Outcome]:
+def _outcomes(orders: list[Resolution]) -> Iterator[Resolved | errors.LedgerError]:
     """Raises: LedgerUnavailable, at the first order that is left without an outcome."""
     try:
         for outcome in ledger.commit(orders):
@@ -318,7 +324,9 @@ def _outcomes(orders: list[Resolution]) -> Iterator[Outcome]:
         raise
 
 
-def _is_refused(order: Resolution, outcome: Outcome, counts: Counter[str]) -> bool:
+def _is_refused(
+    order: Resolution, outcome: Resolved | errors.LedgerError, counts: Counter[str]
+) -> bool:
     if not isinstance(outcome, Resolved):
         kind = NAMES[type(order)]
         logger.error("spooled %s of %s refused: %r", kind, order.hold_id, outcome)

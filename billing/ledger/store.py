@@ -28,7 +28,7 @@ from billing.values.orders import Order, Place, Settle
 
 
 def load(
-    orders: Iterable[Order], now: datetime, *, opening: Sequence[str] = ()
+    orders: Iterable[Order[object]], now: datetime, *, opening: Sequence[str] = ()
 ) -> Book:
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
     that `opening` begins."""
@@ -47,7 +47,7 @@ def load(
     return book
 
 
-def _reads(orders: Sequence[Order], moment: str | None) -> dict[str, Statement]:
+def _reads(orders: Sequence[Order[object]], moment: str | None) -> dict[str, Statement]:
     """What these orders need to know. Locks first: each statement after them sees
     what is committed by then."""
     sql = statements()
@@ -111,7 +111,7 @@ def _take_holds(book: Book, rows: list[Row], pins: list[Row]) -> None:
         book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
 
 
-def _may_overrun(book: Book, order: Order) -> bool:
+def _may_overrun(book: Book, order: Order[object]) -> bool:
     if not isinstance(order, Settle):
         return False
     hold = book.holds.get(order.hold_id)

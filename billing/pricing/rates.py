@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-PPM = 1_000_000
+from billing.values.amounts import PPM
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db.models import F, Max, Q, Sum
 from django.db.models.functions import TruncDate
 
-from billing.ledger.book import scaled
 from billing.models import Account, Grant, Hold, UsageRecord, UsageRollup
 from billing.models.usage import Basis
 from billing.values import clock
+from billing.values.amounts import price_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Means:
 
     def hold_micros(self, bound_micros: int) -> int:
         """What is held for a call that costs at most `bound_micros` upstream."""
-        return scaled(bound_micros, self.price_factor_ppm)
+        return price_of(bound_micros, self.price_factor_ppm)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 CREDIT = 1_000_000  # microcredits
 AMOUNT_MICROS_MAX = 10**15  # a thousand million credits; beyond it is a mistake
 
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Set credits aside for a call that may cost at most `bound_micros` upstream."""
+class Order(Generic[R_co]):
+    """What one hold is to undergo; `R_co` is how the ledger replies to it."""
 
     hold_id: str
     account_id: int
-    spender_id: int
-    bound_micros: int  # before the organization's price factor
-    operation: str
-    model: str
-    due_at: datetime
-    lease_id: str | None = None
-    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
-    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,44 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrust:
+class Entrusted:
+    """What is held for the job. A repeat (the hold is not open) changes nothing."""
+
+    hold_id: str
+    held_micros: int
+    available_micros: int
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How a hold ended. A repeat changes nothing and charges nothing again."""
+
+    hold_id: str
+    state: str
+    held_micros: int
+    charged_micros: int
+    absorbed_micros: int
+    available_micros: int
+    repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Order[Placed]):
+    """Set credits aside for a call that may cost at most `bound_micros` upstream."""
+
+    spender_id: int
+    bound_micros: int  # before the organization's price factor
+    operation: str
+    model: str
+    due_at: datetime
+    lease_id: str | None = None
+    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust(Order[Entrusted]):
     """The call became a job: its hold no longer depends on the process that made it.
 
     An open hold leaves its lease, and is due at the later of its own time and
@@ -51,20 +84,8 @@ class Entrust:
     is all there is.
     """
 
-    hold_id: str
-    account_id: int
     due_at: datetime
     bound_micros: int  # before the hold's price factor
-
-
-@dataclass(frozen=True, slots=True)
-class Entrusted:
-    """What is held for the job. A repeat (the hold is not open) changes nothing."""
-
-    hold_id: str
-    held_micros: int
-    available_micros: int
-    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,56 +105,37 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(Order[Resolved]):
     """The call is over and this is what it used: charge it, return the rest."""
 
-    hold_id: str
-    account_id: int
     usage: Usage
     reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Release(Order[Resolved]):
     """The call cost nothing: return the whole hold.
 
     `usage` is given where the call may have cost the operator something that nobody
     can name (basis `in_doubt`, price 0): it is then listed.
     """
 
-    hold_id: str
-    account_id: int
     reason: str
     usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Order[Resolved]):
     """Nobody knows how the call ended: keep the credits held, list it.
 
     The sweep, which looked before it had the lock, adds `only_if_due`: the hold is
     left alone unless its time is up, or it is still under `dead_lease_id`.
     """
 
-    hold_id: str
-    account_id: int
     reason: str
     only_if_due: bool = False
     dead_lease_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """How a hold ended. A repeat changes nothing and charges nothing again."""
-
-    hold_id: str
-    state: str
-    held_micros: int
-    charged_micros: int
-    absorbed_micros: int
-    available_micros: int
-    repeat: bool = False
-
-
-Order = Place | Entrust | Settle | Release | Doubt
-Outcome = Placed | Entrusted | Resolved | Exception
+# What ends a hold, and so can wait in the spool.
+Resolution = Settle | Release | Doubt

@@ -17,12 +17,11 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import holds
-from billing.ledger.book import scaled
 from billing.models import Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.usage import CREDITS_PER_BOUND_MAX
-from billing.values.amounts import credits_text
+from billing.values.amounts import credits_text, price_of
 from billing.values.orders import CREDIT, Release, Resolved, Settle, Usage
 from portal.models import Organization
 from portal.tenants import audit
@@ -95,7 +94,7 @@ def settle(
     """
     hold = _in_doubt(request_id)
     most = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
-    price = scaled(upstream_micros, hold.price_factor_ppm)
+    price = price_of(upstream_micros, hold.price_factor_ppm)
     if not 0 <= price <= most:
         raise DoubtStands(
             f"{credits_text(upstream_micros)} credits make a price of "
@@ -145,10 +144,9 @@ def _end(
     if isinstance(order, Settle):
         named = credits_text(order.usage.price_micros)
     with transaction.atomic():
-        [outcome] = holds.settle([order])
+        [outcome] = holds.commit([order])
         if isinstance(outcome, Exception):
             raise DoubtStands(f"The ledger refused: {outcome}. Nothing was changed.")
-        assert isinstance(outcome, Resolved)
         if outcome.repeat:  # a late answer, or the rule, was faster
             raise DoubtStands(_how_it_ended(Hold.objects.get(id=hold.id)))
         ended = _ended(request_id, organization, outcome)

@@ -16,25 +16,22 @@ from uuid import UUID
 
 from django.conf import settings
 
-from billing.ledger import spool
-from billing.ledger.book import scaled
-from billing.ledger.crashpoints import crashpoint
-from billing.ledger.spool import Resolution
-from billing.ledger.writer import writer
+from billing import holds
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units, UnpricedModel
 from billing.pricing.usage import measure
 from billing.reports import calls as reports
 from billing.values import clock, errors
-from billing.values.amounts import credits_text
+from billing.values.amounts import credits_text, price_of
+from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import (
     Doubt,
-    Outcome,
     Place,
     Placed,
     Release,
+    Resolution,
     Resolved,
     Settle,
     Usage,
@@ -107,14 +104,13 @@ class Exchange:
             fingerprint=self.attempt.fingerprint.id if self.attempt else None,
         )
         try:
-            outcome = await writer.submit(order)
+            outcome = await holds.submit(order)
         except errors.InsufficientCredits as error:
             raise refusals.shortfall(error, self.identity) from None
         except errors.AccountClosed:
             raise refusals.organization_suspended() from None
         except errors.SpenderClosed:
             raise await _why_closed(presented) from None
-        assert isinstance(outcome, Placed)
         self.placed = outcome
         if self.attempt:
             self.attempt.state = HoldState.OPEN
@@ -176,10 +172,9 @@ class Exchange:
 
     async def _resolve(self, order: Resolution) -> Resolved:
         try:
-            outcome: Outcome = await writer.submit(order)
+            outcome = await holds.submit(order)
         except errors.LedgerUnavailable:
             outcome = await self._resolve_later(order)
-        assert isinstance(outcome, Resolved)
         if outcome.repeat and outcome.state == HoldState.SETTLED:
             outcome = await self._as_booked(outcome)
         self.resolved = outcome
@@ -196,14 +191,14 @@ class Exchange:
             return replace(repeat, charged_micros=charged or 0)
         return repeat
 
-    async def _resolve_later(self, order: Resolution) -> Outcome:
+    async def _resolve_later(self, order: Resolution) -> Resolved:
         """Raises: LedgerUnavailable when neither database nor disk takes it."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while True:
                     await asyncio.sleep(SETTLE_PAUSE_SECONDS)
                     with contextlib.suppress(errors.LedgerUnavailable):
-                        return await writer.submit(order)
+                        return await holds.submit(order)
         except TimeoutError:
             # An attempt that is still under way may succeed after all: whichever
             # comes second is a repeat, and changes nothing.
@@ -211,7 +206,7 @@ class Exchange:
 
     async def _spool(self, order: Resolution) -> Resolved:
         try:
-            await asyncio.to_thread(spool.append, order)
+            await asyncio.to_thread(holds.spool, order)
         except OSError as error:
             logger.error("could not resolve the hold of %s", self.request_id)
             raise errors.LedgerUnavailable(str(error)) from error
@@ -232,7 +227,7 @@ class Exchange:
             case Settle():
                 state = HoldState.SETTLED
                 price = order.usage.price_micros
-                charged = scaled(price, self.placed.price_factor_ppm)
+                charged = price_of(price, self.placed.price_factor_ppm)
                 available = max(0, available + held - charged)
         return Resolved(
             hold_id=order.hold_id,

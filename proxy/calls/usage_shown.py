@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from billing.ledger.book import PPM, scaled
 from billing.pricing.rates import Units
-from billing.values.amounts import whole_credits
+from billing.values.amounts import PPM, price_of, whole_credits
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
@@ -26,7 +25,7 @@ def priced(usage: Any, factor_ppm: int) -> Any:
         shown.pop("credits_used", None)
         shown.pop("credits_breakdown", None)
         return shown
-    return charged(shown, scaled(max(credits, 0) * CREDIT, factor_ppm))
+    return charged(shown, price_of(max(credits, 0) * CREDIT, factor_ppm))
 
 
 def counted(units: Units) -> dict[str, int]:

@@ -9,8 +9,8 @@ import orjson
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from billing.ledger.crashpoints import crashpoint
 from billing.values.amounts import whole_credits
+from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerError
 from proxy.calls import usage_shown as customer_usage
 from proxy.calls.exchange import Exchange

@@ -17,8 +17,8 @@ import orjson
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
-from billing.ledger.crashpoints import crashpoint
 from billing.pricing.rates import Units
+from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown as customer_usage
 from proxy.calls.exchange import Exchange

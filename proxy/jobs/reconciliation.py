@@ -13,11 +13,11 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from billing.ledger.crashpoints import crashpoint
-from billing.ledger.writer import writer
+from billing import holds
 from billing.models.hold import HoldState
 from billing.reports import calls as reports
 from billing.values import clock
+from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import Doubt, Entrust, Entrusted, Release, Resolved, Settle
 from proxy.jobs import rows, statements
@@ -45,7 +45,7 @@ async def entrust(job: Job) -> Entrusted:
     Raises: LedgerUnavailable; the next look tries again.
     """
     longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
-    outcome = await writer.submit(
+    outcome = await holds.submit(
         Entrust(
             job.id.hex,
             job.account_id,
@@ -53,7 +53,6 @@ async def entrust(job: Job) -> Entrusted:
             bound_micros=job.bound_micros,
         )
     )
-    assert isinstance(outcome, Entrusted)
     await write(lambda: rows.entrusted(job.id))
     return outcome
 
@@ -167,9 +166,7 @@ def _differs(job: Job, statement: Statement, reply: str) -> bool:
 
 
 async def _resolve(order: Settle | Release | Doubt) -> Resolved:
-    outcome = await writer.submit(order)
-    assert isinstance(outcome, Resolved)
-    return outcome
+    return await holds.submit(order)
 
 
 def _is_lost(job: Job, statement: Statement) -> bool:

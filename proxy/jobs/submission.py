@@ -18,11 +18,10 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing.ledger.book import scaled
-from billing.ledger.crashpoints import crashpoint
 from billing.reports import calls as reports
 from billing.values import clock, errors
-from billing.values.amounts import whole_credits
+from billing.values.amounts import price_of, whole_credits
+from billing.values.crashpoints import crashpoint
 from billing.values.orders import CREDIT, Resolved
 from proxy.calls.call import Document, as_json
 from proxy.calls.exchange import Exchange
@@ -154,7 +153,7 @@ def _receipt(exchange: Exchange, job: Job, accepted: Accepted) -> Document:
     if "estimated_credits" in receipt:
         assert exchange.placed is not None
         micros = (job.estimated_credits or 0) * CREDIT
-        priced = whole_credits(scaled(micros, exchange.placed.price_factor_ppm))
+        priced = whole_credits(price_of(micros, exchange.placed.price_factor_ppm))
         receipt["estimated_credits"] = priced
         if job.estimated_credits is None:
             del receipt["estimated_credits"]

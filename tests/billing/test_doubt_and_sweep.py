@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from billing import holds, leases
-from billing.ledger import commit as ledger
 from billing.models import Hold, Lease, UsageRecord
 from billing.reports import calls as reports
 from billing.tasks import sweep_holds
@@ -164,7 +163,7 @@ def test_a_second_sweep_finds_nothing(customer: Customer, clock: Clock) -> None:
 
 def test_more_than_one_batch_is_swept_at_once(customer: Customer, clock: Clock) -> None:
     count = holds.SWEEP_BATCH + 1
-    ledger.commit([customer.order(0) for _ in range(count)])
+    holds.commit([customer.order(0) for _ in range(count)])
     clock.advance(hours=2)
 
     swept = holds.sweep(in_doubt_after=timedelta(0))

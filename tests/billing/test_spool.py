@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from billing import holds
 from billing.ledger import commit as ledger
 from billing.ledger import spool
 from billing.models import Hold, UsageRecord
 from billing.tasks import replay_spool, sweep_holds
 from billing.values.orders import (
     Doubt,
-    Order,
-    Outcome,
     Release,
+    Resolution,
     Resolved,
     Settle,
     Usage,
@@ -59,7 +59,7 @@ def spooled(customer: Customer, price: int, bound: int = 30) -> str:
 
 # --- what is written -----------------------------------------------------------------
 
-ORDERS = [
+ORDERS: list[Resolution] = [
     Settle(
         uuid.uuid4().hex,
         7,
@@ -86,14 +86,14 @@ ORDERS = [
 
 
 def test_every_order_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Order] = []
+    given: list[Resolution] = []
 
-    def commit(orders: list[Order]) -> list[Outcome]:
+    def commit(orders: list[Resolution]) -> list[Resolved]:
         given.extend(orders)
         return [Resolved(order.hold_id, "open", 0, 0, 0, 0) for order in orders]
 
     for order in ORDERS:
-        spool.append(order)  # type: ignore[arg-type]
+        spool.append(order)
     assert spool.waiting() == len(ORDERS)
     monkeypatch.setattr(ledger, "commit", commit)
     assert spool.replay() == NOTHING | {"settled": len(ORDERS)}
@@ -101,7 +101,7 @@ def test_every_order_comes_back_as_it_was(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nobody_else_may_read_it(folder: Path) -> None:
-    spool.append(ORDERS[1])  # type: ignore[arg-type]
+    spool.append(ORDERS[1])
     [path] = folder.iterdir()
 
     assert path.stat().st_mode & 0o777 == 0o600
@@ -112,7 +112,7 @@ def test_nobody_else_may_read_it(folder: Path) -> None:
 def test_what_the_disk_does_not_take_is_not_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spool.append(ORDERS[1])  # type: ignore[arg-type]
+    spool.append(ORDERS[1])
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -120,21 +120,21 @@ def test_what_the_disk_does_not_take_is_not_kept(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            spool.append(ORDERS[2])  # type: ignore[arg-type]
+            spool.append(ORDERS[2])
     assert spool.waiting() == 1
 
-    spool.append(ORDERS[4])  # type: ignore[arg-type]
+    spool.append(ORDERS[4])
     assert spool.waiting() == 2
     assert files(folder) == ["jsonl", "jsonl"]  # nothing follows a doubtful end
 
 
 def test_a_forked_process_has_a_file_of_its_own(folder: Path) -> None:
-    spool.append(ORDERS[1])  # type: ignore[arg-type]
+    spool.append(ORDERS[1])
     if (child := os.fork()) == 0:
-        spool.append(ORDERS[2])  # type: ignore[arg-type]
+        spool.append(ORDERS[2])
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    spool.append(ORDERS[4])  # type: ignore[arg-type]
+    spool.append(ORDERS[4])
 
     lines = {path.name.split("-")[0]: path.read_bytes() for path in folder.iterdir()}
     counts = {int(pid): text.count(b"\n") for pid, text in lines.items()}
@@ -223,7 +223,7 @@ def test_more_than_one_transaction(customer: Customer) -> None:
         Settle(place.hold_id, place.account_id, used(0))
         for place in (customer.order(0) for _ in range(spool.REPLAY_BATCH + 1))
     ]
-    ledger.commit([customer.order(0, hold_id=end.hold_id) for end in ends])
+    holds.commit([customer.order(0, hold_id=end.hold_id) for end in ends])
     for end in ends:
         spool.append(end)
 
@@ -257,7 +257,7 @@ def test_a_sweep_replays_before_it_doubts(customer: Customer, clock: Clock) -> N
 
 
 def test_a_line_has_no_more_than_the_order(folder: Path) -> None:
-    spool.append(ORDERS[2])  # type: ignore[arg-type]
+    spool.append(ORDERS[2])
     [path] = folder.iterdir()
 
     names = {"order", "hold_id", "account_id", "reason", "usage"}

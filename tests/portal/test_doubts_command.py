@@ -15,7 +15,7 @@ from billing import holds
 from billing.models import Account, Hold, UsageRecord
 from billing.reports import calls as reports
 from billing.values import clock
-from billing.values.orders import CREDIT, Outcome, Release, Settle, Usage
+from billing.values.orders import CREDIT, Release, Resolution, Settle, Usage
 from billing.verification import report as verification
 from portal.models import ApiKey, AuditEvent, Organization, User
 from portal.tenants import audit
@@ -253,7 +253,7 @@ def test_a_call_that_is_over_or_runs_is_refused_with_how_it_stands(
     )
     free = make_doubt(key)
     settled(settled_here, "3")
-    holds.settle(
+    holds.commit(
         [
             Settle(late[4:], account_id, Usage("upstream", 7 * CREDIT)),
             Release(free[4:], account_id, "upstream_refused"),
@@ -285,12 +285,12 @@ def test_a_late_answer_that_is_faster_stands(
     order_of = Settle(
         request_id[4:], key.organization.account_id, Usage("upstream", 7 * CREDIT)
     )
-    settle = holds.settle
+    commit = holds.commit
 
-    def overtaken(orders: list[Settle | Release]) -> list[Outcome]:
-        return settle([order_of, *orders])[1:]
+    def overtaken(orders: list[Resolution]) -> list[Any]:
+        return commit([order_of, *orders])[1:]
 
-    monkeypatch.setattr(holds, "settle", overtaken)
+    monkeypatch.setattr(holds, "commit", overtaken)
     with pytest.raises(CommandError, match="7 credits charged"):
         settled(request_id, "12")
     assert not AuditEvent.objects.filter(action="doubt.settle").exists()

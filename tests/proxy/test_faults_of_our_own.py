@@ -11,9 +11,9 @@ import pytest
 from django.http import StreamingHttpResponse
 from pytest_django.fixtures import Settings
 
-from billing.ledger.writer import writer
+from billing import holds
 from billing.values import errors
-from billing.values.orders import Order, Outcome, Place
+from billing.values.orders import Order, Place
 from portal.tenants import keys
 from proxy.calls import exchange
 from proxy.calls.call import Incoming
@@ -28,13 +28,14 @@ from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
 pytestmark = pytest.mark.usefixtures("clean_books")
 
 
-class LostBooks:
-    """A ledger that takes holds and then never answers again."""
+submit = holds.submit
 
-    async def submit(self, order: Order) -> Outcome:
-        if isinstance(order, Place):
-            return await writer.submit(order)
-        raise errors.LedgerUnavailable("gone")
+
+async def lost_after_the_hold(order: Order[Any]) -> Any:
+    """A ledger that takes holds and then never answers again."""
+    if isinstance(order, Place):
+        return await submit(order)
+    raise errors.LedgerUnavailable("gone")
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def nowhere_to_write(
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(exchange, "writer", LostBooks())
+    monkeypatch.setattr(holds, "submit", lost_after_the_hold)
 
 
 def test_a_crash_of_our_own_is_a_doubt(

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from billing.ledger.writer import writer
+from billing import holds
 from billing.models.hold import HoldState
 from billing.values import errors
-from billing.values.orders import Entrust, Order, Outcome, Settle
+from billing.values.orders import Entrust, Order, R, Settle
 from portal.tenants import keys
 from proxy.calls import exchange
 from proxy.calls.call import Incoming
 from proxy.forwarding import forward as forwarding
 from proxy.http.errors import GatewayError
-from proxy.jobs import reconciliation, rows, submission, waiting
+from proxy.jobs import rows, submission, waiting
 from proxy.models import Job
 from proxy.operations import videos
 from proxy.process.database import read, write
@@ -30,16 +30,16 @@ from tests.support.upstream import Upstream
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 
-class Without:
+def without(kind: type[Any]) -> Any:
     """A ledger that does not answer to one kind of order."""
+    submit = holds.submit
 
-    def __init__(self, kind: type[Any]) -> None:
-        self.kind = kind
-
-    async def submit(self, order: Order) -> Outcome:
-        if isinstance(order, self.kind):
+    async def answer(order: Order[R]) -> R:
+        if isinstance(order, kind):
             raise errors.LedgerUnavailable("gone")
-        return await writer.submit(order)
+        return await submit(order)
+
+    return answer
 
 
 def gone(*_: Any, **__: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
 ) -> None:
     film = Film(upstream, credits=9)
     with monkeypatch.context() as patched:
-        patched.setattr(reconciliation, "writer", Without(Entrust))
+        patched.setattr(holds, "submit", without(Entrust))
         assert forward(film, customer).status_code == 200
     job = only_job(customer)
     assert job.entrusted_at is None
@@ -163,7 +163,7 @@ def test_a_job_that_could_not_be_settled_is_asked_about_again(
     job = only_job(customer)
     film.will_be_done(9)
     with monkeypatch.context() as patched:
-        patched.setattr(reconciliation, "writer", Without(Settle))
+        patched.setattr(holds, "submit", without(Settle))
         assert worker_looks(job).state == "pending"
     assert job.claimed_until is not None  # runs out by itself
     assert customer.records() == []

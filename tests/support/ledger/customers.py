@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing import accounts, grants, spenders
-from billing.ledger import commit as ledger
+from billing import accounts, grants, holds, spenders
 from billing.models import Account, Grant
 from billing.models.grant import GrantSource
 from billing.reports import calls as reports
 from billing.values import clock
+from billing.values.errors import LedgerError
 from billing.values.orders import (
     Doubt,
     Entrust,
     Entrusted,
     Order,
-    Outcome,
     Place,
     Placed,
+    R,
     Release,
     Resolved,
     Settle,
@@ -44,9 +44,9 @@ def used(price_micros: int, **more: Any) -> Usage:
     )
 
 
-def committed(order: Order) -> Outcome:
+def committed(order: Order[R]) -> R | LedgerError:
     """The outcome of one order in a transaction of its own."""
-    (outcome,) = ledger.commit([order])
+    (outcome,) = holds.commit([order])
     return outcome
 
 
@@ -97,7 +97,7 @@ class Customer:
         }
         return Place(bound_micros=bound_micros, **(usual | particulars))
 
-    def place(self, bound_micros: int, **particulars: Any) -> Outcome:
+    def place(self, bound_micros: int, **particulars: Any) -> Placed | LedgerError:
         return committed(self.order(bound_micros, **particulars))
 
     def hold(self, bound_micros: int, **particulars: Any) -> str:
