@@ -100,7 +100,7 @@ def sweep(*, in_doubt_after: timedelta) -> dict[str, int]:
             hold.id.hex,
             hold.account_id,
             hold.reason,
-            usage=Usage(basis=Basis.IN_DOUBT.value, price_micros=0),
+            usage=Usage(basis=Basis.IN_DOUBT.value, cost_micros=0),
         )
         for hold in _doubts_older_than(in_doubt_after)
     )

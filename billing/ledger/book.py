@@ -199,13 +199,13 @@ class Book:
     def settle(self, order: Settle) -> Resolved:
         """Charge what was used: from the hold, then from what is available, and what
         is still missing is borne by the operator (`absorbed`), never by a negative
-        balance. Raises: UnknownHold, and ValueError for a senseless price."""
+        balance. Raises: UnknownHold, and ValueError for a senseless cost."""
         hold = self._known(order.hold_id, order.account_id)
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
-        if not 0 <= order.usage.price_micros <= AMOUNT_MICROS_MAX:
-            raise ValueError(f"price out of range: {order.usage.price_micros}")
-        price = price_of(order.usage.price_micros, hold.price_factor_ppm)
+        if not 0 <= order.usage.cost_micros <= AMOUNT_MICROS_MAX:
+            raise ValueError(f"cost out of range: {order.usage.cost_micros}")
+        price = price_of(order.usage.cost_micros, hold.price_factor_ppm)
         # --- effects ---
         captured = min(price, hold.amount_micros)
         self._unpin(hold, captured)
@@ -233,7 +233,7 @@ class Book:
         if hold.state in (HoldState.SETTLED, HoldState.RELEASED):
             return self._resolved_before(hold)
         usage = order.usage
-        if usage and (usage.price_micros or usage.basis != Basis.IN_DOUBT):
+        if usage and (usage.cost_micros or usage.basis != Basis.IN_DOUBT):
             raise ValueError("a release carries no charge: settle instead")
         # --- effects ---
         self._unpin(hold, 0)

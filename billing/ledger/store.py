@@ -24,6 +24,7 @@ from billing.ledger.rows import (
 )
 from billing.ledger.sql import ROLLUP_FIGURES, statements
 from billing.models.account import AccountKind
+from billing.values.amounts import PPM
 from billing.values.orders import Order, Place, Settle
 
 
@@ -118,8 +119,8 @@ def _may_overrun(book: Book, order: Order[object]) -> bool:
     if hold is None:
         return True  # it may be placed by the same batch
     # Compared without rounding: true a little too often is harmless.
-    price_ppm = order.usage.price_micros * hold.price_factor_ppm
-    return price_ppm > hold.amount_micros * 1_000_000
+    price_ppm = order.usage.cost_micros * hold.price_factor_ppm
+    return price_ppm > hold.amount_micros * PPM
 
 
 def save(book: Book, *, closing: Sequence[str] = ()) -> None:

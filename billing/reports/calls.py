@@ -48,7 +48,7 @@ class Means:
     returning_micros: int
 
     def hold_micros(self, bound_micros: int) -> int:
-        """What is held for a call that costs at most `bound_micros` upstream."""
+        """What is held for a call that may cost at most `bound_micros`."""
         return price_of(bound_micros, self.price_factor_ppm)
 
 

@@ -1,7 +1,9 @@
 """What the ledger is asked and what it answers: plain values, no database.
 
-Amounts are integers in microcredits (1 credit = 1,000,000). Ids of holds are UUIDs
-as 32 hexadecimal digits.
+Amounts are integers in microcredits (1 credit = 1,000,000). A *cost* is what the
+upstream takes, before the organization's price factor; a *price* is after it. A
+*bound* is the most that a call may cost. Ids of holds are UUIDs as 32 hexadecimal
+digits.
 """
 
 from __future__ import annotations
@@ -62,10 +64,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Place(Order[Placed]):
-    """Set credits aside for a call that may cost at most `bound_micros` upstream."""
+    """Set credits aside for a call that may cost at most `bound_micros`."""
 
     spender_id: int
-    bound_micros: int  # before the organization's price factor
+    bound_micros: int
     operation: str
     model: str
     due_at: datetime
@@ -85,7 +87,7 @@ class Entrust(Order[Entrusted]):
     """
 
     due_at: datetime
-    bound_micros: int  # before the hold's price factor
+    bound_micros: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ class Usage:
     """What one call used, and on what authority (`billing.models.usage.Basis`)."""
 
     basis: str
-    price_micros: int  # before the organization's price factor
+    cost_micros: int
     upstream_micros: int | None = None  # what the upstream itself named
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -117,7 +119,7 @@ class Release(Order[Resolved]):
     """The call cost nothing: return the whole hold.
 
     `usage` is given where the call may have cost the operator something that nobody
-    can name (basis `in_doubt`, price 0): it is then listed.
+    can name (basis `in_doubt`, cost 0): it is then listed.
     """
 
     reason: str

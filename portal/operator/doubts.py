@@ -105,7 +105,7 @@ def settle(
     usage = Usage(
         # The upstream's own figure, as the operator read it: no doubt is left to list.
         basis=Basis.UPSTREAM.value,
-        price_micros=upstream_micros,
+        cost_micros=upstream_micros,
         upstream_micros=upstream_micros,
         flags=(FLAG,),
     )
@@ -119,7 +119,7 @@ def release(request_id: str, *, reason: str, actor: audit.Actor) -> Ended:
     Raises: DoubtStands, LedgerUnavailable; nothing was written then.
     """
     hold = _in_doubt(request_id)
-    usage = Usage(basis=Basis.IN_DOUBT.value, price_micros=0, flags=(FLAG,))
+    usage = Usage(basis=Basis.IN_DOUBT.value, cost_micros=0, flags=(FLAG,))
     order = Release(hold.id.hex, hold.account_id, hold.reason, usage)
     return _end("doubt.release", hold, order, reason, actor)
 
@@ -142,7 +142,7 @@ def _end(
     request_id = f"req_{hold.id.hex}"
     named = None
     if isinstance(order, Settle):
-        named = credits_text(order.usage.price_micros)
+        named = credits_text(order.usage.cost_micros)
     with transaction.atomic():
         [outcome] = holds.commit([order])
         if isinstance(outcome, Exception):

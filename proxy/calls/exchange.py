@@ -70,7 +70,7 @@ class Exchange:
         self.attempt = attempt
         self.hold_id = attempt.hold_id if attempt else new_id()
         self.started = time.monotonic()
-        self.bound_micros = rates.price_micros(call.most)
+        self.bound_micros = rates.cost_micros(call.most)
         self.placed: Placed | None = None
         self.resolved: Resolved | None = None
         self.basis = ""
@@ -153,7 +153,7 @@ class Exchange:
         an answer of which not one byte arrived."""
         usage = Usage(
             basis=Basis.IN_DOUBT.value,
-            price_micros=0,
+            cost_micros=0,
             streamed=self.call.stream,
             duration_ms=self._elapsed_ms(),
             flags=tuple(self.flags),
@@ -226,8 +226,8 @@ class Exchange:
                 available += held
             case Settle():
                 state = HoldState.SETTLED
-                price = order.usage.price_micros
-                charged = price_of(price, self.placed.price_factor_ppm)
+                cost = order.usage.cost_micros
+                charged = price_of(cost, self.placed.price_factor_ppm)
                 available = max(0, available + held - charged)
         return Resolved(
             hold_id=order.hold_id,

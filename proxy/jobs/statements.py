@@ -108,12 +108,12 @@ def resolution(job: Job, statement: Statement) -> Settle | Release:
     if statement.status == JobState.COMPLETED:
         return Settle(job.id.hex, job.account_id, usage)
     reason = "upstream_job_failed"
-    if usage.basis == Basis.UPSTREAM and usage.price_micros:
-        # A failure that the upstream charges for is a price like any other.
+    if usage.basis == Basis.UPSTREAM and usage.cost_micros:
+        # A failure that the upstream charges for costs what any other does.
         return Settle(job.id.hex, job.account_id, usage, reason)
     unproven = None
     if "usage_invalid" in usage.flags:
-        unproven = replace(usage, basis=Basis.IN_DOUBT.value, price_micros=0)
+        unproven = replace(usage, basis=Basis.IN_DOUBT.value, cost_micros=0)
     return Release(job.id.hex, job.account_id, reason, unproven)
 
 
@@ -132,7 +132,7 @@ def _usage(job: Job, report: Any) -> Usage:
         usage = replace(usage, flags=(*usage.flags, "usage_missing"))
     if job.estimated_credits is None:
         return usage
-    return replace(usage, price_micros=job.estimated_credits * CREDIT)
+    return replace(usage, cost_micros=job.estimated_credits * CREDIT)
 
 
 # --- to keep, and to show ----------------------------------------------------------

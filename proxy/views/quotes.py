@@ -87,7 +87,7 @@ def quote(
     asked: Asked, call: Call, rates: Rates, means: Means, identity: Identity
 ) -> dict[str, Any]:
     """The answer, from what was read a moment ago."""
-    held = means.hold_micros(rates.price_micros(call.most))
+    held = means.hold_micros(rates.cost_micros(call.most))
     checks = list(_checks(held, means, identity))
     passes = all(check["passes"] for check in checks)
     tokens = most_tokens(asked, call, rates, means)
@@ -146,7 +146,7 @@ def _largest(call: Call, low: int, high: int, rates: Rates, means: Means) -> int
 
     def held(tokens: int) -> int:
         units = replace(call.most, completion_tokens=tokens * choices)
-        return means.hold_micros(rates.price_micros(units))
+        return means.hold_micros(rates.cost_micros(units))
 
     fitting = bisect_right(range(low, high + 1), means.available_micros, key=held)
     return low + fitting - 1 if fitting else None

@@ -65,7 +65,7 @@ ORDERS: list[Resolution] = [
         7,
         Usage(
             basis="computed",
-            price_micros=10**15,
+            cost_micros=10**15,
             upstream_micros=None,
             prompt_tokens=3,
             completion_tokens=4,
@@ -79,7 +79,7 @@ ORDERS: list[Resolution] = [
     ),
     Settle(uuid.uuid4().hex, 7, used(1)),
     Release(uuid.uuid4().hex, 7, "upstream_refused"),
-    Release(uuid.uuid4().hex, 7, "doubtful", Usage(basis="in_doubt", price_micros=0)),
+    Release(uuid.uuid4().hex, 7, "doubtful", Usage(basis="in_doubt", cost_micros=0)),
     Doubt(uuid.uuid4().hex, 7, "upstream_lost"),
     Doubt(uuid.uuid4().hex, 7, "caller_died", True, uuid.uuid4().hex),
 ]

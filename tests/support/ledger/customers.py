@@ -32,13 +32,13 @@ from billing.verification import report as verification
 _numbers = itertools.count(1)
 
 
-def used(price_micros: int, **more: Any) -> Usage:
+def used(cost_micros: int, **more: Any) -> Usage:
     """Usage as a good upstream reports it."""
     return Usage(
         **{
             "basis": "upstream",
-            "price_micros": price_micros,
-            "upstream_micros": price_micros,
+            "cost_micros": cost_micros,
+            "upstream_micros": cost_micros,
             **more,
         }
     )
@@ -114,9 +114,9 @@ class Customer:
         assert isinstance(entrusted, Entrusted), entrusted
         return entrusted
 
-    def settle(self, hold_id: str, price_micros: int, **usage: Any) -> Resolved:
+    def settle(self, hold_id: str, cost_micros: int, **usage: Any) -> Resolved:
         settled = committed(
-            Settle(hold_id, self.account_id, used(price_micros, **usage))
+            Settle(hold_id, self.account_id, used(cost_micros, **usage))
         )
         assert isinstance(settled, Resolved), settled
         return settled
@@ -131,10 +131,10 @@ class Customer:
         assert isinstance(doubted, Resolved), doubted
         return doubted
 
-    def call(self, price_micros: int, **usage: Any) -> str:
+    def call(self, cost_micros: int, **usage: Any) -> str:
         """A whole call at exactly its bound; the hold's id."""
-        hold_id = self.hold(price_micros)
-        self.settle(hold_id, price_micros, **usage)
+        hold_id = self.hold(cost_micros)
+        self.settle(hold_id, cost_micros, **usage)
         return hold_id
 
     def figures(self) -> tuple[int, int, int]:
