@@ -100,7 +100,7 @@ def _expire_account(account_id: int) -> int:
         store.read_lots(book, now)
         lapsed = [
             lot
-            for lot in book.lots.get(account_id, ())
+            for lot in book.lots_of(account_id)
             if not lot.usable and lot.free_micros
         ]
         for lot in lapsed:

@@ -18,7 +18,7 @@ from django.db import (
     transaction,
 )
 
-from billing.ledger import dialect, store
+from billing.ledger import dialect, rules, store
 from billing.values import clock, errors
 from billing.values.crashpoints import crashpoint
 from billing.values.orders import Entrust, Order, Place, R
@@ -77,7 +77,7 @@ def _carry_out(
     closing: Sequence[str] = (),
 ) -> list[R | errors.LedgerError]:
     book = store.load(orders, clock.now(), opening=opening)
-    outcomes = [book.apply(order) for order in orders]
+    outcomes = [rules.apply(book, order) for order in orders]
     store.save(book, closing=closing)
     return outcomes
 
