@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from billing.models.usage import Basis
+from billing.pricing import stored
 from billing.pricing.rates import Rates, Units
 from billing.pricing.usage import CREDITS_PER_BOUND_MAX, measure
 from billing.values.orders import CREDIT, Release, Settle, Usage
@@ -99,11 +100,22 @@ def estimate(document: Document, bound_micros: int) -> int | None:
 def terms(rates: Rates, least: Units, remembered: Document) -> dict[str, Any]:
     """What settling will need, as JSON: a tariff changed meanwhile changes nothing.
     And what is `remembered` of the request, to be shown."""
-    return {"rates": asdict(rates), "least": asdict(least), "remembered": remembered}
+    return {
+        "rates": stored.rates_to_json(rates),
+        "least": stored.units_to_json(least),
+        "remembered": remembered,
+    }
+
+
+def least(job: Job) -> Units:
+    """What the job surely uses. Raises: ValueError when its terms cannot be read."""
+    return stored.units_from_json(job.terms.get("least"))
 
 
 def resolution(job: Job, statement: Statement) -> Settle | Release:
-    """What a terminal statement does to the job's hold."""
+    """What a terminal statement does to the job's hold.
+
+    Raises: ValueError when the job's terms cannot be read."""
     usage = _usage(job, statement.document.get("usage"))
     if statement.status == JobState.COMPLETED:
         return Settle(job.id.hex, job.account_id, usage)
@@ -118,12 +130,11 @@ def resolution(job: Job, statement: Statement) -> Settle | Release:
 
 
 def _usage(job: Job, report: Any) -> Usage:
-    least = {**job.terms["least"], "options": tuple(job.terms["least"]["options"])}
     usage = measure(
         report,
-        rates=Rates(**job.terms["rates"]),
+        rates=stored.rates_from_json(job.terms.get("rates")),
         bound_micros=job.bound_micros,
-        counted=Units(**least),
+        counted=least(job),
     )
     usage = replace(usage, upstream_id=job.upstream_id)
     if usage.basis != Basis.ESTIMATED:

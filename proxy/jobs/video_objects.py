@@ -51,7 +51,7 @@ def shown(job: Job) -> Document:
         "expires_at": _expires_at(job) if is_completed else None,
         "model": job.model,
         "prompt": None,
-        "seconds": f"{job.terms['least']['media_ms'] / 1000:g}",
+        "seconds": f"{statements.least(job).media_ms / 1000:g}",
         "size": remembered.get("size"),
         "error": None,
         "remixed_from_video_id": None,
