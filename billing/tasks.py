@@ -9,7 +9,7 @@ from celery import shared_task
 from django.conf import settings
 
 from billing import grants, holds
-from billing.verification import report as verification
+from billing.verification.report import verify
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def sweep_holds() -> dict[str, int]:
 @shared_task
 def verify_books() -> int:
     """Prove the books; findings are logged as errors, one line each."""
-    report = verification.verify()
+    report = verify()
     for finding in report.findings:
         logger.error("books: %s %s", finding.code, finding.detail)
     return len(report.findings)

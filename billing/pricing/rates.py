@@ -68,7 +68,7 @@ class UnpricedModel(LookupError):
     """No row of the tariff matches: the call cannot be bounded, so it is refused."""
 
 
-def find(tariff: Iterable[Rates], operation: str, model: str) -> Rates:
+def rates_for(tariff: Iterable[Rates], operation: str, model: str) -> Rates:
     """The row whose glob matches `model` best: the longest, an exact name first.
 
     Raises: UnpricedModel.

@@ -21,7 +21,7 @@ from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units, UnpricedModel
 from billing.pricing.usage import measure
-from billing.reports import calls as reports
+from billing.reports.calls import charge_of
 from billing.values import clock, errors
 from billing.values.amounts import credits_text, price_of
 from billing.values.crashpoints import crashpoint
@@ -187,7 +187,7 @@ class Exchange:
         """A repeat with its charge: nobody heard of the commit, which was done, or
         somebody was faster. It is only to be shown, so the books may be gone again."""
         with contextlib.suppress(errors.LedgerUnavailable):
-            charged, _ = await read(lambda: reports.charge(UUID(self.hold_id)))
+            charged, _ = await read(lambda: charge_of(UUID(self.hold_id)))
             return replace(repeat, charged_micros=charged or 0)
         return repeat
 

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from billing import holds
 from billing.models.hold import HoldState
-from billing.reports import calls as reports
+from billing.reports.calls import charge_of
 from billing.values import clock
 from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
@@ -135,7 +135,7 @@ async def _end(job: Job, statement: Statement) -> None:
     order = statements.resolution(job, statement)
     resolved = await _resolve(order)
     crashpoint("job.settled")
-    charged, basis = await read(lambda: reports.charge(job.id))
+    charged, basis = await read(lambda: charge_of(job.id))
     reply, too_large = statements.kept(statement.document)
     words = [too_large, *(order.usage.flags if order.usage else ())]
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED

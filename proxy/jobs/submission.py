@@ -18,7 +18,7 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values import clock, errors
 from billing.values.amounts import price_of, whole_credits
 from billing.values.crashpoints import crashpoint
@@ -190,7 +190,7 @@ async def _take_over(exchange: Exchange, job: Job) -> None:
     """What the headers tell: whoever settled the job, this is what was charged."""
     if job.state == JobState.LOST:
         return
-    left = await read(lambda: reports.balance(job.account_id))
+    left = await read(lambda: balance_of(job.account_id))
     charged, held = job.charged_micros or 0, exchange.placed
     exchange.basis = job.basis
     exchange.resolved = Resolved(

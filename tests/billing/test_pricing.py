@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.models import Tariff
 from billing.pricing import tariffs
-from billing.pricing.rates import Rates, Units, UnpricedModel, find
+from billing.pricing.rates import Rates, Units, UnpricedModel, rates_for
 from billing.values.orders import CREDIT
 
 micros = st.integers(0, 10**9)
@@ -124,28 +124,30 @@ def test_the_most_specific_row_is_found(model: str, found: str) -> None:
     globs = ("*", "openai/*", "openai/gpt-4o-*", "openai/gpt-4o", "literal[x]")
     tariff = [row(glob) for glob in globs]
 
-    assert find(tariff, "chat.completions", model).model == found
-    assert find(tariff[::-1], "chat.completions", model).model == found
+    assert rates_for(tariff, "chat.completions", model).model == found
+    assert rates_for(tariff[::-1], "chat.completions", model).model == found
 
 
 def test_an_exact_name_beats_a_longer_glob() -> None:
     tariff = [row("openai/gpt-4[o]"), row("openai/gpt-4o")]
 
-    assert find(tariff, "chat.completions", "openai/gpt-4o").model == "openai/gpt-4o"
+    assert (
+        rates_for(tariff, "chat.completions", "openai/gpt-4o").model == "openai/gpt-4o"
+    )
 
 
 def test_another_operations_rates_are_none() -> None:
     tariff = [row("*", operation="embeddings")]
 
     with pytest.raises(UnpricedModel, match=r"chat\.completions openai/gpt-4o"):
-        find(tariff, "chat.completions", "openai/gpt-4o")
+        rates_for(tariff, "chat.completions", "openai/gpt-4o")
 
 
 def test_the_tariff_in_force_is_what_the_operator_stored(db: None) -> None:
     Tariff.objects.create(
         operation="speech", model="tts-*", base_micros=3, quantum_micros=2
     )
-    found = find(tariffs.current(), "speech", "tts-1")
+    found = rates_for(tariffs.current(), "speech", "tts-1")
 
     assert (found.base_micros, found.quantum_micros) == (3, 2)
     assert found.cost_micros(Units()) == 4
@@ -154,8 +156,8 @@ def test_the_tariff_in_force_is_what_the_operator_stored(db: None) -> None:
 @pytest.mark.once
 def test_the_first_tariff_covers_chat_and_embeddings(db: None) -> None:
     tariff = tariffs.current()
-    chat = find(tariff, "chat.completions", "any/model")
-    embeddings = find(tariff, "embeddings", "any/model")
+    chat = rates_for(tariff, "chat.completions", "any/model")
+    embeddings = rates_for(tariff, "embeddings", "any/model")
 
     assert chat.cost_micros(Units(1, 1)) == 2_000_000
     assert Fraction(embeddings.cost_micros(Units(1001)), 1_000_000) == 2
@@ -202,5 +204,5 @@ def test_parts_of_a_second_and_of_a_factor_are_rounded_up() -> None:
 def test_the_first_tariff_knows_every_operation(
     operation: str, model: str, units: Units, credits: int
 ) -> None:
-    rates = find(tariffs.current(), operation, model)
+    rates = rates_for(tariffs.current(), operation, model)
     assert rates.cost_micros(units) == credits * CREDIT

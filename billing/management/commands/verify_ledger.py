@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from billing.values.amounts import credits_text
-from billing.verification import report as verification
+from billing.verification.report import Report, verify
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = verification.verify()
+            report = verify()
         except DatabaseError as error:
             self.stderr.write(f"could not verify: {error}")
             sys.exit(2)
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             self._describe(report)
         sys.exit(0 if report.ok else 1)
 
-    def _describe(self, report: verification.Report) -> None:
+    def _describe(self, report: Report) -> None:
         for finding in report.findings:
             self.stdout.write(f"{finding.severity}: {finding.code} {finding.detail}")
         totals = report.totals

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 from billing import accounts, grants, holds, spenders
 from billing.models import Account, Grant
 from billing.models.grant import GrantSource
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values import clock
 from billing.values.errors import LedgerError
 from billing.values.orders import (
@@ -27,7 +28,7 @@ from billing.values.orders import (
     Settle,
     Usage,
 )
-from billing.verification import report as verification
+from billing.verification.report import verify
 
 _numbers = itertools.count(1)
 
@@ -139,7 +140,7 @@ class Customer:
 
     def figures(self) -> tuple[int, int, int]:
         """Balance, held, available."""
-        found = reports.balance(self.account_id)
+        found = balance_of(self.account_id)
         return found.balance_micros, found.held_micros, found.available_micros
 
     def lots(self) -> list[tuple[int, int]]:
@@ -153,7 +154,17 @@ def system_balance(kind: str) -> int:
     return Account.objects.get(kind=kind).balance_micros
 
 
+def doubts() -> dict[str, str]:
+    """The holds that verification lists as in doubt, and their states."""
+    found = {}
+    for each in verify().findings:
+        if each.code == "IN_DOUBT":
+            hold_id, state = re.findall(r"(?:hold|state)=(\S+)", each.detail)
+            found[uuid.UUID(hold_id).hex] = state
+    return found
+
+
 def wrong_in_the_books() -> list[str]:
     """The codes of all errors that verification finds."""
-    report = verification.verify()
+    report = verify()
     return [each.code for each in report.findings if each.severity == "error"]
