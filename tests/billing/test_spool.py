@@ -17,7 +17,7 @@ from pytest_django.fixtures import Settings
 from billing import holds
 from billing.ledger import spool
 from billing.models import Hold, UsageRecord
-from billing.tasks import replay_spool, sweep_holds
+from billing.tasks import sweep_holds
 from billing.values.orders import (
     Doubt,
     Release,
@@ -118,7 +118,7 @@ def test_replayed_twice_is_booked_once(customer: Customer, folder: Path) -> None
     [path] = folder.iterdir()
     copy = path.read_bytes()
 
-    assert replay_spool() == NOTHING | {"settled": 3}
+    assert holds.replay_spool() == NOTHING | {"settled": 3}
     assert customer.figures() == (88, 10, 78)
     assert (files(folder), spool.waiting()) == ([], 0)
     path.write_bytes(copy)
