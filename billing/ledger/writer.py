@@ -64,7 +64,7 @@ class Writer:
     async def submit(self, order: Order[R]) -> R:
         """Commit `order` with its neighbours; its outcome once that is durable.
 
-        Raises: the refusal, or LedgerUnavailable when nothing was written.
+        Raises: as `billing.holds.submit` says.
         """
         if self._thread is None:
             self._start()

@@ -1,6 +1,6 @@
 """What a call used: the upstream's `usage` read with suspicion, or what we counted.
 
-The order of authority (reliability 5.4): the upstream's own credits; else its token
+The order of authority: the upstream's own credits; else its token
 counts times the tariff; else our own count times the tariff, never above the bound.
 """
 
@@ -32,7 +32,7 @@ def measure(
     """The usage to settle by, from the upstream's `usage` object, whatever it is.
 
     `bound_micros` is what the call was expected to cost at most; `counted` is what we
-    saw ourselves.
+    saw ourselves. The cost in the result is in microcredits.
     """
     fields = report if isinstance(report, Mapping) else {}
     prompt = _count(fields.get("prompt_tokens"), TOKENS_MAX)

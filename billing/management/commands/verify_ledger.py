@@ -1,4 +1,4 @@
-"""`manage.py verify_ledger`: prove the books. Exit 0 clean, 1 findings, 2 could not."""
+"""`manage.py verify_ledger`: exit 0 clean, 1 findings, 2 could not run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from billing.verification.report import Report, verify
 
 
 class Command(BaseCommand):
-    help = "Check every balance, hold, lot, usage record and sum against the journal."
+    help = "Check every balance, hold, lot, usage record and sum against the entries."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         for finding in report.findings:
             self.stdout.write(f"{finding.severity}: {finding.code} {finding.detail}")
         totals = report.totals
-        state = "The books are right" if report.ok else "The books are WRONG"
+        state = "The ledger is right" if report.ok else "The ledger is WRONG"
         self.stdout.write(
             f"{state}: {totals['accounts']} accounts, {totals['entries']} entries, "
             f"{totals['holds']} holds, {totals['usage_records']} usage records, "
