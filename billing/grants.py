@@ -80,10 +80,10 @@ def _fingerprint(*particulars: object) -> str:
 
 
 def expire_due() -> int:
-    """Book out what is left of expired grants; how many lots lapsed.
+    """Book out what is left of expired grants; how many grants lapsed.
 
-    An expired lot is unusable from its instant on, with or without this: it only
-    tidies the books. Credits under an open hold stay until that hold ends.
+    No new hold can use a grant from the instant it expires, with or without this:
+    only the balance still counts it. What an open hold keeps stays until it ends.
     """
     due = Grant.objects.filter(
         expires_at__lte=clock.now(), remaining_micros__gt=0
@@ -100,7 +100,7 @@ def _expire_account(account_id: int) -> int:
         store.read_lots(book, now)
         lapsed = [
             lot
-            for lot in book.lots.get(account_id, ())
+            for lot in book.lots_of(account_id)
             if not lot.usable and lot.free_micros
         ]
         for lot in lapsed:

@@ -1,4 +1,4 @@
-"""Holds: place, settle, release, and what becomes of those nobody answers for.
+"""The ledger's one face: every order goes through here, and so does the sweep.
 
 open → settled | released | in_doubt;  in_doubt → settled | released.
 A hold that is due is *due for resolution*, never simply free again: the upstream may
@@ -14,18 +14,20 @@ from datetime import timedelta
 from django.db.models import Q
 
 from billing.ledger import commit as ledger
+from billing.ledger import spool as spool_files
+from billing.ledger.writer import writer
 from billing.models import Hold, Lease
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.values import clock
+from billing.values.errors import LedgerError
 from billing.values.orders import (
     Doubt,
     Order,
-    Outcome,
-    Place,
+    R,
     Release,
+    Resolution,
     Resolved,
-    Settle,
     Usage,
 )
 
@@ -35,22 +37,42 @@ logger = logging.getLogger(__name__)
 SWEEP_BATCH = 100
 
 
-def place(orders: Sequence[Place]) -> list[Outcome]:
-    """Set credits aside; a `Placed` or a refusal for each order.
+async def submit(order: Order[R]) -> R:
+    """Carry out one order, in one transaction with what other calls of this process
+    submit at the same moment; its outcome, once that is durable.
 
-    Raises: LedgerUnavailable.
+    Raises: the refusal; LedgerError when the order makes no sense; LedgerUnavailable
+    when the database does not answer: it is not known then whether the order was
+    carried out, and it may be given again.
+    """
+    return await writer.submit(order)
+
+
+def commit(orders: Sequence[Order[R]]) -> list[R | LedgerError]:
+    """Carry out `orders`, in the order given, in one transaction: the caller's, or
+    its own. For each its outcome, or the error that it alone met.
+
+    The first resolution of a hold stands; later ones are answered as repeats. Give
+    resolutions first: what they free can then be placed.
+
+    Raises: LedgerUnavailable when nothing could be written at all.
     """
     return ledger.commit(orders)
 
 
-def settle(orders: Sequence[Settle | Release]) -> list[Outcome]:
-    """End holds, with a charge or without; a `Resolved` or a refusal for each.
+def spool(order: Resolution) -> None:
+    """Keep the end of a hold on this machine's disk, for `replay_spool`, while the
+    database is gone. It is durable when this returns.
 
-    The first resolution of a hold stands; later ones are answered as repeats.
-
-    Raises: LedgerUnavailable.
+    Raises: OSError when it is not, and then nothing of it is kept.
     """
-    return ledger.commit(orders)
+    spool_files.append(order)
+
+
+def replay_spool() -> dict[str, int]:
+    """Give the ledger what this machine has spooled; how many were `settled`,
+    `repeats` (known already), `refused` for ever, and `left` for the next time."""
+    return spool_files.replay()
 
 
 def sweep(*, in_doubt_after: timedelta) -> dict[str, int]:
@@ -78,7 +100,7 @@ def sweep(*, in_doubt_after: timedelta) -> dict[str, int]:
             hold.id.hex,
             hold.account_id,
             hold.reason,
-            usage=Usage(basis=Basis.IN_DOUBT.value, price_micros=0),
+            usage=Usage(basis=Basis.IN_DOUBT.value, cost_micros=0),
         )
         for hold in _doubts_older_than(in_doubt_after)
     )
@@ -109,7 +131,7 @@ def _doubts_older_than(age: timedelta) -> Iterable[Hold]:
     )
 
 
-def _apply(orders: Iterable[Order]) -> int:
+def _apply(orders: Iterable[Order[Resolved]]) -> int:
     """How many holds this sweep itself changed."""
     waiting = list(orders)
     changed = 0

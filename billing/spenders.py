@@ -1,4 +1,4 @@
-"""Spenders: the faces that may draw on an account. Closing one stops its next call."""
+"""Spenders: who may draw on an account. Closing one stops its next call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from billing.models import Spender
 def open_spender(
     account_id: int, label: str, *, closes_at: datetime | None = None
 ) -> Spender:
-    """A new face on the account, until `closes_at` if given."""
+    """Let somebody draw on the account, until `closes_at` if given."""
     return Spender.objects.create(
         account_id=account_id, label=label, closes_at=closes_at
     )

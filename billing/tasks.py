@@ -1,41 +1,22 @@
-"""Celery's doors into the ledger. Each is idempotent: truth is in rows."""
+"""The ledger's share of the worker's timetable."""
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
 
 from billing import grants, holds
-from billing.ledger import spool
-from billing.verification import report as verification
-
-logger = logging.getLogger(__name__)
-
-
-@shared_task
-def replay_spool() -> dict[str, int]:
-    """Book what could not be booked while the database was gone."""
-    return spool.replay()
 
 
 @shared_task
 def sweep_holds() -> dict[str, int]:
-    """Resolve the holds that nobody answers for, and book out expired grants.
+    """Resolve the holds that nobody answers for, and book out expired grants. May run
+    twice at once.
 
     The spool first: it knows how some of those calls ended.
     """
-    spool.replay()
+    holds.replay_spool()
     swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
     return {**swept, "lapsed": grants.expire_due()}
-
-
-@shared_task
-def verify_books() -> int:
-    """Prove the books; findings are logged as errors, one line each."""
-    report = verification.verify()
-    for finding in report.findings:
-        logger.error("books: %s %s", finding.code, finding.detail)
-    return len(report.findings)

@@ -64,7 +64,7 @@ def abandoned_hold() -> Hold:
         due_at=clock.now() + timedelta(hours=1),
         lease_id=uuid.uuid4().hex,
     )
-    [placed] = holds.place([order])
+    [placed] = holds.commit([order])
     assert isinstance(placed, Placed)
     return Hold.objects.get(id=uuid.UUID(order.hold_id))
 

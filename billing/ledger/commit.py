@@ -18,19 +18,19 @@ from django.db import (
     transaction,
 )
 
-from billing.ledger import dialect, store
-from billing.ledger.crashpoints import crashpoint
+from billing.ledger import dialect, rules, store
 from billing.values import clock, errors
-from billing.values.orders import Entrust, Order, Outcome, Place
+from billing.values.crashpoints import crashpoint
+from billing.values.orders import Entrust, Order, Place, R
 
 logger = logging.getLogger(__name__)
 
 
-def commit(orders: Sequence[Order]) -> list[Outcome]:
+def commit(orders: Sequence[Order[R]]) -> list[R | errors.LedgerError]:
     """Carry out `orders`, in the order given, in one transaction.
 
-    Returns one outcome each: a `Placed`, an `Entrusted`, a `Resolved`, or an exception
-    for that order alone. Give resolutions first: what they free can then be placed.
+    Returns for each its outcome, or the error that it alone met. Give resolutions
+    first: what they free can then be placed.
 
     Raises: LedgerUnavailable when nothing could be written at all.
     """
@@ -51,7 +51,7 @@ def commit(orders: Sequence[Order]) -> list[Outcome]:
     return [_commit_alone(order) for order in orders]
 
 
-def _commit_alone(order: Order) -> Outcome:
+def _commit_alone(order: Order[R]) -> R | errors.LedgerError:
     """One order of a batch that failed. Those before it stand, so that the database
     is gone now is this order's outcome, not the batch's."""
     try:
@@ -60,7 +60,7 @@ def _commit_alone(order: Order) -> Outcome:
         return error
 
 
-def _commit(orders: Sequence[Order]) -> list[Outcome]:
+def _commit(orders: Sequence[Order[R]]) -> list[R | errors.LedgerError]:
     if dialect.is_postgres() and not connection.in_atomic_block:
         # BEGIN rides with the first question and COMMIT with the last change: two
         # round trips, where a transaction of Django's own takes four.
@@ -71,17 +71,17 @@ def _commit(orders: Sequence[Order]) -> list[Outcome]:
 
 
 def _carry_out(
-    orders: Sequence[Order],
+    orders: Sequence[Order[R]],
     *,
     opening: Sequence[str] = (),
     closing: Sequence[str] = (),
-) -> list[Outcome]:
+) -> list[R | errors.LedgerError]:
     book = store.load(orders, clock.now(), opening=opening)
-    outcomes = [book.apply(order) for order in orders]
+    outcomes = [rules.apply(book, order) for order in orders]
     store.save(book, closing=closing)
     return outcomes
 
 
-def needs_credits(order: Order) -> bool:
+def needs_credits(order: Order[object]) -> bool:
     """Whether the order takes credits; sort by it so that freed ones come first."""
     return isinstance(order, Place | Entrust)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from billing.models.hold import HoldState
 from billing.values.orders import Usage
 
 
@@ -61,6 +62,10 @@ class HoldRow:
     is_new: bool = False
     changed: bool = False
     raised: bool = False
+
+    @property
+    def is_resolved(self) -> bool:
+        return self.state in (HoldState.SETTLED, HoldState.RELEASED)
 
 
 @dataclass(frozen=True, slots=True)

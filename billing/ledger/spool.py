@@ -1,8 +1,8 @@
 """The spool: how calls ended while the database was gone, on this machine's disk.
 
-A line is one order as JSON: amounts and ids, never a prompt. Each process appends to
-a file of its own; `replay` gives the lines to the ledger, which answers those it knows
-already as repeats, so a line may be given twice and is booked once.
+A line is one order (`spool_lines`): amounts and ids, never a prompt. Each process
+appends to a file of its own; `replay` gives the lines to the ledger, which answers
+those it knows already as repeats, so a line may be given twice and is booked once.
 
     <pid>-<random>.jsonl           a process writes to it
     <pid>-<random>.jsonl.claimed   replay works on it, or did when it was killed
@@ -16,7 +16,6 @@ line can come into a file that somebody has read.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import secrets
@@ -24,28 +23,23 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import connection
 
 from billing.ledger import commit as ledger
-from billing.ledger.crashpoints import crashpoint
+from billing.ledger.spool_lines import decoded, encoded
 from billing.models.hold import HoldState
 from billing.values import errors
-from billing.values.orders import Doubt, Outcome, Release, Resolved, Settle, Usage
+from billing.values.crashpoints import crashpoint
+from billing.values.orders import (
+    Resolution,
+    Resolved,
+    Settle,
+)
 
 logger = logging.getLogger(__name__)
-
-Resolution = Settle | Release | Doubt
-KINDS: dict[str, type[Resolution]] = {
-    "settle": Settle,
-    "release": Release,
-    "doubt": Doubt,
-}
-NAMES = {kind: name for name, kind in KINDS.items()}
 
 REPLAY_BATCH = 100  # orders in one transaction
 OPEN_SUFFIX, CLAIMED_SUFFIX = ".jsonl", ".jsonl.claimed"
@@ -82,7 +76,7 @@ def append(order: Resolution) -> None:
 
     Raises: OSError when it is not, and then nothing of it is kept.
     """
-    line = _encoded(order)
+    line = encoded(order)
     with _own.lock:
         # Replay may have taken the file, even one that has no line yet.
         while _own.path is None or not _is_still_ours(_own.descriptor, _own.path):
@@ -166,36 +160,6 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-# --- lines -----------------------------------------------------------------------
-
-
-def _encoded(order: Resolution) -> bytes:
-    values = {"order": NAMES[type(order)], **_values(order)}
-    return json.dumps(values).encode() + b"\n"
-
-
-def _values(record: Resolution | Usage) -> dict[str, Any]:
-    values = {each.name: getattr(record, each.name) for each in fields(record)}
-    if usage := values.get("usage"):
-        values["usage"] = _values(usage)
-    if "components" in values:
-        values["components"] = dict(values["components"])
-    return values
-
-
-def _decoded(line: bytes) -> Resolution:
-    """Raises: ValueError for what `append` has not written."""
-    try:
-        values = json.loads(line)
-        kind = KINDS[values.pop("order")]
-        if usage := values.get("usage"):
-            usage["flags"] = tuple(usage["flags"])
-            values["usage"] = Usage(**usage)
-        return kind(**values)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"not an order: {error}") from error
-
-
 # --- replaying -------------------------------------------------------------------
 
 
@@ -225,7 +189,7 @@ def replay() -> dict[str, int]:
                     _replay_file(claimed, counts)
         except errors.LedgerUnavailable as error:
             is_gone = True
-            logger.error("the spool waits, the books are gone: %s", error)
+            logger.error("the spool waits, the database is gone: %s", error)
         except OSError:
             counts["left"] += _count(path)
             logger.exception("the spool's file %s stays", path.name)
@@ -282,7 +246,7 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
     refused = []
     for line in lines:
         try:
-            orders.append((line, _decoded(line)))
+            orders.append((line, decoded(line)))
         except ValueError as error:
             refused.append(line)
             logger.error("the spool's file %s has a bad line: %s", path.name, error)
@@ -305,7 +269,7 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
     path.unlink()
 
 
-def _outcomes(orders: list[Resolution]) -> Iterator[Outcome]:
+def _outcomes(orders: list[Resolution]) -> Iterator[Resolved | errors.LedgerError]:
     """Raises: LedgerUnavailable, at the first order that is left without an outcome."""
     try:
         for outcome in ledger.commit(orders):
@@ -318,9 +282,11 @@ def _outcomes(orders: list[Resolution]) -> Iterator[Outcome]:
         raise
 
 
-def _is_refused(order: Resolution, outcome: Outcome, counts: Counter[str]) -> bool:
+def _is_refused(
+    order: Resolution, outcome: Resolved | errors.LedgerError, counts: Counter[str]
+) -> bool:
     if not isinstance(outcome, Resolved):
-        kind = NAMES[type(order)]
+        kind = type(order).__name__.lower()
         logger.error("spooled %s of %s refused: %r", kind, order.hold_id, outcome)
         return True
     counts["repeats" if outcome.repeat else "settled"] += 1

@@ -24,11 +24,12 @@ from billing.ledger.rows import (
 )
 from billing.ledger.sql import ROLLUP_FIGURES, statements
 from billing.models.account import AccountKind
+from billing.values.amounts import PPM
 from billing.values.orders import Order, Place, Settle
 
 
 def load(
-    orders: Iterable[Order], now: datetime, *, opening: Sequence[str] = ()
+    orders: Iterable[Order[object]], now: datetime, *, opening: Sequence[str] = ()
 ) -> Book:
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
     that `opening` begins."""
@@ -47,7 +48,7 @@ def load(
     return book
 
 
-def _reads(orders: Sequence[Order], moment: str | None) -> dict[str, Statement]:
+def _reads(orders: Sequence[Order[object]], moment: str | None) -> dict[str, Statement]:
     """What these orders need to know. Locks first: each statement after them sees
     what is committed by then."""
     sql = statements()
@@ -111,15 +112,15 @@ def _take_holds(book: Book, rows: list[Row], pins: list[Row]) -> None:
         book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
 
 
-def _may_overrun(book: Book, order: Order) -> bool:
+def _may_overrun(book: Book, order: Order[object]) -> bool:
     if not isinstance(order, Settle):
         return False
     hold = book.holds.get(order.hold_id)
     if hold is None:
         return True  # it may be placed by the same batch
     # Compared without rounding: true a little too often is harmless.
-    price_ppm = order.usage.price_micros * hold.price_factor_ppm
-    return price_ppm > hold.amount_micros * 1_000_000
+    price_ppm = order.usage.cost_micros * hold.price_factor_ppm
+    return price_ppm > hold.amount_micros * PPM
 
 
 def save(book: Book, *, closing: Sequence[str] = ()) -> None:

@@ -16,13 +16,14 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
 
 from billing.ledger import commit as ledger
-from billing.ledger.reconnecting import once_more_if_lost
 from billing.values import errors
-from billing.values.orders import Order, Outcome
+from billing.values.connection import once_more_if_lost
+from billing.values.orders import Order, R
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 class Waiting:
     """An order and the caller that waits for its outcome."""
 
-    order: Order
-    future: asyncio.Future[Outcome]
+    order: Order[Any]
+    future: asyncio.Future[Any]
 
 
 class Writer:
@@ -60,14 +61,15 @@ class Writer:
         self._starting = threading.Lock()
         self._last_batch = 0
 
-    async def submit(self, order: Order) -> Outcome:
+    async def submit(self, order: Order[R]) -> R:
         """Commit `order` with its neighbours; its outcome once that is durable.
 
-        Raises: the refusal, or LedgerUnavailable when nothing was written.
+        Raises: as `billing.holds.submit` says.
         """
         if self._thread is None:
             self._start()
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R | errors.LedgerError] = loop.create_future()
         self._queue.put(Waiting(order, future))
         outcome = await future
         if isinstance(outcome, Exception):
@@ -88,7 +90,7 @@ class Writer:
             batch = self._next_batch()
             outcomes = self._commit([waiting.order for waiting in batch])
             deliveries: dict[
-                asyncio.AbstractEventLoop, list[tuple[Waiting, Outcome]]
+                asyncio.AbstractEventLoop, list[tuple[Waiting, object]]
             ] = {}
             for waiting, outcome in zip(batch, outcomes, strict=True):
                 deliveries.setdefault(waiting.future.get_loop(), []).append(
@@ -120,13 +122,13 @@ class Writer:
             seen = self._queue.qsize()
             time.sleep(LINGER_SECONDS)
 
-    def _commit(self, orders: list[Order]) -> list[Outcome]:
+    def _commit(self, orders: list[Order[Any]]) -> list[Any]:
         try:
             # Each order says which hold it means: given twice, it is answered as a
             # repeat.
             return once_more_if_lost(lambda: ledger.commit(orders))
         except errors.LedgerUnavailable as error:
-            logger.error("the books did not take %d orders: %s", len(orders), error)
+            logger.error("the ledger did not take %d orders: %s", len(orders), error)
             connection.close()
             return [error] * len(orders)
         except Exception as error:  # noqa: BLE001  the writer must outlive any batch
@@ -135,7 +137,7 @@ class Writer:
             return [errors.LedgerUnavailable(str(error))] * len(orders)
 
 
-def _deliver(delivered: list[tuple[Waiting, Outcome]]) -> None:
+def _deliver(delivered: list[tuple[Waiting, object]]) -> None:
     for waiting, outcome in delivered:
         if not waiting.future.done():
             waiting.future.set_result(outcome)

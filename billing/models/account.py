@@ -81,7 +81,7 @@ class Account(models.Model):
 
 
 class Spender(models.Model):
-    """The billing face of whoever draws on an account: today, an API key.
+    """Who draws on an account, as the ledger knows him: today, an API key.
 
     A hold reads this row in its own transaction, so a closed spender is refused
     on its very next call, whatever any process has cached. A row here is never

@@ -9,8 +9,8 @@ from django.db.models import Q
 class Tariff(models.Model):
     """Rates for the models that `model` (a glob) matches, in microcredits.
 
-    The longest matching glob wins. The charge of a call that the upstream prices
-    itself does not come from here; its hold does.
+    The longest matching glob wins. The charge of a call whose cost the upstream
+    names does not come from here; its hold does.
     """
 
     operation = models.CharField(max_length=32)
@@ -22,10 +22,10 @@ class Tariff(models.Model):
     web_search_micros = models.BigIntegerField(default=0)
     character_micros = models.BigIntegerField(default=0)
     second_micros = models.BigIntegerField(default=0)
-    # Chosen option → parts per million of the price of images and seconds, e.g.
+    # Chosen option → parts per million of the cost of images and seconds, e.g.
     # {"4k": 4_000_000}. An option that is not here changes nothing.
     factors = models.JSONField(default=dict)
-    # Prices are rounded up to a multiple of this: 1_000_000 is whole credits.
+    # Costs are rounded up to a multiple of this: 1_000_000 is whole credits.
     quantum_micros = models.BigIntegerField(default=1_000_000)
     completion_tokens_max = models.IntegerField(default=131_072)
     updated_at = models.DateTimeField(auto_now=True)

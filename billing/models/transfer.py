@@ -1,4 +1,4 @@
-"""Transfers and their two entries: the journal. Triggers refuse update and delete."""
+"""Transfers and their two entries: append-only, triggers refuse update and delete."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Transfer(models.Model):
     reference = models.CharField(max_length=200, unique=True)
     # Digest of the input behind `reference`: same reference, other input, conflict.
     fingerprint = models.CharField(max_length=64, blank=True)
-    # The call this transfer pays for; not a foreign key, so the journal can be kept
-    # longer than the working rows.
+    # The call this transfer pays for; not a foreign key, so that transfers can be kept
+    # longer than holds.
     hold_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
 

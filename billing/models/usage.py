@@ -19,7 +19,7 @@ class Basis(models.TextChoices):
 
 
 class UsageRecord(models.Model):
-    """One finished call. price = charged + absorbed, always."""
+    """One finished call. price = charged + absorbed, always, in microcredits."""
 
     hold = models.OneToOneField(
         Hold,
@@ -37,7 +37,7 @@ class UsageRecord(models.Model):
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     basis = models.CharField(max_length=10)
-    # What the upstream named, before the organization's factor; null: it named none.
+    # The cost that the upstream named, before the organization's factor; null: none.
     upstream_micros = models.BigIntegerField(null=True)
     price_micros = models.BigIntegerField()
     charged_micros = models.BigIntegerField()

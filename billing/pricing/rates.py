@@ -1,4 +1,4 @@
-"""Prices: the upper bound of a call, and the tariff's price of what was measured.
+"""Costs by the tariff: a call's upper bound, and what was measured.
 
 Pure functions over integers in microcredits; no database, no rounding down.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-PPM = 1_000_000
+from billing.values.amounts import PPM
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Rates:
     second_micros: int = 0
     factors: Mapping[str, int] = field(default_factory=dict)  # option → ppm
 
-    def price_micros(self, units: Units) -> int:
-        """The price of `units`, rounded up to the quantum."""
+    def cost_micros(self, units: Units) -> int:
+        """What `units` cost, in microcredits, rounded up to the quantum."""
         exact = (
             self.base_micros
             + units.prompt_tokens * self.prompt_token_micros
@@ -68,7 +68,7 @@ class UnpricedModel(LookupError):
     """No row of the tariff matches: the call cannot be bounded, so it is refused."""
 
 
-def find(tariff: Iterable[Rates], operation: str, model: str) -> Rates:
+def rates_for(tariff: Iterable[Rates], operation: str, model: str) -> Rates:
     """The row whose glob matches `model` best: the longest, an exact name first.
 
     Raises: UnpricedModel.

@@ -1,6 +1,6 @@
 """What a call used: the upstream's `usage` read with suspicion, or what we counted.
 
-The order of authority (reliability 5.4): the upstream's own credits; else its token
+The order of authority: the upstream's own credits; else its token
 counts times the tariff; else our own count times the tariff, never above the bound.
 """
 
@@ -14,7 +14,7 @@ from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units
 from billing.values.orders import CREDIT, Usage
 
-# A claim above a hundred times the bound is a fault of the upstream, not a price.
+# A claim above a hundred times the bound is a fault of the upstream, not a cost.
 CREDITS_PER_BOUND_MAX = 100
 TOKENS_MAX = 10**9
 COMPONENTS_MAX = 32
@@ -31,8 +31,8 @@ def measure(
 ) -> Usage:
     """The usage to settle by, from the upstream's `usage` object, whatever it is.
 
-    `bound_micros` is the hold's bound before the price factor; `counted` is what we
-    saw ourselves.
+    `bound_micros` is what the call was expected to cost at most; `counted` is what we
+    saw ourselves. The cost in the result is in microcredits.
     """
     fields = report if isinstance(report, Mapping) else {}
     prompt = _count(fields.get("prompt_tokens"), TOKENS_MAX)
@@ -47,17 +47,17 @@ def measure(
     if credits is not None:
         return _by_upstream(fields, credits, prompt, completion, flags)
     units, basis = counted, Basis.ESTIMATED
-    price = min(rates.price_micros(counted), bound_micros)
+    cost = min(rates.cost_micros(counted), bound_micros)
     if prompt is not None and completion is not None:
         reported = replace(counted, prompt_tokens=prompt, completion_tokens=completion)
-        computed = rates.price_micros(reported)
+        computed = rates.cost_micros(reported)
         if computed <= ceiling * CREDIT:
-            units, basis, price = reported, Basis.COMPUTED, computed
+            units, basis, cost = reported, Basis.COMPUTED, computed
         elif "usage_invalid" not in flags:
             flags = (*flags, "usage_invalid")
     return Usage(
         basis=basis.value,
-        price_micros=price,
+        cost_micros=cost,
         prompt_tokens=units.prompt_tokens,
         completion_tokens=units.completion_tokens,
         flags=flags,
@@ -76,7 +76,7 @@ def _by_upstream(
         flags = (*flags, "breakdown_mismatch")
     return Usage(
         basis=Basis.UPSTREAM.value,
-        price_micros=credits * CREDIT,
+        cost_micros=credits * CREDIT,
         upstream_micros=credits * CREDIT,
         prompt_tokens=prompt or 0,
         completion_tokens=completion or 0,

@@ -1,1 +1,1 @@
-"""The words of the ledger as plain values: they import nothing of ours."""
+"""What every room stands on: amounts, orders, errors, ids, clock, crash points."""

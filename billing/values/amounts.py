@@ -6,6 +6,8 @@ import re
 
 from billing.values.orders import CREDIT
 
+PPM = 1_000_000
+
 # Plain digits: no sign, no exponent, and never finer than a microcredit.
 CREDITS = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
 
@@ -36,6 +38,12 @@ def micros_of(text: str) -> int:
         raise ValueError(f"not an amount of credits: {text!r}")
     whole, fraction = found.groups(default="")
     return int(whole) * CREDIT + int(fraction.ljust(6, "0"))
+
+
+def price_of(cost_micros: int, factor_ppm: int) -> int:
+    """What a call of this cost is charged by an organization's price factor, in
+    microcredits, rounded up: never less than the factor says."""
+    return -(-cost_micros * factor_ppm // PPM)
 
 
 def whole_credits(micros: int) -> int:

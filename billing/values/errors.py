@@ -1,7 +1,7 @@
 """Everything the ledger can refuse, as one tree.
 
 LedgerError
-├── LedgerUnavailable        the database did not answer; nothing was written
+├── LedgerUnavailable        the database did not answer; the order may be given again
 ├── Refusal                 the order was understood and declined; nothing was written
 │   ├── InsufficientCredits   available < required, and no running call will free it
 │   ├── CreditsOnHold         enough once running calls settle

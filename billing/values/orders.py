@@ -1,7 +1,9 @@
 """What the ledger is asked and what it answers: plain values, no database.
 
-Amounts are integers in microcredits (1 credit = 1,000,000). Ids of holds are UUIDs
-as 32 hexadecimal digits.
+Amounts are integers in microcredits (1 credit = 1,000,000). A *cost* is what the
+upstream takes, before the organization's price factor; a *price* is after it. A
+*bound* is the most that a call may cost. Ids of holds are UUIDs as 32 hexadecimal
+digits.
 """
 
 from __future__ import annotations
@@ -9,25 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 CREDIT = 1_000_000  # microcredits
 AMOUNT_MICROS_MAX = 10**15  # a thousand million credits; beyond it is a mistake
 
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Set credits aside for a call that may cost at most `bound_micros` upstream."""
+class Order(Generic[R_co]):
+    """What one hold is to undergo; `R_co` is how the ledger replies to it."""
 
     hold_id: str
     account_id: int
-    spender_id: int
-    bound_micros: int  # before the organization's price factor
-    operation: str
-    model: str
-    due_at: datetime
-    lease_id: str | None = None
-    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
-    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +40,6 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrust:
-    """The call became a job: its hold no longer depends on the process that made it.
-
-    An open hold leaves its lease, and is due at the later of its own time and
-    `due_at`. Where `bound_micros` is more than it holds, it is raised to that if so
-    much is available; if not, it stays, and what a settlement does about an overrun
-    is all there is.
-    """
-
-    hold_id: str
-    account_id: int
-    due_at: datetime
-    bound_micros: int  # before the hold's price factor
-
-
-@dataclass(frozen=True, slots=True)
 class Entrusted:
     """What is held for the job. A repeat (the hold is not open) changes nothing."""
 
@@ -65,61 +47,6 @@ class Entrusted:
     held_micros: int
     available_micros: int
     repeat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one call used, and on what authority (`billing.models.usage.Basis`)."""
-
-    basis: str
-    price_micros: int  # before the organization's price factor
-    upstream_micros: int | None = None  # what the upstream itself named
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    components: Mapping[str, int] = field(default_factory=dict)  # name → micros
-    upstream_id: str = ""
-    streamed: bool = False
-    duration_ms: int = 0
-    flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """The call is over and this is what it used: charge it, return the rest."""
-
-    hold_id: str
-    account_id: int
-    usage: Usage
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The call cost nothing: return the whole hold.
-
-    `usage` is given where the call may have cost the operator something that nobody
-    can name (basis `in_doubt`, price 0): it is then listed.
-    """
-
-    hold_id: str
-    account_id: int
-    reason: str
-    usage: Usage | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Nobody knows how the call ended: keep the credits held, list it.
-
-    The sweep, which looked before it had the lock, adds `only_if_due`: the hold is
-    left alone unless its time is up, or it is still under `dead_lease_id`.
-    """
-
-    hold_id: str
-    account_id: int
-    reason: str
-    only_if_due: bool = False
-    dead_lease_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +62,82 @@ class Resolved:
     repeat: bool = False
 
 
-Order = Place | Entrust | Settle | Release | Doubt
-Outcome = Placed | Entrusted | Resolved | Exception
+@dataclass(frozen=True, slots=True)
+class Place(Order[Placed]):
+    """Set credits aside for a call that may cost at most `bound_micros`."""
+
+    spender_id: int
+    bound_micros: int
+    operation: str
+    model: str
+    due_at: datetime
+    lease_id: str | None = None
+    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust(Order[Entrusted]):
+    """The call became a job: its hold no longer depends on the process that made it.
+
+    An open hold leaves its lease, and is due at the later of its own time and
+    `due_at`. Where `bound_micros` is more than it holds, it is raised to that if so
+    much is available; if not, it stays, and what a settlement does about an overrun
+    is all there is.
+    """
+
+    due_at: datetime
+    bound_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used, and on what authority (`billing.models.usage.Basis`)."""
+
+    basis: str
+    cost_micros: int
+    upstream_micros: int | None = None  # what the upstream itself named
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    components: Mapping[str, int] = field(default_factory=dict)  # name → micros
+    upstream_id: str = ""
+    streamed: bool = False
+    duration_ms: int = 0
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settle(Order[Resolved]):
+    """The call is over and this is what it used: charge it, return the rest."""
+
+    usage: Usage
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Release(Order[Resolved]):
+    """The call cost nothing: return the whole hold.
+
+    `usage` is given where the call may have cost the operator something that nobody
+    can name (basis `in_doubt`, cost 0): it is then listed.
+    """
+
+    reason: str
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt(Order[Resolved]):
+    """Nobody knows how the call ended: keep the credits held, list it.
+
+    The sweep, which looked before it had the lock, adds `only_if_due`: the hold is
+    left alone unless its time is up, or it is still under `dead_lease_id`.
+    """
+
+    reason: str
+    only_if_due: bool = False
+    dead_lease_id: str | None = None
+
+
+# What ends a hold, and so can wait in the spool.
+Resolution = Settle | Release | Doubt

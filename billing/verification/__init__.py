@@ -1,1 +1,1 @@
-"""The ledger proves itself: every stored figure is derived again."""
+"""Every stored figure of the ledger, derived again and compared."""

@@ -17,7 +17,7 @@ class Pass:
     sql: str
 
 
-JOURNAL = (
+TRANSFERS = (
     Pass(
         "SUM_NOT_ZERO",
         """SELECT sum(balance_micros) AS total FROM billing_account
@@ -273,7 +273,7 @@ DANGLING = Pass(
     ),
 )
 
-ERRORS = (*JOURNAL, *HOLDS, *GRANTS, *USAGE, DANGLING)
+ERRORS = (*TRANSFERS, *HOLDS, *GRANTS, *USAGE, DANGLING)
 
 WARNINGS = (
     Pass(

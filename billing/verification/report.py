@@ -1,7 +1,7 @@
-"""The books prove themselves: everything stored is derived again and compared.
+"""The ledger verified: every stored figure is derived again and compared.
 
 One pass for each stored projection, each a query that returns what is wrong. Nothing
-is repaired. Warnings (`STALE_HOLD`, `IN_DOUBT`) are listed and do not fail the books.
+is repaired. Warnings (`STALE_HOLD`, `IN_DOUBT`) are listed and do not fail it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Report:
 
 
 def verify() -> Report:
-    """Check all books in one snapshot. Raises: DatabaseError when it cannot."""
+    """Check the whole ledger in one snapshot. Raises: DatabaseError when it cannot."""
     report = Report()
     with snapshot():
         for check in ERRORS:

@@ -21,7 +21,7 @@ from billing.models import Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.usage import CREDITS_PER_BOUND_MAX
-from billing.values.amounts import credits_text, scaled
+from billing.values.amounts import credits_text, price_of
 from billing.values.orders import CREDIT, Release, Resolved, Settle, Usage
 from portal.models import Organization
 from portal.tenants import audit
@@ -94,7 +94,7 @@ def settle(
     """
     hold = _in_doubt(request_id)
     most = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
-    price = scaled(upstream_micros, hold.price_factor_ppm)
+    price = price_of(upstream_micros, hold.price_factor_ppm)
     if not 0 <= price <= most:
         raise DoubtStands(
             f"{credits_text(upstream_micros)} credits make a price of "
@@ -105,7 +105,7 @@ def settle(
     usage = Usage(
         # The upstream's own figure, as the operator read it: no doubt is left to list.
         basis=Basis.UPSTREAM.value,
-        price_micros=upstream_micros,
+        cost_micros=upstream_micros,
         upstream_micros=upstream_micros,
         flags=(FLAG,),
     )
@@ -119,7 +119,7 @@ def release(request_id: str, *, reason: str, actor: audit.Actor) -> Ended:
     Raises: DoubtStands, LedgerUnavailable; nothing was written then.
     """
     hold = _in_doubt(request_id)
-    usage = Usage(basis=Basis.IN_DOUBT.value, price_micros=0, flags=(FLAG,))
+    usage = Usage(basis=Basis.IN_DOUBT.value, cost_micros=0, flags=(FLAG,))
     order = Release(hold.id.hex, hold.account_id, hold.reason, usage)
     return _end("doubt.release", hold, order, reason, actor)
 
@@ -142,12 +142,11 @@ def _end(
     request_id = f"req_{hold.id.hex}"
     named = None
     if isinstance(order, Settle):
-        named = credits_text(order.usage.price_micros)
+        named = credits_text(order.usage.cost_micros)
     with transaction.atomic():
-        [outcome] = holds.settle([order])
+        [outcome] = holds.commit([order])
         if isinstance(outcome, Exception):
             raise DoubtStands(f"The ledger refused: {outcome}. Nothing was changed.")
-        assert isinstance(outcome, Resolved)
         if outcome.repeat:  # a late answer, or the rule, was faster
             raise DoubtStands(_how_it_ended(Hold.objects.get(id=hold.id)))
         ended = _ended(request_id, organization, outcome)

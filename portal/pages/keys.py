@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.reports import calls as reports
+from billing.reports import spend
 from portal.models import ApiKey
 from portal.pages import frame, navigation
 from portal.pages.forms import KeyForm, RotateForm
@@ -48,7 +48,7 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
     now = timezone.now()
-    last_used = reports.last_used([key.spender_id for key in shown])
+    last_used = spend.last_used([key.spender_id for key in shown])
     return [
         {
             "key": key,
@@ -105,7 +105,7 @@ def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
 def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
     if request.method != "POST":
-        last_used = reports.last_used([key.spender_id]).get(key.spender_id)
+        last_used = spend.last_used([key.spender_id]).get(key.spender_id)
         context = {"key": key, "last_used": last_used}
         return frame.show(request, tenant, "keys/revoke.html", context, current="keys")
     keys.revoke(key, actor=audit.actor_of(request))

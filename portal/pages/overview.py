@@ -7,7 +7,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from billing.reports import calls as reports
+from billing.reports.balance import Balance, balance_of
+from billing.reports.calls import latest_calls
+from billing.reports.spend import spend_by_day
 from portal.pages import charts, frame, navigation
 from portal.tenants import tenancy
 from portal.tenants.roles import Permission
@@ -24,8 +26,8 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     if not tenant.may(Permission.SEE_USAGE):
         spender_ids = list(tenant.visible_keys().values_list("spender_id", flat=True))
     account_id = tenant.organization.account_id
-    balance = reports.balance(account_id)
-    calls = reports.latest_calls(account_id, limit=CALLS, spender_ids=spender_ids)
+    balance = balance_of(account_id)
+    calls = latest_calls(account_id, limit=CALLS, spender_ids=spender_ids)
     context = {
         "balance": balance,
         "expired_micros": balance.balance_micros
@@ -47,7 +49,7 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 def spend(account_id: int, spender_ids: list[int] | None) -> dict[str, Any]:
     """The sums and the chart, from one query."""
-    days = reports.spend_by_day(account_id, days=DAYS, spender_ids=spender_ids)
+    days = spend_by_day(account_id, days=DAYS, spender_ids=spender_ids)
     charged = [day.charged_micros for day in days]
     return {
         "chart": charts.bars([(d.day, d.charged_micros, d.requests) for d in days]),
@@ -61,7 +63,7 @@ def spend(account_id: int, spender_ids: list[int] | None) -> dict[str, Any]:
     }
 
 
-def steps(tenant: Tenant, balance: reports.Balance) -> list[dict[str, Any]]:
+def steps(tenant: Tenant, balance: Balance) -> list[dict[str, Any]]:
     """The way to a first call: what is done, what is next."""
     has_key = tenant.organization.api_keys.exists()
     done = [balance.balance_micros > 0, has_key, False]

@@ -12,14 +12,13 @@ from typing import Any
 
 from django.conf import settings
 
-from billing.ledger.crashpoints import crashpoint
-from billing.ledger.spool import Resolution
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units, UnpricedModel
 from billing.pricing.usage import measure
 from billing.values import clock, errors
 from billing.values.amounts import credits_text
+from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import (
     Doubt,
@@ -27,6 +26,7 @@ from billing.values.orders import (
     Place,
     Placed,
     Release,
+    Resolution,
     Settle,
     Usage,
 )
@@ -63,7 +63,7 @@ class Exchange:
         self.rates = rates
         self.ledger = ledger
         self.hold_id = attempt.hold_id if attempt else new_id()
-        self.bound_micros = rates.price_micros(call.most)
+        self.bound_micros = rates.cost_micros(call.most)
         self.end: CallEnd | None = None
         self.basis = ""
         self.job_id = ""  # once a job has taken the call over
@@ -166,7 +166,7 @@ class Exchange:
         an answer of which not one byte arrived."""
         usage = Usage(
             basis=Basis.IN_DOUBT.value,
-            price_micros=0,
+            cost_micros=0,
             streamed=self.call.stream,
             duration_ms=int(self.elapsed_seconds * 1000),
             flags=tuple(self._flags),

@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from billing.ledger import spool
-from billing.ledger.spool import Resolution
-from billing.ledger.writer import writer
+from billing import holds
 from billing.models.hold import HoldState
-from billing.reports import calls as reports
+from billing.reports.calls import charge_of
 from billing.values import errors
-from billing.values.amounts import scaled
-from billing.values.orders import Doubt, Placed, Release, Resolved, Settle
+from billing.values.amounts import price_of
+from billing.values.orders import Doubt, Placed, Release, Resolution, Resolved, Settle
 from proxy.process.database import read
 
 logger = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ class LedgerAccess:
     """Where a call's orders go, and how long one that ends a hold is sent again while
     nobody answers. Then it is spooled, and the client gets its answer."""
 
-    submit: Callable[[Any], Awaitable[Any]] = writer.submit
+    submit: Callable[[Any], Awaitable[Any]] = holds.submit
     pause_seconds: float = 0.2
     patience_seconds: float = 3
 
@@ -70,7 +68,7 @@ async def _with_its_charge(repeat: Resolved) -> Resolved:
     """A repeat, and what was charged: the first commit was done and its answer lost, or
     somebody else was faster. The charge is only shown, so it may stay unknown."""
     with contextlib.suppress(errors.LedgerUnavailable):
-        charged, _ = await read(lambda: reports.charge(UUID(repeat.hold_id)))
+        charged, _ = await read(lambda: charge_of(UUID(repeat.hold_id)))
         return replace(repeat, charged_micros=charged or 0)
     return repeat
 
@@ -78,7 +76,7 @@ async def _with_its_charge(repeat: Resolved) -> Resolved:
 async def _spool(order: Resolution) -> None:
     """Raises: LedgerUnavailable when the disk does not take it."""
     try:
-        await asyncio.to_thread(spool.append, order)
+        await asyncio.to_thread(holds.spool, order)
     except OSError as error:
         logger.error("could not resolve the hold of req_%s", order.hold_id)
         raise errors.LedgerUnavailable(str(error)) from error
@@ -104,7 +102,7 @@ class CallEnd:
         held, available = placed.held_micros, placed.available_micros
         match order:
             case Settle(usage=usage):
-                price = scaled(usage.price_micros, placed.price_factor_ppm)
+                price = price_of(usage.cost_micros, placed.price_factor_ppm)
                 left = max(0, available + held - price)
                 return cls(HoldState.SETTLED.value, price, left)
             case Release():

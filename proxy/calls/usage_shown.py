@@ -1,6 +1,6 @@
 """The `usage` that a customer sees: the upstream's, at the customer's price.
 
-At the upstream's own price nothing is touched. Otherwise credits are scaled, or they
+At the upstream's own price nothing is touched. Otherwise credits are price_of, or they
 would tell the customer what the operator pays.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from billing.pricing.rates import Units
-from billing.values.amounts import PPM, scaled, whole_credits
+from billing.values.amounts import PPM, price_of, whole_credits
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
@@ -25,7 +25,7 @@ def priced(usage: Any, factor_ppm: int) -> Any:
         shown.pop("credits_used", None)
         shown.pop("credits_breakdown", None)
         return shown
-    return charged(shown, scaled(max(credits, 0) * CREDIT, factor_ppm))
+    return charged(shown, price_of(max(credits, 0) * CREDIT, factor_ppm))
 
 
 def counted(units: Units) -> dict[str, int]:

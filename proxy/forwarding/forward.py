@@ -7,8 +7,8 @@ from typing import Any
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
-from billing.ledger.crashpoints import crashpoint
 from billing.values.amounts import whole_credits
+from billing.values.crashpoints import crashpoint
 from proxy.calls import usage_shown
 from proxy.calls.exchange import Exchange
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent

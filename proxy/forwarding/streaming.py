@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
-from billing.ledger.crashpoints import crashpoint
 from billing.pricing.rates import Units
+from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown
 from proxy.calls.counting import delivered_bytes, with_answer

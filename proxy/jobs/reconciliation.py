@@ -13,10 +13,10 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from billing.ledger.crashpoints import crashpoint
 from billing.models.hold import HoldState
-from billing.reports import calls as reports
+from billing.reports.calls import charge_of
 from billing.values import clock
+from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import Doubt, Entrust, Entrusted, Resolved, Settle
 from proxy.calls.resolving import LEDGER, LedgerAccess
@@ -137,7 +137,7 @@ async def _end(job: Job, found: Look, ledger: LedgerAccess) -> None:
     order = settlement.resolution(job, found)
     resolved: Resolved = await ledger.submit(order)
     crashpoint("job.settled")
-    charged, basis = await read(lambda: reports.charge(job.id))
+    charged, basis = await read(lambda: charge_of(job.id))
     reply, too_large = rendering.store(found.document)
     words = [too_large, *(order.usage.flags if order.usage else ())]
     wanted = HoldState.SETTLED if isinstance(order, Settle) else HoldState.RELEASED

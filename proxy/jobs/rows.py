@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from billing.models import Hold
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
-from billing.reports import calls as reports
+from billing.reports.calls import charge_of
 from billing.values import clock
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT, UNFINISHED
@@ -156,7 +156,7 @@ def with_word(remarks: str, *words: str) -> str:
 
 def conclude(job_id: UUID, hold_state: str) -> bool:
     """End a submission that led to no job, the way its hold ended."""
-    charged, basis = reports.charge(job_id)
+    charged, basis = charge_of(job_id)
     state = {
         HoldState.SETTLED: JobState.COMPLETED,
         HoldState.RELEASED: JobState.FAILED,

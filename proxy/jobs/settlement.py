@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from billing.models.usage import Basis
+from billing.pricing import stored
 from billing.pricing.rates import Rates, Units
 from billing.pricing.usage import measure
 from billing.values.orders import CREDIT, Release, Settle, Usage
@@ -17,31 +18,42 @@ from proxy.models import Job, JobState
 def terms(rates: Rates, least: Units, remembered: Document) -> dict[str, Any]:
     """What settling will need, as JSON: a tariff changed meanwhile changes nothing.
     And what is `remembered` of the request, to be shown."""
-    return {"rates": asdict(rates), "least": asdict(least), "remembered": remembered}
+    return {
+        "rates": stored.rates_to_json(rates),
+        "least": stored.units_to_json(least),
+        "remembered": remembered,
+    }
+
+
+def least(job: Job) -> Units:
+    """What the job surely uses. Raises: ValueError when its terms cannot be read."""
+    return stored.units_from_json(job.terms.get("least"))
 
 
 def resolution(job: Job, look: Look) -> Settle | Release:
-    """The order that a job's end means for its hold."""
+    """The order that a job's end means for its hold.
+
+    Raises: ValueError when the job's terms cannot be read.
+    """
     usage = _usage(job, look.document.get("usage"))
     if look.status == JobState.COMPLETED:
         return Settle(job.id.hex, job.account_id, usage)
     reason = "upstream_job_failed"
-    if usage.basis == Basis.UPSTREAM and usage.price_micros:
-        # A failure that the upstream charges for is a price like any other.
+    if usage.basis == Basis.UPSTREAM and usage.cost_micros:
+        # A failure that the upstream charges for costs what any other does.
         return Settle(job.id.hex, job.account_id, usage, reason)
     unproven = None
     if "usage_invalid" in usage.flags:
-        unproven = replace(usage, basis=Basis.IN_DOUBT.value, price_micros=0)
+        unproven = replace(usage, basis=Basis.IN_DOUBT.value, cost_micros=0)
     return Release(job.id.hex, job.account_id, reason, unproven)
 
 
 def _usage(job: Job, report: Any) -> Usage:
-    least = {**job.terms["least"], "options": tuple(job.terms["least"]["options"])}
     usage = measure(
         report,
-        rates=Rates(**job.terms["rates"]),
+        rates=stored.rates_from_json(job.terms.get("rates")),
         bound_micros=job.bound_micros,
-        counted=Units(**least),
+        counted=least(job),
     )
     usage = replace(usage, upstream_id=job.upstream_id)
     if usage.basis != Basis.ESTIMATED:
@@ -50,4 +62,4 @@ def _usage(job: Job, report: Any) -> Usage:
         usage = replace(usage, flags=(*usage.flags, "usage_missing"))
     if job.estimated_credits is None:
         return usage
-    return replace(usage, price_micros=job.estimated_credits * CREDIT)
+    return replace(usage, cost_micros=job.estimated_credits * CREDIT)

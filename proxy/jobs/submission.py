@@ -19,10 +19,10 @@ import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
-from billing.ledger.crashpoints import crashpoint
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values import clock, errors
-from billing.values.amounts import scaled, whole_credits
+from billing.values.amounts import price_of, whole_credits
+from billing.values.crashpoints import crashpoint
 from billing.values.orders import CREDIT
 from proxy.calls.call import Document, as_json
 from proxy.calls.exchange import Exchange
@@ -209,7 +209,7 @@ async def _receipt(
         receipt.pop("estimated_credits", None)
     else:
         micros = job.estimated_credits * CREDIT
-        price = scaled(micros, exchange.placed.price_factor_ppm)
+        price = price_of(micros, exchange.placed.price_factor_ppm)
         receipt["estimated_credits"] = whole_credits(price)
     return await as_json(exchange.call.receipt(job, receipt), exchange.headers())
 
@@ -223,7 +223,7 @@ async def _result(
     if not job.is_over:
         raise refusals.job_still_running(job.public_id)
     if job.state != JobState.LOST:
-        balance = await read(lambda: reports.balance(job.account_id))
+        balance = await read(lambda: balance_of(job.account_id))
         charged = job.charged_micros or 0
         end = CallEnd(job.state, charged, balance.available_micros)
         exchange.show_end(end, job.basis)

@@ -13,7 +13,7 @@ import orjson
 from django.conf import settings
 
 from proxy.calls.call import Document
-from proxy.jobs import rendering
+from proxy.jobs import rendering, settlement
 from proxy.models import Job, JobState
 
 STATUSES = {
@@ -51,7 +51,7 @@ def render(job: Job) -> Document:
         "expires_at": _expires_at(job) if is_completed else None,
         "model": job.model,
         "prompt": None,
-        "seconds": f"{job.terms['least']['media_ms'] / 1000:g}",
+        "seconds": f"{settlement.least(job).media_ms / 1000:g}",
         "size": remembered.get("size"),
         "error": None,
         "remixed_from_video_id": None,

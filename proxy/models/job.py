@@ -40,7 +40,7 @@ class Job(models.Model):
     state = models.CharField(max_length=10, default=JobState.SUBMITTING)
     progress = models.SmallIntegerField(default=0)
     estimated_credits = models.BigIntegerField(null=True)
-    bound_micros = models.BigIntegerField()  # before the hold's price factor
+    bound_micros = models.BigIntegerField()  # the most it may cost
     # What settling needs: the rates agreed, and the units it surely uses. And what
     # later answers tell of the request (`calls.Call.remembered`).
     terms = models.JSONField()

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import time
 
-from billing.pricing import rates as pricing
 from billing.pricing import tariffs
-from billing.pricing.rates import Rates
+from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import keys
 from portal.tenants.keys import Identity
@@ -68,7 +67,7 @@ class TariffInForce:
         wanted = (operation, model)
         rates = self._found.get(wanted)
         if rates is None:
-            rates = pricing.find(self._tariff, operation, model)
+            rates = rates_for(self._tariff, operation, model)
             if len(self._found) < RATES_MAX:
                 self._found[wanted] = rates
         return rates

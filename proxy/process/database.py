@@ -1,6 +1,6 @@
 """The database, asked from threads of its own: the event loop never waits for it.
 
-Calls' holds and settlements do not come this way: `billing.ledger.writer` has a thread
+Calls' holds and settlements do not come this way: `billing.holds.submit` has a thread
 and a connection of its own for them.
 """
 
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from billing.ledger.reconnecting import once_more_if_lost
+from billing.values.connection import once_more_if_lost
 from billing.values.errors import LedgerUnavailable
 
 logger = logging.getLogger(__name__)

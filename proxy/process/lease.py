@@ -15,8 +15,7 @@ import uuid
 
 from django.conf import settings
 
-from billing import leases
-from billing.ledger import spool
+from billing import holds, leases
 from billing.values.errors import LedgerUnavailable
 from proxy.process.database import write
 
@@ -67,7 +66,7 @@ class ProcessLease:
                 )
             )
             # The database answers: settlements that it missed can follow.
-            await write(spool.replay)
+            await write(holds.replay_spool)
         except LedgerUnavailable as error:
             # Calls are refused by the same fault; the next renewal tries again.
             logger.error("the lease could not be renewed: %s", error)

@@ -18,7 +18,7 @@ import httpx
 from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
-from billing.ledger.crashpoints import crashpoint
+from billing.values.crashpoints import crashpoint
 
 logger = logging.getLogger(__name__)
 

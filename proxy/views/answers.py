@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing.reports import calls as reports
-from billing.reports.calls import DaySpend, Means
+from billing.reports.balance import Balance, balance_of
+from billing.reports.calls import find_call
+from billing.reports.spend import DaySpend, spend_by_day
 from billing.values.amounts import credits_text
 from portal.models import ApiKey
 from portal.tenants.keys import Identity
@@ -30,7 +31,7 @@ def key(identity: Identity) -> dict[str, Any]:
     row = ApiKey.objects.select_related("organization", "project", "spender").get(
         id=identity.key_id
     )
-    days = reports.spend_by_day(
+    days = spend_by_day(
         identity.account_id, days=DAYS, spender_ids=[identity.spender_id]
     )
     return {
@@ -42,7 +43,7 @@ def key(identity: Identity) -> dict[str, Any]:
         "project": {"slug": row.project.slug, "name": row.project.name},
         "created_at": seconds(row.created_at),
         "expires_at": seconds(row.expires_at),
-        **funds(reports.means(identity.account_id)),
+        **funds(balance_of(identity.account_id)),
         "usage": {"today": _spent(days[-1:]), f"last_{DAYS}_days": _spent(days)},
         # Without limits of its own a key may spend all that is available; the two
         # names are those that tools for other gateways look for.
@@ -59,7 +60,7 @@ def request(account_id: int, request_id: str) -> dict[str, Any]:
     """
     well_formed = REQUEST_ID.fullmatch(request_id)
     call = (
-        reports.call(account_id, UUID(request_id.removeprefix("req_")))
+        find_call(account_id, UUID(request_id.removeprefix("req_")))
         if well_formed
         else None
     )
@@ -87,12 +88,12 @@ def request(account_id: int, request_id: str) -> dict[str, Any]:
     }
 
 
-def funds(means: Means) -> dict[str, Any]:
+def funds(balance: Balance) -> dict[str, Any]:
     """What there is: all of it, what running calls hold, what a new call may use."""
     return {
-        **amount("balance", means.balance_micros),
-        **amount("held", means.held_micros),
-        **amount("available", means.available_micros),
+        **amount("balance", balance.balance_micros),
+        **amount("held", balance.held_micros),
+        **amount("available", balance.available_micros),
     }
 
 

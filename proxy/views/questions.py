@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from proxy.calls import exchange
 from proxy.calls.call import Incoming
 from proxy.http import reply
@@ -42,9 +42,9 @@ class QuoteView(AsyncAPIView):
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(asked.call)
         rates = await exchange.rates_for(call)
-        means = await read(lambda: reports.means(identity.account_id))
+        balance = await read(lambda: balance_of(identity.account_id))
         return reply.json(
-            await asyncio.to_thread(quotes.quote, asked, call, rates, means, identity)
+            await asyncio.to_thread(quotes.quote, asked, call, rates, balance, identity)
         )
 
 

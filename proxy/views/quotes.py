@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from billing.pricing.rates import Rates
-from billing.reports.calls import Means
+from billing.reports.balance import Balance
 from billing.values import clock
 from billing.values.amounts import credits_text
 from portal.tenants.keys import Identity
@@ -86,29 +86,31 @@ def _operation(name: Any) -> Operation:
 
 
 def quote(
-    asked: Asked, call: Call, rates: Rates, means: Means, identity: Identity
+    asked: Asked, call: Call, rates: Rates, balance: Balance, identity: Identity
 ) -> dict[str, Any]:
     """The answer, from what was read a moment ago."""
-    held = means.hold_micros(rates.price_micros(call.most))
-    checks = list(_checks(held, means, identity))
+    held = balance.hold_micros(rates.cost_micros(call.most))
+    checks = list(_checks(held, balance, identity))
     passes = all(check["passes"] for check in checks)
-    tokens = most_tokens(asked, call, rates, means)
+    tokens = most_tokens(asked, call, rates, balance)
     return {
         "object": "quote",
         "operation": call.operation,
         "model": call.model,
         **amount("hold", held),
         "passes": passes,
-        **funds(means),
+        **funds(balance),
         "checks": checks,
         "max_tokens": tokens,
-        "suggestion": None if passes else _suggestion(held, tokens, means, identity),
+        "suggestion": None if passes else _suggestion(held, tokens, balance, identity),
     }
 
 
-def _checks(held: int, means: Means, identity: Identity) -> Iterator[dict[str, Any]]:
+def _checks(
+    held: int, balance: Balance, identity: Identity
+) -> Iterator[dict[str, Any]]:
     """All that the hold itself will ask, in its order."""
-    yield {"name": "organization", "passes": means.is_open}
+    yield {"name": "organization", "passes": balance.is_open}
     closes_at = identity.closes_at
     yield {
         "name": "key",
@@ -117,14 +119,14 @@ def _checks(held: int, means: Means, identity: Identity) -> Iterator[dict[str, A
     }
     yield {
         "name": "credits",
-        "passes": held <= means.available_micros,
+        "passes": held <= balance.available_micros,
         **amount("required", held),
-        **amount("available", means.available_micros),
-        **amount("held", means.held_micros),
+        **amount("available", balance.available_micros),
+        **amount("held", balance.held_micros),
     }
 
 
-def most_tokens(asked: Asked, call: Call, rates: Rates, means: Means) -> int | None:
+def most_tokens(asked: Asked, call: Call, rates: Rates, balance: Balance) -> int | None:
     """The largest `max_tokens` with which the call would pass now; 0 when not even
     one does, None for calls that have no such cap.
 
@@ -136,35 +138,39 @@ def most_tokens(asked: Asked, call: Call, rates: Rates, means: Means) -> int | N
     highest = rates.completion_tokens_max
     for digits in range(len(str(highest)), 0, -1):
         low, high = 10 ** (digits - 1), min(10**digits - 1, highest)
-        largest = _largest(asked.capped(low), low, high, rates, means)
+        largest = _largest(asked.capped(low), low, high, rates, balance)
         if largest is not None:
             return largest
     return 0
 
 
-def _largest(call: Call, low: int, high: int, rates: Rates, means: Means) -> int | None:
+def _largest(
+    call: Call, low: int, high: int, rates: Rates, balance: Balance
+) -> int | None:
     """The largest cap from `low`, which is the call's, to `high` that fits, if any."""
     choices = call.most.completion_tokens // low
 
     def held(tokens: int) -> int:
         units = replace(call.most, completion_tokens=tokens * choices)
-        return means.hold_micros(rates.price_micros(units))
+        return balance.hold_micros(rates.cost_micros(units))
 
-    fitting = bisect_right(range(low, high + 1), means.available_micros, key=held)
+    fitting = bisect_right(range(low, high + 1), balance.available_micros, key=held)
     return low + fitting - 1 if fitting else None
 
 
-def _suggestion(held: int, tokens: int | None, means: Means, identity: Identity) -> str:
-    if not means.is_open:
+def _suggestion(
+    held: int, tokens: int | None, balance: Balance, identity: Identity
+) -> str:
+    if not balance.is_open:
         return "This organization is suspended. Ask your operator."
-    if held <= means.available_micros:
+    if held <= balance.available_micros:
         return "This key has expired. Ask for a new one."
     page = f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/"
     add = f"add credits: {page}"
-    if held <= means.available_micros + means.returning_micros:
+    if held <= balance.available_micros + balance.returning_micros:
         add = (
             f"try again when running calls have settled, which hold "
-            f"{credits_text(means.returning_micros)} credits"
+            f"{credits_text(balance.returning_micros)} credits"
         )
     lower = f"Lower max_tokens to at most {tokens}, or " if tokens else ""
     sentence = f"{lower}{add}"

@@ -12,7 +12,7 @@ import pytest
 from tests.support.sources import ROOT
 
 PROGRAM = """
-from billing.ledger.crashpoints import crashpoint
+from billing.values.crashpoints import crashpoint
 for number in range(1, 4):
     print(number, flush=True)
     crashpoint("here")

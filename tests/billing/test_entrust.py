@@ -220,7 +220,7 @@ def test_a_senseless_bound_is_rejected(customer: Customer, bound: int) -> None:
 def test_a_whole_job_in_one_batch(customer: Customer, lease_id: uuid.UUID) -> None:
     place = customer.order(10, lease_id=lease_id.hex, due_at=START + HOUR)
     job = (place.hold_id, customer.account_id)
-    outcomes = ledger.commit(
+    outcomes = holds.commit(
         [
             place,
             Entrust(*job, START, 40),
@@ -251,7 +251,7 @@ def test_a_new_job_in_one_batch_leaves_its_process(
 ) -> None:
     place = customer.order(10, lease_id=lease_id.hex, due_at=START)
     entrust = Entrust(place.hold_id, customer.account_id, START + HOUR, 20)
-    ledger.commit([place, entrust])
+    holds.commit([place, entrust])
     clock.advance(seconds=46)
 
     assert holds.sweep(in_doubt_after=HOUR) == NOTHING
@@ -266,7 +266,7 @@ def test_it_takes_credits_and_so_comes_after_what_frees_them(
     place = customer.order(1)
     settle = Settle("", 0, used(1))
 
-    orders: list[Order] = [entrust, place, settle]
+    orders: list[Order[object]] = [entrust, place, settle]
     assert sorted(orders, key=ledger.needs_credits) == [
         settle,
         entrust,

@@ -36,7 +36,7 @@ def submitted(orders: list[Any]) -> list[Any]:
     return asyncio.run(submit_all(orders))
 
 
-def in_one_batch(customer: Customer, orders: list[Order]) -> list[Any]:
+def in_one_batch(customer: Customer, orders: list[Order[Any]]) -> list[Any]:
     """Submitted while the writer is busy with an earlier order."""
 
     async def run() -> list[Any]:

@@ -7,8 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing import accounts, spenders
-from billing.ledger import commit as ledger
+from billing import accounts, holds, spenders
 from billing.models import Hold
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Placed, Release
@@ -75,7 +74,7 @@ def test_a_refusal_names_the_figures(customer: Customer) -> None:
 
 def test_a_refusal_writes_nothing(customer: Customer) -> None:
     refused = customer.order(101)
-    ledger.commit([refused])
+    holds.commit([refused])
 
     assert not Hold.objects.filter(id=refused.hold_id).exists()
     assert customer.figures() == (100, 0, 100)
@@ -84,15 +83,15 @@ def test_a_refusal_writes_nothing(customer: Customer) -> None:
 
 def test_a_refused_id_may_be_tried_again(customer: Customer) -> None:
     order = customer.order(150)
-    assert isinstance(ledger.commit([order])[0], errors.InsufficientCredits)
+    assert isinstance(holds.commit([order])[0], errors.InsufficientCredits)
     customer.grant(50)
 
-    assert isinstance(ledger.commit([order])[0], Placed)
+    assert isinstance(holds.commit([order])[0], Placed)
 
 
 def test_the_same_hold_is_placed_once(customer: Customer) -> None:
     order = customer.order(30)
-    first, again, later = (*ledger.commit([order, order]), *ledger.commit([order]))
+    first, again, later = (*holds.commit([order, order]), *holds.commit([order]))
 
     assert isinstance(first, Placed)
     assert isinstance(again, Placed)
@@ -160,7 +159,7 @@ def test_a_suspended_organization_takes_no_holds_but_settles(
 
 @pytest.mark.parametrize("bound", [-1, AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
 def test_a_senseless_bound_is_rejected_alone(customer: Customer, bound: int) -> None:
-    rejected, placed = ledger.commit([customer.order(bound), customer.order(30)])
+    rejected, placed = holds.commit([customer.order(bound), customer.order(30)])
 
     assert type(rejected) is errors.LedgerError
     assert isinstance(placed, Placed)
@@ -170,7 +169,7 @@ def test_a_senseless_bound_is_rejected_alone(customer: Customer, bound: int) -> 
 def test_what_the_same_batch_frees_may_be_held_again(customer: Customer) -> None:
     hold_id = customer.hold(100)
     released = Release(hold_id, customer.account_id, "upstream_refused")
-    early, _, late = ledger.commit([customer.order(1), released, customer.order(100)])
+    early, _, late = holds.commit([customer.order(1), released, customer.order(100)])
 
     assert type(early) is errors.CreditsOnHold
     assert isinstance(late, Placed)
@@ -179,7 +178,7 @@ def test_what_the_same_batch_frees_may_be_held_again(customer: Customer) -> None
 def test_a_refused_order_leaves_its_neighbours_alone(
     customer: Customer, stranger: Customer
 ) -> None:
-    outcomes = ledger.commit(
+    outcomes = holds.commit(
         [
             customer.order(60),
             customer.order(60),
@@ -202,4 +201,4 @@ def test_a_refused_order_leaves_its_neighbours_alone(
 
 
 def test_no_orders_are_no_work() -> None:
-    assert ledger.commit([]) == []
+    assert holds.commit([]) == []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing import accounts
 from billing.models import Account, UsageRecord
-from billing.values.amounts import scaled
+from billing.values.amounts import price_of
 from billing.values.orders import Placed
 from tests.support.ledger.customers import Customer, wrong_in_the_books
 
@@ -28,18 +28,18 @@ def set_factor(customer: Customer, factor_ppm: int) -> None:
 def test_a_price_is_rounded_up_by_less_than_one_micro(price: int, factor: int) -> None:
     exact = Fraction(price * factor, 1_000_000)
 
-    assert scaled(price, factor) == ceil(exact)
-    assert 0 <= scaled(price, factor) - exact < 1
+    assert price_of(price, factor) == ceil(exact)
+    assert 0 <= price_of(price, factor) - exact < 1
 
 
 @given(prices, prices, factors)
 def test_no_split_of_a_call_makes_it_cheaper(
     one: int, another: int, factor: int
 ) -> None:
-    together = scaled(one + another, factor)
+    together = price_of(one + another, factor)
 
-    assert together <= scaled(one, factor) + scaled(another, factor)
-    assert scaled(one, factor) <= together
+    assert together <= price_of(one, factor) + price_of(another, factor)
+    assert price_of(one, factor) <= together
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.models import Tariff
 from billing.pricing import tariffs
-from billing.pricing.rates import Rates, Units, UnpricedModel, find
+from billing.pricing.rates import Rates, Units, UnpricedModel, rates_for
 from billing.values.orders import CREDIT
 
 micros = st.integers(0, 10**9)
@@ -47,10 +47,10 @@ def row(model: str, operation: str = "chat.completions", **changes: Any) -> Rate
 
 
 @given(rates, units)
-def test_a_price_is_a_whole_number_of_quanta_and_rounded_up(
+def test_a_cost_is_a_whole_number_of_quanta_and_rounded_up(
     rates: Rates, units: Units
 ) -> None:
-    price = rates.price_micros(units)
+    cost = rates.cost_micros(units)
     parts = (
         rates.base_micros,
         units.prompt_tokens * rates.prompt_token_micros,
@@ -61,9 +61,9 @@ def test_a_price_is_a_whole_number_of_quanta_and_rounded_up(
         units.web_search * rates.web_search_micros,
     )
 
-    assert price % rates.quantum_micros == 0
-    assert 0 <= price - sum(parts) < rates.quantum_micros
-    assert isinstance(price, int)
+    assert cost % rates.quantum_micros == 0
+    assert 0 <= cost - sum(parts) < rates.quantum_micros
+    assert isinstance(cost, int)
 
 
 @given(rates, units, units)
@@ -77,20 +77,20 @@ def test_more_is_never_cheaper(rates: Rates, some: Units, more: Units) -> None:
         some.media_ms + more.media_ms,
     )
 
-    assert rates.price_micros(some) <= rates.price_micros(both)
+    assert rates.cost_micros(some) <= rates.cost_micros(both)
 
 
 @given(rates, counts, counts)
 def test_a_call_split_into_many_is_never_cheaper(
     rates: Rates, one: int, another: int
 ) -> None:
-    split = rates.price_micros(Units(one)) + rates.price_micros(Units(another))
+    split = rates.cost_micros(Units(one)) + rates.cost_micros(Units(another))
 
-    assert rates.price_micros(Units(one + another)) <= split
+    assert rates.cost_micros(Units(one + another)) <= split
 
 
 @pytest.mark.parametrize(
-    ("figures", "units", "price"),
+    ("figures", "units", "cost"),
     [
         ({"base_micros": 7}, Units(), 7),
         ({"prompt_token_micros": 3}, Units(prompt_tokens=5), 15),
@@ -103,9 +103,9 @@ def test_a_call_split_into_many_is_never_cheaper(
     ],
 )
 def test_each_unit_has_its_rate(
-    figures: dict[str, Any], units: Units, price: int
+    figures: dict[str, Any], units: Units, cost: int
 ) -> None:
-    assert row("*", **figures).price_micros(units) == price
+    assert row("*", **figures).cost_micros(units) == cost
 
 
 @pytest.mark.parametrize(
@@ -124,44 +124,46 @@ def test_the_most_specific_row_is_found(model: str, found: str) -> None:
     globs = ("*", "openai/*", "openai/gpt-4o-*", "openai/gpt-4o", "literal[x]")
     tariff = [row(glob) for glob in globs]
 
-    assert find(tariff, "chat.completions", model).model == found
-    assert find(tariff[::-1], "chat.completions", model).model == found
+    assert rates_for(tariff, "chat.completions", model).model == found
+    assert rates_for(tariff[::-1], "chat.completions", model).model == found
 
 
 def test_an_exact_name_beats_a_longer_glob() -> None:
     tariff = [row("openai/gpt-4[o]"), row("openai/gpt-4o")]
 
-    assert find(tariff, "chat.completions", "openai/gpt-4o").model == "openai/gpt-4o"
+    assert (
+        rates_for(tariff, "chat.completions", "openai/gpt-4o").model == "openai/gpt-4o"
+    )
 
 
 def test_another_operations_rates_are_none() -> None:
     tariff = [row("*", operation="embeddings")]
 
     with pytest.raises(UnpricedModel, match=r"chat\.completions openai/gpt-4o"):
-        find(tariff, "chat.completions", "openai/gpt-4o")
+        rates_for(tariff, "chat.completions", "openai/gpt-4o")
 
 
 def test_the_tariff_in_force_is_what_the_operator_stored(db: None) -> None:
     Tariff.objects.create(
         operation="speech", model="tts-*", base_micros=3, quantum_micros=2
     )
-    found = find(tariffs.current(), "speech", "tts-1")
+    found = rates_for(tariffs.current(), "speech", "tts-1")
 
     assert (found.base_micros, found.quantum_micros) == (3, 2)
-    assert found.price_micros(Units()) == 4
+    assert found.cost_micros(Units()) == 4
 
 
 @pytest.mark.once
-def test_the_first_tariff_prices_chat_and_embeddings(db: None) -> None:
+def test_the_first_tariff_covers_chat_and_embeddings(db: None) -> None:
     tariff = tariffs.current()
-    chat = find(tariff, "chat.completions", "any/model")
-    embeddings = find(tariff, "embeddings", "any/model")
+    chat = rates_for(tariff, "chat.completions", "any/model")
+    embeddings = rates_for(tariff, "embeddings", "any/model")
 
-    assert chat.price_micros(Units(1, 1)) == 2_000_000
-    assert Fraction(embeddings.price_micros(Units(1001)), 1_000_000) == 2
+    assert chat.cost_micros(Units(1, 1)) == 2_000_000
+    assert Fraction(embeddings.cost_micros(Units(1001)), 1_000_000) == 2
 
 
-def test_options_multiply_the_price_of_images_and_seconds_only() -> None:
+def test_options_multiply_the_cost_of_images_and_seconds_only() -> None:
     rates = row(
         "*",
         base_micros=5,
@@ -171,14 +173,14 @@ def test_options_multiply_the_price_of_images_and_seconds_only() -> None:
         factors={"4k": 4_000_000, "half": 500_000},
     )
     units = Units(images=1, characters=1, media_ms=1_500, options=("4k", "half"))
-    assert rates.price_micros(units) == 5 + 7 + (100 + 15) * 4 // 2
-    assert rates.price_micros(Units(images=1, options=("unheard of",))) == 105
+    assert rates.cost_micros(units) == 5 + 7 + (100 + 15) * 4 // 2
+    assert rates.cost_micros(Units(images=1, options=("unheard of",))) == 105
 
 
 def test_parts_of_a_second_and_of_a_factor_are_rounded_up() -> None:
     rates = row("*", second_micros=1, factors={"third": 333_333})
-    assert rates.price_micros(Units(media_ms=1)) == 1
-    assert rates.price_micros(Units(media_ms=4_000, options=("third",))) == 2
+    assert rates.cost_micros(Units(media_ms=1)) == 1
+    assert rates.cost_micros(Units(media_ms=4_000, options=("third",))) == 2
 
 
 @pytest.mark.django_db
@@ -202,5 +204,5 @@ def test_parts_of_a_second_and_of_a_factor_are_rounded_up() -> None:
 def test_the_first_tariff_knows_every_operation(
     operation: str, model: str, units: Units, credits: int
 ) -> None:
-    rates = find(tariffs.current(), operation, model)
-    assert rates.price_micros(units) == credits * CREDIT
+    rates = rates_for(tariffs.current(), operation, model)
+    assert rates.cost_micros(units) == credits * CREDIT

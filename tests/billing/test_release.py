@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from billing.ledger import commit as ledger
+from billing import holds
 from billing.models import Hold, Transfer, UsageRecord
 from billing.values import errors
 from billing.values.orders import Release, Resolved, Usage
@@ -91,7 +91,7 @@ def test_a_release_that_would_charge_is_rejected_alone(
     customer: Customer, usage: Usage
 ) -> None:
     first, second = customer.hold(30), customer.hold(20)
-    rejected, released = ledger.commit(
+    rejected, released = holds.commit(
         [
             Release(first, customer.account_id, "odd", usage),
             Release(second, customer.account_id, "fine"),

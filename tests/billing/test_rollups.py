@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing import holds, spenders
-from billing.ledger import commit as ledger
 from billing.models import UsageRecord, UsageRollup
 from billing.values.orders import Release, Settle, Usage
 from tests.support.ledger.clocks import START, Clock
@@ -73,7 +72,7 @@ def test_each_spender_model_operation_and_basis_has_its_own(
 
 def test_a_batch_adds_up_in_one_row(customer: Customer) -> None:
     orders = [Settle(customer.hold(10), customer.account_id, used(5)) for _ in range(4)]
-    ledger.commit([*orders, *orders])
+    holds.commit([*orders, *orders])
 
     (hour,) = rollups(customer)
     assert (hour.requests, hour.charged_micros) == (4, 20)
@@ -98,7 +97,7 @@ def test_a_plain_release_is_no_usage_and_a_doubtful_one_is(
     assert rollups(customer) == []
 
     usage = Usage("in_doubt", 0)
-    holds.settle([Release(customer.hold(30), customer.account_id, "lost", usage)])
+    holds.commit([Release(customer.hold(30), customer.account_id, "lost", usage)])
     (hour,) = rollups(customer)
     assert (hour.basis, hour.requests, hour.charged_micros) == ("in_doubt", 1, 0)
 

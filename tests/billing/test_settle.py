@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.ledger import commit as ledger
+from billing import holds
 from billing.models import Account, Entry, Hold, Transfer, UsageRecord
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Resolved, Settle
@@ -132,7 +132,7 @@ def test_the_first_settlement_stands(customer: Customer) -> None:
 
 def test_twice_in_one_batch_is_once(customer: Customer) -> None:
     settle = Settle(customer.hold(30), customer.account_id, used(12))
-    first, again = ledger.commit([settle, settle])
+    first, again = holds.commit([settle, settle])
 
     assert isinstance(first, Resolved)
     assert isinstance(again, Resolved)
@@ -165,7 +165,7 @@ def test_only_the_account_that_placed_a_hold_settles_it(
 def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Customer) -> None:
     order = customer.order(30)
     settle = Settle(order.hold_id, customer.account_id, used(135))
-    _, settled = ledger.commit([order, settle])
+    _, settled = holds.commit([order, settle])
 
     assert isinstance(settled, Resolved)
     assert (settled.charged_micros, settled.absorbed_micros) == (100, 35)
@@ -175,7 +175,7 @@ def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Customer) -> No
 @pytest.mark.parametrize("price", [-1, -(2**63), AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
 def test_a_senseless_price_is_rejected_alone(customer: Customer, price: int) -> None:
     first, second = customer.hold(30), customer.hold(30)
-    rejected, settled = ledger.commit(
+    rejected, settled = holds.commit(
         [
             Settle(first, customer.account_id, used(price)),
             Settle(second, customer.account_id, used(12)),

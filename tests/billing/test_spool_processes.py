@@ -16,7 +16,7 @@ import pytest
 from django.db import connections
 from pytest_django.fixtures import Settings
 
-from billing.ledger import commit as ledger
+from billing import holds
 from billing.ledger import spool
 from billing.values.orders import Placed
 from tests.support.ledger.customers import Customer
@@ -42,7 +42,7 @@ def customer(committed_db: None) -> Customer:
 
 def open_holds(customer: Customer, count: int) -> list[str]:
     """Lines for a spooler, one for each of so many holds."""
-    outcomes = ledger.commit([customer.order(2) for _ in range(count)])
+    outcomes = holds.commit([customer.order(2) for _ in range(count)])
     assert all(isinstance(outcome, Placed) for outcome in outcomes)
     return [
         f"{customer.account_id} {outcome.hold_id}\n"

@@ -15,7 +15,7 @@ from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT, Usage
 BOUND = 40 * CREDIT
 RATES = Rates("chat.completions", "*", CREDIT, 1000, 2000, 0, 5 * CREDIT, CREDIT, 4096)
 COUNTED = Units(prompt_tokens=100, completion_tokens=50)
-ESTIMATE = RATES.price_micros(COUNTED)
+ESTIMATE = RATES.cost_micros(COUNTED)
 
 scalars = st.one_of(
     st.none(),
@@ -51,17 +51,17 @@ def test_whatever_the_upstream_says_there_is_a_price(
     report: Any, bound: int, tokens: int
 ) -> None:
     usage = measured(report, bound, Units(tokens, tokens))
-    figures = [usage.price_micros, usage.prompt_tokens, usage.completion_tokens]
+    figures = [usage.cost_micros, usage.prompt_tokens, usage.completion_tokens]
     figures += usage.components.values()
 
     assert all(type(each) is int and 0 <= each < 2**63 for each in figures)
     assert usage.basis in {"upstream", "computed", "estimated"}
     assert (usage.basis == "upstream") == (usage.upstream_micros is not None)
-    assert usage.price_micros <= 100 * max(bound, CREDIT)
+    assert usage.cost_micros <= 100 * max(bound, CREDIT)
     if usage.basis == "upstream":
-        assert usage.price_micros == usage.upstream_micros
+        assert usage.cost_micros == usage.upstream_micros
     if usage.basis == "estimated":
-        assert usage.price_micros <= bound
+        assert usage.cost_micros <= bound
 
 
 @given(scalars | anything)
@@ -69,10 +69,10 @@ def test_a_claim_is_taken_exactly_or_not_at_all(claim: Any) -> None:
     usage = measured({"credits_used": claim})
 
     if type(claim) is int and 0 <= claim <= 100 * BOUND // CREDIT:
-        assert (usage.basis, usage.price_micros) == ("upstream", claim * CREDIT)
+        assert (usage.basis, usage.cost_micros) == ("upstream", claim * CREDIT)
         assert usage.flags == ()
     else:
-        assert (usage.basis, usage.price_micros) == ("estimated", ESTIMATE)
+        assert (usage.basis, usage.cost_micros) == ("estimated", ESTIMATE)
         assert usage.flags == (() if claim is None else ("usage_invalid",))
 
 
@@ -87,19 +87,19 @@ def test_an_invalid_claim_is_flagged_and_never_charged(claim: Any) -> None:
 
     assert usage.flags == ("usage_invalid",)
     assert usage.basis == "computed"
-    assert usage.price_micros == RATES.price_micros(Units(10, 20))
+    assert usage.cost_micros == RATES.cost_micros(Units(10, 20))
 
 
 def test_an_explicit_zero_is_a_zero() -> None:
     usage = measured({"credits_used": 0, "prompt_tokens": 10})
 
-    assert (usage.basis, usage.price_micros, usage.flags) == ("upstream", 0, ())
+    assert (usage.basis, usage.cost_micros, usage.flags) == ("upstream", 0, ())
 
 
 def test_a_hundred_times_the_bound_is_the_most_that_is_believed() -> None:
-    assert measured({"credits_used": 4000}).price_micros == 4000 * CREDIT
+    assert measured({"credits_used": 4000}).cost_micros == 4000 * CREDIT
     assert measured({"credits_used": 4001}).basis == "estimated"
-    assert measured({"credits_used": 100}, bound=0).price_micros == 100 * CREDIT
+    assert measured({"credits_used": 100}, bound=0).cost_micros == 100 * CREDIT
     assert measured({"credits_used": 101}, bound=0).basis == "estimated"
 
 
@@ -107,13 +107,13 @@ def test_a_hundred_times_the_bound_is_the_most_that_is_believed() -> None:
 def test_without_any_usage_the_count_is_the_measure(report: Any) -> None:
     usage = measured(report)
 
-    assert (usage.basis, usage.price_micros) == ("estimated", ESTIMATE)
+    assert (usage.basis, usage.cost_micros) == ("estimated", ESTIMATE)
     assert (usage.prompt_tokens, usage.completion_tokens) == (100, 50)
 
 
 def test_an_estimate_never_exceeds_the_bound() -> None:
-    assert measured(None, bound=ESTIMATE - 1).price_micros == ESTIMATE - 1
-    assert measured(None, counted=Units(10**9, 10**9)).price_micros == BOUND
+    assert measured(None, bound=ESTIMATE - 1).cost_micros == ESTIMATE - 1
+    assert measured(None, counted=Units(10**9, 10**9)).cost_micros == BOUND
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_tokens_beyond_a_hundred_times_the_bound_are_not_believed(
 ) -> None:
     usage = measured({"prompt_tokens": 10**8, "completion_tokens": 1, **claim})
 
-    assert (usage.basis, usage.price_micros) == ("estimated", ESTIMATE)
+    assert (usage.basis, usage.cost_micros) == ("estimated", ESTIMATE)
     assert usage.flags == ("usage_invalid",)
 
 
@@ -172,7 +172,7 @@ def test_a_breakdown_that_does_not_add_up_is_flagged_and_both_are_kept(
     usage = measured({"credits_used": 7, "credits_breakdown": breakdown})
 
     kept = sum(usage.components.values())
-    assert usage.price_micros == 7 * CREDIT
+    assert usage.cost_micros == 7 * CREDIT
     is_wrong = bool(usage.components) and kept != 7 * CREDIT
     assert usage.flags == (("breakdown_mismatch",) if is_wrong else ())
     assert len(usage.components) <= 32
@@ -196,4 +196,4 @@ def test_what_we_saw_ourselves_is_priced_with_the_upstreams_tokens() -> None:
         {"prompt_tokens": 1, "completion_tokens": 1}, counted=Units(web_search=True)
     )
 
-    assert usage.price_micros == RATES.price_micros(Units(1, 1, web_search=True))
+    assert usage.cost_micros == RATES.cost_micros(Units(1, 1, web_search=True))

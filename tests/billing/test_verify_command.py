@@ -34,7 +34,7 @@ def test_right_books_are_exit_0(customer: Customer) -> None:
     code, output = verify()
 
     assert code == 0
-    assert output.startswith("The books are right: ")
+    assert output.startswith("The ledger is right: ")
     assert " usage records, " in output
 
 
@@ -45,7 +45,7 @@ def test_wrong_books_are_exit_1_and_named(customer: Customer) -> None:
     assert code == 1
     found = f"error: SEQ_GAP account={customer.account_id} stored=7 entries=1 latest=1"
     assert found in output.splitlines()
-    assert "The books are WRONG" in output
+    assert "The ledger is WRONG" in output
 
 
 def test_a_warning_is_listed_and_no_failure(customer: Customer) -> None:

@@ -13,7 +13,7 @@ from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
 from billing.models import Account
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.tenants import audit, keys, members, organizations
@@ -38,7 +38,7 @@ def bootstrap(**options: Any) -> dict[str, Any]:
 
 def credits_of(slug: str) -> int:
     account_id = Organization.objects.get(slug=slug).account_id
-    return reports.balance(account_id).available_micros // CREDIT
+    return balance_of(account_id).available_micros // CREDIT
 
 
 def test_it_makes_user_organization_credits_and_key() -> None:

@@ -13,10 +13,11 @@ from django.core.management import CommandError, call_command
 
 from billing import holds
 from billing.models import Account, Hold, UsageRecord
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
+from billing.reports.calls import latest_calls
 from billing.values import clock
-from billing.values.orders import CREDIT, Outcome, Release, Settle, Usage
-from billing.verification import report as verification
+from billing.values.orders import CREDIT, Release, Resolution, Settle, Usage
+from billing.verification.report import verify
 from portal.models import ApiKey, AuditEvent, Organization, User
 from portal.tenants import audit
 from tests.support import cast
@@ -60,8 +61,8 @@ def refused(*options: str) -> str:
 
 def figures(key: ApiKey) -> tuple[int, int, int]:
     """Balance, held and available, in microcredits, of books that are right."""
-    assert verification.verify().ok
-    found = reports.balance(key.organization.account_id)
+    assert verify().ok
+    found = balance_of(key.organization.account_id)
     return found.balance_micros, found.held_micros, found.available_micros
 
 
@@ -143,12 +144,9 @@ def test_releasing_returns_the_credits_and_keeps_the_call_listed(key: ApiKey) ->
     assert figures(key) == whole(1000, 0, 1000)
     assert "0 charged and 30 returned" in output
     assert "acme has 1000 credits available; calls still in doubt: 0." in output
-    [call] = reports.doubtful_calls(key.organization.account_id)
-    assert (call.request_id, call.state, call.flags) == (
-        request_id,
-        "released",
-        "operator",
-    )
+    [call] = latest_calls(key.organization.account_id)
+    assert (call.request_id, call.state) == (request_id, "released")
+    assert (call.basis, call.flags) == ("in_doubt", "operator")
 
 
 def test_json_tells_what_happened(key: ApiKey) -> None:
@@ -253,7 +251,7 @@ def test_a_call_that_is_over_or_runs_is_refused_with_how_it_stands(
     )
     free = make_doubt(key)
     settled(settled_here, "3")
-    holds.settle(
+    holds.commit(
         [
             Settle(late[4:], account_id, Usage("upstream", 7 * CREDIT)),
             Release(free[4:], account_id, "upstream_refused"),
@@ -285,12 +283,12 @@ def test_a_late_answer_that_is_faster_stands(
     order_of = Settle(
         request_id[4:], key.organization.account_id, Usage("upstream", 7 * CREDIT)
     )
-    settle = holds.settle
+    commit = holds.commit
 
-    def overtaken(orders: list[Settle | Release]) -> list[Outcome]:
-        return settle([order_of, *orders])[1:]
+    def overtaken(orders: list[Resolution]) -> list[Any]:
+        return commit([order_of, *orders])[1:]
 
-    monkeypatch.setattr(holds, "settle", overtaken)
+    monkeypatch.setattr(holds, "commit", overtaken)
     with pytest.raises(CommandError, match="7 credits charged"):
         settled(request_id, "12")
     assert not AuditEvent.objects.filter(action="doubt.settle").exists()

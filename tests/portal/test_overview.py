@@ -51,7 +51,7 @@ def test_it_shows_available_held_and_balance(
         model="fal-ai/flux/dev",
         due_at=timezone.now() + timedelta(minutes=5),
     )
-    holds.place([place])
+    holds.commit([place])
     text = overview(client, alice).text
     assert "Available 674 .999999" in text
     assert "Held 25.000001" in text
@@ -61,7 +61,7 @@ def test_it_shows_available_held_and_balance(
     assert "laptop running 25.000001 — — —" in text
     assert "laptop charged 600 300 upstream 5 / 7" in text
     usage = Usage("upstream", 20 * CREDIT)
-    holds.settle([Settle(place.hold_id, organization.account_id, usage)])
+    holds.commit([Settle(place.hold_id, organization.account_id, usage)])
     assert "charged 25.000001 20 upstream —" in overview(client, alice).text
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import pytest
 from pytest_django.fixtures import Settings
 
-from billing.verification import report as verification
+from billing.verification.report import verify
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import CutLine, LockedFile, Outage
 from tests.support.sandbox.server import Sandbox, serve
@@ -100,5 +100,5 @@ def outage(database_url: str) -> Iterator[Outage]:
 def clean_books(committed_db: None) -> Iterator[None]:
     """After the test, the ledger proves itself."""
     yield
-    report = verification.verify()
+    report = verify()
     assert report.ok, report.findings

@@ -14,7 +14,7 @@ from billing import holds
 from billing.models import Hold
 from billing.models.hold import HoldState
 from billing.values.orders import CREDIT
-from billing.verification import report as verification
+from billing.verification.report import verify
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
@@ -122,7 +122,7 @@ def test_a_killed_gateway_loses_nothing_and_charges_nothing_twice(
     assert_swept(customer, leases_end)
 
     assert_accounted(customer, upstream, whole)
-    report = verification.verify()
+    report = verify()
     assert report.ok, report.findings
     assert customer.chat(started, "m-after-0").status_code == 200
 

@@ -72,8 +72,8 @@ def make_call(key: ApiKey, *, charged: int = 3, model: str = "openai/gpt-4o") ->
     )
     usage = Usage("upstream", charged * CREDIT, prompt_tokens=5, completion_tokens=7)
     outcomes = [
-        *holds.place([place]),
-        *holds.settle([Settle(hold_id, account_id, usage)]),
+        *holds.commit([place]),
+        *holds.commit([Settle(hold_id, account_id, usage)]),
     ]
     assert isinstance(outcomes[0], Placed), outcomes
     return hold_id

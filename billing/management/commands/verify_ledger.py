@@ -1,4 +1,4 @@
-"""`manage.py verify_ledger`: prove the books. Exit 0 clean, 1 findings, 2 could not."""
+"""`manage.py verify_ledger`: exit 0 clean, 1 findings, 2 could not run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError
 
 from billing.values.amounts import credits_text
-from billing.verification import report as verification
+from billing.verification.report import Report, verify
 
 
 class Command(BaseCommand):
-    help = "Check every balance, hold, lot, usage record and sum against the journal."
+    help = "Check every balance, hold, lot, usage record and sum against the entries."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            report = verification.verify()
+            report = verify()
         except DatabaseError as error:
             self.stderr.write(f"could not verify: {error}")
             sys.exit(2)
@@ -33,11 +33,11 @@ class Command(BaseCommand):
             self._describe(report)
         sys.exit(0 if report.ok else 1)
 
-    def _describe(self, report: verification.Report) -> None:
+    def _describe(self, report: Report) -> None:
         for finding in report.findings:
             self.stdout.write(f"{finding.severity}: {finding.code} {finding.detail}")
         totals = report.totals
-        state = "The books are right" if report.ok else "The books are WRONG"
+        state = "The ledger is right" if report.ok else "The ledger is WRONG"
         self.stdout.write(
             f"{state}: {totals['accounts']} accounts, {totals['entries']} entries, "
             f"{totals['holds']} holds, {totals['usage_records']} usage records, "

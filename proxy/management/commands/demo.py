@@ -15,9 +15,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.models import UsageRecord
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values.amounts import credits_text
-from billing.verification import report as verification
+from billing.verification.report import verify
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from portal.tenants import audit, keys
@@ -127,7 +127,7 @@ class Command(BaseCommand):
         while time.monotonic() < deadline:
             record = UsageRecord.objects.filter(hold_id=hold_id).first()
             if record:
-                left = reports.balance(record.account_id)
+                left = balance_of(record.account_id)
                 return replace(
                     line,
                     outcome=f"{line.outcome}, then the worker",
@@ -150,7 +150,7 @@ class Command(BaseCommand):
         for line in lines:
             amounts = (line.held, line.charged, line.remaining)
             self._say(layout.format(line.call, line.outcome, *amounts))
-        left = reports.balance(organization.account_id)
+        left = balance_of(organization.account_id)
         self._say(
             f"\n  Balance {credits_text(left.balance_micros)}, held "
             f"{credits_text(left.held_micros)}, available "
@@ -158,7 +158,7 @@ class Command(BaseCommand):
         )
 
     def _prove(self, organization: Organization, upstream: str, before: int) -> bool:
-        report = verification.verify()
+        report = verify()
         for finding in report.findings:
             self._say(f"  {finding.severity}: {finding.code} {finding.detail}")
         state = "clean" if report.ok else "WRONG"

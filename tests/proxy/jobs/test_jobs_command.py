@@ -30,7 +30,7 @@ def make_job(key: ApiKey, age: timedelta, **fields: Any) -> Job:
     """A job with a hold of 12 credits."""
     hold_id = uuid.uuid4()
     account_id = key.organization.account_id
-    [placed] = holds.place(
+    [placed] = holds.commit(
         [
             Place(
                 hold_id=hold_id.hex,

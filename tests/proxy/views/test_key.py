@@ -10,7 +10,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values.orders import CREDIT
 from portal.tenants import keys
 from tests.support.cast import actor_of
@@ -94,7 +94,7 @@ def test_the_figures_are_those_of_the_pages_while_a_call_runs(
         slow = pool.submit(customer.chat, live_gateway, "slow")
         upstream.journal.wait_until(lambda entries: len(entries) == 1)
         found = key_of(live_gateway, customer)
-        balance = reports.balance(customer.organization.account_id)
+        balance = balance_of(customer.organization.account_id)
         gate.set()
         assert slow.result().status_code == 200
 

@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from billing.models import Account
-from billing.pricing import rates as pricing
-from billing.pricing.rates import Rates
+from billing.pricing.rates import Rates, rates_for
 from billing.values.orders import CREDIT
 from portal.tenants import organizations
 from proxy.calls import exchange
@@ -233,7 +232,7 @@ async def test_a_model_without_a_price_is_not_found_by_call_and_quote_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def rates(operation: str, model: str) -> Rates:
-        return pricing.find((), operation, model)
+        return rates_for((), operation, model)
 
     monkeypatch.setattr(tariff, "rates", rates)
     [operation] = [each for each in OPERATIONS if each.name == CHAT]

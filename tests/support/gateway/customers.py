@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from billing.models import Account, Hold, UsageRecord
 from billing.models.hold import HoldState
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values.orders import CREDIT
 from portal.models import ApiKey
 from tests.support.cast import make_key, make_organization, make_user
@@ -77,7 +77,7 @@ class Customer:
         return Account.objects.get(pk=self.organization.account_id)
 
     def available_micros(self) -> int:
-        return reports.balance(self.organization.account_id).available_micros
+        return balance_of(self.organization.account_id).available_micros
 
     def holds(self) -> list[Hold]:
         """All holds, oldest first."""

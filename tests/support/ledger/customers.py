@@ -3,50 +3,51 @@
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing import accounts, grants, spenders
-from billing.ledger import commit as ledger
+from billing import accounts, grants, holds, spenders
 from billing.models import Account, Grant
 from billing.models.grant import GrantSource
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from billing.values import clock
+from billing.values.errors import LedgerError
 from billing.values.orders import (
     Doubt,
     Entrust,
     Entrusted,
     Order,
-    Outcome,
     Place,
     Placed,
+    R,
     Release,
     Resolved,
     Settle,
     Usage,
 )
-from billing.verification import report as verification
+from billing.verification.report import verify
 
 _numbers = itertools.count(1)
 
 
-def used(price_micros: int, **more: Any) -> Usage:
+def used(cost_micros: int, **more: Any) -> Usage:
     """Usage as a good upstream reports it."""
     return Usage(
         **{
             "basis": "upstream",
-            "price_micros": price_micros,
-            "upstream_micros": price_micros,
+            "cost_micros": cost_micros,
+            "upstream_micros": cost_micros,
             **more,
         }
     )
 
 
-def committed(order: Order) -> Outcome:
+def committed(order: Order[R]) -> R | LedgerError:
     """The outcome of one order in a transaction of its own."""
-    (outcome,) = ledger.commit([order])
+    (outcome,) = holds.commit([order])
     return outcome
 
 
@@ -97,7 +98,7 @@ class Customer:
         }
         return Place(bound_micros=bound_micros, **(usual | particulars))
 
-    def place(self, bound_micros: int, **particulars: Any) -> Outcome:
+    def place(self, bound_micros: int, **particulars: Any) -> Placed | LedgerError:
         return committed(self.order(bound_micros, **particulars))
 
     def hold(self, bound_micros: int, **particulars: Any) -> str:
@@ -114,9 +115,9 @@ class Customer:
         assert isinstance(entrusted, Entrusted), entrusted
         return entrusted
 
-    def settle(self, hold_id: str, price_micros: int, **usage: Any) -> Resolved:
+    def settle(self, hold_id: str, cost_micros: int, **usage: Any) -> Resolved:
         settled = committed(
-            Settle(hold_id, self.account_id, used(price_micros, **usage))
+            Settle(hold_id, self.account_id, used(cost_micros, **usage))
         )
         assert isinstance(settled, Resolved), settled
         return settled
@@ -131,15 +132,15 @@ class Customer:
         assert isinstance(doubted, Resolved), doubted
         return doubted
 
-    def call(self, price_micros: int, **usage: Any) -> str:
+    def call(self, cost_micros: int, **usage: Any) -> str:
         """A whole call at exactly its bound; the hold's id."""
-        hold_id = self.hold(price_micros)
-        self.settle(hold_id, price_micros, **usage)
+        hold_id = self.hold(cost_micros)
+        self.settle(hold_id, cost_micros, **usage)
         return hold_id
 
     def figures(self) -> tuple[int, int, int]:
         """Balance, held, available."""
-        found = reports.balance(self.account_id)
+        found = balance_of(self.account_id)
         return found.balance_micros, found.held_micros, found.available_micros
 
     def lots(self) -> list[tuple[int, int]]:
@@ -153,7 +154,17 @@ def system_balance(kind: str) -> int:
     return Account.objects.get(kind=kind).balance_micros
 
 
+def doubts() -> dict[str, str]:
+    """The holds that verification lists as in doubt, and their states."""
+    found = {}
+    for each in verify().findings:
+        if each.code == "IN_DOUBT":
+            hold_id, state = re.findall(r"(?:hold|state)=(\S+)", each.detail)
+            found[uuid.UUID(hold_id).hex] = state
+    return found
+
+
 def wrong_in_the_books() -> list[str]:
     """The codes of all errors that verification finds."""
-    report = verification.verify()
+    report = verify()
     return [each.code for each in report.findings if each.severity == "error"]

@@ -51,7 +51,7 @@ def stored(customers: Mapping[str, Customer]) -> dict[str, Any]:
 
 
 def codes_of_errors() -> list[str]:
-    """What `verification.verify` would find: its passes as one prepared statement."""
+    """What `verify` would find: its passes as one prepared statement."""
     one = " UNION ALL ".join(
         f"SELECT '{check.code}' WHERE EXISTS ({check.sql})" for check in ERRORS
     ).replace("%%", "%")

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from billing import grants
 from billing.models import Account, Grant
-from billing.verification import report as verification
+from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.customers import Customer
 
@@ -51,7 +51,7 @@ def small_history(clock: Clock) -> dict[str, Any]:
 
 
 def findings() -> Counter[tuple[str, str]]:
-    report = verification.verify()
+    report = verify()
     return Counter((found.code, found.detail) for found in report.findings)
 
 

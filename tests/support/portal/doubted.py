@@ -6,7 +6,6 @@ import uuid
 from datetime import timedelta
 
 from billing import holds
-from billing.ledger import commit as ledger
 from billing.values import clock
 from billing.values.orders import CREDIT, Doubt, Place
 from portal.models import ApiKey
@@ -23,14 +22,14 @@ def make_call(key: ApiKey, credits: int = 30) -> str:
         model="film",
         due_at=clock.now() + timedelta(days=2),
     )
-    [placed] = holds.place([order])
+    [placed] = holds.commit([order])
     assert not isinstance(placed, Exception)
     return f"req_{order.hold_id}"
 
 
 def make_doubt(key: ApiKey, credits: int = 30) -> str:
     request_id = make_call(key, credits)
-    [doubted] = ledger.commit(
+    [doubted] = holds.commit(
         [Doubt(request_id[4:], key.organization.account_id, "upstream_lost")]
     )
     assert not isinstance(doubted, Exception)

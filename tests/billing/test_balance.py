@@ -1,4 +1,4 @@
-"""What a call would find: the same figures that its hold decides by."""
+"""What there is for a call: the same figures that its hold decides by."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from datetime import timedelta
 import pytest
 
 from billing.models import Account
-from billing.reports import calls as reports
+from billing.reports.balance import balance_of
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.customers import Customer
 
 
 def figures(customer: Customer) -> tuple[int, int, int, int]:
     """Balance, held, available, returning; in microcredits."""
-    means = reports.means(customer.account_id)
+    balance = balance_of(customer.account_id)
     return (
-        means.balance_micros,
-        means.held_micros,
-        means.available_micros,
-        means.returning_micros,
+        balance.balance_micros,
+        balance.held_micros,
+        balance.available_micros,
+        balance.returning_micros,
     )
 
 
@@ -37,16 +37,16 @@ def test_credits_that_expired_neither_are_there_nor_come_back(
 
 def test_a_closed_account_says_so_and_none_is_no_account(customer: Customer) -> None:
     Account.objects.filter(pk=customer.account_id).update(is_open=False)
-    assert not reports.means(customer.account_id).is_open
+    assert not balance_of(customer.account_id).is_open
     with pytest.raises(Account.DoesNotExist):
-        reports.means(10**9)
+        balance_of(10**9)
 
 
 def test_a_hold_is_scaled_as_the_book_scales_it(customer: Customer) -> None:
     account = Account.objects.filter(pk=customer.account_id)
     account.update(price_factor_ppm=1_500_001)
-    expected = reports.means(customer.account_id).hold_micros(7)
+    expected = balance_of(customer.account_id).hold_micros(7)
 
     assert expected == 11
     customer.hold(7)
-    assert reports.means(customer.account_id).held_micros == expected
+    assert balance_of(customer.account_id).held_micros == expected

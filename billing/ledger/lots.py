@@ -1,0 +1,61 @@
+"""A lot is a grant as the ledger spends it: pinned by holds, burnt by charges.
+
+The lots of an account come in burn order (`sql.read_lots`): priority, expiry,
+promotions before paid credits, oldest. Amounts are in microcredits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from billing.ledger.rows import HoldRow, LotRow
+
+
+def available_micros(lots: Sequence[LotRow]) -> int:
+    """What a new hold may use: free credits of lots that have not expired."""
+    return sum(lot.free_micros for lot in lots if lot.usable)
+
+
+def returning_micros(lots: Sequence[LotRow]) -> int:
+    """What comes back, at most, when the account's holds end."""
+    return sum(lot.held_micros for lot in lots if lot.usable)
+
+
+def pin(lots: Sequence[LotRow], hold: HoldRow, amount: int) -> None:
+    """Hold so much more, in burn order; a lot pinned before keeps its place. There
+    must be so much available."""
+    pins = dict(hold.pins)
+    for lot in lots:
+        if amount == 0:
+            break
+        part = min(amount, lot.free_micros) if lot.usable else 0
+        if part:
+            lot.held_micros += part
+            lot.changed = True
+            pins[lot.id] = pins.get(lot.id, 0) + part
+            amount -= part
+    hold.pins = list(pins.items())
+
+
+def unpin(lots: Sequence[LotRow], hold: HoldRow, captured: int) -> None:
+    """Free the hold's lots, but take `captured` of them, first pinned first."""
+    by_id = {lot.id: lot for lot in lots}
+    for grant_id, pinned in hold.pins:
+        lot = by_id[grant_id]
+        taken = min(captured, pinned)
+        lot.held_micros -= pinned
+        lot.remaining_micros -= taken
+        lot.changed = True
+        captured -= taken
+
+
+def burn(lots: Sequence[LotRow], amount: int) -> int:
+    """Take up to `amount` of what is available; how much that was."""
+    taken = 0
+    for lot in lots:
+        part = min(amount - taken, lot.free_micros) if lot.usable else 0
+        if part:
+            lot.remaining_micros -= part
+            lot.changed = True
+            taken += part
+    return taken

@@ -1,0 +1,250 @@
+"""The rules of credits: one function an order, on the rows of a Book.
+
+There is no database in this file, so every rule can be read, and tested, as plain
+Python. In each function all refusals come first; below the line `effects` nothing may
+fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from billing.ledger import lots
+from billing.ledger.book import Book
+from billing.ledger.rows import AccountRow, HoldRow, UsageRow
+from billing.models.hold import HoldState
+from billing.models.usage import Basis
+from billing.values import errors
+from billing.values.amounts import price_of
+from billing.values.orders import (
+    AMOUNT_MICROS_MAX,
+    Doubt,
+    Entrust,
+    Entrusted,
+    Order,
+    Place,
+    Placed,
+    R,
+    Release,
+    Resolved,
+    Settle,
+)
+
+
+def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
+    """Carry out one order; a refusal comes back as a value, not raised.
+
+    Raises: ValueError for an order that makes no sense.
+    """
+    rule: Callable[[Book, Order[R]], R] = RULES[type(order)]
+    try:
+        return rule(book, order)
+    except errors.Refusal as refusal:
+        return refusal
+
+
+# --- place -------------------------------------------------------------------------
+
+
+def place(book: Book, order: Place) -> Placed:
+    """Raises: HoldExists, AccountClosed, SpenderClosed, InsufficientCredits,
+    CreditsOnHold."""
+    _check_amount("bound", order.bound_micros)
+    if known := book.holds.get(order.hold_id):
+        return _placed_before(book, order, known)
+    account = book.accounts.get(order.account_id)
+    if account is None or not account.is_open:
+        raise errors.AccountClosed
+    if book.open_spenders.get(order.spender_id) != account.id:
+        raise errors.SpenderClosed
+    amount = price_of(order.bound_micros, account.price_factor_ppm)
+    available = book.available_micros(account.id)
+    if available < amount:
+        raise _shortfall(book, account, amount, available)
+    # --- effects ---
+    hold = HoldRow(
+        id=order.hold_id,
+        account_id=account.id,
+        spender_id=order.spender_id,
+        state=HoldState.OPEN.value,
+        amount_micros=amount,
+        price_factor_ppm=account.price_factor_ppm,
+        operation=order.operation,
+        model=order.model,
+        lease_id=order.lease_id,
+        due_at=order.due_at,
+        fingerprint=order.fingerprint,
+        is_new=True,
+    )
+    lots.pin(book.lots_of(account.id), hold, amount)
+    book.hold_more(account.id, amount)
+    book.holds[hold.id] = hold
+    return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
+
+
+def _placed_before(book: Book, order: Place, known: HoldRow) -> Placed:
+    if (order.account_id, order.spender_id) != (known.account_id, known.spender_id):
+        raise errors.HoldExists
+    if (order.operation, order.model) != (known.operation, known.model):
+        raise errors.HoldExists
+    return Placed(
+        known.id,
+        known.amount_micros,
+        book.available_micros(known.account_id),
+        known.price_factor_ppm,
+        repeat=True,
+    )
+
+
+def _shortfall(
+    book: Book, account: AccountRow, required: int, available: int
+) -> errors.InsufficientCredits:
+    returning = lots.returning_micros(book.lots_of(account.id))
+    kind = (
+        errors.CreditsOnHold
+        if available + returning >= required
+        else errors.InsufficientCredits
+    )
+    return kind(
+        required_micros=required,
+        available_micros=available,
+        held_micros=account.held_micros,
+    )
+
+
+# --- entrust -----------------------------------------------------------------------
+
+
+def entrust(book: Book, order: Entrust) -> Entrusted:
+    """Take an open hold from its process, and raise it if that can be done.
+    Raises: UnknownHold."""
+    _check_amount("bound", order.bound_micros)
+    hold = _known(book, order)
+    available = book.available_micros(hold.account_id)
+    if hold.state != HoldState.OPEN:
+        return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
+    more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
+    until = max(hold.entrusted_until or order.due_at, order.due_at)
+    # --- effects ---
+    hold.lease_id, hold.entrusted_until = None, until
+    hold.is_overdue = hold.is_overdue and until < book.now
+    if 0 < more <= available:
+        lots.pin(book.lots_of(hold.account_id), hold, more)
+        hold.amount_micros += more
+        hold.raised = True
+        book.hold_more(hold.account_id, more)
+        available -= more
+    return Entrusted(hold.id, hold.amount_micros, available)
+
+
+# --- resolve -----------------------------------------------------------------------
+
+
+def settle(book: Book, order: Settle) -> Resolved:
+    """Charge what was used: from the hold, then from what is available, and what is
+    still missing is borne by the operator (`absorbed`), never by a negative balance.
+    Raises: UnknownHold."""
+    hold = _known(book, order)
+    if hold.is_resolved:
+        return _outcome(book, hold, repeat=True)
+    _check_amount("cost", order.usage.cost_micros)
+    price = price_of(order.usage.cost_micros, hold.price_factor_ppm)
+    # --- effects ---
+    captured = min(price, hold.amount_micros)
+    lots.unpin(book.lots_of(hold.account_id), hold, captured)
+    excess = price - captured
+    overage = lots.burn(book.lots_of(hold.account_id), excess) if excess else 0
+    charged, absorbed = captured + overage, excess - overage
+    book.charge(hold, charged, absorbed)
+    flags = order.usage.flags + (("hold_overrun",) if excess else ())
+    book.usage.append(
+        UsageRow(
+            hold,
+            order.usage,
+            price_micros=price,
+            charged_micros=charged,
+            absorbed_micros=absorbed,
+            flags=" ".join(flags),
+        )
+    )
+    _close(book, hold, HoldState.SETTLED, order.reason)
+    return _outcome(book, hold, charged, absorbed)
+
+
+def release(book: Book, order: Release) -> Resolved:
+    """Return the whole hold. Raises: UnknownHold."""
+    hold = _known(book, order)
+    if hold.is_resolved:
+        return _outcome(book, hold, repeat=True)
+    usage = order.usage
+    if usage and (usage.cost_micros or usage.basis != Basis.IN_DOUBT):
+        raise ValueError("a release carries no charge: settle instead")
+    # --- effects ---
+    lots.unpin(book.lots_of(hold.account_id), hold, 0)
+    _close(book, hold, HoldState.RELEASED, order.reason)
+    if usage:
+        book.usage.append(UsageRow(hold, usage, 0, 0, 0, " ".join(usage.flags)))
+    return _outcome(book, hold)
+
+
+def doubt(book: Book, order: Doubt) -> Resolved:
+    """Mark an open hold; its credits stay held. Raises: UnknownHold."""
+    hold = _known(book, order)
+    if hold.state != HoldState.OPEN or _is_spared(hold, order):
+        return _outcome(book, hold, repeat=True)
+    # --- effects ---
+    hold.state, hold.reason = HoldState.IN_DOUBT.value, order.reason
+    hold.changed = True
+    return _outcome(book, hold)
+
+
+def _is_spared(hold: HoldRow, order: Doubt) -> bool:
+    """Whether the hold was due when the sweep looked, but is not any more."""
+    is_abandoned = hold.lease_id is not None and hold.lease_id == order.dead_lease_id
+    return order.only_if_due and not (hold.is_overdue or is_abandoned)
+
+
+def _known(book: Book, order: Order[object]) -> HoldRow:
+    hold = book.holds.get(order.hold_id)
+    if hold is None or hold.account_id != order.account_id:
+        raise errors.UnknownHold
+    return hold
+
+
+def _check_amount(name: str, micros: int) -> None:
+    if not 0 <= micros <= AMOUNT_MICROS_MAX:
+        raise ValueError(f"{name} out of range: {micros}")
+
+
+def _close(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
+    book.hold_more(hold.account_id, -hold.amount_micros)
+    hold.state, hold.reason, hold.changed = state.value, reason, True
+
+
+def _outcome(
+    book: Book,
+    hold: HoldRow,
+    charged: int = 0,
+    absorbed: int = 0,
+    *,
+    repeat: bool = False,
+) -> Resolved:
+    return Resolved(
+        hold_id=hold.id,
+        state=hold.state,
+        held_micros=hold.amount_micros,
+        charged_micros=charged,
+        absorbed_micros=absorbed,
+        available_micros=book.available_micros(hold.account_id),
+        repeat=repeat,
+    )
+
+
+RULES: dict[type[Any], Callable[[Book, Any], Any]] = {
+    Place: place,
+    Entrust: entrust,
+    Settle: settle,
+    Release: release,
+    Doubt: doubt,
+}

@@ -1,0 +1,55 @@
+"""What an organization has: one definition of balance, held and available."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Q, Sum
+
+from billing.models import Account
+from billing.values import clock
+from billing.values.amounts import price_of
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What there is at one moment, in microcredits; the next hold may change it.
+
+    `balance` is all there is, `held` what running calls keep, `available` what a new
+    call may use. It can be less than `balance − held`: expired credits count until
+    they are booked out, but nobody can use them. `returning` is what comes back, at
+    most, when running calls settle.
+    """
+
+    is_open: bool
+    price_factor_ppm: int
+    balance_micros: int
+    held_micros: int
+    available_micros: int
+    returning_micros: int
+
+    def hold_micros(self, bound_micros: int) -> int:
+        """What is held for a call that may cost at most `bound_micros`."""
+        return price_of(bound_micros, self.price_factor_ppm)
+
+
+def balance_of(account_id: int) -> Balance:
+    """In one query, so that the figures belong together.
+
+    Raises: Account.DoesNotExist.
+    """
+    usable = Q(grant__remaining_micros__gt=0) & (
+        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=clock.now())
+    )
+    account = Account.objects.annotate(
+        remaining=Sum("grant__remaining_micros", filter=usable, default=0),
+        pinned=Sum("grant__held_micros", filter=usable, default=0),
+    ).get(id=account_id)
+    return Balance(
+        is_open=account.is_open,
+        price_factor_ppm=account.price_factor_ppm,
+        balance_micros=account.balance_micros,
+        held_micros=account.held_micros,
+        available_micros=account.remaining - account.pinned,
+        returning_micros=account.pinned,
+    )
