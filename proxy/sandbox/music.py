@@ -1,4 +1,4 @@
-"""Music: a tune of the ordered length."""
+"""Music: the ordered length, priced; the file is a sample (see media.py)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,15 @@ def plan(body: bytes, origin: str) -> Work:
     if fields.get("mode") == "audio_to_audio" and "source_audio" not in fields:
         raise errors.InvalidRequest("source_audio", "the mode audio_to_audio needs it")
     millis = contract.millis(fields.get("duration_seconds", SECONDS_DEFAULT))
-    composed = media.digest(
-        model.id,
-        fields["prompt"],
-        fields.get("negative_prompt"),
-        fields.get("source_audio"),
-    )
     extension = fields.get("output_format", "mp3")
-    name = media.sound_name("music", millis, composed, extension)
+    address = media.address(origin, f"music-{millis}ms", extension, fields)
     return Work(
         operation="music.generations",
         model=model,
         marks=failures.read(fields["prompt"]),
         output={
             "created": int(time.time()),
-            "data": {
-                "audio_url": f"{origin}{media.PATH}{name}",
-                "duration_seconds": millis / 1000,
-            },
+            "data": {"audio_url": address, "duration_seconds": millis / 1000},
         },
         breakdown=prices.music(millis),
     )

@@ -24,18 +24,14 @@ def plan(body: bytes, origin: str) -> Work:
     if not text:
         raise errors.InvalidRequest("input", "must not be empty")
     millis = spoken_millis(len(text), fields.get("speed", 1))
-    spoken = media.digest(
-        model.id, text, fields.get("voice"), fields.get("reference_audio")
-    )
     extension = fields.get("response_format", "mp3")
-    name = media.sound_name("speech", millis, spoken, extension)
     return Work(
         operation="audio.speech",
         model=model,
         marks=failures.read(text),
         output={
             "created": int(time.time()),
-            "audio_url": f"{origin}{media.PATH}{name}",
+            "audio_url": media.address(origin, f"speech-{millis}ms", extension, fields),
             "duration_seconds": millis / 1000,
             "character_count": len(text),
         },
