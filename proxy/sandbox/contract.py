@@ -7,11 +7,10 @@ from decimal import ROUND_CEILING, Decimal
 from functools import cache
 from typing import Any
 
-import jsonschema_rs
 import orjson
 
 from proxy.sandbox import errors
-from proxy.upstream.contract import components, validator
+from proxy.upstream import schemas
 
 
 def parse(
@@ -30,10 +29,9 @@ def parse(
             if document[field] is None:
                 del document[field]
     try:
-        validator(schema).validate(seen(document))
-    except jsonschema_rs.ValidationError as error:
-        field = ".".join(str(step) for step in error.instance_path) or "body"
-        raise errors.InvalidRequest(field, error.message) from None
+        schemas.validate(seen(document), schema)
+    except schemas.Violation as error:
+        raise errors.InvalidRequest(error.field or "body", str(error)) from None
     fields: dict[str, Any] = document
     return fields
 
@@ -44,7 +42,7 @@ def nullable(schema: str) -> frozenset[str]:
 
     The document says so in OpenAPI 3.0's word, which JSON Schema does not know.
     """
-    fields = components()["schemas"][schema]["properties"]
+    fields = schemas.properties(schema)
     return frozenset(name for name in fields if fields[name].get("nullable"))
 
 
@@ -60,14 +58,15 @@ def whole_millis(seconds: Decimal) -> int:
 def whole_number(
     body: dict[str, Any], field: str, *, default: int, largest: int
 ) -> int:
-    """A positive integer field; JSON Schema calls 3.0 an integer, and so do we.
+    """A field that counts something; `default` where it is absent.
 
     Raises: InvalidRequest unless 1 ≤ value ≤ largest.
     """
-    value = default if body.get(field) is None else body[field]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or value != value // 1 or not 1 <= value <= largest:
+    if body.get(field) is None:
+        return default
+    value = schemas.whole_number(body[field], most=largest)
+    if value is None:
         raise errors.InvalidRequest(
             field, f"must be a whole number from 1 to {largest}"
         )
-    return int(value)
+    return value

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox import media_files
 from tests.support.sandbox.server import Sandbox
 
@@ -17,7 +17,7 @@ SOURCE = "https://example.org/harbour.png"
 def test_the_reply_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
     reply = sandbox.post("/images/generations", prompt=PROMPT, n=2)
     body = reply.json()
-    contract.validator("ImageGenerationResponse").validate(body)
+    schemas.validator("ImageGenerationResponse").validate(body)
     assert (body["model"], body["model_tier"]) == ("fal-ai/flux/dev", "standard")
     assert body["usage"] == {
         "credits_used": 20,
@@ -78,7 +78,7 @@ def test_a_host_that_is_none_is_refused(sandbox: Sandbox) -> None:
 def test_an_edit_is_an_image(sandbox: Sandbox, size: str, credits: int) -> None:
     reply = sandbox.post("/images/edits", prompt=PROMPT, image=SOURCE, size=size)
     body = reply.json()
-    contract.validator("ImageGenerationResponse").validate(body)
+    schemas.validator("ImageGenerationResponse").validate(body)
     assert body["usage"]["credits_breakdown"] == {"edit": credits}
     entry = sandbox.charge(reply)
     assert (entry["operation"], entry["credits"]) == ("images.edits", credits)

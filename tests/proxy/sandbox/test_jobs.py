@@ -15,7 +15,7 @@ from proxy.sandbox import catalogue, errors, failures, jobs
 from proxy.sandbox.jobs import Job, Jobs
 from proxy.sandbox.journal import Journal
 from proxy.sandbox.work import Work
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox, serve, wait_until
 
 VIDEO = "/videos/generations"
@@ -32,15 +32,15 @@ def test_a_job_ends_with_what_the_call_would_have_answered(
 ) -> None:
     reply = sandbox.post(path, prompt="Waves")
     job = reply.json()
-    contract.validator("AsyncJobResponse").validate(job)
+    schemas.validator("AsyncJobResponse").validate(job)
     assert job["status"] == "pending"
     assert reply.headers["x-request-id"] == job["id"]
     end = sandbox.ended(job["id"])
-    contract.validator("JobStatusResponse").validate(end)
+    schemas.validator("JobStatusResponse").validate(end)
     assert (end["status"], end["progress"]) == ("completed", 100)
     assert end["completed"] >= end["created"] == job["created"]
     output = end["outputData"]
-    contract.validator(SYNCHRONOUS[path]).validate(output)
+    schemas.validator(SYNCHRONOUS[path]).validate(output)
     at_once = sandbox.post(path.split("?")[0] + "?async=false", prompt="Waves").json()
     assert output["data"] == at_once["data"]
     assert end["usage"] == at_once["usage"]
@@ -65,7 +65,7 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
 
     *before, end = asyncio.run(run())
     for status in (*before, end):
-        contract.validator("JobStatusResponse").validate(status)
+        schemas.validator("JobStatusResponse").validate(status)
     assert all(not {"usage", "outputData", "completed"} & set(look) for look in before)
     assert end["status"] == "completed"
     progress = [status["progress"] for status in (*before, end)]

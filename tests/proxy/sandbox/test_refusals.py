@@ -8,14 +8,14 @@ import httpx
 import openai
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def error_of(reply: httpx.Response, status: int) -> dict[str, str]:
     assert reply.status_code == status
     assert reply.headers["x-request-id"].startswith("req-")
-    contract.validator("Error").validate(reply.json())
+    schemas.validator("Error").validate(reply.json())
     error: dict[str, str] = reply.json()["error"]
     assert set(error) == {"message", "type", "code"}
     return error

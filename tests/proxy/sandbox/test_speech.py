@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox import media_files
 from tests.support.sandbox.server import Sandbox
 
@@ -16,7 +16,7 @@ TEXT = "Ships come and ships go."  # 24 characters, 1.6 seconds
 def test_the_reply_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
     reply = sandbox.post("/audio/speech", input=TEXT * 5)
     body = reply.json()
-    contract.validator("TextToSpeechResponse").validate(body)
+    schemas.validator("TextToSpeechResponse").validate(body)
     assert (body["character_count"], body["duration_seconds"]) == (120, 8)
     assert body["usage"] == {"credits_used": 2, "credits_breakdown": {"characters": 2}}
     entry = sandbox.charge(reply)

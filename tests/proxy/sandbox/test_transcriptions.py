@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from proxy.sandbox import transcriptions
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox
 
 URL = "https://example.org/talk.mp3"
@@ -40,7 +40,7 @@ def transcribe(sandbox: Sandbox, file: str = URL, **fields: Any) -> httpx.Respon
 def test_the_reply_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
     reply = transcribe(sandbox, encoded(wav(61)))
     body = reply.json()
-    contract.validator("SpeechToTextResponse").validate(body)
+    schemas.validator("SpeechToTextResponse").validate(body)
     assert (body["duration"], body["language"]) == (61, "en")
     assert body["usage"] == {"credits_used": 7, "credits_breakdown": {"audio": 7}}
     entry = sandbox.charge(reply)
@@ -92,7 +92,7 @@ def test_only_what_was_asked_for_is_told(sandbox: Sandbox) -> None:
 
 def test_diarization_names_the_speakers(sandbox: Sandbox) -> None:
     body = transcribe(sandbox, diarization=True).json()
-    contract.validator("SpeechToTextResponse").validate(body)
+    schemas.validator("SpeechToTextResponse").validate(body)
     speakers = [segment["speaker"] for segment in body["segments"]]
     assert speakers[:3] == ["speaker_0", "speaker_1", "speaker_0"]
 

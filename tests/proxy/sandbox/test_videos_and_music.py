@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox import media_files
 from tests.support.sandbox.server import Sandbox
 
@@ -17,7 +17,7 @@ MUSIC = "/music/generations?async=false"
 def test_a_video_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
     reply = sandbox.post(VIDEO, prompt="Waves", duration_seconds=2.5, fps=60)
     body = reply.json()
-    contract.validator("VideoGenerationResponse").validate(body)
+    schemas.validator("VideoGenerationResponse").validate(body)
     assert body["data"]["duration_seconds"] == 2.5
     assert body["usage"] == {
         "credits_used": 75,
@@ -54,7 +54,7 @@ def test_music_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
         MUSIC, prompt="A slow waltz", duration_seconds=3.25, output_format="wav"
     )
     body = reply.json()
-    contract.validator("MusicGenerationResponse").validate(body)
+    schemas.validator("MusicGenerationResponse").validate(body)
     assert body["data"]["duration_seconds"] == 3.25
     assert body["usage"] == {"credits_used": 7, "credits_breakdown": {"generation": 7}}
     entry = sandbox.charge(reply)
