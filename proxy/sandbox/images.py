@@ -8,21 +8,12 @@ from typing import Any
 from proxy.sandbox import catalogue, contract, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/flux/dev"
-EDIT_MODEL_DEFAULT = "fal-ai/flux/dev/image-to-image"
-SIZE_DEFAULT = "1024x1024"
-COUNT_LARGEST = 10
-
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "ImageGenerationRequest")
-    model = catalogue.find(
-        fields.get("model", MODEL_DEFAULT), category="image", capability="text_to_image"
-    )
-    size = fields.get("size", SIZE_DEFAULT)
-    upscale = fields.get("upscale", "")
-    count = contract.whole_number(fields, "n", default=1, largest=COUNT_LARGEST)
+    model = catalogue.find(fields["model"], "text_to_image")
+    size, upscale, count = fields["size"], fields.get("upscale", ""), int(fields["n"])
     return Work(
         operation="images.generations",
         model=model,
@@ -33,20 +24,14 @@ def plan(body: bytes, origin: str) -> Work:
 
 
 def plan_edit(body: bytes, origin: str) -> Work:
-    """The image to edit is never fetched. Raises: InvalidRequest, ModelNotFound."""
+    """The image to edit is never fetched. Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "ImageEditRequest")
-    model = catalogue.find(
-        fields.get("model", EDIT_MODEL_DEFAULT),
-        category="image",
-        capability="image_to_image",
-    )
-    size = fields.get("size", SIZE_DEFAULT)
     return Work(
         operation="images.edits",
-        model=model,
+        model=catalogue.find(fields["model"], "image_to_image"),
         marks=failures.read(fields["prompt"]),
-        output=images(fields, pixels(size), origin),
-        breakdown=prices.image_edit(size),
+        output=images(fields, pixels(fields["size"]), origin),
+        breakdown=prices.image_edit(fields["size"]),
     )
 
 

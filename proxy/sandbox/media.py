@@ -26,7 +26,7 @@ from proxy.sandbox import errors
 
 PATH = "/media/"
 SAMPLES = Path(__file__).resolve().parent / "samples"
-HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
+HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 TYPES = {
     "png": "image/png",
     "mp4": "video/mp4",
@@ -50,10 +50,10 @@ WAV_PERIOD = 10 * b"\x00\x04" + 10 * b"\x00\xfc"  # 400 Hz, 16 bits a sample
 def origin(scheme: str, host: str) -> str:
     """Where the caller reached us, so that it can reach the media.
 
-    Raises: InvalidRequest for a Host header that is not a host.
+    Raises: Refusal (400) for a Host header that is not a host.
     """
     if not HOST.fullmatch(host):
-        raise errors.InvalidRequest("Host", "is not a host")
+        raise errors.invalid("Host", "is not a host")
     return f"{scheme}://{host}"
 
 
@@ -66,11 +66,11 @@ def address(origin: str, label: str, extension: str, *request: Any) -> str:
 def read(name: str) -> tuple[str, bytes]:
     """The content type and the content of a file.
 
-    Raises: UnknownPath for a name that the sandbox does not give.
+    Raises: Refusal (404) for a name that the sandbox does not give.
     """
     found = NAME.fullmatch(name)
     if found is None:
-        raise errors.UnknownPath
+        raise errors.Refusal("not_found")
     extension = found["extension"]
     if extension == "wav":
         content = wav(int(found["millis"] or 0))
@@ -80,9 +80,9 @@ def read(name: str) -> tuple[str, bytes]:
 
 
 def wav(millis: int) -> bytes:
-    """A tone. Raises: UnknownPath for a length that nobody can order."""
+    """A tone. Raises: Refusal (404) for a length that nobody can order."""
     if not 1 <= millis <= WAV_MILLIS_MAX:
-        raise errors.UnknownPath
+        raise errors.Refusal("not_found")
     size = 2 * millis * WAV_SAMPLES_PER_MS
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:

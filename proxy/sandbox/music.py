@@ -7,19 +7,17 @@ import time
 from proxy.sandbox import catalogue, contract, errors, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/stable-audio"
-SECONDS_DEFAULT = 30
-
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "MusicGenerationRequest")
-    model = catalogue.find(fields.get("model", MODEL_DEFAULT), category="music")
-    if fields.get("mode") == "audio_to_audio" and "source_audio" not in fields:
-        raise errors.InvalidRequest("source_audio", "the mode audio_to_audio needs it")
-    millis = contract.millis(fields.get("duration_seconds", SECONDS_DEFAULT))
-    extension = fields.get("output_format", "mp3")
-    address = media.address(origin, f"music-{millis}ms", extension, fields)
+    model = catalogue.find(fields["model"], "text_to_music")
+    if fields["mode"] == "audio_to_audio" and "source_audio" not in fields:
+        raise errors.invalid("source_audio", "the mode audio_to_audio needs it")
+    millis = contract.millis(fields["duration_seconds"])
+    address = media.address(
+        origin, f"music-{millis}ms", fields["output_format"], fields
+    )
     return Work(
         operation="music.generations",
         model=model,

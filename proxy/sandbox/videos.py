@@ -7,24 +7,20 @@ import time
 from proxy.sandbox import catalogue, contract, errors, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/minimax/hailuo-02/standard/text-to-video"
-SECONDS_DEFAULT = 5
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 # What a mode works on must come with it.
 SOURCES = {"image_to_video": "source_image", "video_to_video": "source_video"}
 
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "VideoGenerationRequest")
-    model = catalogue.find(fields.get("model", MODEL_DEFAULT), category="video")
-    source = SOURCES.get(fields.get("mode", ""))
+    model = catalogue.find(fields["model"], "text_to_video")
+    source = SOURCES.get(fields["mode"])
     if source and source not in fields:
-        raise errors.InvalidRequest(source, f"the mode {fields['mode']} needs it")
-    millis = contract.millis(fields.get("duration_seconds", SECONDS_DEFAULT))
-    resolution = fields.get("resolution", "720p")
-    fps = int(fields.get("fps", 30))
-    width, height = pixels(resolution, fields.get("aspect_ratio", "16:9"))
+        raise errors.invalid(source, f"the mode {fields['mode']} needs it")
+    millis = contract.millis(fields["duration_seconds"])
+    width, height = pixels(fields["resolution"], fields["aspect_ratio"])
     label = f"video-{width}x{height}-{millis}ms"
     return Work(
         operation="videos.generations",
@@ -39,7 +35,9 @@ def plan(body: bytes, origin: str) -> Work:
                 "height": height,
             },
         },
-        breakdown=prices.video(millis, resolution=resolution, fps=fps),
+        breakdown=prices.video(
+            millis, resolution=fields["resolution"], fps=int(fields["fps"])
+        ),
     )
 
 

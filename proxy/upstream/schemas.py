@@ -52,7 +52,16 @@ def properties(schema: str) -> dict[str, Any]:
 
 def default(schema: str, field: str) -> Any:
     """What the contract says the upstream takes where a field is absent."""
-    return properties(schema)[field]["default"]
+    return defaults(schema)[field]
+
+
+@cache
+def defaults(schema: str) -> dict[str, Any]:
+    """What the contract says the upstream takes, for each field that may be absent."""
+    fields = properties(schema)
+    return {
+        name: fields[name]["default"] for name in fields if "default" in fields[name]
+    }
 
 
 def validate(document: Any, schema: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from proxy.sandbox import catalogue, errors, failures, jobs
+from proxy.sandbox import catalogue, errors, failures
 from proxy.sandbox.jobs import Job, Jobs
 from proxy.sandbox.journal import Journal
 from proxy.sandbox.work import Work
@@ -59,8 +59,8 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
             job.started = time.monotonic() - elapsed
             seen.append(job.status())
         job.seconds = 0
-        with closing(Journal(tmp_path / "journal.jsonl")) as book:
-            await job.run(book)
+        with closing(Journal(tmp_path / "journal.jsonl")) as journal:
+            await job.run(journal)
         return [*seen, job.status()]
 
     *before, end = asyncio.run(run())
@@ -140,7 +140,7 @@ def test_a_job_can_be_asked_for_by_its_id_only(sandbox: Sandbox) -> None:
 def music() -> Work:
     return Work(
         operation="music.generations",
-        model=catalogue.find("fal-ai/stable-audio", category="music"),
+        model=catalogue.find("fal-ai/stable-audio", "text_to_music"),
         marks=failures.Marks(),
         output={},
         breakdown={"generation": 2},
@@ -154,8 +154,8 @@ def test_a_job_that_cannot_be_charged_fails(
         raise OSError(28, "full")
 
     async def run() -> dict[str, Any]:
-        with closing(Journal(tmp_path / "journal.jsonl")) as book:
-            held = Jobs(book, seconds=0)
+        with closing(Journal(tmp_path / "journal.jsonl")) as journal:
+            held = Jobs(journal, seconds=0)
             return await held.ask(held.submit(music()).id, is_waiting=True)
 
     monkeypatch.setattr(os, "fsync", refuse)
@@ -164,16 +164,15 @@ def test_a_job_that_cannot_be_charged_fails(
     assert "usage" not in end
 
 
-def test_old_jobs_are_forgotten_but_none_that_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_jobs_are_forgotten_but_none_that_runs(tmp_path: Path) -> None:
     async def run() -> None:
-        with closing(Journal(tmp_path / "journal.jsonl")) as book:
-            quick, slow = Jobs(book, seconds=0), Jobs(book, seconds=60)
+        with closing(Journal(tmp_path / "journal.jsonl")) as journal:
+            quick = Jobs(journal, seconds=0, kept_max=2)
+            slow = Jobs(journal, seconds=60, kept_max=2)
             first = quick.submit(music()).id
             await quick.ask(first, is_waiting=True)
             others = [quick.submit(music()).id for _ in range(2)]
-            with pytest.raises(errors.JobNotFound):
+            with pytest.raises(errors.Refusal, match="no such job"):
                 await quick.ask(first, is_waiting=False)
             for job_id in others:
                 await quick.ask(job_id, is_waiting=True)
@@ -181,5 +180,4 @@ def test_old_jobs_are_forgotten_but_none_that_runs(
             for job_id in running:
                 assert (await slow.ask(job_id, is_waiting=False))["progress"] == 0
 
-    monkeypatch.setattr(jobs, "KEPT_MAX", 2)
     asyncio.run(run())

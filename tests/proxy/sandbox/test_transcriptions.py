@@ -67,7 +67,7 @@ def test_a_wav_is_never_longer_than_its_bytes() -> None:
     struct.pack_into("<I", streamed, 40, 0xFFFF_FFFF)
     assert transcriptions.wav_millis(bytes(streamed)) == 2000
     damaged = bytearray(wav(2))
-    struct.pack_into("<I", damaged, 28, 1)  # one byte a second
+    struct.pack_into("<I", damaged, 24, 1)  # one sample a second
     assert transcriptions.wav_millis(bytes(damaged)) is None
     assert transcriptions.wav_millis(wav(2)[:30]) is None
     assert transcriptions.wav_millis(b"RIFF") is None
@@ -83,7 +83,7 @@ def test_words_and_segments_cover_the_audio(sandbox: Sandbox) -> None:
     assert len(body["words"]) == 25
 
 
-def test_only_what_was_asked_for_is_told(sandbox: Sandbox) -> None:
+def test_only_what_was_asked_for_is_there(sandbox: Sandbox) -> None:
     assert "words" not in transcribe(sandbox).json()
     words = transcribe(sandbox, timestamp_granularities=["word"]).json()
     assert "segments" not in words

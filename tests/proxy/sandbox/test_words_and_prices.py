@@ -87,4 +87,4 @@ def test_each_part_is_rounded_up(
 
 @pytest.mark.parametrize(("count", "credits"), [(0, 1), (1, 1), (1000, 1), (1001, 2)])
 def test_embeddings_cost_a_credit_a_thousand(count: int, credits: int) -> None:
-    assert prices.embedding(count) == credits
+    assert prices.embedding(count) == {"prompt": credits}
