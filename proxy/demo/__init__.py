@@ -1,1 +1,1 @@
-"""The demonstration: real calls by the official SDK, and books that prove them."""
+"""The demonstration: real calls by the official SDK, and a ledger that proves them."""

@@ -43,7 +43,7 @@ class Line:
 
 
 def models(client: OpenAI) -> Line:
-    """What there is to call; to ask is free."""
+    """The list of models; to ask is free."""
     found = client.models.list().data
     return Line("models", f"200, {len(found)} models", charged="free")
 
@@ -69,7 +69,7 @@ def streamed(client: OpenAI) -> Line:
         lines = list(reply.iter_lines())
         headers = dict(reply.headers)
     events = sum(line.startswith("data: {") for line in lines)
-    # A stream's headers leave before its charge is known: it ends with a comment.
+    # A stream's headers leave before its charge is known: a comment ends it.
     closing = next(line for line in lines if line.startswith(": x-request-id="))
     said = dict(word.split("=", 1) for word in closing[2:].split())
     return _line("chat, streamed", f"200, {events} events", headers | said)
@@ -127,7 +127,7 @@ def music(url: str, key: str) -> Line:
 
 
 def video_job(url: str, key: str) -> tuple[Line, str]:
-    """A film, as a job that nobody asks about again; and the job's id."""
+    """A video, as a job that only the worker asks about; and the job's id."""
     reply = _native(url, key, "/videos/generations", VIDEO)
     job = reply.json()
     line = _line("video job", f"200, {job['status']}", dict(reply.headers))
@@ -145,7 +145,7 @@ def job(url: str, key: str, job_id: str) -> Line:
 
 
 def _native(url: str, key: str, path: str, body: dict[str, object]) -> httpx.Response:
-    """What no SDK has a method for: the upstream's own JSON, as with curl."""
+    """A call that no SDK has a method for: the upstream's own JSON, as with curl."""
     headers = {"authorization": f"Bearer {key}"}
     reply = httpx.post(
         f"{url}/v1{path}", json=body, headers=headers, timeout=60, trust_env=False

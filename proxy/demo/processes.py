@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,9 @@ from pathlib import Path
 
 import httpx
 from django.conf import settings
+from django.core.management.base import CommandError
+
+from portal.runtime.server import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -24,20 +26,16 @@ class NotStarted(Exception):
 
 
 def port_or_free(name: str, preferred: int) -> int:
-    """The port that the environment names, else the usual one, else a free one."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.HOST, preferred))
-        except OSError:
-            if name in os.environ:
-                raise NotStarted(f"{name}={preferred} is in use.") from None
-        else:
-            return preferred
-    with socket.socket() as probe:
-        probe.bind((settings.HOST, 0))
-        free: int = probe.getsockname()[1]
-        return free
+    """The port that the environment names, else the usual one, else a free one.
+
+    Raises: CommandError when the environment's is in use.
+    """
+    try:
+        return free_port(settings.HOST, preferred)
+    except CommandError:
+        if name in os.environ:
+            raise
+        return free_port(settings.HOST, 0)
 
 
 @contextmanager

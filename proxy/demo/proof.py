@@ -13,7 +13,7 @@ from billing.values.orders import CREDIT
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Credits on both sides, and the calls that only one of them knows."""
+    """Credits on both sides, and the ids of the calls where they differ."""
 
     calls: int
     our_credits: int
@@ -41,7 +41,7 @@ def journal(base_url: str, key: str, *, since: int = 0) -> dict[str, Any]:
 
 
 def compare(account_id: int, entries: list[dict[str, Any]]) -> Comparison:
-    """Every journal entry against our record of the same call, and the reverse."""
+    """Every journal entry against our record of the same call."""
     theirs = {entry["id"]: entry["credits"] * CREDIT for entry in entries}
     records = UsageRecord.objects.filter(account_id=account_id)
     ours = {

@@ -1,7 +1,8 @@
 """The only place that makes up what the sandbox says: the same prompt, the same words.
 
-An answer has between about 20 and 120 tokens. Randomness would make a test's
-expected charge unknowable; a digest of the conversation picks the words instead.
+An answer has between 20 and 120 tokens, or up to 143 where its topic is punctuation.
+Randomness would make a test's expected charge unknowable; a digest of the conversation
+picks the words instead.
 """
 
 from __future__ import annotations

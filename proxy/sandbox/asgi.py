@@ -17,24 +17,13 @@ from proxy.sandbox.failures import ConnectionCut  # noqa: E402
 
 
 class SandboxHandler(LeanHandler):
-    """The lean handler, polite to servers that announce their life span; a reply that
-    ends before its end makes the server drop the connection."""
+    """The lean handler; a reply that is cut makes the server drop the connection."""
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-        else:
-            with suppress(ConnectionCut):
-                await super().__call__(scope, receive, send)
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    phase = ""
-    while phase != "lifespan.shutdown":
-        phase = (await receive())["type"]
-        await send({"type": f"{phase}.complete"})
+        with suppress(ConnectionCut):
+            await super().__call__(scope, receive, send)
 
 
 application = SandboxHandler("proxy.sandbox.urls", errors=Responder())
-# Opened here so that a journal that cannot be written stops the start.
+# Opened here, so that a journal that cannot be written stops the start.
 journal.current()

@@ -1,4 +1,4 @@
-"""Chat completions: what is answered, what it charges, and both ways to send it."""
+"""Chat completions: the answer, what it charges, and both ways to send it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,9 @@ from proxy.sandbox import (
     tools,
 )
 from proxy.sandbox.failures import ConnectionCut, Marks
-from proxy.sandbox.journal import Entry, Journal
+from proxy.sandbox.journal import Journal, JournalEntry
 
 OPERATION = "chat.completions"
-MODEL_DEFAULT = "openai/gpt-4o-mini"
-TOKENS_DEFAULT = 2048
 TOKENS_LARGEST = 1_000_000_000  # the contract names none; any more is a typing error
 CHOICES_LARGEST = 128
 CHUNK_TOKENS = 4  # at least; a chunk then runs on to the end of its word
@@ -40,23 +38,16 @@ class Choice:
     tool: str = ""  # the tool that it calls; the tokens are then its arguments
     call_id: str = ""
 
-    def message(self) -> dict[str, Any]:
-        """The whole of it."""
-        text = "".join(self.tokens)
+    def message(self, text: str, **place: int) -> dict[str, Any]:
+        """A message of this text, or a call of the tool with it; in a stream a call
+        has its place (`index`) beside it."""
         if not self.tool:
             return {"role": "assistant", "content": text}
-        called = tools.call(self.call_id, self.tool, text)
-        return {"role": "assistant", "content": None, "tool_calls": [called]}
-
-    def opening(self) -> dict[str, Any]:
-        """What a stream says of it first."""
-        if not self.tool:
-            return {"role": "assistant", "content": ""}
-        called = {"index": 0, **tools.call(self.call_id, self.tool, "")}
+        called = {**place, **tools.call(self.call_id, self.tool, text)}
         return {"role": "assistant", "content": None, "tool_calls": [called]}
 
     def delta(self, chunk: list[str]) -> dict[str, Any]:
-        """A piece of it in a stream."""
+        """A later delta of the choice in a stream."""
         text = "".join(chunk)
         if not self.tool:
             return {"content": text}
@@ -64,8 +55,8 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One accepted request with all that will be answered to it."""
+class ChatPlan:
+    """An accepted request and its whole answer, decided before a word is sent."""
 
     id: str
     created: int
@@ -99,8 +90,8 @@ class Call:
             "credits_breakdown": breakdown,
         }
 
-    def entry(self, completion_tokens: int, *, cut: bool = False) -> Entry:
-        return Entry(
+    def entry(self, completion_tokens: int, *, cut: bool = False) -> JournalEntry:
+        return JournalEntry(
             id=self.id,
             operation=OPERATION,
             model=self.model.id,
@@ -112,30 +103,28 @@ class Call:
         )
 
 
-def plan(body: bytes) -> Call:
+def plan(body: bytes) -> ChatPlan:
     """Read a request and decide the whole answer.
 
-    Raises: InvalidRequest, ModelNotFound.
+    Raises: Refusal (400, 404).
     """
-    fields = contract.parse(body, "ChatCompletionRequest", tools.seen)
+    fields = contract.parse(body, "ChatCompletionRequest", tools.without_tools)
     messages = fields["messages"]
     if not messages:
-        raise errors.InvalidRequest("messages", "must not be empty")
-    model = catalogue.find(fields.get("model", MODEL_DEFAULT), category="chat")
-    limit = contract.whole_number(
-        fields, "max_tokens", default=TOKENS_DEFAULT, largest=TOKENS_LARGEST
-    )
-    count = contract.whole_number(fields, "n", default=1, largest=CHOICES_LARGEST)
+        raise errors.invalid("messages", "must not be empty")
+    model = catalogue.find(fields["model"], "chat")
+    limit = contract.whole_number(fields, "max_tokens", largest=TOKENS_LARGEST)
+    count = contract.whole_number(fields, "n", largest=CHOICES_LARGEST)
     stream_options = fields.get("stream_options")
-    return Call(
+    return ChatPlan(
         id=f"chatcmpl-{uuid.uuid4().hex}",
         created=int(time.time()),
         model=model,
         prompt_tokens=tools.prompt_tokens(fields),
         images=sum(len(message.get("images", ())) for message in messages),
-        web_search=fields.get("web_search", False),
+        web_search=fields["web_search"],
         choices=[_choice(model.id, fields, limit, index) for index in range(count)],
-        stream=fields.get("stream", False),
+        stream=fields["stream"],
         include_usage=isinstance(stream_options, dict)
         and stream_options.get("include_usage") is True,
         marks=failures.read(last_words(messages)),
@@ -143,7 +132,7 @@ def plan(body: bytes) -> Call:
 
 
 def last_words(messages: list[dict[str, Any]]) -> str:
-    """What the user said last. What was said before is history, and so are marks."""
+    """What the user said last: marks in earlier messages are history."""
     said = [message["content"] for message in messages if message["role"] == "user"]
     return said[-1] if said else ""
 
@@ -157,25 +146,25 @@ def _choice(model: str, fields: dict[str, Any], limit: int, index: int) -> Choic
     return Choice(whole[:limit], reason, tool, f"call_{len(messages)}_{index}")
 
 
-async def complete(call: Call, journal: Journal, *, pace_ms: int) -> dict[str, Any]:
+async def complete(plan: ChatPlan, journal: Journal, *, pace_ms: int) -> dict[str, Any]:
     """The whole answer at once, journaled before it is returned."""
-    await asyncio.sleep(pace_ms * (1 + call.completion_tokens // 32) / 1000)
-    await journal.append(call.entry(call.completion_tokens))
+    await asyncio.sleep(pace_ms * (1 + plan.completion_tokens // 32) / 1000)
+    await journal.append(plan.entry(plan.completion_tokens))
     return {
-        "id": call.id,
+        "id": plan.id,
         "object": "chat.completion",
-        "created": call.created,
-        "model": call.model.id,
-        "model_tier": call.model.tier,
+        "created": plan.created,
+        "model": plan.model.id,
+        "model_tier": plan.model.tier,
         "choices": [
             {
                 "index": index,
-                "message": choice.message(),
+                "message": choice.message("".join(choice.tokens)),
                 "finish_reason": choice.finish_reason,
             }
-            for index, choice in enumerate(call.choices)
+            for index, choice in enumerate(plan.choices)
         ],
-        "usage": call.usage(call.completion_tokens),
+        "usage": plan.usage(plan.completion_tokens),
     }
 
 
@@ -183,12 +172,12 @@ class Stream:
     """The answer as server-sent events; whatever happens, it is charged once.
 
     An object and not a bare generator: Django calls `close` on the body of every
-    response, at once and by name, while a generator that was left in the middle
-    is only finished when it is collected.
+    response at once, while a generator that was left in the middle only ends when
+    it is collected.
     """
 
-    def __init__(self, call: Call, journal: Journal, *, pace_ms: int) -> None:
-        self._call = call
+    def __init__(self, plan: ChatPlan, journal: Journal, *, pace_ms: int) -> None:
+        self._plan = plan
         self._journal = journal
         self._pace_seconds = pace_ms / 1000
         self._generated = 0
@@ -205,37 +194,37 @@ class Stream:
         """Charge what was generated, if the client left before the end."""
         if not self._is_charged:
             self._is_charged = True
-            self._journal.enqueue(self._call.entry(self._generated, cut=True))
+            self._journal.enqueue(self._plan.entry(self._generated, cut=True))
 
     async def _write(self) -> AsyncGenerator[bytes, None]:
-        for index, choice in enumerate(self._call.choices):
-            yield self._event(index, choice.opening())
+        for index, choice in enumerate(self._plan.choices):
+            yield self._event(index, choice.message("", index=0))
         for index, chunk in self._chunks():
             await self._cut_if_wanted()
             await asyncio.sleep(self._pace_seconds)
             self._generated += len(chunk)
-            yield self._event(index, self._call.choices[index].delta(chunk))
+            yield self._event(index, self._plan.choices[index].delta(chunk))
         # Before any sign of the end reaches the client the charge is on disk.
         self._is_charged = True
-        await self._journal.append(self._call.entry(self._generated))
-        for index, choice in enumerate(self._call.choices):
+        await self._journal.append(self._plan.entry(self._generated))
+        for index, choice in enumerate(self._plan.choices):
             yield self._event(index, {}, choice.finish_reason)
-        if self._call.include_usage and "no-usage" not in self._call.marks:
-            usage = self._call.usage(self._generated)
+        if self._plan.include_usage and "no-usage" not in self._plan.marks:
+            usage = self._plan.usage(self._generated)
             yield self._frame({"choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
 
     async def _cut_if_wanted(self) -> None:
         """Raises: ConnectionCut half way, once that half is charged."""
-        half = self._call.completion_tokens // 2
-        if "cut" in self._call.marks and self._generated >= half:
+        half = self._plan.completion_tokens // 2
+        if "cut" in self._plan.marks and self._generated >= half:
             self._is_charged = True
-            await self._journal.append(self._call.entry(self._generated, cut=True))
+            await self._journal.append(self._plan.entry(self._generated, cut=True))
             raise ConnectionCut
 
     def _chunks(self) -> Iterator[tuple[int, list[str]]]:
         """The choices' chunks in turn, as if all were generated side by side."""
-        columns = [list(chunks(choice.tokens)) for choice in self._call.choices]
+        columns = [list(chunks(choice.tokens)) for choice in self._plan.choices]
         for row in zip_longest(*columns):
             for index, chunk in enumerate(row):
                 if chunk:
@@ -246,16 +235,16 @@ class Stream:
     ) -> bytes:
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
         fields: dict[str, Any] = {"choices": [choice]}
-        if self._call.include_usage:
+        if self._plan.include_usage:
             fields["usage"] = None  # OpenAI does so on every chunk but the last
         return self._frame(fields)
 
     def _frame(self, fields: dict[str, Any]) -> bytes:
         chunk = {
-            "id": self._call.id,
+            "id": self._plan.id,
             "object": "chat.completion.chunk",
-            "created": self._call.created,
-            "model": self._call.model.id,
+            "created": self._plan.created,
+            "model": self._plan.model.id,
             **fields,
         }
         return b"data: " + orjson.dumps(chunk) + b"\n\n"

@@ -1,51 +1,41 @@
-"""The only place where the sandbox reads the upstream's contract."""
+"""How the sandbox reads a request: as the upstream's contract describes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import ROUND_CEILING, Decimal
-from functools import cache
 from typing import Any
 
-import jsonschema_rs
 import orjson
 
 from proxy.sandbox import errors
-from proxy.upstream.contract import components, validator
+from proxy.upstream import schemas
 
 
 def parse(
-    body: bytes, schema: str, seen: Callable[[Any], Any] = lambda document: document
+    body: bytes, schema: str, simplify: Callable[[Any], Any] = lambda document: document
 ) -> dict[str, Any]:
-    """The body as the schema's object; `seen` is what the schema sees of it.
+    """The body as the schema's object, with the contract's defaults filled in.
 
-    Raises: InvalidRequest naming the first field that breaks the contract.
+    `simplify` makes the copy that the schema checks, for what it does not know.
+
+    Raises: Refusal (400) naming the first field that breaks the contract.
     """
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise errors.InvalidRequest("body", "not valid JSON") from None
+        raise errors.invalid("body", "not valid JSON") from None
     if isinstance(document, dict):
-        for field in nullable(schema) & document.keys():
-            if document[field] is None:
-                del document[field]
+        for name, field in schemas.properties(schema).items():
+            # OpenAPI 3.0's word, which JSON Schema does not know: null says the same
+            # as absence.
+            if field.get("nullable") and document.get(name, 0) is None:
+                del document[name]
     try:
-        validator(schema).validate(seen(document))
-    except jsonschema_rs.ValidationError as error:
-        field = ".".join(str(step) for step in error.instance_path) or "body"
-        raise errors.InvalidRequest(field, error.message) from None
-    fields: dict[str, Any] = document
-    return fields
-
-
-@cache
-def nullable(schema: str) -> frozenset[str]:
-    """The fields that may be null, which then says the same as their absence.
-
-    The document says so in OpenAPI 3.0's word, which JSON Schema does not know.
-    """
-    fields = components()["schemas"][schema]["properties"]
-    return frozenset(name for name in fields if fields[name].get("nullable"))
+        schemas.validate(simplify(document), schema)
+    except schemas.Violation as error:
+        raise errors.invalid(error.field or "body", str(error)) from None
+    return {**schemas.defaults(schema), **document}
 
 
 def millis(seconds: float) -> int:
@@ -58,16 +48,15 @@ def whole_millis(seconds: Decimal) -> int:
 
 
 def whole_number(
-    body: dict[str, Any], field: str, *, default: int, largest: int
+    body: dict[str, Any], field: str, *, default: int = 1, largest: int
 ) -> int:
-    """A positive integer field; JSON Schema calls 3.0 an integer, and so do we.
+    """A field that counts something; `default` where neither side names a value.
 
-    Raises: InvalidRequest unless 1 ≤ value ≤ largest.
+    Raises: Refusal (400) unless 1 ≤ value ≤ largest.
     """
-    value = default if body.get(field) is None else body[field]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or value != value // 1 or not 1 <= value <= largest:
-        raise errors.InvalidRequest(
-            field, f"must be a whole number from 1 to {largest}"
-        )
-    return int(value)
+    if body.get(field) is None:
+        return default
+    value = schemas.whole_number(body[field], most=largest)
+    if value is None:
+        raise errors.invalid(field, f"must be a whole number from 1 to {largest}")
+    return value

@@ -1,46 +1,43 @@
-"""The sandbox's refusals, in the contract's Error shape and nowhere else.
-
-SandboxError
-├── InvalidRequest      400  names the field
-├── ContentRefused      400
-├── InvalidKey          401
-├── UnknownPath         404
-├── ModelNotFound       404
-├── JobNotFound         404
-├── MethodNotAllowed    405
-├── BodyTooSlow         408
-├── BodyTooBig          413
-├── TooManyRequests     429  with Retry-After
-├── Crashed             500
-└── Overloaded          503
-"""
+"""The sandbox's refusals, in the contract's Error shape: one table, by their codes."""
 
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
 
 REQUEST_ID_HEADER = "x-request-id"
+REQUEST, LIMIT, SERVER = "invalid_request_error", "rate_limit_error", "server_error"
+# code: status, type, message
+REFUSALS = {
+    "invalid_request": (400, REQUEST, "{}: {}"),
+    "content_policy_violation": (400, REQUEST, "The content policy forbids it."),
+    "invalid_api_key": (401, "authentication_error", "Missing or invalid API key."),
+    "not_found": (404, REQUEST, "There is no such path."),
+    "model_not_found": (404, REQUEST, "model: there is no model {!r}."),
+    "job_not_found": (404, REQUEST, "There is no such job."),
+    "method_not_allowed": (405, REQUEST, "Use {} here."),
+    "request_timeout": (408, REQUEST, "The request body did not arrive in time."),
+    "request_too_large": (413, REQUEST, "The request body is too large."),
+    "rate_limit_exceeded": (429, LIMIT, "Too many requests."),
+    "internal_error": (500, SERVER, "The sandbox failed."),
+    "overloaded": (503, SERVER, "The sandbox is overloaded."),
+}
+HEADERS = {
+    "method_not_allowed": {"Allow": "{}"},
+    "rate_limit_exceeded": {"Retry-After": "1"},
+}
 
 
-def new_request_id() -> str:
-    """For replies that charge nothing; the others carry their journal id."""
-    return f"req-{uuid.uuid4().hex}"
+class Refusal(Exception):
+    """One of the table's; `details` fill the gaps of its message."""
 
-
-class SandboxError(Exception):
-    """A refusal that knows its own HTTP reply."""
-
-    status: ClassVar[int]
-    kind: ClassVar[str] = "invalid_request_error"
-    code: ClassVar[str]
-    message: ClassVar[str] = ""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(message or self.message)
+    def __init__(self, code: str, *details: str) -> None:
+        self.code = code
+        self.status, self.kind, message = REFUSALS[code]
+        self.details = details
+        super().__init__(message.format(*details))
 
     def response(self) -> HttpResponse:
         body = {"message": str(self), "type": self.kind, "code": self.code}
@@ -50,107 +47,26 @@ class SandboxError(Exception):
             content_type="application/json",
         )
         reply[REQUEST_ID_HEADER] = new_request_id()
+        for name, value in HEADERS.get(self.code, {}).items():
+            reply[name] = value.format(*self.details)
         return reply
 
 
-class InvalidRequest(SandboxError):
-    status = 400
-    code = "invalid_request"
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+def new_request_id() -> str:
+    """For replies that charge nothing; the others carry their journal id."""
+    return f"req-{uuid.uuid4().hex}"
 
 
-class ContentRefused(SandboxError):
-    status = 400
-    code = "content_policy_violation"
-    message = "The prompt is against the content policy."
-
-
-class InvalidKey(SandboxError):
-    status = 401
-    kind = "authentication_error"
-    code = "invalid_api_key"
-    message = "Missing or invalid API key."
-
-
-class UnknownPath(SandboxError):
-    status = 404
-    code = "not_found"
-    message = "There is no such path."
-
-
-class ModelNotFound(SandboxError):
-    status = 404
-    code = "model_not_found"
-
-    def __init__(self, model: str) -> None:
-        super().__init__(f"model: there is no model {model[:100]!r}.")
-
-
-class JobNotFound(SandboxError):
-    status = 404
-    code = "job_not_found"
-    message = "There is no such job."
-
-
-class MethodNotAllowed(SandboxError):
-    status = 405
-    code = "method_not_allowed"
-
-    def __init__(self, allowed: str) -> None:
-        super().__init__(f"Use {allowed} here.")
-        self.allowed = allowed
-
-    def response(self) -> HttpResponse:
-        reply = super().response()
-        reply["Allow"] = self.allowed
-        return reply
-
-
-class BodyTooSlow(SandboxError):
-    status = 408
-    code = "request_timeout"
-    message = "The request body did not arrive in time."
-
-
-class BodyTooBig(SandboxError):
-    status = 413
-    code = "request_too_large"
-    message = "The request body is too large."
-
-
-class TooManyRequests(SandboxError):
-    status = 429
-    kind = "rate_limit_error"
-    code = "rate_limit_exceeded"
-    message = "Too many requests."
-
-    def response(self) -> HttpResponse:
-        reply = super().response()
-        reply["Retry-After"] = "1"
-        return reply
-
-
-class Crashed(SandboxError):
-    status = 500
-    kind = "server_error"
-    code = "internal_error"
-    message = "The sandbox failed."
-
-
-class Overloaded(SandboxError):
-    status = 503
-    kind = "server_error"
-    code = "overloaded"
-    message = "The sandbox is overloaded."
+def invalid(field: str, problem: str) -> Refusal:
+    """The refusal (400) of a field."""
+    return Refusal("invalid_request", field, problem)
 
 
 class Responder:
     """What the lean handler answers when no view did."""
 
     def not_found(self, request: HttpRequest) -> HttpResponse:
-        return UnknownPath().response()
+        return Refusal("not_found").response()
 
     def crashed(self, request: HttpRequest) -> HttpResponse:
-        return Crashed().response()
+        return Refusal("internal_error").response()

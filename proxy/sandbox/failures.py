@@ -22,10 +22,10 @@ table is refused, so that a typing error does not pass for a success.
     [sandbox:job-vanishes]          404 after the first poll              no
 
 A stream that is cut is charged for what it generated. For a job, `charge-then-500`
-charges on submission and starts no job; `cut` starts the job, which will be charged
-as any other, and drops the connection in the middle of the answer; `no-usage` does
-nothing, because a submission has no usage. The marks of jobs mean nothing to calls
-that are answered at once.
+charges on submission and starts no job; `cut` starts the job, which is charged like
+any other, and drops the connection in the middle of the answer; `no-usage` does
+nothing, because a submission has no usage. Calls that are answered at once ignore
+the marks of jobs.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from proxy.sandbox import errors
 
 SLOW_SECONDS_MAX = 600
 MARK = re.compile(r"\[sandbox:([a-z0-9-]{1,30})(?:=([0-9.]{1,12}))?\]")
-REFUSALS: dict[str, type[errors.SandboxError]] = {
-    "500": errors.Crashed,
-    "503": errors.Overloaded,
-    "429": errors.TooManyRequests,
-    "refuse": errors.ContentRefused,
+REFUSALS = {
+    "500": "internal_error",
+    "503": "overloaded",
+    "429": "rate_limit_exceeded",
+    "refuse": "content_policy_violation",
 }
 SWITCHES = REFUSALS.keys() | {
     "charge-then-500",
@@ -63,7 +63,7 @@ SWITCHES = REFUSALS.keys() | {
 
 
 class ConnectionCut(Exception):
-    """Ends a reply in its middle; the sandbox's handler then says no more."""
+    """Ends a reply in its middle; the sandbox's handler then sends nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Marks:
 
 
 def read(text: str) -> Marks:
-    """Raises: InvalidRequest for a mark that does not exist."""
+    """Raises: Refusal (400) for a mark that does not exist."""
     switches = set()
     slow_seconds: float = 0
     estimate = None
@@ -91,32 +91,32 @@ def read(text: str) -> Marks:
         elif mark == "estimate" and value.isdigit():
             estimate = int(value)
         else:
-            raise errors.InvalidRequest("prompt", "no such mark of the sandbox's")
+            raise errors.invalid("prompt", "the sandbox has no such mark")
     return Marks(frozenset(switches), slow_seconds, estimate)
 
 
 async def hold_up(marks: Marks) -> None:
-    """What goes wrong before anything is charged.
+    """Wait, or refuse, before anything is charged, as the marks want it.
 
-    Raises: SandboxError when the call ends here.
+    Raises: Refusal when the call ends here.
     """
     if marks.slow_seconds:
         await asyncio.sleep(marks.slow_seconds)
-    for switch, refusal in REFUSALS.items():
+    for switch, code in REFUSALS.items():
         if switch in marks:
-            raise refusal
+            raise errors.Refusal(code)
 
 
 def charged_reply(
     marks: Marks, call_id: str, document: dict[str, Any]
 ) -> HttpResponseBase:
-    """The reply to a call that was charged, spoiled as its marks want it."""
+    """The reply to a call that was charged, damaged as its marks want it."""
     if "no-usage" in marks:
         document = {name: document[name] for name in document if name != "usage"}
     content = orjson.dumps(document)
     reply: HttpResponseBase
     if "charge-then-500" in marks:
-        reply = errors.Crashed().response()
+        reply = errors.Refusal("internal_error").response()
     elif "cut" in marks:
         reply = StreamingHttpResponse(_half(content), content_type="application/json")
         reply["Content-Length"] = str(len(content))

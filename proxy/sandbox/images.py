@@ -1,4 +1,4 @@
-"""Images: generated from a prompt or edited, as PNG pictures."""
+"""Images: generated from a prompt or edited; the file is a sample (see media.py)."""
 
 from __future__ import annotations
 
@@ -8,80 +8,55 @@ from typing import Any
 from proxy.sandbox import catalogue, contract, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/flux/dev"
-EDIT_MODEL_DEFAULT = "fal-ai/flux/dev/image-to-image"
-SIZE_DEFAULT = "1024x1024"
-COUNT_LARGEST = 10
-
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "ImageGenerationRequest")
-    model = catalogue.find(
-        fields.get("model", MODEL_DEFAULT), category="image", capability="text_to_image"
-    )
-    size = fields.get("size", SIZE_DEFAULT)
-    upscale = fields.get("upscale", "")
-    count = contract.whole_number(fields, "n", default=1, largest=COUNT_LARGEST)
-    names = [
-        media.image_name(
-            media.image_pixels(size, upscale),
-            media.digest(
-                model.id,
-                fields["prompt"],
-                fields.get("negative_prompt"),
-                fields.get("style"),
-                fields.get("seed"),
-                index,
-            ),
-        )
-        for index in range(count)
-    ]
+    model = catalogue.find(fields["model"], "text_to_image")
+    size, upscale, count = fields["size"], fields.get("upscale", ""), int(fields["n"])
     return Work(
         operation="images.generations",
         model=model,
         marks=failures.read(fields["prompt"]),
-        output=listed(
-            names, fields["prompt"], media.image_pixels(size, upscale), origin
-        ),
+        output=images(fields, pixels(size, upscale), origin, count=count),
         breakdown=prices.images(model.tier, size=size, upscale=upscale, count=count),
     )
 
 
 def plan_edit(body: bytes, origin: str) -> Work:
-    """The image to edit is never fetched. Raises: InvalidRequest, ModelNotFound."""
+    """The image to edit is never fetched. Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "ImageEditRequest")
-    model = catalogue.find(
-        fields.get("model", EDIT_MODEL_DEFAULT),
-        category="image",
-        capability="image_to_image",
-    )
-    size = fields.get("size", SIZE_DEFAULT)
-    drawn = media.digest(
-        model.id, fields["prompt"], fields["image"], fields.get("mask")
-    )
-    name = media.image_name(media.image_pixels(size), drawn)
     return Work(
         operation="images.edits",
-        model=model,
+        model=catalogue.find(fields["model"], "image_to_image"),
         marks=failures.read(fields["prompt"]),
-        output=listed([name], fields["prompt"], media.image_pixels(size), origin),
-        breakdown=prices.image_edit(size),
+        output=images(fields, pixels(fields["size"]), origin),
+        breakdown=prices.image_edit(fields["size"]),
     )
 
 
-def listed(
-    names: list[str], prompt: str, pixels: tuple[int, int], origin: str
+def pixels(size: str, upscale: str = "") -> tuple[int, int]:
+    """Width and height: 512x512 with 2x is 1024 by 1024."""
+    factor = int(upscale.removesuffix("x") or 1)
+    width, height = map(int, size.split("x"))
+    return width * factor, height * factor
+
+
+def images(
+    fields: dict[str, Any], pixels: tuple[int, int], origin: str, *, count: int = 1
 ) -> dict[str, Any]:
+    """The reply's images, without model and usage."""
+    width, height = pixels
+    label = f"image-{width}x{height}"
     return {
         "created": int(time.time()),
         "data": [
             {
-                "url": f"{origin}{media.PATH}{name}",
-                "revised_prompt": prompt,
-                "width": pixels[0],
-                "height": pixels[1],
+                "url": media.address(origin, label, "png", fields, index),
+                "revised_prompt": fields["prompt"],
+                "width": width,
+                "height": height,
             }
-            for name in names
+            for index in range(count)
         ],
     }

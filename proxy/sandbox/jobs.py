@@ -38,7 +38,6 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     end: dict[str, Any] = field(default_factory=dict)  # what the end adds, if it came
-    polls: int = 0
 
     def submitted(self) -> dict[str, Any]:
         """The contract's AsyncJobResponse."""
@@ -74,26 +73,23 @@ class Job:
         elapsed = time.monotonic() - self.started
         return min(99, int(100 * elapsed / self.seconds))
 
-    async def run(self, book: Journal) -> None:
+    async def run(self, journal: Journal) -> None:
         """Take the time, charge, end; in this order."""
         await asyncio.sleep(self.seconds)
         try:
-            self.end = await self._conclude(book)
+            self.end = await self._conclude(journal)
         except OSError:
             self.end = self._failed("The sandbox's journal cannot be written.")
         self.ended.set()
 
-    async def _conclude(self, book: Journal) -> dict[str, Any]:
+    async def _conclude(self, journal: Journal) -> dict[str, Any]:
         marks = self.work.marks
         if "job-fails" in marks:
             return self._failed("The sandbox was asked to fail.")
-        await book.append(self.work.entry(self.id))
+        await journal.append(self.work.entry(self.id))
         usage = {"usage": self.work.usage()}
         if "job-fails-charged" in marks:
-            return {
-                **self._failed("The sandbox was asked to fail, for money."),
-                **usage,
-            }
+            return self._failed("The sandbox was asked to fail and charge.") | usage
         return {
             "status": "completed",
             "progress": 100,
@@ -114,9 +110,12 @@ class Job:
 class Jobs:
     """The jobs of this process."""
 
-    def __init__(self, book: Journal, *, seconds: float) -> None:
-        self._book = book
+    def __init__(
+        self, journal: Journal, *, seconds: float, kept_max: int = KEPT_MAX
+    ) -> None:
+        self._journal = journal
         self._seconds = seconds
+        self._kept_max = kept_max
         self._jobs: dict[str, Job] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -126,30 +125,28 @@ class Jobs:
         self._jobs[job.id] = job
         if not STANDING_STILL & work.marks.switches:
             # The loop itself keeps only weak references to its tasks.
-            task = asyncio.create_task(job.run(self._book))
+            task = asyncio.create_task(job.run(self._journal))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return job
 
     async def ask(self, job_id: str, *, is_waiting: bool) -> dict[str, Any]:
-        """The job's status; who waits is answered when it ends, or after 30 seconds.
+        """The job's status; with `is_waiting` once it has ended, or after 30 seconds.
 
-        Raises: JobNotFound.
+        Raises: Refusal (404).
         """
         job = self._jobs.get(job_id)
         if job is None:
-            raise errors.JobNotFound
-        job.polls += 1
+            raise errors.Refusal("job_not_found")
         if "job-vanishes" in job.work.marks:
-            if job.polls > 1:
-                raise errors.JobNotFound
+            del self._jobs[job_id]
         elif is_waiting:
             with suppress(TimeoutError):
                 await asyncio.wait_for(job.ended.wait(), POLL_SECONDS_MAX)
         return job.status()
 
     def _forget(self) -> None:
-        surplus = len(self._jobs) - KEPT_MAX + 1
+        surplus = len(self._jobs) - self._kept_max + 1
         if surplus > 0:
             done = [job.id for job in self._jobs.values() if job.ended.is_set()]
             for job_id in done[:surplus]:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class JournalEntry:
     id: str
     operation: str
     model: str
@@ -71,12 +71,12 @@ class Journal:
     def close(self) -> None:
         os.close(self._handle)
 
-    async def append(self, entry: Entry) -> None:
+    async def append(self, entry: JournalEntry) -> None:
         """Return once the entry is on disk; a caller that is cancelled meanwhile
         does not stop the writing."""
         await asyncio.shield(self.enqueue(entry))
 
-    def enqueue(self, entry: Entry) -> asyncio.Future[None]:
+    def enqueue(self, entry: JournalEntry) -> asyncio.Future[None]:
         """Have the entry written soon, for callers that cannot wait."""
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = orjson.dumps({**asdict(entry), "at": at}) + b"\n"
@@ -143,4 +143,4 @@ class Journal:
 @cache
 def current() -> Journal:
     """The journal of this process."""
-    return Journal(options.load().journal)
+    return Journal(Path(options.load().journal))

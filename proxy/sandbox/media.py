@@ -1,10 +1,12 @@
-"""What the sandbox makes: the names of media, and the media from their names.
+"""The addresses of the sandbox's media, and the files behind them.
 
-Nothing is stored. A name carries all that is needed to make the file again, and a
-digest of the request in place of the prompt:
+Every file of a kind is the same small sample: its name and the reply say the ordered
+size and length, but the sample has its own. Only a WAV is as long as ordered, because
+a transcription is priced by the length of its audio. The digest of the request in a
+name keeps the addresses of different requests apart:
 
     image-1024x1024-DIGEST.png
-    video-1280x720-30fps-5000ms-DIGEST.mp4
+    video-1280x720-5000ms-DIGEST.mp4
     speech-1600ms-DIGEST.mp3           or .wav, .opus, .aac
     music-30000ms-DIGEST.wav           or .mp3
 """
@@ -12,15 +14,19 @@ digest of the request in place of the prompt:
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import wave
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from proxy.sandbox import errors, films, pictures, sounds
+from proxy.sandbox import errors
 
 PATH = "/media/"
-HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
+SAMPLES = Path(__file__).resolve().parent / "samples"
+HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 TYPES = {
     "png": "image/png",
     "mp4": "video/mp4",
@@ -29,122 +35,59 @@ TYPES = {
     "opus": "audio/ogg",
     "aac": "audio/aac",
 }
-SIZES = {
-    "512x512": (512, 512),
-    "1024x1024": (1024, 1024),
-    "1792x1024": (1792, 1024),
-    "1024x1792": (1024, 1792),
-}
-UPSCALE = {"": 1, "2x": 2, "4x": 4}
-SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
-ASPECT = {"16:9": (16, 9), "9:16": (9, 16), "1:1": (1, 1), "4:3": (4, 3), "3:4": (3, 4)}
-# The longest that the contract lets anybody order: 10,000 characters at the slowest
-# speed, and the maxima of `duration_seconds`.
-MILLIS_MAX = {"speech": 2_666_667, "music": 47_000, "video": 10_000}
-NOTES_PER_SECOND = {"speech": 8, "music": 4}
-IMAGE = re.compile(r"image-(\d{3,4})x(\d{3,4})-([0-9a-f]{32})\.png", re.ASCII)
-VIDEO = re.compile(
-    r"video-(\d{3,4})x(\d{3,4})-(30|60)fps-(\d{1,5})ms-([0-9a-f]{32})\.mp4", re.ASCII
+NAME = re.compile(
+    r"(?:image|video|speech|music)(?:-\d{3,4}x\d{3,4})?(?:-(?P<millis>\d{1,7})ms)?"
+    r"-[0-9a-f]{32}\.(?P<extension>png|mp4|mp3|wav|opus|aac)",
+    re.ASCII,
 )
-SOUND = re.compile(
-    r"(speech|music)-(\d{1,7})ms-([0-9a-f]{32})\.(mp3|wav|opus|aac)", re.ASCII
-)
-
-
-def digest(*parts: Any) -> str:
-    """32 hexadecimal digits of whatever decides about the content."""
-    return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
-
-
-def image_pixels(size: str, upscale: str = "") -> tuple[int, int]:
-    """Width and height."""
-    width, height = SIZES[size]
-    return width * UPSCALE[upscale], height * UPSCALE[upscale]
-
-
-def video_pixels(resolution: str, aspect_ratio: str) -> tuple[int, int]:
-    """Width and height; the resolution is that of the short side."""
-    across, down = ASPECT[aspect_ratio]
-    side = SHORT_SIDE[resolution]
-    return side * across // min(across, down), side * down // min(across, down)
-
-
-IMAGE_PIXELS = {image_pixels(size, upscale) for size in SIZES for upscale in UPSCALE}
-VIDEO_PIXELS = {video_pixels(short, shape) for short in SHORT_SIDE for shape in ASPECT}
-
-
-def image_name(pixels: tuple[int, int], hexdigest: str) -> str:
-    return f"image-{pixels[0]}x{pixels[1]}-{hexdigest}.png"
-
-
-def video_name(pixels: tuple[int, int], fps: int, millis: int, hexdigest: str) -> str:
-    return f"video-{pixels[0]}x{pixels[1]}-{fps}fps-{millis}ms-{hexdigest}.mp4"
-
-
-def sound_name(kind: str, millis: int, hexdigest: str, extension: str) -> str:
-    return f"{kind}-{millis}ms-{hexdigest}.{extension}"
+# The longest that the contract lets anybody order: 10,000 characters of speech at
+# the slowest speed.
+WAV_MILLIS_MAX = 2_666_667
+WAV_SAMPLES_PER_MS = 8
+WAV_PERIOD = 10 * b"\x00\x04" + 10 * b"\x00\xfc"  # 400 Hz, 16 bits a sample
 
 
 def origin(scheme: str, host: str) -> str:
     """Where the caller reached us, so that it can reach the media.
 
-    Raises: InvalidRequest for a Host that is none.
+    Raises: Refusal (400) for a Host header that is not a host.
     """
     if not HOST.fullmatch(host):
-        raise errors.InvalidRequest("Host", "is no host")
+        raise errors.invalid("Host", "is not a host")
     return f"{scheme}://{host}"
 
 
-def make(name: str) -> tuple[str, bytes]:
-    """The content's type and the content.
+def address(origin: str, label: str, extension: str, *request: Any) -> str:
+    """Where the file of a request is; the same request always has the same file."""
+    digest = hashlib.blake2b(orjson.dumps(request), digest_size=16).hexdigest()
+    return f"{origin}{PATH}{label}-{digest}.{extension}"
 
-    Raises: UnknownPath for every name that we would not have given.
+
+def read(name: str) -> tuple[str, bytes]:
+    """The content type and the content of a file.
+
+    Raises: Refusal (404) for a name that the sandbox does not give.
     """
-    if found := IMAGE.fullmatch(name):
-        content = _image(*found.groups())
-    elif found := VIDEO.fullmatch(name):
-        content = _video(*found.groups())
-    elif found := SOUND.fullmatch(name):
-        content = _sound(*found.groups())
+    found = NAME.fullmatch(name)
+    if found is None:
+        raise errors.Refusal("not_found")
+    extension = found["extension"]
+    if extension == "wav":
+        content = wav(int(found["millis"] or 0))
     else:
-        raise errors.UnknownPath
-    return TYPES[name.rpartition(".")[2]], content
+        content = (SAMPLES / f"sample.{extension}").read_bytes()
+    return TYPES[extension], content
 
 
-def _image(width: str, height: str, hexdigest: str) -> bytes:
-    pixels = int(width), int(height)
-    if pixels not in IMAGE_PIXELS:
-        raise errors.UnknownPath
-    return pictures.png(*pixels, bytes.fromhex(hexdigest))
-
-
-def _video(width: str, height: str, fps: str, millis: str, hexdigest: str) -> bytes:
-    pixels = int(width), int(height)
-    if pixels not in VIDEO_PIXELS:
-        raise errors.UnknownPath
-    return films.mp4(
-        pictures.png(*pixels, bytes.fromhex(hexdigest)),
-        width=pixels[0],
-        height=pixels[1],
-        millis=_checked("video", millis),
-        fps=int(fps),
-    )
-
-
-def _sound(kind: str, millis: str, hexdigest: str, extension: str) -> bytes:
-    length, seed = _checked(kind, millis), bytes.fromhex(hexdigest)
-    match extension:
-        case "wav":
-            return sounds.wav(length, seed, notes_per_second=NOTES_PER_SECOND[kind])
-        case "mp3":
-            return sounds.mp3(length)
-        case "aac":
-            return sounds.aac(length)
-        case _:
-            return sounds.opus(length, seed)
-
-
-def _checked(kind: str, millis: str) -> int:
-    if not 1 <= int(millis) <= MILLIS_MAX[kind]:
-        raise errors.UnknownPath
-    return int(millis)
+def wav(millis: int) -> bytes:
+    """A tone. Raises: Refusal (404) for a length that nobody can order."""
+    if not 1 <= millis <= WAV_MILLIS_MAX:
+        raise errors.Refusal("not_found")
+    size = 2 * millis * WAV_SAMPLES_PER_MS
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(1000 * WAV_SAMPLES_PER_MS)
+        writer.writeframes((WAV_PERIOD * (size // len(WAV_PERIOD) + 1))[:size])
+    return file.getvalue()

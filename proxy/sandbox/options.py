@@ -7,41 +7,33 @@ through the environment.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+import orjson
 from django.conf import settings
 
-PACE_MS_DEFAULT = 25
-JOURNAL_VARIABLE = "SANDBOX_JOURNAL"
-PACE_VARIABLE = "SANDBOX_PACE_MS"
-JOB_SECONDS_DEFAULT = 3.0
-JOB_SECONDS_VARIABLE = "SANDBOX_JOB_SECONDS"
+VARIABLE = "SANDBOX_OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    journal: Path
-    pace_ms: int
-    job_seconds: float = JOB_SECONDS_DEFAULT
+    journal: str
+    pace_ms: int = 25
+    job_seconds: float = 3.0
 
     def export(self) -> None:
         """Put the options where the server process will find them."""
-        os.environ[JOURNAL_VARIABLE] = str(self.journal)
-        os.environ[PACE_VARIABLE] = str(self.pace_ms)
-        os.environ[JOB_SECONDS_VARIABLE] = str(self.job_seconds)
+        os.environ[VARIABLE] = orjson.dumps(asdict(self)).decode()
 
 
-def journal_default() -> Path:
-    return Path(settings.VAR_DIR) / "sandbox-journal.jsonl"
+def defaults() -> Options:
+    return Options(journal=str(Path(settings.VAR_DIR) / "sandbox-journal.jsonl"))
 
 
 @cache
 def load() -> Options:
     """The options of this process, read once."""
-    return Options(
-        journal=Path(os.environ.get(JOURNAL_VARIABLE) or journal_default()),
-        pace_ms=int(os.environ.get(PACE_VARIABLE) or PACE_MS_DEFAULT),
-        job_seconds=float(os.environ.get(JOB_SECONDS_VARIABLE) or JOB_SECONDS_DEFAULT),
-    )
+    given = os.environ.get(VARIABLE)
+    return Options(**orjson.loads(given)) if given else defaults()

@@ -46,19 +46,15 @@ SPEECH_RATE = 15
 TRANSCRIPTION_SECONDS = 10
 
 
-def part(tokens: int, rate: int) -> int:
-    """ceil(tokens × rate / 1000) in integers."""
-    return -(-tokens * rate // 1000)
-
-
 def chat(
     tier: str, *, prompt: int, completion: int, images: int, web_search: bool
 ) -> dict[str, int]:
     """The breakdown of one chat call, from its counts."""
     prompt_rate, completion_rate = RATES[tier]
     breakdown = {
-        "prompt": max(1, part(prompt, prompt_rate)),
-        "completion": part(completion, completion_rate),
+        "prompt": whole(prompt * prompt_rate, 1000),
+        # Unlike every other part it may be 0: an answer that was cut at once.
+        "completion": -(-completion * completion_rate // 1000),
     }
     if web_search:
         breakdown["web_search"] = WEB_SEARCH
@@ -67,8 +63,8 @@ def chat(
     return breakdown
 
 
-def embedding(tokens: int) -> int:
-    return max(1, part(tokens, EMBEDDING_RATE))
+def embedding(tokens: int) -> dict[str, int]:
+    return {"prompt": whole(tokens * EMBEDDING_RATE, 1000)}
 
 
 def images(tier: str, *, size: str, upscale: str, count: int) -> dict[str, int]:

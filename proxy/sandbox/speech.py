@@ -1,4 +1,4 @@
-"""Speech: a sound as long as somebody would need to say the text."""
+"""Speech: a sound as long as somebody would need to say the text (see media.py)."""
 
 from __future__ import annotations
 
@@ -8,42 +8,29 @@ from decimal import Decimal
 from proxy.sandbox import catalogue, contract, errors, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/f5-tts"
-CHARACTERS_PER_SECOND = 15
+CHARACTERS_PER_SECOND = 15  # at speed 1
 
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "TextToSpeechRequest")
-    model = catalogue.find(
-        fields.get("model", MODEL_DEFAULT),
-        category="audio",
-        capability="text_to_speech",
-    )
+    model = catalogue.find(fields["model"], "text_to_speech")
     text = fields["input"]
     if not text:
-        raise errors.InvalidRequest("input", "must not be empty")
-    millis = spoken_millis(len(text), fields.get("speed", 1))
-    spoken = media.digest(
-        model.id, text, fields.get("voice"), fields.get("reference_audio")
-    )
-    extension = fields.get("response_format", "mp3")
-    name = media.sound_name("speech", millis, spoken, extension)
+        raise errors.invalid("input", "must not be empty")
+    a_second = CHARACTERS_PER_SECOND * Decimal(str(fields["speed"]))
+    millis = contract.whole_millis(len(text) / a_second)
     return Work(
         operation="audio.speech",
         model=model,
         marks=failures.read(text),
         output={
             "created": int(time.time()),
-            "audio_url": f"{origin}{media.PATH}{name}",
+            "audio_url": media.address(
+                origin, f"speech-{millis}ms", fields["response_format"], fields
+            ),
             "duration_seconds": millis / 1000,
             "character_count": len(text),
         },
         breakdown=prices.speech(len(text)),
     )
-
-
-def spoken_millis(characters: int, speed: float) -> int:
-    """15 characters a second at speed 1, rounded up to a millisecond."""
-    a_second = CHARACTERS_PER_SECOND * Decimal(str(speed))
-    return contract.whole_millis(characters / a_second)

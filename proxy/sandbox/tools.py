@@ -1,4 +1,7 @@
-"""Tools: the contract does not name them, SDKs send them; called where told to."""
+"""Tools: the contract does not name them, but SDKs send them.
+
+The sandbox calls a tool only where `tool_choice` tells it to.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,20 @@ import orjson
 from proxy.sandbox import tokens
 
 RESULTS = ("tool", "function")
+PARTS = ("content", "tool_calls")  # of a message, that are counted
 ARGUMENTS = "{}"  # of every call: what a tool wants is not read
 
 
-def seen(document: Any) -> Any:
-    """The request as the contract's schema can check it: without tools' results, and
-    with a text where an assistant only called tools."""
+def without_tools(document: Any) -> Any:
+    """The request as the contract's schema can check it: a tool's result is a user's
+    message, and an assistant that only called tools said an empty text."""
     messages = document.get("messages") if isinstance(document, dict) else None
     if not isinstance(messages, list):
         return document
-    return {**document, "messages": [_seen(message) for message in messages]}
+    return {**document, "messages": [_without_tools(message) for message in messages]}
 
 
-def _seen(message: Any) -> Any:
+def _without_tools(message: Any) -> Any:
     if isinstance(message, dict):
         if message.get("role") in RESULTS:
             return {**message, "role": "user", "content": ""}
@@ -32,7 +36,7 @@ def _seen(message: Any) -> Any:
 
 
 def wanted(fields: dict[str, Any]) -> str:
-    """The tool that `tool_choice` wants called; "" if it may be words."""
+    """The tool that `tool_choice` wants called; "" if the answer may be words."""
     tools, choice = fields.get("tools"), fields.get("tool_choice")
     names = [_name(tool) for tool in (tools if isinstance(tools, list) else ())]
     if choice == "required":
@@ -47,13 +51,11 @@ def _name(tool: Any) -> str:
 
 
 def prompt_tokens(fields: dict[str, Any]) -> int:
-    """What the messages come to, and the tools beside them."""
-    counted = sum(
-        tokens.PER_MESSAGE + _tokens(message.get("content")) + _tokens(calls)
-        for message in fields["messages"]
-        for calls in [message.get("tool_calls")]
-    )
-    return counted + _tokens(fields.get("tools"))
+    """The tokens of the messages, and of the tools beside them."""
+    messages = fields["messages"]
+    parts = [message.get(part) for message in messages for part in PARTS]
+    parts.append(fields.get("tools"))
+    return tokens.PER_MESSAGE * len(messages) + sum(map(_tokens, parts))
 
 
 def _tokens(value: Any) -> int:
@@ -64,5 +66,6 @@ def _tokens(value: Any) -> int:
 
 
 def call(id_: str, name: str, arguments: str) -> dict[str, Any]:
+    """A tool call as OpenAI writes it."""
     function = {"name": name, "arguments": arguments}
     return {"id": id_, "type": "function", "function": function}

@@ -1,8 +1,8 @@
 """Transcriptions: how long the audio is, and words that cover it.
 
-The audio comes as base64, bare or in a data URI, or as a URL. A WAV says how long
-it is; other files are taken to have 16,000 bytes a second; a URL is never fetched
-and counts as ten seconds. The words are made up from a digest of the audio.
+The audio comes as base64, bare or in a data URI, or as a URL. The length of a WAV is
+that of its samples; other files are taken to have 16,000 bytes a second; a URL is
+never fetched and counts as ten seconds. A digest of the audio picks the words.
 
 The reply is JSON whatever `response_format` says, as in the contract; `text` then
 holds the SRT or WebVTT document.
@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import io
 import re
-import struct
-from itertools import islice
+import wave
 from typing import Any
 
 from proxy.sandbox import answers, catalogue, contract, errors, failures, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/whisper"
 URL = re.compile(r"https?://\S+", re.IGNORECASE)
 DATA_URI = re.compile(r"data:[^,]{0,200};base64,", re.IGNORECASE)
 URL_MILLIS = 10_000
@@ -33,53 +32,47 @@ SPEAKERS = 2
 Timed = dict[str, Any]
 
 
-def plan(body: bytes) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+def plan(body: bytes, _origin: str) -> Work:
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "SpeechToTextRequest")
-    model = catalogue.find(
-        fields.get("model", MODEL_DEFAULT),
-        category="audio",
-        capability="speech_to_text",
-    )
-    millis, heard = hear(fields["file"])
-    words = timed(spread(heard, max(1, millis // MILLIS_PER_WORD)), millis)
-    segments = segmented(words, has_speakers=fields.get("diarization", False))
-    kinds = fields.get("timestamp_granularities", ["segment"])
-    marks = failures.read(marked_text(fields))
-    language = fields.get("language", "auto")
+    model = catalogue.find(fields["model"], "speech_to_text")
+    millis, digest = measure(fields["file"])
+    words = time_words(choose_words(digest, max(1, millis // MILLIS_PER_WORD)), millis)
+    segments = join_words(words, has_speakers=fields["diarization"])
+    kinds, language = fields["timestamp_granularities"], fields["language"]
     is_known = language != "auto" and not failures.MARK.search(language)
     output: dict[str, Any] = {
-        "text": written(segments, fields.get("response_format", "json")),
+        "text": render(segments, fields["response_format"]),
         "language": language if is_known else "en",
         "duration": millis / 1000,
     }
-    # A speaker is told of a segment, so diarization wants segments in any case.
-    if "segment" in kinds or fields.get("diarization"):
+    # Only segments name a speaker, so diarization wants them in any case.
+    if "segment" in kinds or fields["diarization"]:
         output["segments"] = segments
     if "word" in kinds:
         output["words"] = words
     return Work(
         operation="audio.transcriptions",
         model=model,
-        marks=marks,
+        marks=failures.read(marked_text(fields)),
         output=output,
         breakdown=prices.transcription(millis),
     )
 
 
 def marked_text(fields: dict[str, Any]) -> str:
-    """Where a mark of `failures` may stand. Base64 has no brackets: not in there."""
+    """Where a mark of `failures` may stand; base64 has no brackets to hold one."""
     prompt = fields.get("prompt")
-    places = [fields.get("language", ""), prompt if isinstance(prompt, str) else ""]
+    places = [fields["language"], prompt if isinstance(prompt, str) else ""]
     if URL.fullmatch(fields["file"]):
         places.append(fields["file"])
     return " ".join(places)
 
 
-def hear(file: str) -> tuple[int, bytes]:
+def measure(file: str) -> tuple[int, bytes]:
     """The milliseconds of the audio, and a digest of it.
 
-    Raises: InvalidRequest for what is no audio at all.
+    Raises: Refusal (400) for what cannot be audio.
     """
     if URL.fullmatch(file):
         return URL_MILLIS, hashlib.blake2b(file.encode()).digest()
@@ -88,9 +81,9 @@ def hear(file: str) -> tuple[int, bytes]:
     try:
         audio = binascii.a2b_base64(encoded.encode("ascii"), strict_mode=True)
     except ValueError:
-        raise errors.InvalidRequest("file", "neither base64 nor a URL") from None
+        raise errors.invalid("file", "neither base64 nor a URL") from None
     if not audio:
-        raise errors.InvalidRequest("file", "is empty")
+        raise errors.invalid("file", "is empty")
     millis = wav_millis(audio)
     if millis is None:
         millis = -(-len(audio) * 1000 // BYTES_PER_SECOND)
@@ -98,30 +91,24 @@ def hear(file: str) -> tuple[int, bytes]:
 
 
 def wav_millis(audio: bytes) -> int | None:
-    """What a WAV's header says, as far as the bytes are there; None if it is none.
+    """The length of a WAV's samples; None if it is no WAV, or damaged.
 
-    A WAV that was streamed has a size of 0xFFFFFFFF: not the truth either.
+    The header may claim more than there is: a WAV that was streamed says 4 GB.
     """
-    if audio[:4] != b"RIFF" or audio[8:12] != b"WAVE":
+    try:
+        with wave.open(io.BytesIO(audio)) as file:
+            size = len(file.readframes(file.getnframes()))
+            rate = file.getframerate() * file.getnchannels() * file.getsampwidth()
+    except (wave.Error, EOFError):
         return None
-    place, rate = 12, 0
-    size: int
-    while place + 8 <= len(audio):
-        kind, size = struct.unpack_from("<4sI", audio, place)
-        place += 8
-        if kind == b"fmt " and place + 12 <= len(audio):
-            (rate,) = struct.unpack_from("<I", audio, place + 8)
-        if kind == b"data" and rate >= BYTES_PER_SECOND_MIN:
-            return -(-min(size, len(audio) - place) * 1000 // rate)
-        place += size + size % 2
-    return None
+    return -(-size * 1000 // rate) if rate >= BYTES_PER_SECOND_MIN else None
 
 
-def spread(seed: bytes, count: int) -> list[str]:
-    """So many words, from sentences whose order the seed decides."""
+def choose_words(digest: bytes, count: int) -> list[str]:
+    """So many words, from sentences whose order the digest decides."""
     sentences = answers.SENTENCES
     # Their number is a prime: any stride visits all of them.
-    stride, at = 1 + seed[0] % (len(sentences) - 1), seed[1]
+    stride, at = 1 + digest[0] % (len(sentences) - 1), digest[1]
     words: list[str] = []
     while len(words) < count:
         words += sentences[at % len(sentences)].split()
@@ -129,7 +116,7 @@ def spread(seed: bytes, count: int) -> list[str]:
     return words[:count]
 
 
-def timed(words: list[str], millis: int) -> list[Timed]:
+def time_words(words: list[str], millis: int) -> list[Timed]:
     """The contract's words; together they cover the audio without a gap."""
     edges = [millis * at // len(words) / 1000 for at in range(len(words) + 1)]
     return [
@@ -138,11 +125,11 @@ def timed(words: list[str], millis: int) -> list[Timed]:
     ]
 
 
-def segmented(words: list[Timed], *, has_speakers: bool) -> list[Timed]:
+def join_words(words: list[Timed], *, has_speakers: bool) -> list[Timed]:
     """The contract's segments, of eight words each; the speakers take turns."""
     segments: list[Timed] = []
-    rest = iter(words)
-    while part := list(islice(rest, SEGMENT_WORDS)):
+    for first in range(0, len(words), SEGMENT_WORDS):
+        part = words[first : first + SEGMENT_WORDS]
         segment = {
             "start": part[0]["start"],
             "end": part[-1]["end"],
@@ -154,7 +141,7 @@ def segmented(words: list[Timed], *, has_speakers: bool) -> list[Timed]:
     return segments
 
 
-def written(segments: list[Timed], form: str) -> str:
+def render(segments: list[Timed], form: str) -> str:
     """The transcript as plain text, or as subtitles."""
     if form not in {"srt", "vtt"}:
         return " ".join(segment["text"] for segment in segments)

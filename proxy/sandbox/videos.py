@@ -1,4 +1,4 @@
-"""Videos: an MP4 film of the ordered length, size and frames."""
+"""Videos: the ordered length and size, priced; the file is a sample (see media.py)."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ import time
 from proxy.sandbox import catalogue, contract, errors, failures, media, prices
 from proxy.sandbox.work import Work
 
-MODEL_DEFAULT = "fal-ai/minimax/hailuo-02/standard/text-to-video"
-SECONDS_DEFAULT = 5
+SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 # What a mode works on must come with it.
 SOURCES = {"image_to_video": "source_image", "video_to_video": "source_video"}
 
 
 def plan(body: bytes, origin: str) -> Work:
-    """Raises: InvalidRequest, ModelNotFound."""
+    """Raises: Refusal (400, 404)."""
     fields = contract.parse(body, "VideoGenerationRequest")
-    model = catalogue.find(fields.get("model", MODEL_DEFAULT), category="video")
-    source = SOURCES.get(fields.get("mode", ""))
+    model = catalogue.find(fields["model"], "text_to_video")
+    source = SOURCES.get(fields["mode"])
     if source and source not in fields:
-        raise errors.InvalidRequest(source, f"the mode {fields['mode']} needs it")
-    millis = contract.millis(fields.get("duration_seconds", SECONDS_DEFAULT))
-    resolution = fields.get("resolution", "720p")
-    fps = int(fields.get("fps", 30))
-    pixels = media.video_pixels(resolution, fields.get("aspect_ratio", "16:9"))
-    drawn = media.digest(
-        model.id,
-        fields["prompt"],
-        fields.get("negative_prompt"),
-        fields.get("seed"),
-        source and fields[source],
-    )
-    name = media.video_name(pixels, fps, millis, drawn)
+        raise errors.invalid(source, f"the mode {fields['mode']} needs it")
+    millis = contract.millis(fields["duration_seconds"])
+    width, height = pixels(fields["resolution"], fields["aspect_ratio"])
+    label = f"video-{width}x{height}-{millis}ms"
     return Work(
         operation="videos.generations",
         model=model,
@@ -39,11 +29,20 @@ def plan(body: bytes, origin: str) -> Work:
         output={
             "created": int(time.time()),
             "data": {
-                "url": f"{origin}{media.PATH}{name}",
+                "url": media.address(origin, label, "mp4", fields),
                 "duration_seconds": millis / 1000,
-                "width": pixels[0],
-                "height": pixels[1],
+                "width": width,
+                "height": height,
             },
         },
-        breakdown=prices.video(millis, resolution=resolution, fps=fps),
+        breakdown=prices.video(
+            millis, resolution=fields["resolution"], fps=int(fields["fps"])
+        ),
     )
+
+
+def pixels(resolution: str, aspect_ratio: str) -> tuple[int, int]:
+    """Width and height; the resolution is that of the short side."""
+    across, down = map(int, aspect_ratio.split(":"))
+    side = SHORT_SIDE[resolution]
+    return side * across // min(across, down), side * down // min(across, down)

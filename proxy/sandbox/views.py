@@ -37,20 +37,22 @@ BODY_BYTES_MAX = 20 * 1024**2
 BODY_SECONDS_MAX = 60
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+Plan = Callable[[bytes, str], Work]
 
 
-def operation(method: str) -> Callable[[View], View]:
-    """A view of one method behind the key; its refusals become replies."""
+def operation(method: str, *, has_key: bool = True) -> Callable[[View], View]:
+    """A view of one method, behind the key if it has one; refusals become replies."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         async def guarded(request: LeanRequest, **path: str) -> HttpResponseBase:
             try:
                 if request.method != method:
-                    raise errors.MethodNotAllowed(method)
-                check_key(request)
+                    raise errors.Refusal("method_not_allowed", method)
+                if has_key:
+                    check_key(request)
                 return await view(request, **path)
-            except errors.SandboxError as error:
+            except errors.Refusal as error:
                 return error.response()
 
         return guarded
@@ -59,44 +61,40 @@ def operation(method: str) -> Callable[[View], View]:
 
 
 def check_key(request: LeanRequest) -> None:
-    """Raises: InvalidKey. The comparison takes as long for any wrong key."""
+    """Raises: Refusal (401). The comparison takes as long for any wrong key."""
     scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     expected = settings.UPSTREAM_API_KEY.encode()
     is_same = hmac.compare_digest(key.strip().encode(), expected)
     if scheme.lower() != "bearer" or not expected or not is_same:
-        raise errors.InvalidKey
+        raise errors.Refusal("invalid_api_key")
 
 
 def flag(request: LeanRequest, name: str, *, default: bool) -> bool:
-    """A query parameter. Raises: InvalidRequest unless it is true or false."""
+    """A query parameter. Raises: Refusal (400) unless it is true or false."""
     value = request.GET.get(name, "true" if default else "false")
     if value not in {"true", "false"}:
-        raise errors.InvalidRequest(name, "must be true or false")
+        raise errors.invalid(name, "must be true or false")
     return value == "true"
 
 
-def origin(request: LeanRequest) -> str:
-    return media.origin(request.scope["scheme"], request.META.get("HTTP_HOST", ""))
-
-
 async def read(request: LeanRequest) -> bytes:
-    """The body. Raises: BodyTooBig, BodyTooSlow, InvalidRequest."""
+    """The body. Raises: Refusal (400, 408, 413)."""
     try:
         return await request.read_body(
             bytes_max=BODY_BYTES_MAX, seconds_max=BODY_SECONDS_MAX
         )
     except BodyTooLarge:
-        raise errors.BodyTooBig from None
+        raise errors.Refusal("request_too_large") from None
     except TimeoutError:
-        raise errors.BodyTooSlow from None
+        raise errors.Refusal("request_timeout") from None
     except ClientGone:
         # Nobody is left to read it, but the handler wants a reply.
-        raise errors.InvalidRequest("body", "incomplete") from None
+        raise errors.invalid("body", "incomplete") from None
 
 
-def json_reply(document: dict[str, Any], request_id: str = "") -> HttpResponse:
+def json_reply(document: dict[str, Any]) -> HttpResponse:
     reply = HttpResponse(orjson.dumps(document), content_type="application/json")
-    reply[errors.REQUEST_ID_HEADER] = request_id or errors.new_request_id()
+    reply[errors.REQUEST_ID_HEADER] = errors.new_request_id()
     return reply
 
 
@@ -110,7 +108,7 @@ async def deliver(work: Work) -> HttpResponseBase:
 
 
 async def submit(work: Work) -> HttpResponseBase:
-    """Make a job of it, unless it shall fail right here."""
+    """Make a job of it, unless its mark makes the submission itself fail."""
     if "charge-then-500" in work.marks:
         return await deliver(work)
     await failures.hold_up(work.marks)
@@ -120,64 +118,42 @@ async def submit(work: Work) -> HttpResponseBase:
 
 @operation("POST")
 async def create_chat_completion(request: LeanRequest) -> HttpResponseBase:
-    call = chat.plan(await read(request))
-    await failures.hold_up(call.marks)
-    book, pace_ms = journal.current(), options.load().pace_ms
-    if not call.stream or "charge-then-500" in call.marks:
-        reply = await chat.complete(call, book, pace_ms=pace_ms)
-        return failures.charged_reply(call.marks, call.id, reply)
+    plan = chat.plan(await read(request))
+    await failures.hold_up(plan.marks)
+    charges, pace_ms = journal.current(), options.load().pace_ms
+    if not plan.stream or "charge-then-500" in plan.marks:
+        reply = await chat.complete(plan, charges, pace_ms=pace_ms)
+        return failures.charged_reply(plan.marks, plan.id, reply)
     return StreamingHttpResponse(
-        chat.Stream(call, book, pace_ms=pace_ms),
+        chat.Stream(plan, charges, pace_ms=pace_ms),
         content_type="text/event-stream",
-        headers={errors.REQUEST_ID_HEADER: call.id, "cache-control": "no-cache"},
+        headers={errors.REQUEST_ID_HEADER: plan.id, "cache-control": "no-cache"},
     )
 
 
-@operation("POST")
-async def create_embedding(request: LeanRequest) -> HttpResponseBase:
-    body = await read(request)
-    await asyncio.sleep(options.load().pace_ms / 1000)
-    call_id, marks, reply = await embeddings.create(body, journal.current())
-    return failures.charged_reply(marks, call_id, reply)
+def creating(plan: Plan, *, async_default: bool | None = None) -> View:
+    """The view of an operation that is planned before it is done. `async_default` is
+    what an absent `?async=` says; None is for an operation that is never a job."""
 
-
-@operation("POST")
-async def create_image(request: LeanRequest) -> HttpResponseBase:
-    work = images.plan(await read(request), origin(request))
-    if flag(request, "async", default=False):
+    @operation("POST")
+    async def create(request: LeanRequest) -> HttpResponseBase:
+        host = request.META.get("HTTP_HOST", "")
+        origin = media.origin(request.scope["scheme"], host)
+        work = plan(await read(request), origin)
+        if async_default is None or not flag(request, "async", default=async_default):
+            return await deliver(work)
         return await submit(work)
-    return await deliver(work)
+
+    return create
 
 
-@operation("POST")
-async def edit_image(request: LeanRequest) -> HttpResponseBase:
-    return await deliver(images.plan_edit(await read(request), origin(request)))
-
-
-@operation("POST")
-async def create_video(request: LeanRequest) -> HttpResponseBase:
-    work = videos.plan(await read(request), origin(request))
-    if flag(request, "async", default=True):
-        return await submit(work)
-    return await deliver(work)
-
-
-@operation("POST")
-async def create_speech(request: LeanRequest) -> HttpResponseBase:
-    return await deliver(speech.plan(await read(request), origin(request)))
-
-
-@operation("POST")
-async def create_transcription(request: LeanRequest) -> HttpResponseBase:
-    return await deliver(transcriptions.plan(await read(request)))
-
-
-@operation("POST")
-async def create_music(request: LeanRequest) -> HttpResponseBase:
-    work = music.plan(await read(request), origin(request))
-    if flag(request, "async", default=True):
-        return await submit(work)
-    return await deliver(work)
+create_embedding = creating(embeddings.plan)
+create_image = creating(images.plan, async_default=False)
+edit_image = creating(images.plan_edit)
+create_video = creating(videos.plan, async_default=True)
+create_speech = creating(speech.plan)
+create_transcription = creating(transcriptions.plan)
+create_music = creating(music.plan, async_default=True)
 
 
 @operation("GET")
@@ -186,15 +162,11 @@ async def read_job(request: LeanRequest, job_id: str) -> HttpResponseBase:
     return json_reply(await jobs.current().ask(job_id, is_waiting=is_waiting))
 
 
+@operation("GET", has_key=False)
 async def read_media(request: LeanRequest, name: str) -> HttpResponseBase:
-    """No key: whoever has the address has the file, as with a CDN."""
-    try:
-        if request.method != "GET":
-            raise errors.MethodNotAllowed("GET")
-        # In a thread, because the largest take a tenth of a second.
-        content_type, content = await asyncio.to_thread(media.make, name)
-    except errors.SandboxError as error:
-        return error.response()
+    """Without a key: whoever has the address gets the file, as with a CDN."""
+    # In a thread: the longest WAV takes a tenth of a second.
+    content_type, content = await asyncio.to_thread(media.read, name)
     return HttpResponse(content, content_type=content_type)
 
 
@@ -206,8 +178,8 @@ async def list_models(request: LeanRequest) -> HttpResponseBase:
 
 @operation("GET")
 async def read_journal(request: LeanRequest) -> HttpResponseBase:
-    """Not the upstream's: the sandbox's books, for whoever checks ours."""
+    """The upstream has no such path: what the sandbox charged, to compare with us."""
     since = request.GET.get("since", "0")
     if not (since.isascii() and since.isdigit() and len(since) <= 18):
-        raise errors.InvalidRequest("since", "must be the number of an entry")
+        raise errors.invalid("since", "must be the number of an entry")
     return json_reply(await journal.current().page(int(since)))

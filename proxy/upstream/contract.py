@@ -1,56 +1,28 @@
-"""The upstream's contract: its OpenAPI schemas, compiled once, as data.
+"""The gateway's checks of a body against the upstream's contract.
 
-Everything that checks a body against the contract does it through here: the gateway
-before it spends anything, and the sandbox that stands in for the upstream.
+The schemas themselves are in `schemas`; here a violation becomes a refusal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import cache
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jiter
-import jsonschema_rs
 import orjson
 
 from proxy.http import refusals
+from proxy.upstream import schemas
+
+# The gateway asks this module only, whether for a check or for the document itself.
+from proxy.upstream.schemas import components as components
+from proxy.upstream.schemas import default as default
+from proxy.upstream.schemas import properties as properties
+from proxy.upstream.schemas import validator as validator
 
 MODEL_LENGTH_MAX = 200
 ADDRESS_LENGTH_MAX = 8192
 DATA_URI_HEAD_MAX = 200
-DOCUMENT = Path(__file__).resolve().parent / "openapi.json"
-
-
-@cache
-def components() -> dict[str, Any]:
-    """The document's components, for references to resolve."""
-    found: dict[str, Any] = orjson.loads(DOCUMENT.read_bytes())["components"]
-    return found
-
-
-@cache
-def validator(schema: str) -> jsonschema_rs.Validator:
-    """The compiled validator of one of the contract's schemas.
-
-    Values are masked: a refusal must not repeat a whole prompt.
-    """
-    return jsonschema_rs.validator_for(
-        {"$ref": f"#/components/schemas/{schema}", "components": components()},
-        mask="the value",
-    )
-
-
-def properties(schema: str) -> dict[str, Any]:
-    """The fields of one of the contract's schemas, by name."""
-    found: dict[str, Any] = components()["schemas"][schema]["properties"]
-    return found
-
-
-def default(schema: str, field: str) -> Any:
-    """What the contract says the upstream takes where a field is absent."""
-    return properties(schema)[field]["default"]
 
 
 def read(content: bytes) -> dict[str, Any]:
@@ -83,13 +55,10 @@ def check(
     or send the call elsewhere (`api_base`), and it would be in no bound.
     """
     try:
-        validator(schema).validate(document)
-    except jsonschema_rs.ValidationError as error:
-        param = ".".join(str(step) for step in error.instance_path) or None
-        where = f"{param}: " if param else ""
-        raise refusals.invalid(f"{where}{_told(error)}", param=param) from None
-    except ValueError as error:  # an integer too large for any schema
-        raise refusals.invalid(str(error)) from None
+        schemas.validate(document, schema)
+    except schemas.Violation as error:
+        where = f"{error.field}: " if error.field else ""
+        raise refusals.invalid(f"{where}{error}", param=error.field or None) from None
     known = properties(schema)
     for field in document:
         if field not in known and field not in beside:
@@ -98,14 +67,6 @@ def check(
                 f"{', '.join([*known, *beside])}.",
                 param=field[:64],
             )
-
-
-def _told(error: jsonschema_rs.ValidationError) -> str:
-    """The validator's message; where there is a choice, with every choice in it."""
-    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
-        options = cast("list[object]", error.kind.options)
-        return "must be one of " + ", ".join(str(option) for option in options) + "."
-    return error.message
 
 
 def check_address(value: Any, *, param: str, kind: str = "") -> None:
@@ -168,13 +129,11 @@ def whole_number(
 
     Raises: GatewayError (400).
     """
-    value = document.get(field)
-    if value is None:
+    if document.get(field) is None:
         return default
-    # JSON Schema calls 3.0 an integer, and so do clients.
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or value != value // 1 or not 1 <= value <= most:
+    value = schemas.whole_number(document[field], most=most)
+    if value is None:
         raise refusals.invalid(
             f"{field} must be a whole number from 1 to {most}.", param=field
         )
-    return int(value)
+    return value

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the main job, end to end, and the proof that it was exact."""
+"""`manage.py demo`: every kind of call, and the proof that its charge was exact."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACTOR = audit.Actor(None, "manage.py demo")
 
 
 class Command(BaseCommand):
-    help = "Start everything, make real calls, prove the books, and go on serving."
+    help = "Start everything, make real calls, prove the ledger, and go on serving."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -40,7 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.USES_SANDBOX:
             raise CommandError("The demo spends nothing real: unset UPSTREAM_BASE_URL.")
-        # A wish to end is an exception, so that the processes are ended too.
+        # SIGTERM raises an exception, so that the processes are ended too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             self._run(stays=not options["exit"])
@@ -64,7 +64,7 @@ class Command(BaseCommand):
             self._say(f"  Sign in  {login['email']}  {login['password']}")
             self._say(f"  Gateway  {url}/v1   key {login['api_key']}\n")
             if not is_right:
-                raise CommandError("Not all is as it should be; see above.")
+                raise CommandError("Something above is wrong.")
             if stays:
                 self._say("Serving until Ctrl-C.")
                 self._wait()
@@ -111,8 +111,8 @@ class Command(BaseCommand):
             calls.music(url, login["api_key"]),
             calls.too_dear(client),
         ]
-        film, job_id = calls.video_job(url, login["api_key"])
-        lines.append(self._settled_by_the_worker(film, job_id))
+        video, job_id = calls.video_job(url, login["api_key"])
+        lines.append(self._settled_by_the_worker(video, job_id))
         lines.append(calls.job(url, login["api_key"], job_id))
         revoked = OpenAI(base_url=f"{url}/v1", api_key=self._revoked_key(organization))
         lines.append(calls.with_revoked_key(revoked))

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         jobs = Job.objects.order_by("created_at", "id")
         if not options["all"]:
             jobs = jobs.filter(state__in=[*UNFINISHED, JobState.LOST])
-        rows = [described(job) for job in jobs.iterator()]
+        rows = [describe(job) for job in jobs.iterator()]
         if options["json"]:
             self.stdout.write(json.dumps(rows))
         elif rows:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             self.stdout.write(cells.rstrip())
 
 
-def described(job: Job) -> dict[str, Any]:
+def describe(job: Job) -> dict[str, Any]:
     """One line of the list."""
     organization = Organization.objects.filter(account_id=job.account_id).first()
     hold = Hold.objects.filter(id=job.id, state__in=UNRESOLVED).first()

@@ -20,21 +20,22 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        usual = options.defaults()
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument(
             "--port", type=int, default=settings.SANDBOX_PORT, help="0 takes a free one"
         )
-        parser.add_argument("--journal", type=Path, default=options.journal_default())
+        parser.add_argument("--journal", type=Path, default=Path(usual.journal))
         parser.add_argument(
             "--pace-ms",
             type=int,
-            default=options.PACE_MS_DEFAULT,
+            default=usual.pace_ms,
             help="milliseconds between two chunks of a stream",
         )
         parser.add_argument(
             "--job-seconds",
             type=float,
-            default=options.JOB_SECONDS_DEFAULT,
+            default=usual.job_seconds,
             help="how long a job takes",
         )
         parser.add_argument(
@@ -43,15 +44,16 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **given: Any) -> None:
         if not settings.UPSTREAM_API_KEY:
-            raise CommandError("UPSTREAM_API_KEY is empty; nobody could call.")
+            raise CommandError("UPSTREAM_API_KEY is empty: no call could pass.")
         if given["pace_ms"] < 0:
             raise CommandError("--pace-ms must not be negative.")
         if not 0 <= given["job_seconds"] <= JOB_SECONDS_MAX:
             raise CommandError(f"--job-seconds must be from 0 to {JOB_SECONDS_MAX}.")
         host, port = given["host"], free_port(given["host"], given["port"])
-        journal = given["journal"].resolve()
         options.Options(
-            journal=journal, pace_ms=given["pace_ms"], job_seconds=given["job_seconds"]
+            journal=str(given["journal"].resolve()),
+            pace_ms=given["pace_ms"],
+            job_seconds=given["job_seconds"],
         ).export()
         self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
         self.stdout.flush()

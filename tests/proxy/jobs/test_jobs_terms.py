@@ -11,7 +11,6 @@ from billing.pricing.rates import Rates, Units
 from billing.values.orders import CREDIT, Settle
 from proxy.jobs import settlement
 from proxy.jobs.looks import Look
-from proxy.jobs.settlement import 
 from proxy.models import Job
 
 # Rows hold such terms: not to be changed, but by a new version beside them.

@@ -50,8 +50,10 @@ def test_the_sdk_makes_a_film_and_keeps_it(
     made = job["outputData"]["data"]
     assert (made["width"], made["height"], made["duration_seconds"]) == (720, 1280, 8)
     assert saved.read_bytes() == media_files.fetch(made["url"], "video/mp4")
-    # The picture was looked at: the same order without it makes another film.
-    assert videos.download_content(plain.id).content != saved.read_bytes()
+    # The picture was sent on: the same order without it has another address.
+    other_id = f"job_{plain.id.removeprefix('video_')}"
+    other = customer.http(started).get(f"/jobs/{other_id}").json()
+    assert other["outputData"]["data"]["url"] != made["url"]
     assert operations(sandbox) == 2 * ["videos.generations"]
     assert_charges_are_the_journals(customer, sandbox)
 

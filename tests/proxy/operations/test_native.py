@@ -58,7 +58,8 @@ def pictures(http: httpx.Client) -> None:
     ]
     assert [len(data) for data in made] == [2, 1]
     for picture in (*made[0], *made[1]):
-        media_files.png(media_files.fetch(picture["url"], "image/png"))
+        sample = media_files.fetch(picture["url"], "image/png")
+        assert sample == media_files.sample("png")
 
 
 def sound(http: httpx.Client) -> None:

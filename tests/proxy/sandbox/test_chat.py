@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def test_the_reply_keeps_the_contract(sandbox: Sandbox) -> None:
     reply = sandbox.chat()
     assert reply.status_code == 200
-    contract.validator("ChatCompletionResponse").validate(reply.json())
+    schemas.validator("ChatCompletionResponse").validate(reply.json())
     assert reply.json()["model"] == "openai/gpt-4o-mini"
     assert reply.json()["model_tier"] == "fast"
     assert reply.headers["x-request-id"] == reply.json()["id"]

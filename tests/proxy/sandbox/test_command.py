@@ -1,8 +1,7 @@
-"""`manage.py sandbox` refuses what would mislead, and speaks ASGI politely."""
+"""`manage.py sandbox` refuses options that would mislead."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -57,25 +56,3 @@ def test_senseless_options_are_refused(
     tmp_path: Path, arguments: list[str], complaint: str
 ) -> None:
     assert complaint in run(tmp_path, "--port", "0", *arguments)
-
-
-def test_the_application_answers_a_lifespan(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SANDBOX_JOURNAL", str(tmp_path / "journal.jsonl"))
-    from proxy.sandbox import asgi, journal, options
-
-    sent: list[str] = []
-    phases = iter(["lifespan.startup", "lifespan.shutdown"])
-
-    async def receive() -> dict[str, str]:
-        return {"type": next(phases)}
-
-    async def send(message: dict[str, str]) -> None:
-        sent.append(message["type"])
-
-    asyncio.run(asgi.application({"type": "lifespan"}, receive, send))
-    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    journal.current().close()
-    journal.current.cache_clear()
-    options.load.cache_clear()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from proxy.sandbox import embeddings
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox
 
 
@@ -20,7 +20,7 @@ def embed(sandbox: Sandbox, **fields: Any) -> httpx.Response:
 
 def test_the_reply_keeps_the_contract_and_names_no_credits(sandbox: Sandbox) -> None:
     reply = embed(sandbox)
-    contract.validator("EmbeddingResponse").validate(reply.json())
+    schemas.validator("EmbeddingResponse").validate(reply.json())
     assert set(reply.json()["usage"]) == {"prompt_tokens", "total_tokens"}
     [entry] = sandbox.entries(reply.headers["x-request-id"])
     assert entry["operation"] == "embeddings"

@@ -12,12 +12,12 @@ import httpx
 import orjson
 import pytest
 
-from proxy.sandbox.journal import Entry, Journal
+from proxy.sandbox.journal import Journal, JournalEntry
 from tests.support.sandbox.server import AUTHORIZED, Sandbox, serve
 
 
-def entry(number: int) -> Entry:
-    return Entry(
+def entry(number: int) -> JournalEntry:
+    return JournalEntry(
         id=f"call-{number}",
         operation="chat.completions",
         model="openai/gpt-4o",

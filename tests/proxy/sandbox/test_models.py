@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox
 
 
 def test_the_list_keeps_the_contract(sandbox: Sandbox) -> None:
     with sandbox.http() as client:
         reply = client.get("/models")
-    contract.validator("ModelsListResponse").validate(reply.json())
+    schemas.validator("ModelsListResponse").validate(reply.json())
     assert reply.headers["x-request-id"].startswith("req-")
     categories = {model["category"] for model in reply.json()["data"]}
     assert categories == {"chat", "image", "video", "audio", "music", "embedding"}
@@ -23,10 +23,10 @@ def test_the_openai_sdk_lists_the_models(sandbox: Sandbox) -> None:
 
 
 def test_every_model_the_contract_names_as_default_exists(sandbox: Sandbox) -> None:
-    schemas = contract.components()["schemas"].values()
+    requests = schemas.components()["schemas"].values()
     defaults = {
         schema["properties"]["model"]["default"]
-        for schema in schemas
+        for schema in requests
         if "default" in schema["properties"].get("model", {})
     }
     with sandbox.openai() as client:

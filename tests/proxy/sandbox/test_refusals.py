@@ -8,14 +8,14 @@ import httpx
 import openai
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
 def error_of(reply: httpx.Response, status: int) -> dict[str, str]:
     assert reply.status_code == status
     assert reply.headers["x-request-id"].startswith("req-")
-    contract.validator("Error").validate(reply.json())
+    schemas.validator("Error").validate(reply.json())
     error: dict[str, str] = reply.json()["error"]
     assert set(error) == {"message", "type", "code"}
     return error
@@ -42,7 +42,7 @@ def test_the_openai_sdk_sees_a_wrong_key(sandbox: Sandbox) -> None:
     [
         ({"messages": "hi"}, "messages"),
         ({"messages": []}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+        ({"messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": ["x"]}]}, "messages.0.content"),
         ({"temperature": 3}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import SAY_HI, Sandbox
 
 
@@ -38,7 +38,7 @@ def test_usage_comes_only_on_demand(sandbox: Sandbox) -> None:
     assert all(chunk["usage"] is None for chunk in chunks)
     assert last["choices"] == []
     assert last["usage"] == sandbox.chat().json()["usage"]
-    contract.validator("Usage").validate(last["usage"])
+    schemas.validator("Usage").validate(last["usage"])
 
 
 def test_a_stream_is_charged_whether_usage_is_asked_or_not(sandbox: Sandbox) -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from proxy.sandbox import transcriptions
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox
 
 URL = "https://example.org/talk.mp3"
@@ -40,7 +40,7 @@ def transcribe(sandbox: Sandbox, file: str = URL, **fields: Any) -> httpx.Respon
 def test_the_reply_keeps_the_contract_and_is_charged(sandbox: Sandbox) -> None:
     reply = transcribe(sandbox, encoded(wav(61)))
     body = reply.json()
-    contract.validator("SpeechToTextResponse").validate(body)
+    schemas.validator("SpeechToTextResponse").validate(body)
     assert (body["duration"], body["language"]) == (61, "en")
     assert body["usage"] == {"credits_used": 7, "credits_breakdown": {"audio": 7}}
     entry = sandbox.charge(reply)
@@ -67,7 +67,7 @@ def test_a_wav_is_never_longer_than_its_bytes() -> None:
     struct.pack_into("<I", streamed, 40, 0xFFFF_FFFF)
     assert transcriptions.wav_millis(bytes(streamed)) == 2000
     damaged = bytearray(wav(2))
-    struct.pack_into("<I", damaged, 28, 1)  # one byte a second
+    struct.pack_into("<I", damaged, 24, 1)  # one sample a second
     assert transcriptions.wav_millis(bytes(damaged)) is None
     assert transcriptions.wav_millis(wav(2)[:30]) is None
     assert transcriptions.wav_millis(b"RIFF") is None
@@ -83,7 +83,7 @@ def test_words_and_segments_cover_the_audio(sandbox: Sandbox) -> None:
     assert len(body["words"]) == 25
 
 
-def test_only_what_was_asked_for_is_told(sandbox: Sandbox) -> None:
+def test_only_what_was_asked_for_is_there(sandbox: Sandbox) -> None:
     assert "words" not in transcribe(sandbox).json()
     words = transcribe(sandbox, timestamp_granularities=["word"]).json()
     assert "segments" not in words
@@ -92,7 +92,7 @@ def test_only_what_was_asked_for_is_told(sandbox: Sandbox) -> None:
 
 def test_diarization_names_the_speakers(sandbox: Sandbox) -> None:
     body = transcribe(sandbox, diarization=True).json()
-    contract.validator("SpeechToTextResponse").validate(body)
+    schemas.validator("SpeechToTextResponse").validate(body)
     speakers = [segment["speaker"] for segment in body["segments"]]
     assert speakers[:3] == ["speaker_0", "speaker_1", "speaker_0"]
 

@@ -87,7 +87,7 @@ class Sandbox:
 def serve(
     directory: Path, *, pace_ms: int = 0, job_seconds: float = 0.2
 ) -> Iterator[Sandbox]:
-    """A sandbox of its own on a free port, with its books in the directory."""
+    """A sandbox of its own on a free port, with its journal in the directory."""
     command = [sys.executable, "manage.py", "sandbox", "--port", "0"]
     command += ["--journal", str(directory / "journal.jsonl")]
     command += ["--pace-ms", str(pace_ms)]
