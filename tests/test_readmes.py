@@ -1,4 +1,4 @@
-"""What the READMEs name exists: files, headings, functions, commands."""
+"""What READMEs and Makefile name exists: files, headings, functions, commands."""
 
 from __future__ import annotations
 
@@ -135,6 +135,12 @@ def test_a_readme_is_true(name: str, check: Check) -> None:
     folder = name.removesuffix("README.md")
     findings = list(check(folder, read(name)))
     assert not findings, "\n".join(findings)
+
+
+def test_the_makefile_names_tests_that_exist() -> None:
+    named = re.findall(r"\btests/[\w/]+\.py\b", read("Makefile"))
+    assert named
+    assert [name for name in named if name not in our_paths()] == []
 
 
 @pytest.mark.parametrize(
