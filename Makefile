@@ -1,31 +1,33 @@
-# Every target works from a fresh checkout: it makes .venv first, and makes it anew
-# when the dependencies change.
+# Every target works from a fresh checkout: it makes .venv first, and updates it when
+# the dependencies change.
 
-# The first of these that runs and is new enough; `make PYTHON=…` names another.
+# The first of these that is 3.11 or newer; `make PYTHON=…` names another.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# More options for a target's command: make demo ARGS=--exit, make test ARGS="-x -k holds"
+# More options for a command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
 .PHONY: demo test endure bench lint
 
-# Everything at work: real calls, their charges, the proof; then serves until Ctrl-C.
+# Starts everything, makes real calls, compares their charges with the upstream's, then
+# serves until Ctrl-C.
 demo: $(INSTALLED)
 	@$(BIN)/python manage.py demo $(ARGS)
 
-# The gateway against a bare forwarder, in one run; ARGS=--soak adds 50,000 calls.
+# Measures the gateway beside a server that only forwards; ARGS=--soak adds 50,000 calls
+# to see whether memory grows. tests/bench/README.md explains the figures.
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)
 
-# The whole suite on SQLite and, beside it, all that touches the database on PostgreSQL.
+# Every test on SQLite and, beside it, those that touch the database on PostgreSQL.
 test: $(INSTALLED)
 	@$(BIN)/python -m tests $(ARGS)
 
-# What takes longer than a test should: 50 kills of the gateway with calls in flight, 10 of
-# the worker among its jobs.
+# Tests that take too long for `make test`: the gateway is killed 50 times during calls,
+# the worker 10 times during its jobs.
 endure: $(INSTALLED)
 	@KILLS=50 $(BIN)/python -m tests tests/proxy/test_kill9.py tests/proxy/jobs/test_jobs_kills.py $(ARGS)
 

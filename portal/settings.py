@@ -1,4 +1,4 @@
-"""All settings, from the environment only; the README's table explains each.
+"""All settings, from the environment only; portal/README.md explains each.
 
 The defaults give a working product with nothing else installed: SQLite under
 `var/`, Celery over files, and the sandbox in the upstream's place.

@@ -1,9 +1,9 @@
-"""`python -m tests`: the whole suite on SQLite and, beside it, the second run on
-PostgreSQL, and the clients, most of whose time is their installation. Options are
-pytest's.
+"""`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
-Each waits much and computes little, so that three take hardly longer than one. The
-reports of the others come when SQLite's is over.
+SQLite's run is the longest, so two processes share it, each with a database of its
+own (`-n0` among the options makes it one, as `--pdb` needs). PostgreSQL's run takes
+only what touches the database. The clients spend most of their time installing. A test
+waits more than it computes: two cores carry all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -20,45 +21,56 @@ NOTHING_SELECTED = 5  # pytest's exit code
 CLIENTS = "tests/clients"
 
 
-def main(options: list[str]) -> int:
-    """0 when all runs passed; else the exit code of the first that did not."""
-    beside = {
-        "PostgreSQL, what touches the database (skipped if not installed)": (
+@dataclass(frozen=True)
+class Run:
+    name: str
+    database: str
+    options: list[str]
+
+    def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603  our own command, no shell
+            [sys.executable, "-m", "pytest", *self.options],
+            env=os.environ | {"TEST_DATABASE": self.database},
+            stdout=output,
+            stderr=subprocess.STDOUT if output else None,
+        )
+
+
+def runs(options: list[str]) -> tuple[Run, list[Run]]:
+    """The run whose report is shown as it comes, and those that report after it."""
+    first = Run("SQLite", "sqlite", options)
+    others = [
+        Run(
+            "PostgreSQL, what touches the database (skipped if not installed)",
             "postgres",
             ["--database-tests", *options],
         )
-    }
-    first = options
-    if not any(Path(option.partition("::")[0]).exists() for option in options):
-        beside["SQLite, the clients"] = ("sqlite", [CLIENTS, *options])
-        first = [f"--ignore={CLIENTS}", *options]
-    say("SQLite, everything (what runs beside it reports after it)")
+    ]
+    is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
+    if not is_selection:
+        first = Run("SQLite", "sqlite", ["-n2", f"--ignore={CLIENTS}", *options])
+        others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
+    return first, others
+
+
+def main(options: list[str]) -> int:
+    """0 when all runs passed; else the exit code of the first that did not."""
+    first, others = runs(options)
+    say(f"{first.name} (the other runs report after it)")
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        others = []
-        for number, (name, (database, its_options)) in enumerate(beside.items()):
+        started = []
+        for number, run in enumerate(others):
             report = Path(folder, f"{number}.txt")
-            output = stack.enter_context(report.open("wb"))
-            process = stack.enter_context(run(database, its_options, output))
-            others.append((name, report, process))
-        codes = [stack.enter_context(run("sqlite", first)).wait()]
-        for name, report, process in others:
-            say(name)
+            process = run.start(stack.enter_context(report.open("wb")))
+            started.append((run, report, stack.enter_context(process)))
+        codes = [stack.enter_context(first.start()).wait()]
+        for run, report, process in started:
+            say(run.name)
             # A selection may leave nothing for it.
             is_empty = process.wait() == NOTHING_SELECTED and bool(options)
             codes.append(0 if is_empty else process.returncode)
             sys.stdout.write(report.read_text(errors="replace"))
     return next((code for code in codes if code), 0)
-
-
-def run(
-    database: str, options: list[str], output: IO[bytes] | None = None
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  our own command, no shell
-        [sys.executable, "-m", "pytest", *options],
-        env=os.environ | {"TEST_DATABASE": database},
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-    )
 
 
 def say(line: str) -> None:

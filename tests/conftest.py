@@ -1,4 +1,4 @@
-"""The suite's ground: environment first, then the database, services and the cast.
+"""What every test stands on: environment first, then database, services, the cast.
 
 Two kinds of database tests, which never mix (collection refuses it):
 
@@ -34,7 +34,7 @@ pytest_plugins = [
     "tests.support.cast",
 ]
 
-# A shared machine makes single examples slow now and then; that is no finding.
+# No deadline: on a busy machine a single example may be slow without being wrong.
 hypothesis.settings.register_profile("suite", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("suite")
 

@@ -1,4 +1,4 @@
-"""The migrations and the models tell the same story, in names that say what."""
+"""The migrations make exactly the models' tables, and their names say what they do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_changed_model_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def with_one_more(loader: MigrationLoader) -> None:
         build_graph(loader)
-        # As if a migration had made a table that no model has.
+        # A table that the migrations make and no model has.
         migration = loader.graph.nodes[loader.graph.leaf_nodes("billing")[0]]
         extra = migrations.CreateModel(
             "Planted", [("id", models.AutoField(primary_key=True))]

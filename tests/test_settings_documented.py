@@ -1,4 +1,4 @@
-"""Every environment variable the product reads is explained where people look."""
+"""Every environment variable the product reads is explained in portal/README.md."""
 
 from __future__ import annotations
 
@@ -6,21 +6,44 @@ import ast
 import re
 from collections.abc import Iterator
 
+import pytest
+
 from tests.support import sources
 
 READERS = ("portal/settings.py", "portal/runtime/environment.py")
-ROW = re.compile(r"^\|\s*`([A-Z][A-Z0-9_]*)`", re.MULTILINE)
+README = "portal/README.md"
+ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]*)` \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 ASSIGNMENT = re.compile(r"^#?\s*([A-Z][A-Z0-9_]*)=", re.MULTILINE)
+SIZE = re.compile(r"(\d+) ([KM])iB")
+BYTES = {"K": 1024, "M": 1024**2}
+# The table describes these defaults in words, because the code has no literal for them.
+DESCRIBED = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "UPSTREAM_API_KEY",
+    "UPSTREAM_BASE_URL",
+    "VAR_DIR",
+}
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}
 # Django's own bootstrap, the same in every project; where a test kills a process.
 NOT_A_SETTING = {"DJANGO_SETTINGS_MODULE", "CRASHPOINT"}
 
 
-def variables_read(tree: ast.Module) -> set[str]:
-    """The names in `env.<type>("NAME", …)`."""
+class SettingNames(dict[str, str]):
+    """In a default like `f"http://{HOST}"`, another setting stands for its name."""
+
+    def __missing__(self, name: str) -> str:
+        if not name.isupper():
+            raise KeyError(name)
+        return name
+
+
+def variables_read(tree: ast.Module) -> dict[str, str]:
+    """Name → default, of each `env.<type>("NAME", default=…)`."""
     return {
-        name
+        name: default_of(node)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -37,6 +60,40 @@ def first_argument(call: ast.Call) -> Iterator[str]:
             yield name
 
 
+def default_of(call: ast.Call) -> str:
+    """As one would write it into `.env`; empty where the code has no literal."""
+    [node] = [word.value for word in call.keywords if word.arg == "default"]
+    names = SettingNames()
+    try:
+        value = eval(ast.unparse(node), {"__builtins__": {}}, names)  # noqa: S307  ours
+    except NameError:
+        return ""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def documented(text: str) -> dict[str, str]:
+    """Name → default, of each row of the table; sizes in bytes."""
+    return {name: written_out(default) for name, default in ROW.findall(text)}
+
+
+def written_out(default: str) -> str:
+    if size := SIZE.fullmatch(default):
+        return str(int(size[1]) * BYTES[size[2]])
+    return default.removeprefix("`").removesuffix("`")
+
+
+def wrong_rows(read: dict[str, str], told: dict[str, str]) -> Iterator[str]:
+    for name in sorted(read.keys() - told.keys()):
+        yield f"{name} has no row"
+    for name in sorted(told.keys() - read.keys()):
+        yield f"{name} has a row, and nothing reads it"
+    for name in sorted(read.keys() & told.keys() - DESCRIBED):
+        if read[name] != told[name]:
+            yield f"{name} is {read[name]!r} by default, the table says {told[name]!r}"
+
+
 def direct_reads(tree: ast.Module) -> Iterator[str]:
     """Uses of `os.environ` and `os.getenv` that are not Django's bootstrap."""
     for node in ast.walk(tree):
@@ -51,21 +108,29 @@ def direct_reads(tree: ast.Module) -> Iterator[str]:
                 yield f"line {node.lineno}"
 
 
-def all_variables() -> set[str]:
-    trees = [sources.tree_of(sources.ROOT / name) for name in READERS]
-    return set().union(*map(variables_read, trees))
+def all_variables() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in READERS:
+        found |= variables_read(sources.tree_of(sources.ROOT / name))
+    return found
 
 
-def names_in(file: str, pattern: re.Pattern[str]) -> set[str]:
-    return set(pattern.findall((sources.ROOT / file).read_text(encoding="utf-8")))
+def text_of(file: str) -> str:
+    return (sources.ROOT / file).read_text(encoding="utf-8")
 
 
-def test_the_readme_explains_every_setting() -> None:
-    assert all_variables() - names_in("README.md", ROW) == set()
+def test_the_readme_explains_every_setting_and_its_default() -> None:
+    findings = list(wrong_rows(all_variables(), documented(text_of(README))))
+    assert not findings, "\n".join(findings)
+
+
+def test_only_defaults_without_a_literal_are_described_in_words() -> None:
+    read = all_variables()
+    assert {name for name in read if not read[name]} <= DESCRIBED <= read.keys()
 
 
 def test_the_example_file_names_every_setting_and_no_other() -> None:
-    assert names_in(".env.example", ASSIGNMENT) == all_variables()
+    assert set(ASSIGNMENT.findall(text_of(".env.example"))) == all_variables().keys()
 
 
 def test_the_environment_is_read_in_one_place() -> None:
@@ -78,12 +143,35 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert not findings, "\n".join(findings)
 
 
-def test_the_search_finds_variables() -> None:
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "",
+        "| `PORT` | `8001` | where to listen |",
+        "| `PORT` | `8000` |  |",
+        "| `PORT` | `8000` | where to listen |\n| `PROT` | `1` | mistyped |",
+    ],
+)
+def test_a_wrong_row_is_found(planted: str) -> None:
+    assert len(list(wrong_rows({"PORT": "8000"}, documented(planted)))) == 1
+
+
+def test_the_search_finds_variables_and_their_defaults() -> None:
     code = (
-        'A = env.str("ONE", default="x")\nB = {"b": env.db(\n    "TWO")}\nenv.read("x")'
+        'A = env.str("ONE", default="x")\nB = {"b": env.db(\n    "TWO", default=a)}\n'
+        'C = env.int("THREE", default=2 * 1024**2)\nenv.bool("FOUR", default=False)\n'
+        'env.list("FIVE", default=["a", "b"])\nenv.str("SIX", default=f"{ONE}!")\n'
+        'env.read("x")'
     )
-    assert variables_read(ast.parse(code)) == {"ONE", "TWO"}
-    assert all_variables() >= {"DATABASE_URL", "UPSTREAM_API_KEY", "PORT"}
+    assert variables_read(ast.parse(code)) == {
+        "ONE": "x",
+        "TWO": "",
+        "THREE": "2097152",
+        "FOUR": "false",
+        "FIVE": "a,b",
+        "SIX": "ONE!",
+    }
+    assert all_variables().keys() >= {"DATABASE_URL", "UPSTREAM_API_KEY", "PORT"}
 
 
 def test_the_search_finds_other_readers() -> None:
@@ -94,5 +182,6 @@ def test_the_search_finds_other_readers() -> None:
 
 
 def test_rows_and_assignments_are_found() -> None:
-    assert ROW.findall("| `PORT` | 8000 |\n| other |") == ["PORT"]
+    rows = "| `PORT` | `8000` | port |\n| `BYTES_MAX` | 3 KiB | size |\n| x | y | z |"
+    assert documented(rows) == {"PORT": "8000", "BYTES_MAX": "3072"}
     assert ASSIGNMENT.findall("PORT=1\n# HOST=x\n#a b\n") == ["PORT", "HOST"]

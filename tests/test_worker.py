@@ -1,4 +1,4 @@
-"""The real Celery worker with beat, over files and over Redis: dead calls are found."""
+"""The real Celery worker with beat, over files and over Redis, finds dead calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 30
 
 @contextmanager
 def worker(folder: Path, database_url: str, redis_url: str) -> Iterator[Path]:
-    """`manage.py worker`, sweeping each second; the file that it logs to."""
+    """Runs `manage.py worker`, sweeping each second; yields the file it logs to."""
     log = folder / "worker.log"
     environment = {
         **os.environ,
@@ -50,7 +50,7 @@ def worker(folder: Path, database_url: str, redis_url: str) -> Iterator[Path]:
 
 
 def abandoned_hold() -> Hold:
-    """A hold under the lease of a process that is no more."""
+    """A hold under the lease of a process that has ended."""
     owner = cast.make_user(f"{uuid.uuid4().hex}@example.com")
     organization = cast.make_organization(f"Abandoned {uuid.uuid4().hex[:8]}", owner)
     key, _ = cast.make_key(organization, owner)

@@ -1,6 +1,6 @@
 """`python -m tests.bench`: sets everything up, measures, reports, cleans up.
 
-Exit 0 when all replies and all books were right, whatever the figures; 1 when not.
+Exit 1 when a reply or a charge was wrong; 0 otherwise, whatever the figures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.bench import figures, machine, postgres, report, rounds, servers, verdict
-from tests.bench.tollgate import Books, books, tollgate
+from tests.bench.tollgate import LedgerCheck, check_ledger, tollgate
 
 DATABASES = ("sqlite", "postgres")
 TARGETS = ("direct", "forwarder", *DATABASES)
@@ -52,7 +52,7 @@ class Bench:
         self.options = options
         self.meter = meter
         self.skipped: dict[str, str] = {}
-        self.books: list[Books] = []
+        self.ledgers: list[LedgerCheck] = []
 
     def start(
         self, name: str, site: servers.Site, stack: ExitStack, suffix: str = ""
@@ -80,12 +80,12 @@ class Bench:
             for server in targets:
                 mine = [each for each in samples if each.server == server.name]
                 replies = sum(each.figures.replies for each in mine)
-                self.check_books(server, site, replies)
+                self.check_ledger(server, site, replies)
         return verdict.Outcome(
             table=figures.Table(samples),
             memories=memories,
             soaks=self.soak(site) if self.options.soak else [],
-            books=self.books,
+            ledgers=self.ledgers,
             skipped=self.skipped,
             cores=self.meter.cores,
         )
@@ -100,14 +100,14 @@ class Bench:
                 if server:
                     soak = self.meter.soak(server, self.options.calls)
                     soaks.append(soak)
-                    self.check_books(server, site, soak.calls[1])
+                    self.check_ledger(server, site, soak.calls[1])
         return soaks
 
-    def check_books(
+    def check_ledger(
         self, server: servers.Server, site: servers.Site, replies: int
     ) -> None:
         if server.api_key:
-            self.books.append(books(server, site, replies))
+            self.ledgers.append(check_ledger(server, site, replies))
 
 
 def describe(cores: machine.Cores, folder: Path) -> dict[str, object]:
@@ -127,7 +127,7 @@ def run(options: argparse.Namespace, folder: Path) -> int:
         f"{facts['other_cores']}; fsync {facts['fsync_ms']:.2f} ms"
     )
     if cores.is_shared:
-        tell("ONE CORE for all: the load takes time from what it measures.")
+        tell("ONE CORE for all: the load takes CPU from the gateway it measures.")
     os.sched_setaffinity(0, cores.others)
     timing = rounds.Timing(options.rounds, options.seconds, options.warmup)
     bench = Bench(options, rounds.Meter(timing, cores, tell))
@@ -157,7 +157,7 @@ def show_logs(folder: Path) -> None:
 
 def main() -> int:
     options = arguments()
-    # So that a `kill` of the bench, too, ends what the bench has started.
+    # A `kill` of the bench must also end the servers that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.dir) as folder:
         try:

@@ -61,7 +61,7 @@ class Table:
     def pairs(
         self, measure: Measure, server: str, point: Point
     ) -> list[tuple[float, float]]:
-        """(server, yardstick) of the same round: minutes apart would not compare."""
+        """(server, yardstick) of the same round: the machine changes between rounds."""
         yardstick = {sample.round: sample for sample in self.at(YARDSTICK, point)}
         return [
             (measure(sample), measure(yardstick[sample.round]))
@@ -86,7 +86,7 @@ class Table:
         return found
 
     def others_share(self, server: str, cores: int) -> float:
-        """How busy load, upstream and database kept their cores at the most."""
+        """The highest share of their cores that load, upstream and database used."""
         shares = [
             sum(
                 used
@@ -100,7 +100,7 @@ class Table:
         return max(shares, default=0.0)
 
     def foreign_shares(self) -> list[float]:
-        """Of the samples that count."""
+        """The `foreign_share` of each sample that counts."""
         return [
             sample.foreign_share
             for server in self.servers()

@@ -1,4 +1,4 @@
-"""The yardstick: what any gateway does at least, and nothing else.
+"""The yardstick: a gateway that does what every gateway must, and nothing else.
 
 Reads the body, posts it with the HTTP client Tollgate uses, relays the reply.
 No key, no price, no account. `FORWARD_TO` names the upstream's base URL.

@@ -1,4 +1,4 @@
-"""The load generator: N keep-alive connections, each asks again when answered.
+"""The load generator: N connections, each sends its next request after a reply.
 
 A process of its own (`python -m tests.bench.load`): takes a plan as JSON on
 standard input and gives the figures as JSON on standard output.
@@ -226,7 +226,7 @@ async def drive(plan: Plan) -> Figures:
     run.end_window()
     run.is_over = True
     try:
-        # Nobody hangs up on a call: the books must hold every reply that was read.
+        # Each call gets its reply: the ledger is compared with the replies read here.
         async with asyncio.timeout(LAST_REPLIES_SECONDS):
             await run.all_answered.wait()
     except TimeoutError:

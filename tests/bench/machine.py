@@ -17,7 +17,7 @@ FSYNC_PROBES = 40
 
 @dataclass(frozen=True)
 class Cores:
-    """Who runs where. On one core everybody shares it, and figures say little."""
+    """The gateway's cores and all others'; the same one where there is only one."""
 
     server: frozenset[int]
     others: frozenset[int]
@@ -118,7 +118,7 @@ def memory(pid: int) -> Memory:
 
 
 def busy_seconds(cores: frozenset[int]) -> float:
-    """The time these cores were not idle, whoever used them; steal included."""
+    """The time these cores were not idle, whoever used them, other machines too."""
     ticks = 0
     for line in Path("/proc/stat").read_text().splitlines():
         name, *fields = line.split()
@@ -130,7 +130,7 @@ def busy_seconds(cores: frozenset[int]) -> float:
 
 
 def fsync_seconds(folder: Path) -> float:
-    """How long the disk takes to keep 4 KiB: the floor under an exact ledger."""
+    """The time the disk takes to keep 4 KiB: no commit can be faster."""
     path = folder / "fsync-probe"
     taken = []
     with path.open("wb", buffering=0) as file:

@@ -1,4 +1,4 @@
-"""The run as text: the table, what it rests on, the verdict."""
+"""The run as text: the figures, the notes that qualify them, the verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HEADER = (
     *("added", "CPU us", "ratio", "db us", "load us", "stub us"),
 )
 MARKS = {True: "met", False: "MISSED", None: "not measured"}
-# Above it the load, the upstream or the database hold back what is measured.
+# Above it the load, the upstream or the database may be slower than the gateway.
 BUSY_MAX = 0.8
 
 
@@ -101,7 +101,7 @@ def notes(outcome: verdict.Outcome) -> Iterator[str]:
         shares = table.foreign_shares()
         mark = "  NOISY" if max(shares) > rounds.FOREIGN_SHARE_MAX else ""
         yield (
-            f"strangers on the gateway's core: {statistics.median(shares):.0%}, "
+            f"other processes on the gateway's core: {statistics.median(shares):.0%}, "
             f"at most {max(shares):.0%}{mark}"
         )
     for name, size in outcome.memories.items():
@@ -115,12 +115,12 @@ def notes(outcome: verdict.Outcome) -> Iterator[str]:
             f"soak {soak.server}: worker {before:.1f} MiB after {soak.calls[0]} calls, "
             f"{after:.1f} MiB after {soak.calls[1]}"
         )
-    for book in outcome.books:
+    for ledger in outcome.ledgers:
         yield (
-            f"books {book.name}: verify_ledger exit {book.verify_exit}; "
-            f"{book.replies} replies, {book.upstream_calls} calls upstream, "
-            f"{book.usage_records} usage records, "
-            f"{book.charged_micros / MICROS:.0f} credits charged"
+            f"ledger {ledger.name}: verify_ledger exit {ledger.verify_exit}; "
+            f"{ledger.replies} replies, {ledger.upstream_calls} calls upstream, "
+            f"{ledger.usage_records} usage records, "
+            f"{ledger.charged_micros / MICROS:.0f} credits charged"
         )
     for name, reason in outcome.skipped.items():
         yield f"SKIPPED {name}: {reason}"

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, replace
 
 from tests.bench import load, machine, servers, wire
 
-# Beyond the time the plan itself takes: start, last replies, a slow machine.
+# Added to the time of the plan: for the start, the last replies, a slow machine.
 PATIENCE_SECONDS = 120
-# A sample is taken again when strangers had more than this of the gateway's core.
+# A sample is taken again when other processes of the machine used more than this
+# share of the gateway's core.
 FOREIGN_SHARE_MAX = 0.1
 TRIES_MAX = 3
 SOAK_CONCURRENCY = 32
-# One caller in four streams: a leak may sit on either path.
+# One caller in four streams, because either path may leak memory.
 SOAK_KINDS: list[wire.Kind] = ["json", "json", "json", "stream"]
 SOAK_FIRST_CALLS = 5_000
 SOAK_CALLS_PER_SECOND_MIN = 50
@@ -57,7 +58,7 @@ class Sample:
 
     @property
     def foreign_share(self) -> float:
-        """The part of the gateway's core that strangers took meanwhile."""
+        """The share of the gateway's core that other processes used meanwhile."""
         figures = self.figures
         if "server" not in figures.cpu_seconds:
             return 0.0
@@ -117,7 +118,7 @@ def run_load(plan: load.Plan) -> load.Figures:
 
 @dataclass(frozen=True)
 class Meter:
-    """Sends the load: for how long, which cores are the gateway's, who is told."""
+    """Sends the load; `tell` gets a line for each figure taken."""
 
     timing: Timing
     cores: machine.Cores
@@ -139,7 +140,7 @@ class Meter:
     def samples(
         self, number: int, server: servers.Server, point: Point
     ) -> Iterator[Sample]:
-        """One sample; more while strangers disturb it (the quietest will count)."""
+        """One sample; more while other processes disturb it (the quietest counts)."""
         for _ in range(1 if self.cores.is_shared else TRIES_MAX):
             sample = self.sample(number, server, point)
             yield sample
@@ -156,21 +157,21 @@ class Meter:
         self.tell(
             f"round {number + 1}  {point.name:<12}  {server.name:<10}"
             f"{sample.rate:>8.0f}/s  p50 {sample.figures.p50_ms:7.2f} ms  "
-            f"strangers on the core {sample.foreign_share:.0%}"
+            f"other processes on the core {sample.foreign_share:.0%}"
         )
         return sample
 
     def measure(self, targets: list[servers.Server]) -> list[Sample]:
         """Every point on every server, round by round.
 
-        The servers take turns within each point, in turning order: what else the
-        machine does, and how it drifts, then falls on all of them alike.
+        The servers take turns at each point, in reversed order every other round:
+        a machine that becomes busy or slow then disturbs all of them alike.
         """
         samples: list[Sample] = []
         for number in range(self.timing.rounds):
             order = targets if number % 2 == 0 else targets[::-1]
             if number:
-                # Nobody is compared with the stub alone: one round says enough.
+                # No figure is compared with the stub's own: one round of it is enough.
                 order = [server for server in order if "server" in server.watch]
             for point in POINTS:
                 for server in order:

@@ -44,7 +44,7 @@ class Server:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours, without a proxy between two processes of one machine."""
+    """Our own environment, without proxies: all servers are on this machine."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -95,7 +95,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    # The group is the one we made; whoever is left in it was started by us.
+    # `start_new_session` made this group, so all that is left in it is ours.
     if any(os.path.exists(f"/proc/{pid}") for pid in children):
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The stub upstream: canned replies over a raw protocol, counted by caller.
+"""The stub upstream: prepared replies over a raw protocol, counted by caller.
 
 The first part of the path names the caller (`/forwarder/api/v1/…`), so that one
 stub serves every gateway of a run and still knows whom it charged.
@@ -71,8 +71,8 @@ class Upstream(asyncio.Protocol):
     def stream(self, position: int) -> None:
         """Write one event, the next in the loop's next turn.
 
-        uvloop joins the writes of one turn into one segment; a model's tokens
-        arrive one by one, and that is what a gateway has to bear.
+        uvloop joins the writes of one turn into one segment, but a real model's
+        tokens arrive one by one.
         """
         if self.transport is None:
             return

@@ -1,4 +1,4 @@
-"""Tollgate under test: set up by its own commands, and its books checked after."""
+"""Tollgate under test: set up by its own commands, its ledger checked afterwards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 from tests.bench import postgres, servers, wire
 
 COMMAND_SECONDS = 600
-# Enough for any run; a refusal for want of credits would spoil it.
+# More than any run can spend: a refusal would end the measurement.
 CREDITS = 100_000_000
 MICROS = 1_000_000
-# Asked of the tables themselves: an answer Tollgate's own code has no part in.
+# SQL of our own, so that a fault in Tollgate's reports cannot hide itself here.
 CHARGED = """
 import json, sys
 from django.db import connection
@@ -107,7 +107,7 @@ def bootstrap(env: dict[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class Books:
+class LedgerCheck:
     """What the upstream charged beside what the customer was charged."""
 
     name: str
@@ -120,7 +120,7 @@ class Books:
     charged_micros: int
 
     @property
-    def are_right(self) -> bool:
+    def is_right(self) -> bool:
         credits_used = self.upstream_calls * wire.CREDITS_PER_CALL
         return (
             self.verify_exit == 0
@@ -129,8 +129,10 @@ class Books:
         )
 
 
-def books(server: servers.Server, site: servers.Site, replies: int) -> Books:
-    """Read after the load, of which the client saw so many replies."""
+def check_ledger(
+    server: servers.Server, site: servers.Site, replies: int
+) -> LedgerCheck:
+    """To be called after the load, in which the client read so many replies."""
     verified = manage("verify_ledger", "--json", env=server.environment)
     try:
         report = json.loads(verified.stdout)
@@ -138,12 +140,13 @@ def books(server: servers.Server, site: servers.Site, replies: int) -> Books:
         report = {"findings": [verified.stderr[-2000:]]}
     query = manage_or_break("shell", "-v", "0", "-c", CHARGED, env=server.environment)
     usage_records, charged_micros = json.loads(query)
-    return Books(
+    return LedgerCheck(
         name=server.name,
         verify_exit=verified.returncode,
         findings=report.get("findings", []),
         totals=report.get("totals", {}),
-        replies=replies + 1,  # with the call that found it ready
+        replies=replies
+        + 1,  # and the one of the call that waited for the server to be ready
         upstream_calls=site.calls(server.name),
         usage_records=usage_records,
         charged_micros=charged_micros,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.bench import figures, machine
 from tests.bench.rounds import Point, Soak
-from tests.bench.tollgate import Books
+from tests.bench.tollgate import LedgerCheck
 
 RATE_RATIO_MIN = 0.45
 ADDED_LATENCY_MS_MAX = 4
@@ -27,12 +27,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything a run found out."""
+    """What a run measured and what went wrong in it."""
 
     table: figures.Table
     memories: dict[str, machine.Memory]
     soaks: list[Soak]
-    books: list[Books]
+    ledgers: list[LedgerCheck]
     skipped: dict[str, str]
     cores: machine.Cores
 
@@ -41,9 +41,9 @@ class Outcome:
         for soak in self.soaks:
             for text, count in soak.errors.items():
                 found[f"{soak.server}, soak: {text}"] = count
-        for book in self.books:
-            if not book.are_right:
-                found[f"{book.name}: the books are not right"] = 1
+        for ledger in self.ledgers:
+            if not ledger.is_right:
+                found[f"{ledger.name}: the ledger is not right"] = 1
         return found
 
 
