@@ -181,7 +181,7 @@ def test_a_wrong_one_is_found(check: Check, planted: str) -> None:
         ("", "[a test]\n\n[a test]: tests/conftest.py"),
         ("proxy/", "[the whole](../README.md), [views](views), `a[1]`"),
         ("proxy/", "`views/base.py`, `base.py`, `tests/conftest.py`"),
-        ("", "`billing/holds.place`, `application/json`, `make demo ARGS=--exit`"),
+        ("", "`billing/holds.submit`, `application/json`, `make demo ARGS=--exit`"),
         ("", "`manage.py migrate`, `manage.py verify_ledger`, `manage.py`"),
         ("", "make no mistake; `cmake x`"),
     ],
