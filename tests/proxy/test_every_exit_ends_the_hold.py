@@ -20,7 +20,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     Ending,
     Gate,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_json,
     chat_stream,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("clean_books")
 ONCE = pytest.mark.once
 SETTLED, RELEASED, IN_DOUBT = "settled", "released", "in_doubt"
 PLAIN, STREAM = chat_json(credits=5), chat_stream(credits=5)
-EXITS: dict[str, tuple[Reply, bool, str]] = {
+EXITS: dict[str, tuple[ScriptedReply, bool, str]] = {
     "answered": (PLAIN, False, SETTLED),
     "streamed": (STREAM, True, SETTLED),
     "answered though a stream was asked for": (PLAIN, True, SETTLED),
@@ -68,7 +68,7 @@ def test_every_exit_ends_the_hold(
     impatient_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
-    reply: Reply,
+    reply: ScriptedReply,
     stream: bool,
     state: str,
     stays: bool,

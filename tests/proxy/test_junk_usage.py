@@ -14,7 +14,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     DONE,
     Raw,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_chunk,
     chat_json,
@@ -35,7 +35,7 @@ JUNK_CREDITS: tuple[Any, ...] = (
 )
 
 
-def both(usage: Any, **fields: Any) -> tuple[Reply, Reply]:
+def both(usage: Any, **fields: Any) -> tuple[ScriptedReply, ScriptedReply]:
     """One usage in a plain answer and in a stream, which must come to the same."""
     return (
         chat_json(text=TEXT, usage=usage, **fields),

@@ -18,7 +18,14 @@ from billing.verification import report as verification
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import DONE, Entry, Reply, Upstream, chat_json, chat_stream
+from tests.support.upstream import (
+    DONE,
+    JournalEntry,
+    ScriptedReply,
+    Upstream,
+    chat_json,
+    chat_stream,
+)
 
 ROUNDS = int(os.environ.get("KILLS") or 10)
 CALLS = 32
@@ -26,7 +33,7 @@ LEASE_SECONDS = 2
 LONG = timedelta(days=1)  # doubts are listed, not yet closed
 
 
-def slow(entry: Entry) -> Reply:
+def slow(entry: JournalEntry) -> ScriptedReply:
     """Charged when it arrives, answered up to half a second later."""
     number = int((entry.model or "").rsplit("-", 1)[1])
     seconds, credits = number % 8 * 0.07, number % 9 + 1

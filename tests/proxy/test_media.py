@@ -16,7 +16,7 @@ from pytest_django import Settings
 from proxy.upstream import media
 from tests.support.upstream import (
     Ending,
-    Reply,
+    ScriptedReply,
     Upstream,
     file_reply,
     gzipped,
@@ -186,7 +186,7 @@ def test_a_large_file_comes_in_pieces(upstream: Upstream) -> None:
     ],
 )
 def test_what_is_no_whole_file_is_none(
-    upstream: Upstream, settings: Settings, reply: Reply, expected: str
+    upstream: Upstream, settings: Settings, reply: ScriptedReply, expected: str
 ) -> None:
     settings.MEDIA_SECONDS_MAX = 0.3
     upstream.on(path="/a", reply=reply)

@@ -11,7 +11,13 @@ import pytest
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Entry, Reply, Upstream, chat_json, error_json
+from tests.support.upstream import (
+    JournalEntry,
+    ScriptedReply,
+    Upstream,
+    chat_json,
+    error_json,
+)
 
 KEYS, SENDERS = 8, 4
 SECONDS_MAX = 20
@@ -24,7 +30,7 @@ class Moody:
         self.seen: set[str | None] = set()
         self.calls = 0
 
-    def __call__(self, entry: Entry) -> Reply:
+    def __call__(self, entry: JournalEntry) -> ScriptedReply:
         self.calls += 1
         seconds = self.calls * 37 % 100 / 1000  # the order they end in is another
         if entry.model in self.seen:

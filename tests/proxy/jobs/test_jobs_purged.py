@@ -20,14 +20,16 @@ from proxy.upstream import contract
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import FILM, Film, worker_looks
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Reply, Upstream, job_status
+from tests.support.upstream import ScriptedReply, Upstream, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 DONE = job_status("completed", outputData=FILM, usage={"credits_used": 6})
 
 
-def ended(gateway: Gateway, upstream: Upstream, customer: Customer, end: Reply) -> Job:
+def ended(
+    gateway: Gateway, upstream: Upstream, customer: Customer, end: ScriptedReply
+) -> Job:
     film = Film(upstream, credits=6)
     job = film.ordered(customer, gateway)
     film.will(end)

@@ -15,7 +15,13 @@ from proxy import tasks
 from proxy.models import Job
 from tests.support.gateway.customers import Customer, wait_for
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Entry, Reply, Upstream, job_accepted, job_status
+from tests.support.upstream import (
+    JournalEntry,
+    ScriptedReply,
+    Upstream,
+    job_accepted,
+    job_status,
+)
 
 FILM = {"url": "https://cdn.example/film.mp4", "codec": {"made": "up"}}
 SECONDS = 5
@@ -40,11 +46,11 @@ class Film:
         self._lock = threading.Lock()
         self.will(job_status("processing"))
 
-    def will(self, *replies: Reply, seconds: float = 0) -> None:
+    def will(self, *replies: ScriptedReply, seconds: float = 0) -> None:
         """What the next looks find; the last one again and again."""
         left = list(replies)
 
-        def look(_entry: Entry) -> Reply:
+        def look(_entry: JournalEntry) -> ScriptedReply:
             with self._lock:
                 self.at_once += 1
                 self.most_at_once = max(self.most_at_once, self.at_once)

@@ -14,10 +14,12 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from tests.support.upstream import builders, defaults, wire
 from tests.support.upstream.exchange import Exchange
-from tests.support.upstream.journal import Entry, Journal
-from tests.support.upstream.replies import Reply
+from tests.support.upstream.journal import Journal, JournalEntry
+from tests.support.upstream.replies import ScriptedReply
 
-Script: TypeAlias = Reply | Sequence[Reply] | Callable[[Entry], Reply]
+Script: TypeAlias = (
+    ScriptedReply | Sequence[ScriptedReply] | Callable[[JournalEntry], ScriptedReply]
+)
 T = TypeVar("T")
 
 # A scripted function may block (on an Event, a Barrier): each gets a thread.
@@ -35,19 +37,19 @@ class Behaviour:
     script: Script
     calls: int = 0
 
-    def matches(self, entry: Entry) -> bool:
+    def matches(self, entry: JournalEntry) -> bool:
         return (
             (self.model is None or entry.model == self.model)
             and (self.marker is None or self.marker.encode() in entry.raw_body)
             and (self.path is None or entry.path.endswith(self.path))
         )
 
-    def next_reply(self, entry: Entry) -> Reply:
+    def next_reply(self, entry: JournalEntry) -> ScriptedReply:
         """One reply of a sequence after the other; the last one again and again."""
         self.calls += 1
         if callable(self.script):
             return self.script(entry)
-        if isinstance(self.script, Reply):
+        if isinstance(self.script, ScriptedReply):
             return self.script
         return self.script[min(self.calls, len(self.script)) - 1]
 
@@ -84,7 +86,7 @@ class Upstream:
         """Answer matching requests with `reply`; of several matches the latest wins.
 
         `marker` is a text anywhere in the request's body, `path` the path's end.
-        A reply is a `Reply`, several of them (one a request, the last repeats), or
+        A script is one reply, several of them (one a request, the last repeats), or
         a function of the journal entry, which may block.
         """
         behaviour = Behaviour(model=model, marker=marker, path=path, script=reply)
@@ -209,7 +211,7 @@ class Upstream:
             entry.state == "complete" and reply.framing != "close" and not wants_close
         )
 
-    async def _choose(self, entry: Entry) -> Reply:
+    async def _choose(self, entry: JournalEntry) -> ScriptedReply:
         for behaviour in self._behaviours:
             if behaviour.matches(entry):
                 if not callable(behaviour.script):

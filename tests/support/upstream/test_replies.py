@@ -12,7 +12,7 @@ from tests.support.upstream import (
     Ending,
     Gate,
     Raw,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_json,
     error_json,
@@ -144,7 +144,7 @@ def test_a_held_reply_waits_for_its_gate(
     ],
 )
 def test_the_connection_closes_too_early(
-    upstream: Upstream, ask: Ask, reply: Reply, state: str
+    upstream: Upstream, ask: Ask, reply: ScriptedReply, state: str
 ) -> None:
     upstream.on(model="bad", reply=reply)
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.upstream import (
     DONE,
     Gate,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_chunk,
     chat_stream,
@@ -49,7 +49,7 @@ def test_the_usage_position_is_chosen() -> None:
     ],
 )
 def test_chunk_boundaries_do_not_change_the_bytes(
-    upstream: Upstream, ask: Ask, reshape: Callable[[Reply], Reply]
+    upstream: Upstream, ask: Ask, reshape: Callable[[ScriptedReply], ScriptedReply]
 ) -> None:
     reply = chat_stream(pieces=["Grüße", " 世界"], credits=5)
     upstream.on(model="m", reply=reshape(reply))
