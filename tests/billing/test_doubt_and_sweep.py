@@ -13,7 +13,7 @@ from billing.models import Hold, Lease, UsageRecord
 from billing.reports import calls as reports
 from billing.tasks import sweep_holds
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_books
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}
@@ -31,7 +31,7 @@ def state(hold_id: str) -> str:
     return Hold.objects.get(id=hold_id).state
 
 
-def test_a_doubtful_call_keeps_its_credits(customer: Customer, clock: Clock) -> None:
+def test_a_doubtful_call_keeps_its_credits(customer: Payer, clock: Clock) -> None:
     hold_id = customer.hold(30)
     clock.advance(seconds=5)
     doubted = customer.doubt(hold_id)
@@ -45,7 +45,7 @@ def test_a_doubtful_call_keeps_its_credits(customer: Customer, clock: Clock) -> 
 
 @pytest.mark.parametrize("price", [0, 12, 30, 45])
 def test_a_late_answer_settles_a_doubtful_call_exactly(
-    customer: Customer, price: int
+    customer: Payer, price: int
 ) -> None:
     hold_id = customer.hold(30)
     customer.doubt(hold_id)
@@ -55,7 +55,7 @@ def test_a_late_answer_settles_a_doubtful_call_exactly(
     assert wrong_in_the_books() == []
 
 
-def test_a_finished_call_is_beyond_doubt(customer: Customer) -> None:
+def test_a_finished_call_is_beyond_doubt(customer: Payer) -> None:
     hold_id = customer.call(30)
     late = customer.doubt(hold_id)
 
@@ -64,7 +64,7 @@ def test_a_finished_call_is_beyond_doubt(customer: Customer) -> None:
 
 
 def test_a_hold_is_due_after_its_time_and_not_at_it(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     hold_id = customer.hold(30, due_at=START + timedelta(seconds=10))
     clock.advance(seconds=10)
@@ -78,7 +78,7 @@ def test_a_hold_is_due_after_its_time_and_not_at_it(
 
 
 def test_a_living_process_keeps_its_holds(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, lease_id=lease_id.hex)
     for _ in range(5):
@@ -89,7 +89,7 @@ def test_a_living_process_keeps_its_holds(
 
 
 def test_the_holds_of_a_dead_process_come_to_doubt(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, lease_id=lease_id.hex)
     beside = customer.hold(20)
@@ -100,7 +100,7 @@ def test_the_holds_of_a_dead_process_come_to_doubt(
 
 
 def test_a_lease_that_is_given_up_or_cleared_away_is_dead(
-    customer: Customer, lease_id: uuid.UUID
+    customer: Payer, lease_id: uuid.UUID
 ) -> None:
     customer.hold(30, lease_id=lease_id.hex)
     leases.give_up(lease_id)
@@ -121,7 +121,7 @@ def test_old_leases_are_cleared_away_and_living_ones_stay(
 
 
 def test_after_a_while_the_rule_decides_for_the_customer(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     hold_id = customer.hold(30)
     customer.doubt(hold_id)
@@ -141,7 +141,7 @@ def test_after_a_while_the_rule_decides_for_the_customer(
 
 
 def test_doubt_lasts_its_time_from_the_sweep_that_raised_it(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.hold(30)
     clock.advance(hours=9)
@@ -151,7 +151,7 @@ def test_doubt_lasts_its_time_from_the_sweep_that_raised_it(
     assert holds.sweep(in_doubt_after=HOUR) == {"doubted": 0, "closed": 1}
 
 
-def test_a_second_sweep_finds_nothing(customer: Customer, clock: Clock) -> None:
+def test_a_second_sweep_finds_nothing(customer: Payer, clock: Clock) -> None:
     for _ in range(3):
         customer.hold(10)
     clock.advance(hours=2)
@@ -162,7 +162,7 @@ def test_a_second_sweep_finds_nothing(customer: Customer, clock: Clock) -> None:
     assert holds.sweep(in_doubt_after=HOUR) == NOTHING
 
 
-def test_more_than_one_batch_is_swept_at_once(customer: Customer, clock: Clock) -> None:
+def test_more_than_one_batch_is_swept_at_once(customer: Payer, clock: Clock) -> None:
     count = holds.SWEEP_BATCH + 1
     ledger.commit([customer.order(0) for _ in range(count)])
     clock.advance(hours=2)
@@ -173,7 +173,7 @@ def test_more_than_one_batch_is_swept_at_once(customer: Customer, clock: Clock) 
 
 
 def test_the_task_sweeps_and_books_out_what_has_expired(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.grant(7, expires_at=START + timedelta(minutes=1))
     customer.hold(30)

@@ -106,7 +106,7 @@ def test_every_charge_of_the_upstream_is_ours_or_is_listed(
 
     journal = {row["id"]: row["credits"] for row in sandbox.journal()["entries"]}
     records = {record.upstream_id: record for record in customer.records()}
-    job_ids = Job.objects.filter(account_id=customer.organization.account_id)
+    job_ids = Job.objects.filter(account_id=customer.account_id)
     records |= {
         job.upstream_id: UsageRecord.objects.get(hold_id=job.id)
         for job in job_ids

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.models import Account, UsageRecord
+from billing.models import UsageRecord
 from billing.values.orders import CREDIT
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
@@ -159,8 +159,7 @@ def wait_for_done(reply: httpx.Response) -> None:
 def test_a_price_factor_scales_every_usage_in_a_stream(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    account = Account.objects.filter(pk=customer.organization.account_id)
-    account.update(price_factor_ppm=1_500_000)
+    customer.set_price_factor(1_500_000)
     usage = {**usage_of(7), "credits_breakdown": {"prompt": 2, "completion": 5}}
     events = [
         chat_chunk("a", usage=usage_of(2)),

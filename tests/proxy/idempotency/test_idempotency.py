@@ -170,7 +170,7 @@ def test_a_refusal_before_the_hold_does_not_use_up_the_key(
     poor = customers(credits=1)
     assert keyed(poor, live_gateway).status_code == 402
     assert keyed(poor, live_gateway, n="x").status_code == 400
-    account = poor.organization.account_id
+    account = poor.account_id
     assert not StoredReply.objects.filter(account_id=account).exists()
     # Another request is not even a mismatch: nothing was done under this key.
     assert keyed(poor, live_gateway, n=2).status_code == 402
@@ -234,7 +234,7 @@ def test_a_gateway_killed_before_it_kept_the_reply_does_not_charge_twice(
     upstream.on(model="m", reply=chat_json(credits=5))
     assert keyed(customer, started).status_code == 200
     started.kill()  # the answer is out, the table has not got it yet
-    rows = StoredReply.objects.filter(account_id=customer.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=customer.account_id)
     assert [row.status for row in rows] == [None]
     time.sleep(1)
     assert_completed(keyed(customer, live_gateway), customer)
@@ -282,7 +282,7 @@ def test_a_claim_whose_process_died_before_its_hold_lapses(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     assert keyed(customer, live_gateway).status_code == 200
-    rows = StoredReply.objects.filter(account_id=customer.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=customer.account_id)
     wait_for(lambda: rows.filter(status=200).first())
     # As if the row had come, and its hold never.
     rows.update(hold_id=UUID(int=0), status=None, sealed=b"")

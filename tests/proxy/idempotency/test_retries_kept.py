@@ -113,7 +113,7 @@ def test_an_organization_may_have_nothing_kept(
     stored(other)  # written after the first one would have been
     again = retried(private, live_gateway, 1)
 
-    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=private.account_id)
     assert not rows.exists()
     assert again.json()["error"]["code"] == "already_completed"
     assert len(private.records()) == 1
@@ -163,7 +163,7 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     monkeypatch.setattr(earlier, "PURGE_ROWS", 2)
     tasks.purge_replies()
 
-    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=private.account_id)
     assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
     assert stored_replies.unseal(stored(other)[0]) is not None
     # And nothing is made twice: the rows that tell of the calls are still there.

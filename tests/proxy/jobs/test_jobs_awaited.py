@@ -43,7 +43,7 @@ def test_the_result_comes_as_if_it_had_been_synchronous(
 def test_expired_credits_do_not_remain(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    account_id = customer.organization.account_id
+    account_id = customer.account_id
     expired = grants.issue(
         account_id, 50 * CREDIT, source="trial", reference=f"trial:{account_id}"
     )

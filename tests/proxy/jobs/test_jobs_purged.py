@@ -115,7 +115,7 @@ def test_a_backlog_is_purged_in_batches(
     kept, *old = [
         Job(
             id=uuid4(),
-            account_id=customer.organization.account_id,
+            account_id=customer.account_id,
             spender_id=1,
             bound_micros=0,
             terms={},

@@ -1,4 +1,4 @@
-"""A customer of a gateway: an organization of the test's own, its key and its books."""
+"""A customer of a gateway: an organization of the test's own, with a key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from billing.models import Account, Hold, UsageRecord
 from billing.models.hold import HoldState
-from billing.reports import calls as reports
 from billing.values.orders import CREDIT
 from portal.models import ApiKey
 from tests.support.cast import make_key, make_organization, make_user
+from tests.support.ledger.payers import Payer
 from tests.support.services.gateway import Gateway
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hi.
 POLL_SECONDS = 0.02
 
 
-class Customer:
+class Customer(Payer):
     """One organization with one key; everything it opens is closed by its fixture."""
 
     def __init__(self, stack: ExitStack, *, credits: int = 100_000) -> None:
@@ -36,6 +36,7 @@ class Customer:
             f"Org {uuid4().hex[:8]}", self.owner, credits=credits
         )
         self.key, self.secret = self.new_key()
+        super().__init__(self.organization.account_id, self.key.spender_id)
         self._clients: dict[str, httpx.Client] = {}
 
     def new_key(self, **options: Any) -> tuple[ApiKey, str]:
@@ -71,21 +72,27 @@ class Customer:
         body = {"model": model, "messages": SAY_HI, **fields}
         return self.http(gateway).post("/chat/completions", json=body)
 
-    # --- the books -----------------------------------------------------------------
+    # --- the ledger ----------------------------------------------------------------
 
     def account(self) -> Account:
-        return Account.objects.get(pk=self.organization.account_id)
+        return Account.objects.get(pk=self.account_id)
 
     def available_micros(self) -> int:
-        return reports.balance(self.organization.account_id).available_micros
+        return self.figures()[2]
+
+    def held_credits(self) -> int:
+        return self.figures()[1] // CREDIT
+
+    def set_price_factor(self, ppm: int) -> None:
+        Account.objects.filter(pk=self.account_id).update(price_factor_ppm=ppm)
 
     def holds(self) -> list[Hold]:
         """All holds, oldest first."""
-        holds = Hold.objects.filter(account_id=self.organization.account_id)
+        holds = Hold.objects.filter(account_id=self.account_id)
         return list(holds.order_by("placed_at"))
 
     def records(self) -> list[UsageRecord]:
-        records = UsageRecord.objects.filter(account_id=self.organization.account_id)
+        records = UsageRecord.objects.filter(account_id=self.account_id)
         return list(records.order_by("settled_at"))
 
     def charged_credits(self) -> int:

@@ -91,7 +91,7 @@ def row(public_id: str) -> Job:
 
 
 def only_job(customer: Customer) -> Job:
-    return Job.objects.get(account_id=customer.organization.account_id)
+    return Job.objects.get(account_id=customer.account_id)
 
 
 def make_due(job: Job, **changes: Any) -> None:

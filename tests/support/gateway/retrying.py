@@ -26,6 +26,6 @@ def retried(
 def stored(customer: Customer) -> list[StoredReply]:
     """The kept replies, once there are some."""
     rows = StoredReply.objects.filter(
-        account_id=customer.organization.account_id, status__isnull=False
+        account_id=customer.account_id, status__isnull=False
     )
     return wait_for(lambda: list(rows.all()))
