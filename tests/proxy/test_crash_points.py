@@ -11,10 +11,11 @@ import pytest
 from billing import holds
 from billing.models.hold import HoldState
 from billing.values import clock
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

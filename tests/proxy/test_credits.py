@@ -10,10 +10,11 @@ import pytest
 
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import wait_for
 
 MAX_TOKENS = 1_000
 NEEDED = 32  # what a call for so many tokens holds, prompt and all

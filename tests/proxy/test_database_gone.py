@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from portal.tenants import keys
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import CutLine, Outage
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

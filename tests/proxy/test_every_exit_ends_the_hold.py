@@ -95,7 +95,7 @@ def test_every_exit_ends_the_hold(
 def test_the_longest_call_is_ended(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
-    started, gate = gateway(UPSTREAM_TOTAL_SECONDS=1), Gate()
+    started, gate = gateway(UPSTREAM_TOTAL_SECONDS=3), Gate()
     upstream.on(model="silent", reply=PLAIN.held(gate))
     upstream.on(model="dripping", reply=PLAIN.split(5).paced(0.1))
     upstream.on(model="stream", reply=STREAM.but(steps=STREAM.steps * 20).paced(0.1))

@@ -14,6 +14,7 @@ from tests.support.gateway.refused import assert_nothing_happened, assert_refusa
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.once
 
@@ -149,13 +150,14 @@ def assert_drip_is_given_up(limited: Gateway, customer: Customer, length: str) -
         f"Authorization: Bearer {customer.secret}\r\n"
         f"Content-Type: {FORM['content-type']}\r\n\r\n"
     )
+    address = ("127.0.0.1", limited.port)
     started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", limited.port), timeout=10) as drip:
+    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as drip:
         drip.sendall(head.encode())
         drip.sendall(WHOLE[:1] if "Length" in length else b"1\r\n-\r\n")
         reply = drip.recv(65536)
     assert reply.startswith(b"HTTP/1.1 408 ")
-    assert 0.8 < time.monotonic() - started < 5
+    assert time.monotonic() - started > 0.8  # nothing but its own limit answers it
 
 
 def test_a_large_declared_size_is_refused_before_the_body_comes(
@@ -166,7 +168,8 @@ def test_a_large_declared_size_is_refused_before_the_body_comes(
         f"Authorization: Bearer {customer.secret}\r\nConnection: close\r\n"
         f"Content-Type: {FORM['content-type']}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", live_gateway.port), timeout=5) as raw:
+    address = ("127.0.0.1", live_gateway.port)
+    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as raw:
         raw.sendall(head.encode())
         assert raw.recv(65536).startswith(b"HTTP/1.1 413 ")
 

@@ -11,10 +11,10 @@ from typing import Self
 import pytest
 
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.raw import SECONDS_MAX
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
 
@@ -42,7 +42,7 @@ class SlowUpload:
         self, gateway: Gateway, customer: Customer, framing: str = CHUNKED
     ) -> None:
         self.socket = socket.create_connection(
-            ("127.0.0.1", gateway.port), timeout=SECONDS_MAX
+            ("127.0.0.1", gateway.port), timeout=PATIENCE_SECONDS
         )
         head = (
             f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\n{framing}\r\n"
@@ -96,7 +96,7 @@ def upload(
 def test_others_wait_for_their_turn_and_one_gives_up(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
-    own = gateway(GATEWAY_UPLOADS_MAX=1, GATEWAY_BODY_SECONDS_MAX=3)
+    own = gateway(GATEWAY_UPLOADS_MAX=1, GATEWAY_BODY_SECONDS_MAX=8)
     upstream.on(model="m", reply=chat_json().delayed(0.5))
     with ExitStack() as stack:
         first = stack.enter_context(SlowUpload(own, customer)).begin()
@@ -113,7 +113,7 @@ def test_others_wait_for_their_turn_and_one_gives_up(
         assert select.select(others, [], [], 0) == ([], [], [])
         assert first.end() == 200
 
-        [second], _, _ = select.select(others, [], [], SECONDS_MAX)
+        [second], _, _ = select.select(others, [], [], PATIENCE_SECONDS)
         second.begin()
         [last] = set(others) - {second}
         refusal = last.answer()

@@ -11,9 +11,10 @@ from billing import holds
 from billing.models import Lease
 from billing.models.hold import HoldState
 from billing.values import clock
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

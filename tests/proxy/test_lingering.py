@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
 
 import pytest
 
@@ -12,6 +11,7 @@ from tests.support.gateway.customers import Customer, mistyped
 from tests.support.gateway.refused import assert_nothing_happened
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.once
 
@@ -61,7 +61,7 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
         framing, half = "Transfer-Encoding: chunked", b"30D40\r\n" + half + b"\r\n"
     secret = customer.secret if is_known else mistyped(customer.secret)
     address = ("127.0.0.1", impatient_gateway.port)
-    with closing(socket.create_connection(address, timeout=10)) as connection:
+    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(head(secret, framing) + half)
         status = read_reply(connection).split()[1]
         connection.sendall(half + (b"0\r\n\r\n" if is_chunked else b""))
@@ -75,10 +75,11 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
 def test_who_sends_nothing_more_is_let_go(
     impatient_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    """Also when nothing else happens that would make Python collect its garbage."""
+    """Also when nothing else happens that would make Python collect its garbage: so
+    this wait has an end, long for a busy machine, short for the next collection."""
     address = ("127.0.0.1", impatient_gateway.port)
     for _ in range(3):
-        with closing(socket.create_connection(address, timeout=4)) as connection:
+        with socket.create_connection(address, timeout=15) as connection:
             connection.sendall(head(customer.secret, "Content-Length: 400000"))
             assert read_reply(connection).split()[1] == b"413"
             assert connection.recv(1) == b""

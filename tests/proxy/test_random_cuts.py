@@ -89,7 +89,7 @@ def test_wherever_a_stream_is_cut_the_charge_is_the_upstreams(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda cut: perform(live_gateway, customer, cut), cuts))
 
-    holds = customer.wait_over(POINTS, seconds_max=30)
+    holds = customer.wait_over(POINTS)
     charged = {record.model: record.charged_micros for record in customer.records()}
     wrong = [
         cut for cut in cuts if charged.get(cut.model, 0) != cut.credits * 1_000_000

@@ -18,9 +18,10 @@ from billing.models.hold import HoldState
 from billing.values.orders import CREDIT
 from proxy import tasks
 from proxy.models import Job
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.sandbox.server import KEY, Sandbox
 from tests.support.services.fixtures import GatewayFactory
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 CALLS = 150
 AT_ONCE = 12
@@ -76,7 +77,7 @@ def made(base_url: str, secret: str, call: Planned) -> None:
             f"{base_url}/{call.path}",
             json=call.body,
             headers={"authorization": f"Bearer {secret}"},
-            timeout=30,
+            timeout=PATIENCE_SECONDS,
         )
     except httpx.TransportError:
         assert "cut" in call.mark  # our own reply is cut where the upstream's was
@@ -88,7 +89,7 @@ def all_over(customer: Customer) -> bool:
     return all(hold.state != HoldState.OPEN for hold in customer.holds())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("clean_books")
 def test_every_charge_of_the_upstream_is_ours_or_is_listed(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings
@@ -102,7 +103,7 @@ def test_every_charge_of_the_upstream_is_ours_or_is_listed(
         list(
             pool.map(lambda call: made(started.base_url, customer.secret, call), calls)
         )
-    wait_for(lambda: all_over(customer), seconds_max=40, explain=customer.holds)
+    wait_for(lambda: all_over(customer), explain=customer.holds)
 
     journal = {row["id"]: row["credits"] for row in sandbox.journal()["entries"]}
     records = {record.upstream_id: record for record in customer.records()}

@@ -8,11 +8,12 @@ import pytest
 
 from billing.models.hold import HoldState
 from billing.values.amounts import credits_text
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import Outage
 from tests.support.gateway.refused import assert_refusal
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -18,9 +17,9 @@ from tests.support.upstream import (
     chat_json,
     error_json,
 )
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 KEYS, SENDERS = 8, 4
-SECONDS_MAX = 20
 
 
 class Moody:
@@ -42,20 +41,21 @@ class Moody:
 def send_until_answered(customer: Customer, gateway: Gateway, key: str) -> str:
     """As a stubborn client does; the request id of what it got in the end."""
     headers = {"idempotency-key": key, "authorization": f"Bearer {customer.secret}"}
-    deadline = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < deadline:
+
+    def answered() -> str | None:
         reply = httpx.post(
             f"{gateway.base_url}/chat/completions",
             json={"model": key, "messages": SAY_HI},
             headers=headers,
-            timeout=SECONDS_MAX,
+            timeout=PATIENCE_SECONDS,
         )
         if reply.status_code == 200:
             return reply.headers["x-request-id"]
         code = reply.json()["error"]["code"]
         assert code in ("request_in_progress", "upstream_error"), reply.text
-        time.sleep(0.05)
-    raise AssertionError(f"{key} was never answered")
+        return None
+
+    return wait_for(answered, explain=lambda: key)
 
 
 @pytest.mark.usefixtures("clean_books")

@@ -17,6 +17,8 @@ from tests.support.upstream import Gate, Upstream, chat_json, chat_stream, error
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
+MANY = 9  # retries: more than even a slow machine needs
+
 
 @pytest.fixture(autouse=True)
 def hasty_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,8 +63,8 @@ def test_an_answer_lost_twice_is_given_a_third_time(
 def test_a_retry_after_a_timeout_joins_the_call_that_still_runs(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=5, text="Late").delayed(1))
-    client = customer.openai(live_gateway, max_retries=2).with_options(timeout=0.7)
+    upstream.on(model="m", reply=chat_json(credits=5, text="Late").delayed(1.5))
+    client = customer.openai(live_gateway, max_retries=MANY, read_seconds=1)
     completion = client.chat.completions.create(model="m", messages=SAY_HI)
 
     assert completion.choices[0].message.content == "Late"
@@ -78,9 +80,10 @@ def test_two_equal_requests_get_two_answers_even_when_both_are_retried(
         model="m", reply=lambda _: chat_json(credits=2, text=next(texts)).held(gate)
     )
     client = customer.openai(live_gateway).chat.completions
+    impatient = customer.openai(live_gateway, read_seconds=1).chat.completions
     for _ in range(2):
         with pytest.raises(openai.APITimeoutError):
-            client.create(model="m", messages=SAY_HI, timeout=1)
+            impatient.create(model="m", messages=SAY_HI)
     upstream.journal.wait_until(lambda entries: len(entries) == 2)
     body: Any = {"model": "m", "messages": SAY_HI}
     again = {"x-stainless-retry-count": "1"}
@@ -136,7 +139,7 @@ def test_a_call_that_cost_nothing_is_made_anew(
 ) -> None:
     replies = iter([error_json(503), chat_json(credits=3)])
     upstream.on(model="m", reply=lambda _: next(replies))
-    client = customer.openai(live_gateway, max_retries=2).with_options(timeout=5)
+    client = customer.openai(live_gateway, max_retries=2)
     completion = client.chat.completions.create(model="m", messages=SAY_HI)
 
     assert completion.usage is not None
@@ -180,9 +183,9 @@ def test_a_retry_of_a_stream_that_runs_waits_for_its_end(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     upstream.on(model="m", reply=chat_stream(credits=4).delayed(1.5))
-    client = customer.openai(live_gateway, max_retries=1).chat.completions
+    client = customer.openai(live_gateway, max_retries=MANY, read_seconds=1)
     with pytest.raises(openai.ConflictError) as refusal:
-        client.create(model="m", messages=SAY_HI, stream=True, timeout=1)
+        client.chat.completions.create(model="m", messages=SAY_HI, stream=True)
 
     assert refusal.value.code == "already_completed"
     assert len(upstream.journal) == 1

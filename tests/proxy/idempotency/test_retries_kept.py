@@ -19,12 +19,13 @@ from proxy.idempotency.stored_replies import Keeper, Kept
 from proxy.models import StoredReply
 from tests.proxy.conftest import Customers
 from tests.support.cast import actor_of
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.films import Film
 from tests.support.gateway.retrying import retried, stored
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -84,9 +85,9 @@ def test_another_process_says_that_a_call_still_runs(
 ) -> None:
     other, gate = gateway(), Gate()
     upstream.on(model="m", reply=chat_json(credits=6).held(gate))
-    client = customer.openai(live_gateway).chat.completions
+    client = customer.openai(live_gateway, read_seconds=1).chat.completions
     with pytest.raises(openai.APITimeoutError):
-        client.create(model="m", messages=SAY_HI, timeout=1)
+        client.create(model="m", messages=SAY_HI)
     upstream.journal.wait_until(lambda entries: len(entries) == 1)
     elsewhere = customer.openai(other).chat.completions
     with pytest.raises(openai.ConflictError) as refusal:

@@ -13,7 +13,7 @@ import httpx
 from billing.values import clock
 from proxy import tasks
 from proxy.models import Job
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     JournalEntry,
@@ -22,6 +22,7 @@ from tests.support.upstream import (
     job_accepted,
     job_status,
 )
+from tests.support.waiting import wait_for
 
 FILM = {"url": "https://cdn.example/film.mp4", "codec": {"made": "up"}}
 SECONDS = 5

@@ -9,8 +9,7 @@ import struct
 from typing import Any, Self
 
 from tests.support.services.gateway import Gateway
-
-SECONDS_MAX = 15
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class RawCall:
@@ -22,7 +21,7 @@ class RawCall:
         self.path = path
         self.headers = {"Authorization": f"Bearer {secret}"}
         self.connection = http.client.HTTPConnection(
-            "127.0.0.1", gateway.port, timeout=SECONDS_MAX
+            "127.0.0.1", gateway.port, timeout=PATIENCE_SECONDS
         )
         self.reply: http.client.HTTPResponse | None = None
 
@@ -61,7 +60,7 @@ class RawCall:
 def exchange(gateway: Gateway, request: bytes) -> bytes:
     """Send exactly these bytes; all that comes back until the connection closes."""
     with socket.create_connection(
-        ("127.0.0.1", gateway.port), timeout=SECONDS_MAX
+        ("127.0.0.1", gateway.port), timeout=PATIENCE_SECONDS
     ) as raw:
         raw.sendall(request)
         received = bytearray()

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 
 from proxy.models import StoredReply
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
+from tests.support.waiting import wait_for
 
 
 def retried(

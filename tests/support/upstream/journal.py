@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 from tests.support.upstream.wire import Request
+from tests.support.waiting import PATIENCE_SECONDS
 
 State = Literal[
     "received", "replying", "stalled", "complete", "cut", "client_gone", "dropped"
@@ -112,7 +113,7 @@ class Journal:
         self,
         condition: Callable[[list[JournalEntry]], bool],
         *,
-        seconds_max: float = 10,
+        seconds_max: float = PATIENCE_SECONDS,
     ) -> list[JournalEntry]:
         """The entries, as soon as they satisfy `condition`.
 
@@ -130,7 +131,7 @@ class Journal:
             return list(self._entries)
 
     def wait_finished(
-        self, count: int = 1, *, seconds_max: float = 10
+        self, count: int = 1, *, seconds_max: float = PATIENCE_SECONDS
     ) -> list[JournalEntry]:
         """The entries, once `count` of them are answered or given up."""
         return self.wait_until(

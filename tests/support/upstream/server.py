@@ -16,6 +16,7 @@ from tests.support.upstream import builders, defaults, wire
 from tests.support.upstream.exchange import Exchange
 from tests.support.upstream.journal import Journal, JournalEntry
 from tests.support.upstream.replies import ScriptedReply
+from tests.support.waiting import PATIENCE_SECONDS
 
 Script: TypeAlias = (
     ScriptedReply | Sequence[ScriptedReply] | Callable[[JournalEntry], ScriptedReply]
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 # A scripted function may block (on an Event, a Barrier): each gets a thread.
 SCRIPT_THREADS_MAX = 512
-CALL_SECONDS_MAX = 10
 
 
 @dataclass(kw_only=True)
@@ -139,7 +139,7 @@ class Upstream:
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return future.result(CALL_SECONDS_MAX)
+        return future.result(PATIENCE_SECONDS)
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -157,7 +157,7 @@ class Upstream:
         self._server.close()
         await self._abort(self._connections)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CALL_SECONDS_MAX / 2)
+            await asyncio.wait(self._tasks, timeout=PATIENCE_SECONDS / 2)
 
     # --- one connection ------------------------------------------------------------
 
