@@ -108,10 +108,7 @@ def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
         assert (job.state, job.reply, job.remark) == ("completed", "", remark)
 
 
-def test_a_backlog_is_purged_in_batches(
-    customer: Customer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows, "PURGE_ROWS", 2)
+def test_a_backlog_is_purged_in_batches(customer: Customer) -> None:
     kept, *old = [
         Job(
             id=uuid4(),
@@ -128,7 +125,7 @@ def test_a_backlog_is_purged_in_batches(
     ]
     Job.objects.bulk_create([kept, *old])
 
-    assert tasks.purge_replies() >= 5
+    assert rows.purge_replies(batch_rows=2) >= 5
     left = Job.objects.filter(account_id=kept.account_id).exclude(reply="")
     assert [job.id for job in left] == [kept.id]
-    assert tasks.purge_replies() == 0
+    assert rows.purge_replies() == 0
