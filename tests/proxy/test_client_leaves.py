@@ -114,7 +114,7 @@ def test_a_client_may_leave_before_the_upstream_has_said_a_word(
     upstream.on(model="m", reply=REPLY.paced(0.05).held(gate))
     call = RawCall(live_gateway, customer.secret)
     call.send(model="m", messages=SAY_HI, stream=True)
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    upstream.journal.wait_arrived()
     call.leave()
     gate.set()
 

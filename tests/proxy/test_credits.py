@@ -69,7 +69,7 @@ def test_credits_on_hold_are_waited_for_by_the_sdk_itself(
     upstream.on(model="slow", reply=chat_json(credits=3).held(gate))
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(ask, live_gateway, customer, "slow")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         refused = customer.chat(live_gateway, "m", max_tokens=MAX_TOKENS)
         threading.Timer(0.3, gate.set).start()
         sdk = customer.openai(live_gateway, max_retries=2)
@@ -96,7 +96,7 @@ def test_a_race_for_the_last_credits_admits_exactly_what_they_cover(
     customer.http(live_gateway)  # made once, not by every thread
     with ThreadPoolExecutor(20) as pool:
         calls = [pool.submit(ask, live_gateway, customer) for _ in range(20)]
-        upstream.journal.wait_until(lambda entries: len(entries) == 5)
+        upstream.journal.wait_arrived(5)
         wait_for(lambda: sum(call.done() for call in calls) == 15)
         assert customer.available_micros() == 31 * CREDIT
         gate.set()

@@ -1,4 +1,4 @@
-"""Without its books the gateway calls nobody; with them back it goes on by itself."""
+"""Without its ledger the gateway calls nobody; once it is back, it goes on by itself."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_settlement_waits_for_the_database_and_is_exact(
     upstream.on(model="m", reply=reply.held(gate))
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m", stream=stream)
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         outage.begin()
         gate.set()
         # Longer than one attempt to settle, shorter than all of them.
@@ -118,7 +118,7 @@ def test_a_commit_that_nobody_hears_of_is_no_second_hold_and_no_other_charge(
     outage.commits_to_lose = 1
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 2)
+        upstream.journal.wait_arrived(2)
         assert outage.commits_to_lose == 0  # that of the hold
         outage.commits_to_lose = 1
         gate.set()

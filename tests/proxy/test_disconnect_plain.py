@@ -15,10 +15,6 @@ from tests.support.waiting import IMPATIENT_CLIENT, wait_for
 pytestmark = pytest.mark.usefixtures("clean_books")
 
 
-def arrived(upstream: Upstream, count: int) -> None:
-    upstream.journal.wait_until(lambda entries: len(entries) == count)
-
-
 def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
@@ -28,12 +24,12 @@ def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
     for number in range(8):
         call = RawCall(live_gateway, customer.secret)
         call.send(model=f"m-{number}", messages=SAY_HI)
-        arrived(upstream, number + 1)
+        upstream.journal.wait_arrived(number + 1)
         call.leave(reset=number % 2 == 1)
     customer.http(live_gateway).timeout = IMPATIENT_CLIENT
     with pytest.raises(httpx.ReadTimeout):
         customer.chat(live_gateway)
-    arrived(upstream, 9)
+    upstream.journal.wait_arrived(9)
     gate.set()
     records = customer.wait_records(9)
 

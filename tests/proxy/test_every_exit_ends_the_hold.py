@@ -78,7 +78,7 @@ def test_every_exit_ends_the_hold(
     call.send(model="m", messages=SAY_HI, stream=stream)
     if stays:
         call.read()
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    upstream.journal.wait_arrived()
     call.leave()
 
     [hold] = customer.wait_over()
@@ -133,7 +133,7 @@ def test_a_call_that_runs_is_settled_whatever_becomes_of_its_key(
     customer.http(live_gateway)
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, live_gateway, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         stop(customer)
         gate.set()
         assert call.result().status_code == 200
@@ -155,7 +155,7 @@ def test_an_orderly_end_leaves_nothing_open(
     with ThreadPoolExecutor() as pool:
         plain = pool.submit(customer.chat, started, "plain")
         stream = pool.submit(customer.chat, started, "stream", stream=True)
-        upstream.journal.wait_until(lambda entries: len(entries) == 3)
+        upstream.journal.wait_arrived(3)
         time.sleep(0.1)
         started.stop()
     holds.sweep(in_doubt_after=timedelta(days=1))  # the lease was given up

@@ -28,7 +28,7 @@ from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
 pytestmark = pytest.mark.usefixtures("clean_books")
 
 
-class LostBooks:
+class LostLedger:
     """A ledger that takes holds and then never answers again."""
 
     async def submit(self, order: Order) -> Outcome:
@@ -62,12 +62,12 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
 def nowhere_to_write(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The books are lost, and the disk takes no spool either."""
+    """The ledger does not answer, and the disk takes no spool either."""
     (tmp_path / "spool").write_text("a file where the folder should be")
     settings.VAR_DIR = tmp_path
     monkeypatch.setattr(exchange, "SETTLE_SECONDS", 0.05)
     monkeypatch.setattr(exchange, "SETTLE_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(exchange, "writer", LostBooks())
+    monkeypatch.setattr(exchange, "writer", LostLedger())
 
 
 def test_a_crash_of_our_own_is_a_doubt(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
-from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.once
 
@@ -144,16 +143,15 @@ def test_limits_of_size_and_time(
     assert_nothing_happened(customer, upstream)
 
 
+def form_head(customer: Customer, *lines: str) -> bytes:
+    kind = f"Content-Type: {FORM['content-type']}"
+    return raw.head(customer.secret, kind, *lines, path=f"/v1{PATH}")
+
+
 def assert_drip_is_given_up(limited: Gateway, customer: Customer, length: str) -> None:
-    head = (
-        f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\n{length}\r\n"
-        f"Authorization: Bearer {customer.secret}\r\n"
-        f"Content-Type: {FORM['content-type']}\r\n\r\n"
-    )
-    address = ("127.0.0.1", limited.port)
     started = time.monotonic()
-    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as drip:
-        drip.sendall(head.encode())
+    with raw.connect(limited) as drip:
+        drip.sendall(form_head(customer, length))
         drip.sendall(WHOLE[:1] if "Length" in length else b"1\r\n-\r\n")
         reply = drip.recv(65536)
     assert reply.startswith(b"HTTP/1.1 408 ")
@@ -163,15 +161,10 @@ def assert_drip_is_given_up(limited: Gateway, customer: Customer, length: str) -
 def test_a_large_declared_size_is_refused_before_the_body_comes(
     live_gateway: Gateway, customer: Customer
 ) -> None:
-    head = (
-        f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {26 * MIB}\r\n"
-        f"Authorization: Bearer {customer.secret}\r\nConnection: close\r\n"
-        f"Content-Type: {FORM['content-type']}\r\n\r\n"
-    )
-    address = ("127.0.0.1", live_gateway.port)
-    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as raw:
-        raw.sendall(head.encode())
-        assert raw.recv(65536).startswith(b"HTTP/1.1 413 ")
+    head = form_head(customer, f"Content-Length: {26 * MIB}", "Connection: close")
+    with raw.connect(live_gateway) as connection:
+        connection.sendall(head)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
 
 
 def memory_peak_bytes(gateway: Gateway) -> int:

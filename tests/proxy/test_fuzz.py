@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from pytest_django.fixtures import Settings
 from billing.models.hold import UNRESOLVED, HoldState
 from proxy import tasks
 from proxy.operations import OPERATIONS
+from tests.support import seeds
 from tests.support.gateway import bodies
 from tests.support.gateway.customers import Customer
 from tests.support.sandbox.server import KEY, Sandbox
@@ -23,7 +23,6 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 REQUESTS = 2_000
 AT_ONCE = 24
-SEED_VARIABLE = "FUZZ_SEED"
 SCHEMAS = {
     "chat/completions": "ChatCompletionRequest",
     "embeddings": "EmbeddingRequest",
@@ -132,8 +131,7 @@ def test_whatever_is_sent_the_answer_is_clear(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings
 ) -> None:
     settings.UPSTREAM_BASE_URL, settings.UPSTREAM_API_KEY = sandbox.base_url, KEY
-    seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(2**32))
-    chance = random.Random(seed)  # noqa: S311  a test's choice, no secret
+    chance = seeds.drawn("FUZZ_SEED")
     started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
     requests = [drawn(chance) for _ in range(REQUESTS)]
     found = asyncio.run(answers(started.base_url, customer.secret, requests))
@@ -143,7 +141,7 @@ def test_whatever_is_sent_the_answer_is_clear(
         for request, answer in zip(requests, found, strict=True)
         if isinstance(answer, Exception) or answer.status_code >= 500
     ]
-    assert not wrong, f"{SEED_VARIABLE}={seed} {len(wrong)}: {wrong[:5]}"
+    assert not wrong, f"{len(wrong)}: {wrong[:5]}"
     for request, answer in zip(requests, found, strict=True):
         assert isinstance(answer, httpx.Response)
         if answer.status_code >= 400 and request.method != "HEAD":

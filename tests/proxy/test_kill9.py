@@ -142,7 +142,7 @@ def test_doubts_are_closed_by_the_rule_and_listed(
     upstream.on(model="m", reply=chat_json(credits=4).held(Gate()))
     started = gateway()
     with RawCall(started, customer.secret).send(model="m", messages=SAY_HI):
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         started.kill()
     holds.sweep(in_doubt_after=timedelta(0))
     assert [hold.state for hold in customer.holds()] == ["open"]  # its lease lives

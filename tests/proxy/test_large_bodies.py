@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import select
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Self
 
 import pytest
 
+from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
@@ -41,16 +41,10 @@ class SlowUpload:
     def __init__(
         self, gateway: Gateway, customer: Customer, framing: str = CHUNKED
     ) -> None:
-        self.socket = socket.create_connection(
-            ("127.0.0.1", gateway.port), timeout=PATIENCE_SECONDS
-        )
-        head = (
-            f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\n{framing}\r\n"
-            f"Authorization: Bearer {customer.secret}\r\nExpect: 100-continue\r\n"
-            f"Content-Type: {FORM}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.socket.sendall(head.encode())
+        self.socket = raw.connect(gateway)
+        lines = ("Expect: 100-continue", f"Content-Type: {FORM}", "Connection: close")
+        head = raw.head(customer.secret, framing, *lines, path=f"/v1{PATH}")
+        self.socket.sendall(head)
 
     def __enter__(self) -> Self:
         return self

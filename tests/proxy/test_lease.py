@@ -31,7 +31,7 @@ def test_a_spool_that_cannot_be_read_costs_no_lease(
     spool.write_text("no folder")
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         [hold] = customer.holds()
         lease_id = str(hold.lease_id)
         wait_for(lambda: started.log_text().count("renewal failed") > 1)

@@ -7,23 +7,19 @@ import socket
 import pytest
 
 from tests.proxy.conftest import IMPATIENT
+from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer, mistyped
 from tests.support.gateway.refused import assert_nothing_happened
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
-from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.once
 
-PATH = "/v1/chat/completions"
 NEXT = b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def head(secret: str, framing: str) -> bytes:
-    return (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
-        f"Content-Type: application/json\r\n{framing}\r\n\r\n"
-    ).encode()
+    return raw.head(secret, "Content-Type: application/json", framing)
 
 
 def read_reply(connection: socket.socket) -> bytes:
@@ -60,8 +56,7 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
     if is_chunked:
         framing, half = "Transfer-Encoding: chunked", b"30D40\r\n" + half + b"\r\n"
     secret = customer.secret if is_known else mistyped(customer.secret)
-    address = ("127.0.0.1", impatient_gateway.port)
-    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as connection:
+    with raw.connect(impatient_gateway) as connection:
         connection.sendall(head(secret, framing) + half)
         status = read_reply(connection).split()[1]
         connection.sendall(half + (b"0\r\n\r\n" if is_chunked else b""))
@@ -77,9 +72,8 @@ def test_who_sends_nothing_more_is_let_go(
 ) -> None:
     """Also when nothing else happens that would make Python collect its garbage: so
     this wait has an end, long for a busy machine, short for the next collection."""
-    address = ("127.0.0.1", impatient_gateway.port)
     for _ in range(3):
-        with socket.create_connection(address, timeout=15) as connection:
+        with raw.connect(impatient_gateway, seconds=15) as connection:
             connection.sendall(head(customer.secret, "Content-Length: 400000"))
             assert read_reply(connection).split()[1] == b"413"
             assert connection.recv(1) == b""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from billing.models.hold import HoldState
 from billing.values.orders import CREDIT
 from proxy import tasks
 from proxy.models import Job
+from tests.support import seeds
 from tests.support.gateway.customers import Customer
 from tests.support.sandbox.server import KEY, Sandbox
 from tests.support.services.fixtures import GatewayFactory
@@ -25,7 +25,6 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 CALLS = 150
 AT_ONCE = 12
-SEED_VARIABLE = "MIX_SEED"
 SOUND = base64.b64encode(b"\0" * 32_000).decode()
 # Whose charge nobody can know: it is listed, one by one, and never guessed.
 UNKNOWABLE = ("[sandbox:charge-then-500]", "[sandbox:cut]", "[sandbox:job-unknown]")
@@ -95,8 +94,7 @@ def test_every_charge_of_the_upstream_is_ours_or_is_listed(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings
 ) -> None:
     settings.UPSTREAM_BASE_URL, settings.UPSTREAM_API_KEY = sandbox.base_url, KEY
-    seed = int(os.environ.get(SEED_VARIABLE) or random.SystemRandom().randrange(2**32))
-    chance = random.Random(seed)  # noqa: S311  a test's choice, no secret
+    chance = seeds.drawn("MIX_SEED")
     calls = [planned(chance) for _ in range(CALLS)]
     started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -116,9 +114,7 @@ def test_every_charge_of_the_upstream_is_ours_or_is_listed(
     known = journal.keys() & records.keys()
     exact = {name for name in known if records[name].basis != "estimated"}
     ours = {name: records[name].charged_micros for name in exact}
-    assert ours == {name: journal[name] * CREDIT for name in exact}, (
-        f"{SEED_VARIABLE}={seed}"
-    )
+    assert ours == {name: journal[name] * CREDIT for name in exact}
     # What only the upstream has charged for: as many as there are doubts listed.
     unmatched = journal.keys() - records.keys()
     doubts = [hold for hold in customer.holds() if hold.state == HoldState.IN_DOUBT]

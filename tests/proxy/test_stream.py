@@ -141,7 +141,7 @@ def test_a_stream_is_settled_before_its_last_byte(
     for round_ in range(1, 11):
         with http.stream("POST", "/chat/completions", json=body) as reply:
             wait_for_done(reply)
-            # At this very moment, the connection still open: all is on the books.
+            # At this very moment, the connection still open: all is in the ledger.
             assert len(customer.records()) == round_
             assert {hold.state for hold in customer.holds()} == {"settled"}
     assert customer.charged_credits() == upstream.total_credits() == 20

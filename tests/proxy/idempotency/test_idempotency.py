@@ -117,7 +117,7 @@ def test_another_request_under_the_same_key_is_refused(
     asked = gateway() if when == "elsewhere" else live_gateway
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(keyed, customer, live_gateway)
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         if when == "done":
             gate.set()
             first.result()
@@ -271,7 +271,7 @@ def test_a_gateway_killed_in_the_call_leaves_the_key_in_doubt(
     upstream.on(model="m", reply=chat_json(credits=5).held(Gate()))
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(keyed, customer, started)
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         started.kill()
         assert first.exception() is not None
     again = keyed(customer, live_gateway)

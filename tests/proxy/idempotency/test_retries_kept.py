@@ -88,7 +88,7 @@ def test_another_process_says_that_a_call_still_runs(
     client = customer.openai(live_gateway, read_seconds=1).chat.completions
     with pytest.raises(openai.APITimeoutError):
         client.create(model="m", messages=SAY_HI)
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    upstream.journal.wait_arrived()
     elsewhere = customer.openai(other).chat.completions
     with pytest.raises(openai.ConflictError) as refusal:
         elsewhere.create(

@@ -107,11 +107,11 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
     async def order() -> None:
         with pytest.raises(GatewayError):
             await called(film, customer)
-        [waiting_for_books] = submission._keeping
+        [keeps_trying] = submission._keeping
         job = await read(lambda: only_job(customer))
         await write(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
         is_back.set()
-        await waiting_for_books
+        await keeps_trying
 
     monkeypatch.setattr(rows, "accept", accept_later)
     monkeypatch.setattr(submission, "KEEP_LATER_SECONDS", 0.05)
@@ -182,7 +182,7 @@ def test_a_row_that_could_not_be_written_is_charged_once(
     with monkeypatch.context() as patched:
         patched.setattr(rows, "finish", gone)
         assert worker_looks(job).state == "pending"
-    # The upstream has changed its mind meanwhile: the books have not.
+    # The upstream has changed its mind meanwhile: the ledger has not.
     film.will_be_done(70)
     make_due(job)
 

@@ -130,6 +130,10 @@ class Journal:
                 raise AssertionError(f"waited {seconds_max} s in vain, have {states}")
             return list(self._entries)
 
+    def wait_arrived(self, count: int = 1) -> list[JournalEntry]:
+        """The entries, once there are `count`."""
+        return self.wait_until(lambda entries: len(entries) == count)
+
     def wait_finished(
         self, count: int = 1, *, seconds_max: float = PATIENCE_SECONDS
     ) -> list[JournalEntry]:
