@@ -1,4 +1,4 @@
-"""Without its ledger the gateway calls nobody; once it is back, it goes on by itself."""
+"""Without its ledger the gateway calls nobody; when it is back, calls go on."""
 
 from __future__ import annotations
 
