@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,7 @@ from billing.models import Hold
 from billing.values import clock
 from billing.values.orders import Place, Placed
 from tests.support import cast, sources
-
-PATIENCE_SECONDS = 30
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def worker(folder: Path, database_url: str, redis_url: str) -> Iterator[Path]:
         yield log
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 def abandoned_hold() -> Hold:
@@ -70,11 +68,11 @@ def abandoned_hold() -> Hold:
 
 
 def wait_until_doubted(hold: Hold, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while hold.state != "in_doubt":
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.1)
+    def is_doubted() -> bool:
         hold.refresh_from_db()
+        return hold.state == "in_doubt"
+
+    wait_for(is_doubted, explain=log.read_text)
 
 
 @pytest.mark.once

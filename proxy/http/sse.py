@@ -50,7 +50,8 @@ class Event:
 class Splitter:
     """Collects bytes and yields whole events."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, event_bytes_max: int = EVENT_BYTES_MAX) -> None:
+        self._event_bytes_max = event_bytes_max
         self._buffer = b""
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
@@ -61,7 +62,7 @@ class Splitter:
             yield parse(buffer[start:end])
             start = end
         self._buffer = buffer[start:]
-        if len(self._buffer) > EVENT_BYTES_MAX:
+        if len(self._buffer) > self._event_bytes_max:
             raise EventTooLarge
 
     def rest(self) -> Event | None:

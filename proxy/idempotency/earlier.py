@@ -1,8 +1,8 @@
-"""What the books say of an earlier attempt at a request.
+"""What the ledger says of an earlier attempt at a request.
 
 Whether it runs, was charged or is in doubt is asked of its hold; the table of stored
 replies adds the reply itself and, for keyed calls, who came first. These are database
-questions: ask them by `memory.read`.
+questions: ask them by `process.database.read`.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def give_up(attempt: Attempt) -> None:
     ).delete()
 
 
-def purge() -> int:
+def purge(*, batch_rows: int = PURGE_ROWS) -> int:
     """Delete what is past its time, but never the claim of a call that still runs; and
     take out the replies that their organization wants kept no more; how many rows."""
     running = Hold.objects.filter(state__in=UNRESOLVED).values("id")
@@ -146,22 +146,24 @@ def purge() -> int:
     expired = expired.exclude(hold_id__in=running)
     private = Organization.objects.filter(stores_replies=False).values("account_id")
     unwanted = StoredReply.objects.filter(account_id__in=private, status__isnull=False)
-    gone = _in_batches(expired, lambda rows: rows.delete()[0])
+    gone = _in_batches(expired, lambda rows: rows.delete()[0], batch_rows)
     # The rows stay: under an Idempotency-Key nothing else tells that a call was made.
     return gone + _in_batches(
-        unwanted, lambda rows: rows.update(status=None, sealed=b"")
+        unwanted, lambda rows: rows.update(status=None, sealed=b""), batch_rows
     )
 
 
 def _in_batches(
-    rows: QuerySet[StoredReply], change: Callable[[QuerySet[StoredReply]], int]
+    rows: QuerySet[StoredReply],
+    change: Callable[[QuerySet[StoredReply]], int],
+    batch_rows: int,
 ) -> int:
     """Change all `rows`, each so that it is one of them no more; how many."""
     changed = 0
     while True:
-        chosen = list(rows.values_list("fingerprint", flat=True)[:PURGE_ROWS])
+        chosen = list(rows.values_list("fingerprint", flat=True)[:batch_rows])
         changed += change(rows.filter(fingerprint__in=chosen))
-        if len(chosen) < PURGE_ROWS:
+        if len(chosen) < batch_rows:
             return changed
 
 

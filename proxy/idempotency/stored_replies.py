@@ -103,9 +103,19 @@ class Kept:
 
 
 class Keeper:
-    """The one thread of a process that writes replies; no call waits for it."""
+    """The one thread of a process that writes replies; no call waits for it.
 
-    def __init__(self) -> None:
+    Of what waits to be written, more than `bytes_max` is not kept in memory.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[list[Kept]], object],
+        *,
+        bytes_max: int = QUEUE_BYTES_MAX,
+    ) -> None:
+        self._write = write
+        self._bytes_max = bytes_max
         self._waiting: deque[Kept] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
@@ -117,7 +127,7 @@ class Keeper:
         with self._changed:
             self._waiting.append(kept)
             self._waiting_bytes += len(kept.reply.content)
-            while self._waiting_bytes > QUEUE_BYTES_MAX:
+            while self._waiting_bytes > self._bytes_max:
                 dropped.append(self._take())
             if self._thread is None:
                 self._thread = threading.Thread(
@@ -151,7 +161,7 @@ class Keeper:
                 count = min(len(self._waiting), ROWS_MAX)
                 batch = [self._take() for _ in range(count)]
             try:
-                write(batch)
+                self._write(batch)
             except Exception:  # noqa: BLE001  a lost reply is not a lost call
                 logger.exception("%d replies could not be kept", len(batch))
                 connection.close()
@@ -184,4 +194,4 @@ def write(batch: list[Kept]) -> None:
             return
 
 
-keeper = Keeper()
+keeper = Keeper(write)

@@ -195,7 +195,7 @@ def conclude_abandoned() -> int:
 # --- results past their time ---------------------------------------------------------
 
 
-def purge_replies() -> int:
+def purge_replies(*, batch_rows: int = PURGE_ROWS) -> int:
     """Empty the replies of jobs that ended long enough ago; how many.
 
     The rows stay, and with them how each job ended and what it cost.
@@ -204,7 +204,7 @@ def purge_replies() -> int:
     due = Job.objects.filter(finished_at__lte=until).exclude(reply="")
     purged = 0
     while True:
-        chosen = list(due.values_list("id", flat=True)[:PURGE_ROWS])
+        chosen = list(due.values_list("id", flat=True)[:batch_rows])
         purged += due.filter(id__in=chosen).update(reply="")
-        if len(chosen) < PURGE_ROWS:
+        if len(chosen) < batch_rows:
             return purged

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.ledger.clocks import Clock
-from tests.support.ledger.customers import Customer
+from tests.support.ledger.payers import Payer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,12 +23,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def customer(db: None, clock: Clock) -> Customer:
+def customer(db: None, clock: Clock) -> Payer:
     """With 100 microcredits, at cost."""
-    return Customer.open(credits=100)
+    return Payer.open(credits=100)
 
 
 @pytest.fixture
-def stranger(db: None, clock: Clock) -> Customer:
+def stranger(db: None, clock: Clock) -> Payer:
     """Another organization, with 100 microcredits of its own."""
-    return Customer.open(credits=100)
+    return Payer.open(credits=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from tests.support.ledger.customers import Customer
+from tests.support.ledger.payers import Payer
 
 COLUMNS = {
     "billing_transfer": "amount_micros",
@@ -22,7 +22,7 @@ def attempt(sql: str) -> None:
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS.items())
 def test_no_line_is_changed_or_deleted(
-    customer: Customer, table: str, column: str
+    customer: Payer, table: str, column: str
 ) -> None:
     customer.call(12, components={"base": 12})
 
@@ -50,7 +50,7 @@ def test_no_line_is_changed_or_deleted(
     ],
 )
 def test_the_database_keeps_the_rules_of_money_by_itself(
-    customer: Customer, statement: str, constraint: str
+    customer: Payer, statement: str, constraint: str
 ) -> None:
     customer.hold(30)
     account = "" if "holdlot" in statement else f"{customer.account_id}"

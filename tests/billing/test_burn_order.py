@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.models import Grant, HoldLot
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_books
 
 SOON = START + timedelta(days=1)
 FIXTURE = HealthCheck.function_scoped_fixture  # a clock that nobody moves
@@ -26,12 +26,12 @@ terms = st.fixed_dictionaries(
 
 
 @pytest.fixture
-def empty(customer: Customer) -> Customer:
+def empty(customer: Payer) -> Payer:
     """A customer without credits."""
-    return Customer.open()
+    return Payer.open()
 
 
-def burned_first(customer: Customer) -> Grant:
+def burned_first(customer: Payer) -> Grant:
     """The grant that a hold of one micro would take."""
     hold_id = customer.hold(1)
     (pin,) = HoldLot.objects.filter(hold_id=hold_id)
@@ -51,9 +51,9 @@ def burned_first(customer: Customer) -> Grant:
     ],
 )
 def test_the_better_grant_burns_first_whenever_it_was_issued(
-    empty: Customer, first: dict[str, Any], second: dict[str, Any]
+    empty: Payer, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    other = Customer.open()
+    other = Payer.open()
     early, _ = empty.grant(10, **first), empty.grant(10, **second)
     _, late = other.grant(10, **second), other.grant(10, **first)
 
@@ -61,14 +61,14 @@ def test_the_better_grant_burns_first_whenever_it_was_issued(
     assert burned_first(other) == late
 
 
-def test_among_equals_the_oldest_burns_first(empty: Customer) -> None:
+def test_among_equals_the_oldest_burns_first(empty: Payer) -> None:
     oldest = empty.grant(10, source="promotion")
     empty.grant(10, source="trial")
 
     assert burned_first(empty) == oldest
 
 
-def test_a_hold_pins_its_lots_in_burn_order(empty: Customer) -> None:
+def test_a_hold_pins_its_lots_in_burn_order(empty: Payer) -> None:
     paid = empty.grant(10)
     promotion = empty.grant(20, source="promotion")
     expiring = empty.grant(30, expires_at=SOON)
@@ -82,7 +82,7 @@ def test_a_hold_pins_its_lots_in_burn_order(empty: Customer) -> None:
     ]
 
 
-def test_a_price_below_the_hold_is_paid_by_the_first_pinned(empty: Customer) -> None:
+def test_a_price_below_the_hold_is_paid_by_the_first_pinned(empty: Payer) -> None:
     empty.grant(10)
     empty.grant(20, source="promotion")
     empty.settle(empty.hold(25), 12)
@@ -90,7 +90,7 @@ def test_a_price_below_the_hold_is_paid_by_the_first_pinned(empty: Customer) -> 
     assert empty.lots() == [(10, 0), (8, 0)]
 
 
-def test_an_overrun_burns_on_in_the_same_order(empty: Customer) -> None:
+def test_an_overrun_burns_on_in_the_same_order(empty: Payer) -> None:
     empty.grant(10)
     empty.grant(20, source="promotion")
     empty.grant(30, priority=10)
@@ -101,7 +101,7 @@ def test_an_overrun_burns_on_in_the_same_order(empty: Customer) -> None:
 
 
 def test_a_better_grant_that_comes_later_leaves_pins_where_they_are(
-    empty: Customer,
+    empty: Payer,
 ) -> None:
     empty.grant(10)
     hold_id = empty.hold(10)
@@ -121,7 +121,7 @@ def test_a_better_grant_that_comes_later_leaves_pins_where_they_are(
 def test_what_is_spent_is_a_prefix_of_the_burn_order(
     clock: Clock, lots: list[dict[str, Any]], part: int, data: st.DataObject
 ) -> None:
-    customer = Customer.open()
+    customer = Payer.open()
     issued = [customer.grant(10, **each) for each in lots]
     for price in data.draw(st.lists(st.integers(0, 25), max_size=3)):
         customer.settle(customer.hold(min(part, customer.figures()[2])), price)

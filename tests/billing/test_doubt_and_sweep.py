@@ -11,7 +11,7 @@ from billing import holds, leases
 from billing.models import Hold, Lease, UsageRecord
 from billing.tasks import sweep_holds
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, doubts, wrong_in_the_books
+from tests.support.ledger.payers import Payer, doubts, wrong_in_the_books
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}
@@ -29,7 +29,7 @@ def state(hold_id: str) -> str:
     return Hold.objects.get(id=hold_id).state
 
 
-def test_a_doubtful_call_keeps_its_credits(customer: Customer, clock: Clock) -> None:
+def test_a_doubtful_call_keeps_its_credits(customer: Payer, clock: Clock) -> None:
     hold_id = customer.hold(30)
     clock.advance(seconds=5)
     doubted = customer.doubt(hold_id)
@@ -43,7 +43,7 @@ def test_a_doubtful_call_keeps_its_credits(customer: Customer, clock: Clock) -> 
 
 @pytest.mark.parametrize("price", [0, 12, 30, 45])
 def test_a_late_answer_settles_a_doubtful_call_exactly(
-    customer: Customer, price: int
+    customer: Payer, price: int
 ) -> None:
     hold_id = customer.hold(30)
     customer.doubt(hold_id)
@@ -53,7 +53,7 @@ def test_a_late_answer_settles_a_doubtful_call_exactly(
     assert wrong_in_the_books() == []
 
 
-def test_a_finished_call_is_beyond_doubt(customer: Customer) -> None:
+def test_a_finished_call_is_beyond_doubt(customer: Payer) -> None:
     hold_id = customer.call(30)
     late = customer.doubt(hold_id)
 
@@ -62,7 +62,7 @@ def test_a_finished_call_is_beyond_doubt(customer: Customer) -> None:
 
 
 def test_a_hold_is_due_after_its_time_and_not_at_it(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     hold_id = customer.hold(30, due_at=START + timedelta(seconds=10))
     clock.advance(seconds=10)
@@ -76,7 +76,7 @@ def test_a_hold_is_due_after_its_time_and_not_at_it(
 
 
 def test_a_living_process_keeps_its_holds(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, lease_id=lease_id.hex)
     for _ in range(5):
@@ -87,7 +87,7 @@ def test_a_living_process_keeps_its_holds(
 
 
 def test_the_holds_of_a_dead_process_come_to_doubt(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, lease_id=lease_id.hex)
     beside = customer.hold(20)
@@ -98,7 +98,7 @@ def test_the_holds_of_a_dead_process_come_to_doubt(
 
 
 def test_a_lease_that_is_given_up_or_cleared_away_is_dead(
-    customer: Customer, lease_id: uuid.UUID
+    customer: Payer, lease_id: uuid.UUID
 ) -> None:
     customer.hold(30, lease_id=lease_id.hex)
     leases.give_up(lease_id)
@@ -119,7 +119,7 @@ def test_old_leases_are_cleared_away_and_living_ones_stay(
 
 
 def test_after_a_while_the_rule_decides_for_the_customer(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     hold_id = customer.hold(30)
     customer.doubt(hold_id)
@@ -137,7 +137,7 @@ def test_after_a_while_the_rule_decides_for_the_customer(
 
 
 def test_doubt_lasts_its_time_from_the_sweep_that_raised_it(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.hold(30)
     clock.advance(hours=9)
@@ -147,7 +147,7 @@ def test_doubt_lasts_its_time_from_the_sweep_that_raised_it(
     assert holds.sweep(in_doubt_after=HOUR) == {"doubted": 0, "closed": 1}
 
 
-def test_a_second_sweep_finds_nothing(customer: Customer, clock: Clock) -> None:
+def test_a_second_sweep_finds_nothing(customer: Payer, clock: Clock) -> None:
     for _ in range(3):
         customer.hold(10)
     clock.advance(hours=2)
@@ -158,7 +158,7 @@ def test_a_second_sweep_finds_nothing(customer: Customer, clock: Clock) -> None:
     assert holds.sweep(in_doubt_after=HOUR) == NOTHING
 
 
-def test_more_than_one_batch_is_swept_at_once(customer: Customer, clock: Clock) -> None:
+def test_more_than_one_batch_is_swept_at_once(customer: Payer, clock: Clock) -> None:
     count = holds.SWEEP_BATCH + 1
     holds.commit([customer.order(0) for _ in range(count)])
     clock.advance(hours=2)
@@ -169,7 +169,7 @@ def test_more_than_one_batch_is_swept_at_once(customer: Customer, clock: Clock) 
 
 
 def test_the_task_sweeps_and_books_out_what_has_expired(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.grant(7, expires_at=START + timedelta(minutes=1))
     customer.hold(30)

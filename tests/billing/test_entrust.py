@@ -24,7 +24,7 @@ from billing.values.orders import (
     Settle,
 )
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, committed, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_books
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}
@@ -48,7 +48,7 @@ def pins(hold_id: str) -> list[int]:
 
 
 def test_a_job_outlives_the_process_that_began_it(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, lease_id=lease_id.hex)
     customer.entrust(hold_id, 30, START + HOUR)
@@ -64,7 +64,7 @@ def test_a_job_outlives_the_process_that_began_it(
     ("due_at", "later"), [(START, START + HOUR), (START + 2 * HOUR, START + 2 * HOUR)]
 )
 def test_the_later_of_both_times_counts(
-    customer: Customer, due_at: datetime, later: datetime, lease_id: uuid.UUID
+    customer: Payer, due_at: datetime, later: datetime, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, due_at=START + HOUR, lease_id=lease_id.hex)
     customer.entrust(hold_id, 30, due_at)
@@ -75,7 +75,7 @@ def test_the_later_of_both_times_counts(
 
 
 def test_a_sweep_that_looked_before_leaves_the_job_alone(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     under_lease = customer.hold(30, lease_id=lease_id.hex)
     overdue = customer.hold(30, due_at=START)
@@ -103,7 +103,7 @@ def test_a_sweep_that_looked_before_leaves_the_job_alone(
     ("bound", "held"), [(0, 30), (30, 30), (31, 31), (100, 100), (101, 30)]
 )
 def test_the_hold_is_raised_if_there_is_enough_and_never_lowered(
-    customer: Customer, bound: int, held: int
+    customer: Payer, bound: int, held: int
 ) -> None:
     hold_id = customer.hold(30)
 
@@ -114,14 +114,14 @@ def test_the_hold_is_raised_if_there_is_enough_and_never_lowered(
 
 
 def test_the_bound_is_at_the_factor_of_the_hold(db: None) -> None:
-    customer = Customer.open(credits=100, price_factor_ppm=1_500_000)
+    customer = Payer.open(credits=100, price_factor_ppm=1_500_000)
     hold_id = customer.hold(10)
 
     assert customer.entrust(hold_id, 31).held_micros == 47
 
 
 def test_a_raise_burns_in_order_and_each_lot_keeps_its_place(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     customer.grant(20, priority=10)
     first = customer.hold(20)  # all of what burns first …
@@ -138,9 +138,7 @@ def test_a_raise_burns_in_order_and_each_lot_keeps_its_place(
     assert wrong_in_the_books() == []
 
 
-def test_a_raise_takes_nothing_that_has_expired(
-    customer: Customer, clock: Clock
-) -> None:
+def test_a_raise_takes_nothing_that_has_expired(customer: Payer, clock: Clock) -> None:
     customer.grant(50, expires_at=START + HOUR)
     hold_id = customer.hold(30)
     clock.advance(hours=1)
@@ -150,7 +148,7 @@ def test_a_raise_takes_nothing_that_has_expired(
     assert pins(hold_id) == [30, 100]
 
 
-def test_what_could_not_be_raised_is_an_overrun(customer: Customer) -> None:
+def test_what_could_not_be_raised_is_an_overrun(customer: Payer) -> None:
     hold_id = customer.hold(30)
     beside = customer.hold(60)
     assert customer.entrust(hold_id, 80).held_micros == 30
@@ -162,7 +160,7 @@ def test_what_could_not_be_raised_is_an_overrun(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_the_job_of_a_suspended_customer_is_still_raised(customer: Customer) -> None:
+def test_the_job_of_a_suspended_customer_is_still_raised(customer: Payer) -> None:
     hold_id = customer.hold(30)
     accounts.suspend(customer.account_id)
 
@@ -172,7 +170,7 @@ def test_the_job_of_a_suspended_customer_is_still_raised(customer: Customer) -> 
 # --- again, too late, unknown ------------------------------------------------------
 
 
-def test_once_more_changes_nothing_more(customer: Customer) -> None:
+def test_once_more_changes_nothing_more(customer: Payer) -> None:
     hold_id = customer.hold(30)
     first = customer.entrust(hold_id, 50)
 
@@ -183,7 +181,7 @@ def test_once_more_changes_nothing_more(customer: Customer) -> None:
 
 @pytest.mark.parametrize("end", ["doubt", "release", "settle"])
 def test_a_hold_that_is_not_open_is_a_repeat(
-    customer: Customer, end: str, lease_id: uuid.UUID
+    customer: Payer, end: str, lease_id: uuid.UUID
 ) -> None:
     hold_id = customer.hold(30, due_at=START, lease_id=lease_id.hex)
     more = {"settle": (30,)}.get(end, ())
@@ -195,9 +193,7 @@ def test_a_hold_that_is_not_open_is_a_repeat(
     assert (customer.figures(), Hold.objects.values().get(id=hold_id)) == before
 
 
-def test_nobody_entrusts_what_is_not_theirs(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_nobody_entrusts_what_is_not_theirs(customer: Payer, stranger: Payer) -> None:
     hold_id = customer.hold(30)
     for owner, name in ((stranger, hold_id), (customer, uuid.uuid4().hex)):
         outcome = committed(Entrust(name, owner.account_id, START + HOUR, 90))
@@ -206,7 +202,7 @@ def test_nobody_entrusts_what_is_not_theirs(
 
 
 @pytest.mark.parametrize("bound", [-1, 2**70])
-def test_a_senseless_bound_is_rejected(customer: Customer, bound: int) -> None:
+def test_a_senseless_bound_is_rejected(customer: Payer, bound: int) -> None:
     hold_id = customer.hold(30)
     order = Entrust(hold_id, customer.account_id, START + HOUR, bound)
 
@@ -217,7 +213,7 @@ def test_a_senseless_bound_is_rejected(customer: Customer, bound: int) -> None:
 # --- in one transaction ------------------------------------------------------------
 
 
-def test_a_whole_job_in_one_batch(customer: Customer, lease_id: uuid.UUID) -> None:
+def test_a_whole_job_in_one_batch(customer: Payer, lease_id: uuid.UUID) -> None:
     place = customer.order(10, lease_id=lease_id.hex, due_at=START + HOUR)
     job = (place.hold_id, customer.account_id)
     outcomes = holds.commit(
@@ -247,7 +243,7 @@ def test_a_whole_job_in_one_batch(customer: Customer, lease_id: uuid.UUID) -> No
 
 
 def test_a_new_job_in_one_batch_leaves_its_process(
-    customer: Customer, clock: Clock, lease_id: uuid.UUID
+    customer: Payer, clock: Clock, lease_id: uuid.UUID
 ) -> None:
     place = customer.order(10, lease_id=lease_id.hex, due_at=START)
     entrust = Entrust(place.hold_id, customer.account_id, START + HOUR, 20)
@@ -260,7 +256,7 @@ def test_a_new_job_in_one_batch_leaves_its_process(
 
 
 def test_it_takes_credits_and_so_comes_after_what_frees_them(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     entrust = Entrust("", 0, START, 0)
     place = customer.order(1)
@@ -275,7 +271,7 @@ def test_it_takes_credits_and_so_comes_after_what_frees_them(
 
 
 def test_calls_that_become_no_jobs_pay_nothing_for_it(
-    customer: Customer, monkeypatch: pytest.MonkeyPatch
+    customer: Payer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
     run_all = dialect.run_all

@@ -11,21 +11,21 @@ from billing.models import Grant, Transfer
 from billing.values import errors
 from billing.values.orders import Placed
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, system_balance, wrong_in_the_books
+from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_books
 
 END = START + timedelta(hours=1)
 
 
 @pytest.fixture
-def trial(db: None, clock: Clock) -> Customer:
+def trial(db: None, clock: Clock) -> Payer:
     """A customer with nothing but 50 microcredits until END."""
-    customer = Customer.open()
+    customer = Payer.open()
     customer.grant(50, source="trial", expires_at=END)
     return customer
 
 
 def test_a_lot_is_usable_until_its_instant_and_not_at_it(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     clock.moment = END - timedelta(microseconds=1)
     trial.release(trial.hold(50))
@@ -37,7 +37,7 @@ def test_a_lot_is_usable_until_its_instant_and_not_at_it(
 
 
 def test_without_any_job_expired_credits_are_no_credits(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     trial.grant(20)
     clock.moment = END
@@ -49,7 +49,7 @@ def test_without_any_job_expired_credits_are_no_credits(
 
 
 def test_a_new_hold_takes_nothing_from_an_expired_lot(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     trial.grant(20)
     clock.moment = END
@@ -58,7 +58,7 @@ def test_a_new_hold_takes_nothing_from_an_expired_lot(
     assert trial.lots() == [(50, 0), (20, 20)]
 
 
-def test_what_is_left_is_booked_out_once(trial: Customer, clock: Clock) -> None:
+def test_what_is_left_is_booked_out_once(trial: Payer, clock: Clock) -> None:
     before = system_balance("expiry")
     trial.call(20)
     assert grants.expire_due() == 0
@@ -71,7 +71,7 @@ def test_what_is_left_is_booked_out_once(trial: Customer, clock: Clock) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_a_call_still_pays_from_what_it_held(trial: Customer, clock: Clock) -> None:
+def test_a_call_still_pays_from_what_it_held(trial: Payer, clock: Clock) -> None:
     hold_id = trial.hold(30)
     clock.moment = END
     assert grants.expire_due() == 1
@@ -83,9 +83,7 @@ def test_a_call_still_pays_from_what_it_held(trial: Customer, clock: Clock) -> N
     assert wrong_in_the_books() == []
 
 
-def test_the_returned_part_of_an_expired_lot_lapses(
-    trial: Customer, clock: Clock
-) -> None:
+def test_the_returned_part_of_an_expired_lot_lapses(trial: Payer, clock: Clock) -> None:
     hold_id = trial.hold(30)
     clock.moment = END
     grants.expire_due()
@@ -99,7 +97,7 @@ def test_the_returned_part_of_an_expired_lot_lapses(
 
 
 def test_each_return_lapses_by_a_transfer_of_its_own(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     first, second = trial.hold(20), trial.hold(20)
     clock.moment = END
@@ -115,7 +113,7 @@ def test_each_return_lapses_by_a_transfer_of_its_own(
 
 
 def test_an_overrun_takes_nothing_from_an_expired_lot(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     hold_id = trial.hold(10)
     clock.moment = END
@@ -126,7 +124,7 @@ def test_an_overrun_takes_nothing_from_an_expired_lot(
 
 
 def test_credits_on_hold_do_not_count_those_that_will_have_expired(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
     trial.hold(50)
     assert type(trial.place(1)) is errors.CreditsOnHold
@@ -135,9 +133,9 @@ def test_credits_on_hold_do_not_count_those_that_will_have_expired(
 
 
 def test_every_account_with_expired_grants_is_booked_out(
-    trial: Customer, clock: Clock
+    trial: Payer, clock: Clock
 ) -> None:
-    other = Customer.open(credits=5)
+    other = Payer.open(credits=5)
     other.grant(10, expires_at=END)
     other.grant(10, expires_at=END + timedelta(minutes=1))
     other.grant(10, expires_at=END + timedelta(days=1))
@@ -151,7 +149,7 @@ def test_every_account_with_expired_grants_is_booked_out(
 @pytest.mark.parametrize(
     "expires_at", [START, START - timedelta(seconds=1), datetime.min]
 )
-def test_a_grant_expires_in_the_future(trial: Customer, expires_at: datetime) -> None:
+def test_a_grant_expires_in_the_future(trial: Payer, expires_at: datetime) -> None:
     expires_at = expires_at.replace(tzinfo=START.tzinfo)
     with pytest.raises(ValueError, match="future"):
         trial.grant(10, expires_at=expires_at)
@@ -159,7 +157,7 @@ def test_a_grant_expires_in_the_future(trial: Customer, expires_at: datetime) ->
 
 
 def test_a_leap_day_ends_at_midnight(db: None, clock: Clock) -> None:
-    customer = Customer.open()
+    customer = Payer.open()
     customer.grant(10, expires_at=datetime(2020, 2, 29, tzinfo=START.tzinfo))
     clock.advance(hours=1, minutes=29, seconds=59)
     assert customer.figures()[2] == 10

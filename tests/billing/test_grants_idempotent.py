@@ -12,12 +12,12 @@ from billing.models import Account, Grant, Transfer
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, system_balance, wrong_in_the_books
+from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_books
 
 END = START + timedelta(days=1)
 
 
-def issue(customer: Customer, **changes: Any) -> Grant:
+def issue(customer: Payer, **changes: Any) -> Grant:
     usual: dict[str, Any] = {
         "amount_micros": 50,
         "source": "purchase",
@@ -28,7 +28,7 @@ def issue(customer: Customer, **changes: Any) -> Grant:
     return grants.issue(customer.account_id, **(usual | changes))
 
 
-def test_a_grant_comes_from_issuance(customer: Customer) -> None:
+def test_a_grant_comes_from_issuance(customer: Payer) -> None:
     before = system_balance("issuance")
     grant = issue(customer)
 
@@ -44,7 +44,7 @@ def test_a_grant_comes_from_issuance(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_the_same_reference_is_granted_once(customer: Customer, clock: Clock) -> None:
+def test_the_same_reference_is_granted_once(customer: Payer, clock: Clock) -> None:
     first = issue(customer)
     clock.advance(minutes=5)
     again = issue(customer)
@@ -55,7 +55,7 @@ def test_the_same_reference_is_granted_once(customer: Customer, clock: Clock) ->
 
 
 def test_a_repeat_after_the_grants_end_is_still_a_repeat(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     first = issue(customer)
     clock.moment = END
@@ -74,7 +74,7 @@ def test_a_repeat_after_the_grants_end_is_still_a_repeat(
     ],
 )
 def test_the_same_reference_for_something_else_is_a_conflict(
-    customer: Customer, changes: dict[str, Any]
+    customer: Payer, changes: dict[str, Any]
 ) -> None:
     issue(customer)
     with pytest.raises(errors.ReferenceConflict):
@@ -84,9 +84,7 @@ def test_the_same_reference_for_something_else_is_a_conflict(
     assert wrong_in_the_books() == []
 
 
-def test_a_reference_belongs_to_one_account(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_a_reference_belongs_to_one_account(customer: Payer, stranger: Payer) -> None:
     issue(customer)
     with pytest.raises(errors.ReferenceConflict):
         issue(stranger)
@@ -95,7 +93,7 @@ def test_a_reference_belongs_to_one_account(
 
 
 @pytest.mark.parametrize("amount", [0, -1, AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
-def test_a_senseless_amount_is_refused(customer: Customer, amount: int) -> None:
+def test_a_senseless_amount_is_refused(customer: Payer, amount: int) -> None:
     with pytest.raises(ValueError, match="out of range"):
         issue(customer, amount_micros=amount)
 
@@ -104,25 +102,25 @@ def test_a_senseless_amount_is_refused(customer: Customer, amount: int) -> None:
 
 @pytest.mark.parametrize("amount", [1, AMOUNT_MICROS_MAX])
 def test_the_smallest_and_the_largest_amount_are_granted(
-    customer: Customer, amount: int
+    customer: Payer, amount: int
 ) -> None:
     assert issue(customer, amount_micros=amount).remaining_micros == amount
     assert customer.figures()[2] == 100 + amount
 
 
-def test_an_unknown_source_is_refused(customer: Customer) -> None:
+def test_an_unknown_source_is_refused(customer: Payer) -> None:
     with pytest.raises(ValueError, match="unknown source"):
         issue(customer, source="gift")
 
 
-def test_nobody_is_granted_nothing(customer: Customer) -> None:
+def test_nobody_is_granted_nothing(customer: Payer) -> None:
     with pytest.raises(Account.DoesNotExist):
         grants.issue(10**9, 50, source="purchase", reference="invoice-8")
 
     assert not Transfer.objects.filter(reference="grant:invoice-8").exists()
 
 
-def test_a_conflict_leaves_the_reference_usable(customer: Customer) -> None:
+def test_a_conflict_leaves_the_reference_usable(customer: Payer) -> None:
     first = issue(customer)
     with pytest.raises(errors.ReferenceConflict):
         issue(customer, amount_micros=51)

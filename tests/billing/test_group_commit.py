@@ -14,16 +14,16 @@ from billing.ledger.writer import BATCH_MAX, Writer, writer
 from billing.models import Hold
 from billing.values import errors
 from billing.values.orders import Order, Place, Placed, Release, Resolved
-from tests.support.ledger.customers import Customer
 from tests.support.ledger.locks import books_locked, cut_who_waits
+from tests.support.ledger.payers import Payer
 
 # Its thread is the process's; a writer more for each test would use up the pool.
 pytestmark = pytest.mark.usefixtures("committed_db")
 
 
 @pytest.fixture
-def customer(committed_db: None) -> Customer:
-    return Customer.open(credits=10_000)
+def customer(committed_db: None) -> Payer:
+    return Payer.open(credits=10_000)
 
 
 async def submit_all(orders: list[Any]) -> list[Any]:
@@ -36,7 +36,7 @@ def submitted(orders: list[Any]) -> list[Any]:
     return asyncio.run(submit_all(orders))
 
 
-def in_one_batch(customer: Customer, orders: list[Order[Any]]) -> list[Any]:
+def in_one_batch(customer: Payer, orders: list[Order[Any]]) -> list[Any]:
     """Submitted while the writer is busy with an earlier order."""
 
     async def run() -> list[Any]:
@@ -62,7 +62,7 @@ def batches(orders: list[Place]) -> Counter[Any]:
     return Counter(holds.values_list("placed_at", flat=True))
 
 
-def test_concurrent_calls_share_transactions(customer: Customer) -> None:
+def test_concurrent_calls_share_transactions(customer: Payer) -> None:
     orders = [customer.order(1) for _ in range(100)]
     outcomes = submitted(orders)
 
@@ -72,28 +72,28 @@ def test_concurrent_calls_share_transactions(customer: Customer) -> None:
     assert len(batches(orders)) <= 20
 
 
-def test_what_queues_behind_a_commit_is_one_transaction(customer: Customer) -> None:
+def test_what_queues_behind_a_commit_is_one_transaction(customer: Payer) -> None:
     orders = [customer.order(1) for _ in range(50)]
     in_one_batch(customer, list(orders))
 
     assert list(batches(orders).values()) == [50]
 
 
-def test_a_transaction_has_its_greatest_size(customer: Customer) -> None:
+def test_a_transaction_has_its_greatest_size(customer: Payer) -> None:
     orders = [customer.order(1) for _ in range(BATCH_MAX + 40)]
     in_one_batch(customer, list(orders))
 
     assert sorted(batches(orders).values()) == [40, BATCH_MAX]
 
 
-def test_a_lonely_call_does_not_wait_for_company(customer: Customer) -> None:
+def test_a_lonely_call_does_not_wait_for_company(customer: Payer) -> None:
     order = customer.order(1)
     assert isinstance(submitted([order])[0], Placed)
 
     assert list(batches([order]).values()) == [1]
 
 
-def test_a_refused_order_leaves_its_neighbours_alone(customer: Customer) -> None:
+def test_a_refused_order_leaves_its_neighbours_alone(customer: Payer) -> None:
     orders = [customer.order(each) for each in (4000, 7000, 6000, 1)]
     outcomes = in_one_batch(customer, list(orders))
 
@@ -106,7 +106,7 @@ def test_a_refused_order_leaves_its_neighbours_alone(customer: Customer) -> None
     "poison", [{"due_at": None}, {"model": "\ud800"}, {"bound_micros": 2**70}]
 )
 def test_an_order_that_the_database_rejects_is_isolated(
-    customer: Customer, poison: dict[str, Any]
+    customer: Payer, poison: dict[str, Any]
 ) -> None:
     good = [customer.order(1) for _ in range(6)]
     bad = customer.order(**{"bound_micros": 1, **poison})
@@ -117,7 +117,7 @@ def test_an_order_that_the_database_rejects_is_isolated(
     assert customer.figures() == (10_000, 6, 9994)
 
 
-def test_after_a_rejection_everything_goes_on(customer: Customer) -> None:
+def test_after_a_rejection_everything_goes_on(customer: Payer) -> None:
     for _ in range(3):
         rejected = submitted([customer.order(1, due_at=None)])
         assert [type(outcome) for outcome in rejected] == [errors.LedgerError]
@@ -126,7 +126,7 @@ def test_after_a_rejection_everything_goes_on(customer: Customer) -> None:
     assert customer.figures() == (10_000, 12, 9988)
 
 
-def test_what_a_batch_frees_its_holds_can_have(customer: Customer) -> None:
+def test_what_a_batch_frees_its_holds_can_have(customer: Payer) -> None:
     hold_id = customer.hold(10_000)
     release = Release(hold_id, customer.account_id, "upstream_refused")
     placed, released = in_one_batch(customer, [customer.order(10_000), release])
@@ -135,7 +135,7 @@ def test_what_a_batch_frees_its_holds_can_have(customer: Customer) -> None:
     assert isinstance(placed, Placed)
 
 
-def test_nothing_is_acknowledged_before_others_can_read_it(customer: Customer) -> None:
+def test_nothing_is_acknowledged_before_others_can_read_it(customer: Payer) -> None:
     def is_stored(order: Place) -> bool:
         try:
             return Hold.objects.filter(id=order.hold_id).exists()
@@ -153,7 +153,7 @@ def test_nothing_is_acknowledged_before_others_can_read_it(customer: Customer) -
     assert asyncio.run(run()) == [True] * 25
 
 
-def test_a_caller_that_went_away_disturbs_nobody(customer: Customer) -> None:
+def test_a_caller_that_went_away_disturbs_nobody(customer: Payer) -> None:
     gone, stays = customer.order(1), customer.order(1)
 
     async def leave() -> None:
@@ -167,7 +167,7 @@ def test_a_caller_that_went_away_disturbs_nobody(customer: Customer) -> None:
     assert sum(batches([gone, stays]).values()) == 2
 
 
-def test_each_event_loop_gets_its_own_outcomes(customer: Customer) -> None:
+def test_each_event_loop_gets_its_own_outcomes(customer: Payer) -> None:
     orders = [[customer.order(1) for _ in range(20)] for _ in range(6)]
     outcomes: list[list[Any]] = [[] for _ in orders]
 
@@ -187,7 +187,7 @@ def test_each_event_loop_gets_its_own_outcomes(customer: Customer) -> None:
 
 
 def test_when_the_books_are_gone_callers_are_told_and_later_ones_served(
-    committed_db: None, customer: Customer, monkeypatch: pytest.MonkeyPatch
+    committed_db: None, customer: Payer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = connections.settings["default"]["OPTIONS"]
     if connections["default"].vendor == "sqlite":

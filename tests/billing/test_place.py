@@ -12,10 +12,10 @@ from billing.models import Hold
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Placed, Release
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_books
 
 
-def test_a_hold_sets_credits_aside(customer: Customer) -> None:
+def test_a_hold_sets_credits_aside(customer: Payer) -> None:
     placed = customer.place(30)
 
     assert isinstance(placed, Placed)
@@ -25,7 +25,7 @@ def test_a_hold_sets_credits_aside(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_the_row_says_who_what_and_until_when(customer: Customer) -> None:
+def test_the_row_says_who_what_and_until_when(customer: Payer) -> None:
     lease_id = uuid.uuid4()
     hold_id = customer.hold(30, lease_id=lease_id.hex, model="openai/gpt-4o-mini")
 
@@ -44,7 +44,7 @@ def test_the_row_says_who_what_and_until_when(customer: Customer) -> None:
 
 
 def test_the_whole_balance_may_be_held_and_not_one_micro_more(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     assert isinstance(customer.place(101), errors.InsufficientCredits)
     assert isinstance(customer.place(100), Placed)
@@ -52,14 +52,14 @@ def test_the_whole_balance_may_be_held_and_not_one_micro_more(
     assert customer.figures() == (100, 100, 0)
 
 
-def test_a_call_that_costs_nothing_needs_no_credits(customer: Customer) -> None:
+def test_a_call_that_costs_nothing_needs_no_credits(customer: Payer) -> None:
     customer.hold(100)
 
     assert isinstance(customer.place(0), Placed)
-    assert isinstance(Customer.open().place(0), Placed)
+    assert isinstance(Payer.open().place(0), Placed)
 
 
-def test_a_refusal_names_the_figures(customer: Customer) -> None:
+def test_a_refusal_names_the_figures(customer: Payer) -> None:
     customer.hold(40)
     refusal = customer.place(61)
 
@@ -72,7 +72,7 @@ def test_a_refusal_names_the_figures(customer: Customer) -> None:
     assert type(customer.place(101)) is errors.InsufficientCredits
 
 
-def test_a_refusal_writes_nothing(customer: Customer) -> None:
+def test_a_refusal_writes_nothing(customer: Payer) -> None:
     refused = customer.order(101)
     holds.commit([refused])
 
@@ -81,7 +81,7 @@ def test_a_refusal_writes_nothing(customer: Customer) -> None:
     assert customer.lots() == [(100, 0)]
 
 
-def test_a_refused_id_may_be_tried_again(customer: Customer) -> None:
+def test_a_refused_id_may_be_tried_again(customer: Payer) -> None:
     order = customer.order(150)
     assert isinstance(holds.commit([order])[0], errors.InsufficientCredits)
     customer.grant(50)
@@ -89,7 +89,7 @@ def test_a_refused_id_may_be_tried_again(customer: Customer) -> None:
     assert isinstance(holds.commit([order])[0], Placed)
 
 
-def test_the_same_hold_is_placed_once(customer: Customer) -> None:
+def test_the_same_hold_is_placed_once(customer: Payer) -> None:
     order = customer.order(30)
     first, again, later = (*holds.commit([order, order]), *holds.commit([order]))
 
@@ -101,9 +101,7 @@ def test_the_same_hold_is_placed_once(customer: Customer) -> None:
     assert customer.figures() == (100, 30, 70)
 
 
-def test_an_id_is_never_used_for_another_call(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_an_id_is_never_used_for_another_call(customer: Payer, stranger: Payer) -> None:
     hold_id = customer.hold(30)
 
     for other in (
@@ -115,7 +113,7 @@ def test_an_id_is_never_used_for_another_call(
     assert stranger.figures() == (100, 0, 100)
 
 
-def test_a_closed_spender_is_refused_on_its_very_next_call(customer: Customer) -> None:
+def test_a_closed_spender_is_refused_on_its_very_next_call(customer: Payer) -> None:
     hold_id = customer.hold(30)
     spenders.close(customer.spender_id)
 
@@ -123,9 +121,7 @@ def test_a_closed_spender_is_refused_on_its_very_next_call(customer: Customer) -
     assert customer.settle(hold_id, 20).charged_micros == 20
 
 
-def test_a_spender_closes_by_itself_at_its_time(
-    customer: Customer, clock: Clock
-) -> None:
+def test_a_spender_closes_by_itself_at_its_time(customer: Payer, clock: Clock) -> None:
     spenders.close_at(customer.spender_id, START + timedelta(seconds=10))
     clock.advance(seconds=9)
     assert isinstance(customer.place(1), Placed)
@@ -135,9 +131,7 @@ def test_a_spender_closes_by_itself_at_its_time(
     assert isinstance(customer.place(1), Placed)
 
 
-def test_nobody_spends_from_another_account(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_nobody_spends_from_another_account(customer: Payer, stranger: Payer) -> None:
     assert type(customer.place(1, spender_id=stranger.spender_id)) is (
         errors.SpenderClosed
     )
@@ -146,7 +140,7 @@ def test_nobody_spends_from_another_account(
 
 
 def test_a_suspended_organization_takes_no_holds_but_settles(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     hold_id = customer.hold(30)
     accounts.suspend(customer.account_id)
@@ -158,7 +152,7 @@ def test_a_suspended_organization_takes_no_holds_but_settles(
 
 
 @pytest.mark.parametrize("bound", [-1, AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
-def test_a_senseless_bound_is_rejected_alone(customer: Customer, bound: int) -> None:
+def test_a_senseless_bound_is_rejected_alone(customer: Payer, bound: int) -> None:
     rejected, placed = holds.commit([customer.order(bound), customer.order(30)])
 
     assert type(rejected) is errors.LedgerError
@@ -166,7 +160,7 @@ def test_a_senseless_bound_is_rejected_alone(customer: Customer, bound: int) -> 
     assert customer.figures() == (100, 30, 70)
 
 
-def test_what_the_same_batch_frees_may_be_held_again(customer: Customer) -> None:
+def test_what_the_same_batch_frees_may_be_held_again(customer: Payer) -> None:
     hold_id = customer.hold(100)
     released = Release(hold_id, customer.account_id, "upstream_refused")
     early, _, late = holds.commit([customer.order(1), released, customer.order(100)])
@@ -176,7 +170,7 @@ def test_what_the_same_batch_frees_may_be_held_again(customer: Customer) -> None
 
 
 def test_a_refused_order_leaves_its_neighbours_alone(
-    customer: Customer, stranger: Customer
+    customer: Payer, stranger: Payer
 ) -> None:
     outcomes = holds.commit(
         [

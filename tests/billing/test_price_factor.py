@@ -13,13 +13,13 @@ from billing import accounts
 from billing.models import Account, UsageRecord
 from billing.values.amounts import price_of
 from billing.values.orders import Placed
-from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_books
 
 factors = st.integers(1, 10**8)
 prices = st.integers(0, 10**15)
 
 
-def set_factor(customer: Customer, factor_ppm: int) -> None:
+def set_factor(customer: Payer, factor_ppm: int) -> None:
     account = Account.objects.filter(id=customer.account_id)
     account.update(price_factor_ppm=factor_ppm)
 
@@ -49,7 +49,7 @@ def test_no_split_of_a_call_makes_it_cheaper(
 def test_hold_and_charge_are_both_at_the_factor(
     db: None, factor: int, price: int, charged: int
 ) -> None:
-    customer = Customer.open(credits=100, price_factor_ppm=factor)
+    customer = Payer.open(credits=100, price_factor_ppm=factor)
     placed = customer.place(price)
     assert isinstance(placed, Placed)
     assert (placed.held_micros, placed.price_factor_ppm) == (charged, factor)
@@ -60,7 +60,7 @@ def test_hold_and_charge_are_both_at_the_factor(
     assert wrong_in_the_books() == []
 
 
-def test_a_change_does_not_touch_calls_that_run(customer: Customer) -> None:
+def test_a_change_does_not_touch_calls_that_run(customer: Payer) -> None:
     hold_id = customer.hold(30)
     set_factor(customer, 2_000_000)
 
@@ -74,7 +74,7 @@ def test_a_change_does_not_touch_calls_that_run(customer: Customer) -> None:
 
 
 def test_an_overrun_is_charged_at_the_factor_too(db: None) -> None:
-    customer = Customer.open(credits=100, price_factor_ppm=1_500_000)
+    customer = Payer.open(credits=100, price_factor_ppm=1_500_000)
 
     assert customer.settle(customer.hold(10), 31).charged_micros == 47
 

@@ -14,7 +14,7 @@ from billing import holds
 from billing.models import Hold, UsageRecord
 from billing.values import clock
 from tests.support.ledger.crews import Crew
-from tests.support.ledger.customers import Customer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_books
 from tests.support.services import environment
 
 # SQLite's writers queue for one lock; more of them would only wait longer.
@@ -38,7 +38,7 @@ def crew(django_db_setup: None) -> Iterator[Crew]:
 class Reader:
     """Looks at accounts while they storm: no state of them may be impossible."""
 
-    def __init__(self, *customers: Customer) -> None:
+    def __init__(self, *customers: Payer) -> None:
         self.customers = customers
         self.looks: Counter[str] = Counter()
 
@@ -53,7 +53,7 @@ class Reader:
             assert customer.figures()[2] >= 0
 
 
-def race(crew: Crew, customer: Customer, scene: str, **told: Any) -> Counter[str]:
+def race(crew: Crew, customer: Payer, scene: str, **told: Any) -> Counter[str]:
     reader = Reader(customer)
     told |= {"account": customer.account_id, "spender": customer.spender_id}
     log = crew.storm([{"scene": scene, **told}] * len(crew.members), reader)
@@ -62,7 +62,7 @@ def race(crew: Crew, customer: Customer, scene: str, **told: Any) -> Counter[str
     return log
 
 
-def clear(customer: Customer) -> None:
+def clear(customer: Payer) -> None:
     """End what still runs, so that no later sweep of another test finds it."""
     waiting = Hold.objects.filter(account_id=customer.account_id)
     for hold in waiting.filter(state__in=["open", "in_doubt"]):
@@ -74,7 +74,7 @@ def clear(customer: Customer) -> None:
 def test_exactly_as_many_are_admitted_as_fit(
     crew: Crew, fitting: int, rest: int, milliseconds: int
 ) -> None:
-    customer = Customer.open(credits=7 * fitting + rest)
+    customer = Payer.open(credits=7 * fitting + rest)
     told = {"amount": 7, "threads": 3, "tasks": 16, "spread": milliseconds / 1000}
     log = race(crew, customer, "only_hold", **told)
 
@@ -88,7 +88,7 @@ def test_exactly_as_many_are_admitted_as_fit(
 
 @pytest.mark.parametrize("amount", [7, 50, 400])
 def test_calls_of_any_price_end_at_exactly_zero(crew: Crew, amount: int) -> None:
-    customer = Customer.open(credits=1000)
+    customer = Payer.open(credits=1000)
     log = race(
         crew,
         customer,
@@ -106,7 +106,7 @@ def test_calls_of_any_price_end_at_exactly_zero(crew: Crew, amount: int) -> None
 
 
 def test_many_lots_race_like_one(crew: Crew) -> None:
-    customer = Customer.open()
+    customer = Payer.open()
     for micros in range(1, 21):
         customer.grant(micros)
     log = race(crew, customer, "only_hold", amount=6, threads=2, tasks=20, spread=0.01)
@@ -117,7 +117,7 @@ def test_many_lots_race_like_one(crew: Crew) -> None:
 
 
 def test_a_hold_is_charged_once_whoever_settles_it(crew: Crew) -> None:
-    customer = Customer.open(credits=1000)
+    customer = Payer.open(credits=1000)
     ids = [customer.hold(10) for _ in range(40)]
     log = race(
         crew, customer, "resolve_the_same", holds=ids, price=7, threads=2, tasks=2
@@ -130,7 +130,7 @@ def test_a_hold_is_charged_once_whoever_settles_it(crew: Crew) -> None:
 
 def test_sweeps_at_the_same_moment_resolve_each_hold_once(crew: Crew) -> None:
     holds.sweep(in_doubt_after=timedelta(hours=1))  # what other tests have left
-    customer = Customer.open(credits=1000)
+    customer = Payer.open(credits=1000)
     past = clock.now() - timedelta(hours=1)
     for _ in range(60):
         customer.hold(10, due_at=past)
@@ -155,7 +155,7 @@ def deadlocks() -> int:
 def test_everything_at_once_on_three_organizations_leaves_right_books(
     crew: Crew,
 ) -> None:
-    customers = [Customer.open(credits=300) for _ in range(3)]
+    customers = [Payer.open(credits=300) for _ in range(3)]
     before = deadlocks()
     organizations = [
         {"account": each.account_id, "spender": each.spender_id} for each in customers

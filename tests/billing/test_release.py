@@ -10,10 +10,10 @@ from billing import holds
 from billing.models import Hold, Transfer, UsageRecord
 from billing.values import errors
 from billing.values.orders import Release, Resolved, Usage
-from tests.support.ledger.customers import Customer, committed, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_books
 
 
-def test_releasing_returns_the_whole_hold(customer: Customer) -> None:
+def test_releasing_returns_the_whole_hold(customer: Payer) -> None:
     hold_id = customer.hold(30)
     released = customer.release(hold_id, "upstream_refused")
 
@@ -23,7 +23,7 @@ def test_releasing_returns_the_whole_hold(customer: Customer) -> None:
     assert Hold.objects.get(id=hold_id).reason == "upstream_refused"
 
 
-def test_each_part_goes_back_to_its_own_grant(customer: Customer) -> None:
+def test_each_part_goes_back_to_its_own_grant(customer: Payer) -> None:
     customer.grant(50)
     hold_id = customer.hold(120)
     assert customer.lots() == [(100, 100), (50, 20)]
@@ -33,7 +33,7 @@ def test_each_part_goes_back_to_its_own_grant(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_a_release_moves_nothing_and_records_no_usage(customer: Customer) -> None:
+def test_a_release_moves_nothing_and_records_no_usage(customer: Payer) -> None:
     hold_id = customer.hold(30)
     customer.release(hold_id)
 
@@ -41,7 +41,7 @@ def test_a_release_moves_nothing_and_records_no_usage(customer: Customer) -> Non
     assert not UsageRecord.objects.filter(hold_id=hold_id).exists()
 
 
-def test_the_first_release_stands(customer: Customer) -> None:
+def test_the_first_release_stands(customer: Payer) -> None:
     hold_id = customer.hold(30)
     customer.hold(20)
     customer.release(hold_id)
@@ -52,7 +52,7 @@ def test_the_first_release_stands(customer: Customer) -> None:
     assert Hold.objects.get(id=hold_id).reason == "upstream_refused"
 
 
-def test_a_settled_call_is_not_refunded_by_a_late_release(customer: Customer) -> None:
+def test_a_settled_call_is_not_refunded_by_a_late_release(customer: Payer) -> None:
     hold_id = customer.call(30)
     late = customer.release(hold_id)
 
@@ -60,9 +60,7 @@ def test_a_settled_call_is_not_refunded_by_a_late_release(customer: Customer) ->
     assert customer.figures() == (70, 0, 70)
 
 
-def test_nobody_releases_a_strangers_hold(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_nobody_releases_a_strangers_hold(customer: Payer, stranger: Payer) -> None:
     hold_id = customer.hold(30)
     foreign = committed(Release(hold_id, stranger.account_id, "mine"))
     unknown = committed(Release(uuid.uuid4().hex, customer.account_id, "whose"))
@@ -73,7 +71,7 @@ def test_nobody_releases_a_strangers_hold(
 
 
 def test_a_call_that_cost_the_operator_nobody_knows_what_is_listed(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     hold_id = customer.hold(30)
     usage = Usage("in_doubt", 0, flags=("upstream_lost",))
@@ -88,7 +86,7 @@ def test_a_call_that_cost_the_operator_nobody_knows_what_is_listed(
 
 @pytest.mark.parametrize("usage", [used(1), used(0), Usage("in_doubt", 1)])
 def test_a_release_that_would_charge_is_rejected_alone(
-    customer: Customer, usage: Usage
+    customer: Payer, usage: Usage
 ) -> None:
     first, second = customer.hold(30), customer.hold(20)
     rejected, released = holds.commit(

@@ -13,11 +13,11 @@ from billing.reports.calls import latest_calls
 from billing.reports.spend import last_used, spend_by_day
 from billing.values.orders import Doubt, Release, Usage
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, committed, doubts
+from tests.support.ledger.payers import Payer, committed, doubts
 
 
 def test_a_balance_tells_held_and_available_apart(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.grant(7, expires_at=START + timedelta(minutes=1))
     customer.hold(30)
@@ -30,7 +30,7 @@ def test_a_balance_tells_held_and_available_apart(
 
 
 def test_expired_credits_are_on_the_books_but_not_available(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.grant(50, expires_at=START + timedelta(minutes=1))
     clock.advance(minutes=1)
@@ -44,7 +44,7 @@ def test_nobodys_balance_is_no_balance(db: None) -> None:
 
 
 def test_the_latest_calls_come_newest_first(
-    customer: Customer, stranger: Customer, clock: Clock
+    customer: Payer, stranger: Payer, clock: Clock
 ) -> None:
     ids = []
     for _ in range(3):
@@ -57,7 +57,7 @@ def test_the_latest_calls_come_newest_first(
     assert len(latest_calls(customer.account_id, limit=2)) == 2
 
 
-def test_a_call_is_shown_as_it_stands(customer: Customer) -> None:
+def test_a_call_is_shown_as_it_stands(customer: Payer) -> None:
     hold_id = customer.hold(30)
     (running,) = latest_calls(customer.account_id)
     assert (running.state, running.held_micros, running.charged_micros) == (
@@ -77,7 +77,7 @@ def test_a_call_is_shown_as_it_stands(customer: Customer) -> None:
 
 
 def test_a_released_call_cost_nothing_and_a_doubtful_one_nobody_knows(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.release(customer.hold(30), "upstream_refused")
     clock.advance(seconds=1)
@@ -88,7 +88,7 @@ def test_a_released_call_cost_nothing_and_a_doubtful_one_nobody_knows(
     assert (doubtful.charged_micros, doubtful.state) == (None, "in_doubt")
 
 
-def test_calls_and_spend_are_narrowed_to_spenders(customer: Customer) -> None:
+def test_calls_and_spend_are_narrowed_to_spenders(customer: Payer) -> None:
     other = spenders.open_spender(customer.account_id, "other")
     customer.call(12)
     customer.settle(customer.hold(5, spender_id=other.id), 5)
@@ -101,7 +101,7 @@ def test_calls_and_spend_are_narrowed_to_spenders(customer: Customer) -> None:
     assert latest_calls(customer.account_id, spender_ids=[]) == []
 
 
-def test_every_day_is_shown_oldest_first(customer: Customer, clock: Clock) -> None:
+def test_every_day_is_shown_oldest_first(customer: Payer, clock: Clock) -> None:
     customer.call(12)
     clock.moment = START.replace(hour=23, minute=59, second=59)
     customer.call(3)
@@ -119,7 +119,7 @@ def test_every_day_is_shown_oldest_first(customer: Customer, clock: Clock) -> No
 
 
 def test_days_before_the_first_shown_are_left_out(
-    customer: Customer, clock: Clock
+    customer: Payer, clock: Clock
 ) -> None:
     customer.call(12)
     clock.advance(days=2)
@@ -128,16 +128,14 @@ def test_days_before_the_first_shown_are_left_out(
     assert sum(day.requests for day in spend_by_day(customer.account_id, days=3)) == 1
 
 
-def test_one_strangers_spend_is_not_anothers(
-    customer: Customer, stranger: Customer
-) -> None:
+def test_one_strangers_spend_is_not_anothers(customer: Payer, stranger: Payer) -> None:
     stranger.call(12)
 
     (day,) = spend_by_day(customer.account_id, days=1)
     assert (day.requests, day.charged_micros) == (0, 0)
 
 
-def test_when_a_spender_was_last_used(customer: Customer, clock: Clock) -> None:
+def test_when_a_spender_was_last_used(customer: Payer, clock: Clock) -> None:
     idle = spenders.open_spender(customer.account_id, "idle")
     customer.call(1)
     clock.advance(hours=2)
@@ -149,7 +147,7 @@ def test_when_a_spender_was_last_used(customer: Customer, clock: Clock) -> None:
 
 
 def test_doubtful_calls_stay_listed_when_the_rule_has_closed_them(
-    customer: Customer, stranger: Customer, clock: Clock
+    customer: Payer, stranger: Payer, clock: Clock
 ) -> None:
     hold_id = customer.hold(30)
     clock.advance(seconds=1)
@@ -164,7 +162,7 @@ def test_doubtful_calls_stay_listed_when_the_rule_has_closed_them(
     assert doubts() == {hold_id: "released", other: "in_doubt"}
 
 
-def test_a_settled_doubt_is_doubtful_no_longer(customer: Customer) -> None:
+def test_a_settled_doubt_is_doubtful_no_longer(customer: Payer) -> None:
     hold_id = customer.hold(30)
     customer.doubt(hold_id)
     customer.settle(hold_id, 12)

@@ -13,19 +13,19 @@ from billing import holds, spenders
 from billing.models import UsageRecord, UsageRollup
 from billing.values.orders import Release, Settle, Usage
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_books
 
 FIGURES = ("prompt_tokens", "completion_tokens", "price_micros", "charged_micros")
 FIXTURE = HealthCheck.function_scoped_fixture  # the clock is set by each example
 
 
-def rollups(customer: Customer) -> list[UsageRollup]:
+def rollups(customer: Payer) -> list[UsageRollup]:
     return list(
         UsageRollup.objects.filter(account_id=customer.account_id).order_by("id")
     )
 
 
-def test_a_settlement_is_summed_at_once(customer: Customer) -> None:
+def test_a_settlement_is_summed_at_once(customer: Payer) -> None:
     customer.call(12, prompt_tokens=5, completion_tokens=7)
 
     (hour,) = rollups(customer)
@@ -35,7 +35,7 @@ def test_a_settlement_is_summed_at_once(customer: Customer) -> None:
     assert (hour.price_micros, hour.charged_micros, hour.absorbed_micros) == (12, 12, 0)
 
 
-def test_calls_of_one_hour_share_a_row(customer: Customer, clock: Clock) -> None:
+def test_calls_of_one_hour_share_a_row(customer: Payer, clock: Clock) -> None:
     customer.call(12, prompt_tokens=5)
     clock.advance(minutes=29, seconds=59)
     customer.call(3, prompt_tokens=6)
@@ -44,7 +44,7 @@ def test_calls_of_one_hour_share_a_row(customer: Customer, clock: Clock) -> None
     assert (hour.requests, hour.prompt_tokens, hour.charged_micros) == (2, 11, 15)
 
 
-def test_a_new_hour_is_a_new_row(customer: Customer, clock: Clock) -> None:
+def test_a_new_hour_is_a_new_row(customer: Payer, clock: Clock) -> None:
     customer.call(12)
     clock.advance(minutes=30)
     customer.call(3)
@@ -55,7 +55,7 @@ def test_a_new_hour_is_a_new_row(customer: Customer, clock: Clock) -> None:
 
 
 def test_each_spender_model_operation_and_basis_has_its_own(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     other = spenders.open_spender(customer.account_id, "other")
     for particulars in (
@@ -70,7 +70,7 @@ def test_each_spender_model_operation_and_basis_has_its_own(
     assert [row.requests for row in rollups(customer)] == [1] * 5
 
 
-def test_a_batch_adds_up_in_one_row(customer: Customer) -> None:
+def test_a_batch_adds_up_in_one_row(customer: Payer) -> None:
     orders = [Settle(customer.hold(10), customer.account_id, used(5)) for _ in range(4)]
     holds.commit([*orders, *orders])
 
@@ -79,7 +79,7 @@ def test_a_batch_adds_up_in_one_row(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_what_the_operator_absorbs_is_summed_apart(customer: Customer) -> None:
+def test_what_the_operator_absorbs_is_summed_apart(customer: Payer) -> None:
     customer.settle(customer.hold(30), 135)
 
     (hour,) = rollups(customer)
@@ -91,7 +91,7 @@ def test_what_the_operator_absorbs_is_summed_apart(customer: Customer) -> None:
 
 
 def test_a_plain_release_is_no_usage_and_a_doubtful_one_is(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     customer.release(customer.hold(30))
     assert rollups(customer) == []
@@ -109,7 +109,7 @@ def test_rollups_and_records_always_agree(
     clock: Clock, calls: list[tuple[int, int]]
 ) -> None:
     clock.moment = START
-    customer = Customer.open(credits=20)
+    customer = Payer.open(credits=20)
     for price, seconds in calls:
         clock.advance(seconds=seconds)
         hold_id = customer.hold(min(price, customer.figures()[2]))

@@ -13,8 +13,8 @@ from billing.models import Account, Entry, Hold, Transfer, UsageRecord
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Resolved, Settle
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import (
-    Customer,
+from tests.support.ledger.payers import (
+    Payer,
     committed,
     system_balance,
     used,
@@ -22,7 +22,7 @@ from tests.support.ledger.customers import (
 )
 
 
-def consumed(customer: Customer) -> int:
+def consumed(customer: Payer) -> int:
     """The balance of the customer's usage account."""
     account = Account.objects.select_related("usage_account").get(
         id=customer.account_id
@@ -31,7 +31,7 @@ def consumed(customer: Customer) -> int:
     return account.usage_account.balance_micros
 
 
-def test_settling_less_than_held_returns_the_rest(customer: Customer) -> None:
+def test_settling_less_than_held_returns_the_rest(customer: Payer) -> None:
     settled = customer.settle(customer.hold(30), 12)
 
     assert (settled.state, settled.held_micros) == ("settled", 30)
@@ -41,14 +41,14 @@ def test_settling_less_than_held_returns_the_rest(customer: Customer) -> None:
     assert consumed(customer) == 12
 
 
-def test_settling_exactly_what_is_held_returns_nothing(customer: Customer) -> None:
+def test_settling_exactly_what_is_held_returns_nothing(customer: Payer) -> None:
     settled = customer.settle(customer.hold(30), 30)
 
     assert (settled.charged_micros, settled.available_micros) == (30, 70)
     assert customer.lots() == [(70, 0)]
 
 
-def test_settling_nothing_charges_nothing_and_is_recorded(customer: Customer) -> None:
+def test_settling_nothing_charges_nothing_and_is_recorded(customer: Payer) -> None:
     hold_id = customer.hold(30)
     assert customer.settle(hold_id, 0).charged_micros == 0
 
@@ -58,7 +58,7 @@ def test_settling_nothing_charges_nothing_and_is_recorded(customer: Customer) ->
     assert wrong_in_the_books() == []
 
 
-def test_an_overrun_is_taken_from_what_is_available(customer: Customer) -> None:
+def test_an_overrun_is_taken_from_what_is_available(customer: Payer) -> None:
     hold_id = customer.hold(30)
     settled = customer.settle(hold_id, 90)
 
@@ -68,7 +68,7 @@ def test_an_overrun_is_taken_from_what_is_available(customer: Customer) -> None:
     assert wrong_in_the_books() == []
 
 
-def test_what_an_overrun_can_not_take_the_operator_absorbs(customer: Customer) -> None:
+def test_what_an_overrun_can_not_take_the_operator_absorbs(customer: Payer) -> None:
     before = system_balance("absorbed")
     hold_id = customer.hold(30)
     settled = customer.settle(hold_id, 135)
@@ -87,7 +87,7 @@ def test_what_an_overrun_can_not_take_the_operator_absorbs(customer: Customer) -
 
 
 def test_an_overrun_leaves_the_credits_of_running_calls_alone(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     running = customer.hold(60)
     settled = customer.settle(customer.hold(30), 45)
@@ -107,7 +107,7 @@ def test_an_overrun_leaves_the_credits_of_running_calls_alone(
 def test_price_is_charged_plus_absorbed_and_absorbed_only_when_nothing_is_left(
     balance: int, held: int, beside: int, price: int
 ) -> None:
-    customer = Customer.open(credits=balance)
+    customer = Payer.open(credits=balance)
     hold_id = customer.hold(min(held, balance))
     customer.place(beside)
     settled = customer.settle(hold_id, price)
@@ -118,7 +118,7 @@ def test_price_is_charged_plus_absorbed_and_absorbed_only_when_nothing_is_left(
     assert min(customer.figures()) >= 0
 
 
-def test_the_first_settlement_stands(customer: Customer) -> None:
+def test_the_first_settlement_stands(customer: Payer) -> None:
     hold_id = customer.hold(30)
     customer.settle(hold_id, 12)
     again = customer.settle(hold_id, 25)
@@ -130,7 +130,7 @@ def test_the_first_settlement_stands(customer: Customer) -> None:
     assert UsageRecord.objects.filter(hold_id=hold_id).count() == 1
 
 
-def test_twice_in_one_batch_is_once(customer: Customer) -> None:
+def test_twice_in_one_batch_is_once(customer: Payer) -> None:
     settle = Settle(customer.hold(30), customer.account_id, used(12))
     first, again = holds.commit([settle, settle])
 
@@ -140,7 +140,7 @@ def test_twice_in_one_batch_is_once(customer: Customer) -> None:
     assert customer.figures() == (88, 0, 88)
 
 
-def test_a_released_hold_can_not_be_charged_any_more(customer: Customer) -> None:
+def test_a_released_hold_can_not_be_charged_any_more(customer: Payer) -> None:
     hold_id = customer.hold(30)
     customer.release(hold_id)
     late = customer.settle(hold_id, 12)
@@ -150,7 +150,7 @@ def test_a_released_hold_can_not_be_charged_any_more(customer: Customer) -> None
 
 
 def test_only_the_account_that_placed_a_hold_settles_it(
-    customer: Customer, stranger: Customer
+    customer: Payer, stranger: Payer
 ) -> None:
     hold_id = customer.hold(30)
     foreign = committed(Settle(hold_id, stranger.account_id, used(12)))
@@ -162,7 +162,7 @@ def test_only_the_account_that_placed_a_hold_settles_it(
     assert stranger.figures() == (100, 0, 100)
 
 
-def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Customer) -> None:
+def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Payer) -> None:
     order = customer.order(30)
     settle = Settle(order.hold_id, customer.account_id, used(135))
     _, settled = holds.commit([order, settle])
@@ -173,7 +173,7 @@ def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Customer) -> No
 
 
 @pytest.mark.parametrize("price", [-1, -(2**63), AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
-def test_a_senseless_price_is_rejected_alone(customer: Customer, price: int) -> None:
+def test_a_senseless_price_is_rejected_alone(customer: Payer, price: int) -> None:
     first, second = customer.hold(30), customer.hold(30)
     rejected, settled = holds.commit(
         [
@@ -188,7 +188,7 @@ def test_a_senseless_price_is_rejected_alone(customer: Customer, price: int) -> 
     assert wrong_in_the_books() == []
 
 
-def test_the_record_tells_the_whole_call(customer: Customer, clock: Clock) -> None:
+def test_the_record_tells_the_whole_call(customer: Payer, clock: Clock) -> None:
     hold_id = customer.hold(30)
     clock.advance(seconds=4)
     customer.settle(
@@ -215,7 +215,7 @@ def test_the_record_tells_the_whole_call(customer: Customer, clock: Clock) -> No
     assert Hold.objects.get(id=hold_id).changed_at == record.settled_at
 
 
-def test_every_transfer_has_two_entries_that_cancel_out(customer: Customer) -> None:
+def test_every_transfer_has_two_entries_that_cancel_out(customer: Payer) -> None:
     hold_id = customer.call(12)
 
     transfer = Transfer.objects.get(hold_id=hold_id)

@@ -25,7 +25,7 @@ from billing.values.orders import (
     Settle,
 )
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_books
 
 NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
 
@@ -46,7 +46,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name.partition(".")[2] for path in folder.iterdir())
 
 
-def spooled(customer: Customer, price: int, bound: int = 30) -> str:
+def spooled(customer: Payer, price: int, bound: int = 30) -> str:
     """A hold whose settlement waits."""
     hold_id = customer.hold(bound)
     spool.append(Settle(hold_id, customer.account_id, used(price)))
@@ -110,7 +110,7 @@ def test_without_a_spool_nothing_waits() -> None:
 # --- replay ------------------------------------------------------------------------
 
 
-def test_replayed_twice_is_booked_once(customer: Customer, folder: Path) -> None:
+def test_replayed_twice_is_booked_once(customer: Payer, folder: Path) -> None:
     settled = spooled(customer, 12)
     released, doubted = customer.hold(20), customer.hold(10)
     spool.append(Release(released, customer.account_id, "upstream_refused"))
@@ -129,7 +129,7 @@ def test_replayed_twice_is_booked_once(customer: Customer, folder: Path) -> None
     assert wrong_in_the_books() == []
 
 
-def test_what_comes_after_a_replay_has_another_file(customer: Customer) -> None:
+def test_what_comes_after_a_replay_has_another_file(customer: Payer) -> None:
     for price in (1, 2, 3):
         spooled(customer, price)
         assert spool.replay() == NOTHING | {"settled": 1}
@@ -137,7 +137,7 @@ def test_what_comes_after_a_replay_has_another_file(customer: Customer) -> None:
 
 
 def test_a_torn_line_is_ignored_and_logged(
-    customer: Customer, folder: Path, caplog: pytest.LogCaptureFixture
+    customer: Payer, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     hold_id = spooled(customer, 12)
     [path] = folder.iterdir()
@@ -162,7 +162,7 @@ HOLDS = (
 
 @pytest.mark.parametrize("bad", [b"[]", b"{}", b"?", b"", NULL_COST, HOLDS])
 def test_what_the_ledger_refuses_is_kept_for_the_operator(
-    customer: Customer, folder: Path, bad: bytes, caplog: pytest.LogCaptureFixture
+    customer: Payer, folder: Path, bad: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     unknown = uuid.uuid4().hex
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_what_the_ledger_refuses_is_kept_for_the_operator(
 
 
 def test_a_settlement_after_the_rule_decided_is_no_silent_loss(
-    customer: Customer, caplog: pytest.LogCaptureFixture
+    customer: Payer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hold_id = spooled(customer, 12)
     customer.release(hold_id, "caller_died")
@@ -190,7 +190,7 @@ def test_a_settlement_after_the_rule_decided_is_no_silent_loss(
     assert f"settle of {hold_id} came too late" in caplog.text
 
 
-def test_more_than_one_transaction(customer: Customer) -> None:
+def test_more_than_one_transaction(customer: Payer) -> None:
     ends: list[Any] = [
         Settle(place.hold_id, place.account_id, used(0))
         for place in (customer.order(0) for _ in range(spool.REPLAY_BATCH + 1))
@@ -203,9 +203,7 @@ def test_more_than_one_transaction(customer: Customer) -> None:
 
 
 @pytest.mark.once
-def test_a_file_that_somebody_has_is_left_to_him(
-    customer: Customer, folder: Path
-) -> None:
+def test_a_file_that_somebody_has_is_left_to_him(customer: Payer, folder: Path) -> None:
     spooled(customer, 12)
     [path] = folder.iterdir()
     with path.open() as held:
@@ -217,7 +215,7 @@ def test_a_file_that_somebody_has_is_left_to_him(
     assert customer.figures() == (83, 0, 83)
 
 
-def test_a_sweep_replays_before_it_doubts(customer: Customer, clock: Clock) -> None:
+def test_a_sweep_replays_before_it_doubts(customer: Payer, clock: Clock) -> None:
     hold_id = customer.hold(30, due_at=START)
     spool.append(Settle(hold_id, customer.account_id, used(12)))
     clock.advance(seconds=1)

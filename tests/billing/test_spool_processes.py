@@ -19,8 +19,8 @@ from pytest_django.fixtures import Settings
 from billing import holds
 from billing.ledger import spool
 from billing.values.orders import Placed
-from tests.support.ledger.customers import Customer
 from tests.support.ledger.locks import books_locked, cut_who_waits
+from tests.support.ledger.payers import Payer
 from tests.support.services import processes
 from tests.support.sources import ROOT
 
@@ -36,11 +36,11 @@ def var_dir(tmp_path: Path, settings: Settings) -> Path:
 
 
 @pytest.fixture
-def customer(committed_db: None) -> Customer:
-    return Customer.open(credits=1000)
+def customer(committed_db: None) -> Payer:
+    return Payer.open(credits=1000)
 
 
-def open_holds(customer: Customer, count: int) -> list[str]:
+def open_holds(customer: Payer, count: int) -> list[str]:
     """Lines for a spooler, one for each of so many holds."""
     outcomes = holds.commit([customer.order(2) for _ in range(count)])
     assert all(isinstance(outcome, Placed) for outcome in outcomes)
@@ -75,7 +75,7 @@ def spooler(command: str, text: str, var_dir: Path, environment: dict[str, str])
 
 
 def test_no_line_is_lost_or_doubled_while_others_append(
-    customer: Customer, var_dir: Path
+    customer: Payer, var_dir: Path
 ) -> None:
     lines = open_holds(customer, LINES)
     halves = (lines[::2], lines[1::2])
@@ -109,7 +109,7 @@ def test_no_line_is_lost_or_doubled_while_others_append(
 
 
 @pytest.mark.once
-def test_what_was_appended_outlives_a_kill(customer: Customer, var_dir: Path) -> None:
+def test_what_was_appended_outlives_a_kill(customer: Payer, var_dir: Path) -> None:
     lines = open_holds(customer, 3)
     crash = append(lines, var_dir, CRASHPOINT="spool.after_append:2")
 
@@ -122,7 +122,7 @@ def test_what_was_appended_outlives_a_kill(customer: Customer, var_dir: Path) ->
     ("place", "settled"), [("ledger.before_commit", 0), ("ledger.after_commit", 2)]
 )
 def test_a_replay_that_is_killed_is_done_again(
-    customer: Customer, var_dir: Path, place: str, settled: int
+    customer: Payer, var_dir: Path, place: str, settled: int
 ) -> None:
     append(open_holds(customer, 2), var_dir)
     assert replay(var_dir, CRASHPOINT=place) == -signal.SIGKILL
@@ -136,7 +136,7 @@ def test_a_replay_that_is_killed_is_done_again(
 
 
 def test_without_the_database_the_files_wait(
-    customer: Customer, var_dir: Path, monkeypatch: pytest.MonkeyPatch
+    customer: Payer, var_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = connections.settings["default"]["OPTIONS"]
     if connections["default"].vendor == "sqlite":

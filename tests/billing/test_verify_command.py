@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from billing.models import Account
-from tests.support.ledger.customers import Customer
+from tests.support.ledger.payers import Payer
 from tests.support.services import commands
 
 
@@ -24,12 +24,12 @@ def verify(*arguments: str) -> tuple[int, str]:
     return ended.value.code, output.getvalue()
 
 
-def tamper(customer: Customer) -> None:
+def tamper(customer: Payer) -> None:
     account = Account.objects.filter(id=customer.account_id)
     account.update(version=7)
 
 
-def test_right_books_are_exit_0(customer: Customer) -> None:
+def test_right_books_are_exit_0(customer: Payer) -> None:
     customer.call(12)
     code, output = verify()
 
@@ -38,7 +38,7 @@ def test_right_books_are_exit_0(customer: Customer) -> None:
     assert " usage records, " in output
 
 
-def test_wrong_books_are_exit_1_and_named(customer: Customer) -> None:
+def test_wrong_books_are_exit_1_and_named(customer: Payer) -> None:
     tamper(customer)
     code, output = verify()
 
@@ -48,7 +48,7 @@ def test_wrong_books_are_exit_1_and_named(customer: Customer) -> None:
     assert "The ledger is WRONG" in output
 
 
-def test_a_warning_is_listed_and_no_failure(customer: Customer) -> None:
+def test_a_warning_is_listed_and_no_failure(customer: Payer) -> None:
     customer.doubt(customer.hold(30))
     code, output = verify()
 
@@ -57,7 +57,7 @@ def test_a_warning_is_listed_and_no_failure(customer: Customer) -> None:
     assert "held=30 reason=upstream_lost" in output
 
 
-def test_the_json_has_ok_findings_and_totals(customer: Customer) -> None:
+def test_the_json_has_ok_findings_and_totals(customer: Payer) -> None:
     before = json.loads(verify("--json")[1])["totals"]
     customer.call(12)
     customer.hold(30)
@@ -81,7 +81,7 @@ def test_the_json_has_ok_findings_and_totals(customer: Customer) -> None:
 
 
 def test_a_finding_in_json_has_a_code_a_severity_and_a_detail(
-    customer: Customer,
+    customer: Payer,
 ) -> None:
     tamper(customer)
     code, output = verify("--json")
@@ -106,7 +106,7 @@ def test_no_database_is_exit_2(tmp_path: Path) -> None:
 
 
 def test_another_process_verifies_what_is_committed(committed_db: None) -> None:
-    Customer.open(credits=100).call(12)
+    Payer.open(credits=100).call(12)
     run = commands.manage("verify_ledger", "--json")
 
     assert run.returncode == 0, run.stdout + run.stderr

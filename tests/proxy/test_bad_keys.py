@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from portal.tenants import keys, organizations
 from tests.support.cast import actor_of
-from tests.support.gateway.customers import SAY_HI, Customer, mistyped, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer, mistyped
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
+from tests.support.waiting import wait_for
 
 BODY = {"model": "m", "messages": SAY_HI}
 CHAT, MODELS = "/chat/completions", "/models"

@@ -11,7 +11,7 @@ from itertools import accumulate
 import pytest
 
 from billing.values.orders import CREDIT
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.raw import RawCall
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
@@ -24,6 +24,7 @@ from tests.support.upstream import (
     usage_of,
 )
 from tests.support.upstream.builders import stream_reply
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -113,7 +114,7 @@ def test_a_client_may_leave_before_the_upstream_has_said_a_word(
     upstream.on(model="m", reply=REPLY.paced(0.05).held(gate))
     call = RawCall(live_gateway, customer.secret)
     call.send(model="m", messages=SAY_HI, stream=True)
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    upstream.journal.wait_arrived()
     call.leave()
     gate.set()
 
@@ -192,10 +193,8 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_else(
     [entry] = upstream.journal
     wait_for(lambda: entry.pieces_sent > 20)
     for _ in range(10):
-        started = time.monotonic()
         assert customer.chat(live_gateway, "quick").status_code == 200
-        assert time.monotonic() - started < 5  # he never takes the rest
-    assert entry.pieces_sent < 300  # it is still held up
+        assert entry.pieces_sent < 300  # and the flood is still held up
     call.leave()
 
     customer.wait_records(11)

@@ -10,11 +10,11 @@ import pytest
 
 from billing import holds
 from billing.models.hold import HoldState
-from billing.values import clock
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -22,7 +22,7 @@ CREDITS = 5
 LONG = timedelta(days=1)  # doubts are listed, not yet closed
 NOT_HELD, DOUBTFUL, SETTLED = "not held", HoldState.IN_DOUBT, HoldState.SETTLED
 
-# Where it dies, whether the call is streamed, and what the books then know of it.
+# Where it dies, whether the call is streamed, and what the ledger then knows of it.
 POINTS = [
     ("ledger.before_commit", False, NOT_HELD),
     ("ledger.after_commit", False, DOUBTFUL),
@@ -54,7 +54,6 @@ def test_a_call_that_dies_there_is_charged_once_or_listed(
     gateway: GatewayFactory,
     upstream: Upstream,
     customer: Customer,
-    monkeypatch: pytest.MonkeyPatch,
     point: str,
     stream: bool,
     known: str,
@@ -62,14 +61,12 @@ def test_a_call_that_dies_there_is_charged_once_or_listed(
     upstream.on(
         model="m", reply=(chat_stream if stream else chat_json)(credits=CREDITS)
     )
-    started = gateway(CRASHPOINT=point, LEASE_SECONDS=2)
+    started = gateway(CRASHPOINT=point)
     with pytest.raises(httpx.TransportError):
         customer.chat(started, "m", stream=stream)
     assert_it_died(started)
-    # Its lease runs out; nobody will settle what it left open.
-    monkeypatch.setattr(clock, "now", lambda now=clock.now: now() + timedelta(hours=1))
+    customer.end_leases()  # nobody will settle what it left open
     holds.sweep(in_doubt_after=LONG)
-    monkeypatch.undo()
 
     states = [hold.state for hold in customer.holds()]
     assert states == ([] if known == NOT_HELD else [known])

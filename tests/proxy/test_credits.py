@@ -10,10 +10,11 @@ import pytest
 
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import wait_for
 
 MAX_TOKENS = 1_000
 NEEDED = 32  # what a call for so many tokens holds, prompt and all
@@ -68,7 +69,7 @@ def test_credits_on_hold_are_waited_for_by_the_sdk_itself(
     upstream.on(model="slow", reply=chat_json(credits=3).held(gate))
     with ThreadPoolExecutor() as pool:
         slow = pool.submit(ask, live_gateway, customer, "slow")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         refused = customer.chat(live_gateway, "m", max_tokens=MAX_TOKENS)
         threading.Timer(0.3, gate.set).start()
         sdk = customer.openai(live_gateway, max_retries=2)
@@ -95,7 +96,7 @@ def test_a_race_for_the_last_credits_admits_exactly_what_they_cover(
     customer.http(live_gateway)  # made once, not by every thread
     with ThreadPoolExecutor(20) as pool:
         calls = [pool.submit(ask, live_gateway, customer) for _ in range(20)]
-        upstream.journal.wait_until(lambda entries: len(entries) == 5)
+        upstream.journal.wait_arrived(5)
         wait_for(lambda: sum(call.done() for call in calls) == 15)
         assert customer.available_micros() == 31 * CREDIT
         gate.set()

@@ -1,4 +1,4 @@
-"""Without its books the gateway calls nobody; with them back it goes on by itself."""
+"""Without its ledger the gateway calls nobody; when it is back, calls go on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from portal.tenants import keys
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import CutLine, Outage
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -58,7 +59,7 @@ def test_a_settlement_waits_for_the_database_and_is_exact(
     upstream.on(model="m", reply=reply.held(gate))
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m", stream=stream)
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         outage.begin()
         gate.set()
         # Longer than one attempt to settle, shorter than all of them.
@@ -117,7 +118,7 @@ def test_a_commit_that_nobody_hears_of_is_no_second_hold_and_no_other_charge(
     outage.commits_to_lose = 1
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 2)
+        upstream.journal.wait_arrived(2)
         assert outage.commits_to_lose == 0  # that of the hold
         outage.commits_to_lose = 1
         gate.set()

@@ -5,32 +5,32 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from billing.models.hold import HoldState
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.raw import RawCall
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Upstream, chat_json
+from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import IMPATIENT_CLIENT, wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
-
-
-def arrived(upstream: Upstream, count: int) -> None:
-    upstream.journal.wait_until(lambda entries: len(entries) == count)
 
 
 def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     said_before = len(live_gateway.log_text())
-    upstream.on(reply=chat_json(credits=6, charge="after").delayed(1.5))
+    gate = Gate()
+    upstream.on(reply=chat_json(credits=6, charge="after").held(gate))
     for number in range(8):
         call = RawCall(live_gateway, customer.secret)
         call.send(model=f"m-{number}", messages=SAY_HI)
-        arrived(upstream, number + 1)
+        upstream.journal.wait_arrived(number + 1)
         call.leave(reset=number % 2 == 1)
+    customer.http(live_gateway).timeout = IMPATIENT_CLIENT
     with pytest.raises(httpx.ReadTimeout):
-        customer.http(live_gateway).post(
-            "/chat/completions", json={"model": "m", "messages": SAY_HI}, timeout=1
-        )
+        customer.chat(live_gateway)
+    upstream.journal.wait_arrived(9)
+    gate.set()
     records = customer.wait_records(9)
 
     assert {entry.state for entry in upstream.journal} == {"complete"}
@@ -51,6 +51,9 @@ def test_the_gateway_goes_on_serving_the_others(
         assert customer.chat(live_gateway, "quick").status_code == 200
 
     # A reset may overtake its own request; what was forwarded is paid, to the credit.
-    wait_for(lambda: len(customer.holds()) == len(upstream.journal))
-    customer.wait_over(len(upstream.journal))
-    assert customer.charged_credits() == upstream.total_credits()
+    def is_paid() -> bool:
+        is_over = all(hold.state != HoldState.OPEN for hold in customer.holds())
+        return is_over and customer.charged_credits() == upstream.total_credits()
+
+    wait_for(is_paid, explain=customer.holds)
+    assert len(customer.records()) == len(upstream.journal)

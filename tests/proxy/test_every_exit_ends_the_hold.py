@@ -20,7 +20,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     Ending,
     Gate,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_json,
     chat_stream,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("clean_books")
 ONCE = pytest.mark.once
 SETTLED, RELEASED, IN_DOUBT = "settled", "released", "in_doubt"
 PLAIN, STREAM = chat_json(credits=5), chat_stream(credits=5)
-EXITS: dict[str, tuple[Reply, bool, str]] = {
+EXITS: dict[str, tuple[ScriptedReply, bool, str]] = {
     "answered": (PLAIN, False, SETTLED),
     "streamed": (STREAM, True, SETTLED),
     "answered though a stream was asked for": (PLAIN, True, SETTLED),
@@ -68,7 +68,7 @@ def test_every_exit_ends_the_hold(
     impatient_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
-    reply: Reply,
+    reply: ScriptedReply,
     stream: bool,
     state: str,
     stays: bool,
@@ -78,7 +78,7 @@ def test_every_exit_ends_the_hold(
     call.send(model="m", messages=SAY_HI, stream=stream)
     if stays:
         call.read()
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+    upstream.journal.wait_arrived()
     call.leave()
 
     [hold] = customer.wait_over()
@@ -95,7 +95,7 @@ def test_every_exit_ends_the_hold(
 def test_the_longest_call_is_ended(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
-    started, gate = gateway(UPSTREAM_TOTAL_SECONDS=1), Gate()
+    started, gate = gateway(UPSTREAM_TOTAL_SECONDS=3), Gate()
     upstream.on(model="silent", reply=PLAIN.held(gate))
     upstream.on(model="dripping", reply=PLAIN.split(5).paced(0.1))
     upstream.on(model="stream", reply=STREAM.but(steps=STREAM.steps * 20).paced(0.1))
@@ -133,7 +133,7 @@ def test_a_call_that_runs_is_settled_whatever_becomes_of_its_key(
     customer.http(live_gateway)
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, live_gateway, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         stop(customer)
         gate.set()
         assert call.result().status_code == 200
@@ -155,7 +155,7 @@ def test_an_orderly_end_leaves_nothing_open(
     with ThreadPoolExecutor() as pool:
         plain = pool.submit(customer.chat, started, "plain")
         stream = pool.submit(customer.chat, started, "stream", stream=True)
-        upstream.journal.wait_until(lambda entries: len(entries) == 3)
+        upstream.journal.wait_arrived(3)
         time.sleep(0.1)
         started.stop()
     holds.sweep(in_doubt_after=timedelta(days=1))  # the lease was given up

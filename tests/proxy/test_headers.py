@@ -199,10 +199,7 @@ def test_a_list_may_be_asked_for_its_head(
 def test_ambiguous_framing_is_refused(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, framing: bytes
 ) -> None:
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        f"Authorization: Bearer {customer.secret}\r\n"
-    ).encode()
+    head = raw.head(customer.secret, "Connection: close").removesuffix(b"\r\n")
     reply = raw.exchange(live_gateway, head + framing + b"\r\n{}GET / HTTP/1.1\r\n\r\n")
 
     statuses = [line.split()[1] for line in reply.split(b"\r\n") if b"HTTP/1.1" in line]
@@ -213,13 +210,10 @@ def test_ambiguous_framing_is_refused(
 def test_chunked_with_a_length_is_read_as_chunked_or_refused(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    request = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        f"Authorization: Bearer {customer.secret}\r\nContent-Length: 40\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
-        "GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
-    )
-    reply = raw.exchange(live_gateway, request.encode())
+    framing = ("Content-Length: 40", "Transfer-Encoding: chunked")
+    head = raw.head(customer.secret, "Connection: close", *framing)
+    next_call = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
+    reply = raw.exchange(live_gateway, head + b"2\r\n{}\r\n0\r\n\r\n" + next_call)
 
     assert reply.count(b"HTTP/1.1 ") == 1
     assert reply.split()[1] == b"400"

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from billing.models import Account
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import SAY_HI, Customer
@@ -14,7 +13,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     DONE,
     Raw,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_chunk,
     chat_json,
@@ -35,7 +34,7 @@ JUNK_CREDITS: tuple[Any, ...] = (
 )
 
 
-def both(usage: Any, **fields: Any) -> tuple[Reply, Reply]:
+def both(usage: Any, **fields: Any) -> tuple[ScriptedReply, ScriptedReply]:
     """One usage in a plain answer and in a stream, which must come to the same."""
     return (
         chat_json(text=TEXT, usage=usage, **fields),
@@ -174,8 +173,7 @@ def test_absurd_credits_do_not_break_a_stream_at_another_price(
     impatient_gateway: Gateway, upstream: Upstream, customers: Customers
 ) -> None:
     customer = customers()
-    account = Account.objects.filter(pk=customer.organization.account_id)
-    account.update(price_factor_ppm=3_000_000)
+    customer.set_price_factor(3_000_000)
     events = [chat_chunk(TEXT, usage=usage_of(2**64 - 1)), DONE]
     upstream.on(model="m", reply=stream_reply(events))
     content = customer.chat(impatient_gateway, "m", stream=True).content

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import select
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Self
 
 import pytest
 
+from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.raw import SECONDS_MAX
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
 
@@ -41,16 +41,10 @@ class SlowUpload:
     def __init__(
         self, gateway: Gateway, customer: Customer, framing: str = CHUNKED
     ) -> None:
-        self.socket = socket.create_connection(
-            ("127.0.0.1", gateway.port), timeout=SECONDS_MAX
-        )
-        head = (
-            f"POST /v1{PATH} HTTP/1.1\r\nHost: x\r\n{framing}\r\n"
-            f"Authorization: Bearer {customer.secret}\r\nExpect: 100-continue\r\n"
-            f"Content-Type: {FORM}\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.socket.sendall(head.encode())
+        self.socket = raw.connect(gateway)
+        lines = ("Expect: 100-continue", f"Content-Type: {FORM}", "Connection: close")
+        head = raw.head(customer.secret, framing, *lines, path=f"/v1{PATH}")
+        self.socket.sendall(head)
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +90,7 @@ def upload(
 def test_others_wait_for_their_turn_and_one_gives_up(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
-    own = gateway(GATEWAY_UPLOADS_MAX=1, GATEWAY_BODY_SECONDS_MAX=3)
+    own = gateway(GATEWAY_UPLOADS_MAX=1, GATEWAY_BODY_SECONDS_MAX=8)
     upstream.on(model="m", reply=chat_json().delayed(0.5))
     with ExitStack() as stack:
         first = stack.enter_context(SlowUpload(own, customer)).begin()
@@ -113,7 +107,7 @@ def test_others_wait_for_their_turn_and_one_gives_up(
         assert select.select(others, [], [], 0) == ([], [], [])
         assert first.end() == 200
 
-        [second], _, _ = select.select(others, [], [], SECONDS_MAX)
+        [second], _, _ = select.select(others, [], [], PATIENCE_SECONDS)
         second.begin()
         [last] = set(others) - {second}
         refusal = last.answer()

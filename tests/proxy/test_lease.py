@@ -11,9 +11,10 @@ from billing import holds
 from billing.models import Lease
 from billing.models.hold import HoldState
 from billing.values import clock
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -30,7 +31,7 @@ def test_a_spool_that_cannot_be_read_costs_no_lease(
     spool.write_text("no folder")
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         [hold] = customer.holds()
         lease_id = str(hold.lease_id)
         wait_for(lambda: started.log_text().count("renewal failed") > 1)

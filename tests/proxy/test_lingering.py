@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-from contextlib import closing
 
 import pytest
 
 from tests.proxy.conftest import IMPATIENT
+from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer, mistyped
 from tests.support.gateway.refused import assert_nothing_happened
 from tests.support.services.gateway import Gateway
@@ -15,15 +15,11 @@ from tests.support.upstream import Upstream
 
 pytestmark = pytest.mark.once
 
-PATH = "/v1/chat/completions"
 NEXT = b"GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 def head(secret: str, framing: str) -> bytes:
-    return (
-        f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n"
-        f"Content-Type: application/json\r\n{framing}\r\n\r\n"
-    ).encode()
+    return raw.head(secret, "Content-Type: application/json", framing)
 
 
 def read_reply(connection: socket.socket) -> bytes:
@@ -60,8 +56,7 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
     if is_chunked:
         framing, half = "Transfer-Encoding: chunked", b"30D40\r\n" + half + b"\r\n"
     secret = customer.secret if is_known else mistyped(customer.secret)
-    address = ("127.0.0.1", impatient_gateway.port)
-    with closing(socket.create_connection(address, timeout=10)) as connection:
+    with raw.connect(impatient_gateway) as connection:
         connection.sendall(head(secret, framing) + half)
         status = read_reply(connection).split()[1]
         connection.sendall(half + (b"0\r\n\r\n" if is_chunked else b""))
@@ -75,10 +70,10 @@ def test_what_is_refused_early_is_read_on_and_the_connection_stays(
 def test_who_sends_nothing_more_is_let_go(
     impatient_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    """Also when nothing else happens that would make Python collect its garbage."""
-    address = ("127.0.0.1", impatient_gateway.port)
+    """Also when nothing else happens that would make Python collect its garbage: so
+    this wait has an end, long for a busy machine, short for the next collection."""
     for _ in range(3):
-        with closing(socket.create_connection(address, timeout=4)) as connection:
+        with raw.connect(impatient_gateway, seconds=15) as connection:
             connection.sendall(head(customer.secret, "Content-Length: 400000"))
             assert read_reply(connection).split()[1] == b"413"
             assert connection.recv(1) == b""

@@ -8,11 +8,12 @@ import pytest
 
 from billing.models.hold import HoldState
 from billing.values.amounts import credits_text
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import Outage
 from tests.support.gateway.refused import assert_refusal
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import DONE, Gate, Upstream, chat_json, chat_stream
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -33,7 +34,7 @@ def test_a_call_is_answered_without_the_database_and_booked_when_it_is_back(
     with ThreadPoolExecutor() as pool:
         plain = pool.submit(customer.chat, started, "plain")
         streamed = pool.submit(customer.chat, started, "stream", stream=True)
-        upstream.journal.wait_until(lambda entries: len(entries) == 2)
+        upstream.journal.wait_arrived(2)
         outage.begin()
         gate.set()
         answer, events = plain.result(), streamed.result().content
@@ -65,7 +66,7 @@ def test_a_spooled_doubt_keeps_its_hold_and_says_so(
     customer.http(started)
     with ThreadPoolExecutor() as pool:
         call = pool.submit(customer.chat, started, "m")
-        upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        upstream.journal.wait_arrived()
         outage.begin()
         gate.set()
         reply = call.result()

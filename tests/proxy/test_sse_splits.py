@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.http import sse
 from proxy.http.sse import Event, EventTooLarge, Splitter
 from tests.support.upstream import DONE, chat_chunk, usage_of
 from tests.support.upstream import sse as event
@@ -142,9 +141,8 @@ def test_no_bytes_are_lost_whatever_they_are(chunks: list[bytes]) -> None:
     assert b"\n\n" not in stream[len(seen) :]
 
 
-def test_an_event_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sse, "EVENT_BYTES_MAX", 100)
-    splitter = Splitter()
+def test_an_event_without_end_is_given_up() -> None:
+    splitter = Splitter(event_bytes_max=100)
     assert list(splitter.feed(b"data: " + b"x" * 90)) == []
     with pytest.raises(EventTooLarge):
         list(splitter.feed(b"x" * 10))

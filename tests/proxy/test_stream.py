@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from billing.models import Account, UsageRecord
+from billing.models import UsageRecord
 from billing.values.orders import CREDIT
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
@@ -141,7 +141,7 @@ def test_a_stream_is_settled_before_its_last_byte(
     for round_ in range(1, 11):
         with http.stream("POST", "/chat/completions", json=body) as reply:
             wait_for_done(reply)
-            # At this very moment, the connection still open: all is on the books.
+            # At this very moment, the connection still open: all is in the ledger.
             assert len(customer.records()) == round_
             assert {hold.state for hold in customer.holds()} == {"settled"}
     assert customer.charged_credits() == upstream.total_credits() == 20
@@ -159,8 +159,7 @@ def wait_for_done(reply: httpx.Response) -> None:
 def test_a_price_factor_scales_every_usage_in_a_stream(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    account = Account.objects.filter(pk=customer.organization.account_id)
-    account.update(price_factor_ppm=1_500_000)
+    customer.set_price_factor(1_500_000)
     usage = {**usage_of(7), "credits_breakdown": {"prompt": 2, "completion": 5}}
     events = [
         chat_chunk("a", usage=usage_of(2)),

@@ -11,7 +11,7 @@ from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     DONE,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_chunk,
     chat_stream,
@@ -30,7 +30,7 @@ TOOL_CALLS = [
 LOGPROBS = {"content": [{"token": "Ah", "logprob": -0.5, "bytes": None}]}
 
 
-def whole(**choice: Any) -> Reply:
+def whole(**choice: Any) -> ScriptedReply:
     """The upstream's answer in one piece."""
     document = {"id": "c", "created": 1, "model": "m", "choices": [choice]}
     return json_reply({**document, "usage": {"credits_used": 4}}, credits=4)

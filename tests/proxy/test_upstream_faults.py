@@ -15,7 +15,7 @@ from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     Ending,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_json,
     error_json,
@@ -36,14 +36,14 @@ ANSWER = chat_json(credits=4)
 class Case:
     """A reply of the upstream's, and what must come of it."""
 
-    reply: Reply
+    reply: ScriptedReply
     status: int
     code: str
     retry: str  # x-should-retry
     state: str  # of the hold
 
 
-def ambiguous(reply: Reply, status: int = 502) -> Case:
+def ambiguous(reply: ScriptedReply, status: int = 502) -> Case:
     """The upstream may have worked: kept, listed, and not to be tried again."""
     return Case(reply, status, "upstream_ambiguous", "false", "in_doubt")
 
@@ -58,7 +58,7 @@ def passed_on(status: int) -> Case:
     return Case(reply, status, "their_code", "false", "released")
 
 
-def refused(reply: Reply) -> Case:
+def refused(reply: ScriptedReply) -> Case:
     return Case(reply, 502, "upstream_error", "false", "released")
 
 

@@ -58,7 +58,7 @@ def make_key(
 
 
 def make_call(key: ApiKey, *, charged: int = 3, model: str = "openai/gpt-4o") -> str:
-    """A finished call on the books, of this many credits; its hold's id."""
+    """A finished call in the ledger, of this many credits; its hold's id."""
     hold_id = uuid4().hex
     account_id = key.organization.account_id
     place = Place(

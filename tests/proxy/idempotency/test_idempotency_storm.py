@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -11,10 +10,16 @@ import pytest
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Entry, Reply, Upstream, chat_json, error_json
+from tests.support.upstream import (
+    JournalEntry,
+    ScriptedReply,
+    Upstream,
+    chat_json,
+    error_json,
+)
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 KEYS, SENDERS = 8, 4
-SECONDS_MAX = 20
 
 
 class Moody:
@@ -24,7 +29,7 @@ class Moody:
         self.seen: set[str | None] = set()
         self.calls = 0
 
-    def __call__(self, entry: Entry) -> Reply:
+    def __call__(self, entry: JournalEntry) -> ScriptedReply:
         self.calls += 1
         seconds = self.calls * 37 % 100 / 1000  # the order they end in is another
         if entry.model in self.seen:
@@ -36,20 +41,21 @@ class Moody:
 def send_until_answered(customer: Customer, gateway: Gateway, key: str) -> str:
     """As a stubborn client does; the request id of what it got in the end."""
     headers = {"idempotency-key": key, "authorization": f"Bearer {customer.secret}"}
-    deadline = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < deadline:
+
+    def answered() -> str | None:
         reply = httpx.post(
             f"{gateway.base_url}/chat/completions",
             json={"model": key, "messages": SAY_HI},
             headers=headers,
-            timeout=SECONDS_MAX,
+            timeout=PATIENCE_SECONDS,
         )
         if reply.status_code == 200:
             return reply.headers["x-request-id"]
         code = reply.json()["error"]["code"]
         assert code in ("request_in_progress", "upstream_error"), reply.text
-        time.sleep(0.05)
-    raise AssertionError(f"{key} was never answered")
+        return None
+
+    return wait_for(answered, explain=lambda: key)
 
 
 @pytest.mark.usefixtures("clean_books")

@@ -15,7 +15,13 @@ from proxy.http.errors import GatewayError
 from proxy.http.handler import BodyTooLarge
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Ending, Reply, Upstream, chat_json, error_json
+from tests.support.upstream import (
+    Ending,
+    ScriptedReply,
+    Upstream,
+    chat_json,
+    error_json,
+)
 
 # status, type, code, x-should-retry (None: the SDK decides by status), Retry-After
 Row = tuple[int, str, str, str | None, str | None]
@@ -124,7 +130,7 @@ def test_what_the_upstream_does(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
-    answer: Reply,
+    answer: ScriptedReply,
     row: Row,
 ) -> None:
     upstream.on(model="m", reply=answer)

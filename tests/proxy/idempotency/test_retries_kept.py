@@ -12,19 +12,20 @@ from django.db import connection
 from billing.values import clock
 from portal.tenants import keys, organizations
 from proxy import tasks
-from proxy.idempotency import earlier, stored_replies
+from proxy.idempotency import once, stored_replies
 from proxy.idempotency.attempts import Reply
 from proxy.idempotency.fingerprints import Fingerprint
 from proxy.idempotency.stored_replies import Keeper, Kept
 from proxy.models import StoredReply
 from tests.proxy.conftest import Customers
 from tests.support.cast import actor_of
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.films import Film
 from tests.support.gateway.retrying import retried, stored
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -84,10 +85,10 @@ def test_another_process_says_that_a_call_still_runs(
 ) -> None:
     other, gate = gateway(), Gate()
     upstream.on(model="m", reply=chat_json(credits=6).held(gate))
-    client = customer.openai(live_gateway).chat.completions
+    client = customer.openai(live_gateway, read_seconds=1).chat.completions
     with pytest.raises(openai.APITimeoutError):
-        client.create(model="m", messages=SAY_HI, timeout=1)
-    upstream.journal.wait_until(lambda entries: len(entries) == 1)
+        client.create(model="m", messages=SAY_HI)
+    upstream.journal.wait_arrived()
     elsewhere = customer.openai(other).chat.completions
     with pytest.raises(openai.ConflictError) as refusal:
         elsewhere.create(
@@ -113,7 +114,7 @@ def test_an_organization_may_have_nothing_kept(
     stored(other)  # written after the first one would have been
     again = retried(private, live_gateway, 1)
 
-    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=private.account_id)
     assert not rows.exists()
     assert again.json()["error"]["code"] == "already_completed"
     assert len(private.records()) == 1
@@ -144,7 +145,6 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     gateway: GatewayFactory,
     upstream: Upstream,
     customers: Customers,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     private, other = customers(), customers()
     retried(private, live_gateway, 0)
@@ -160,10 +160,9 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     elsewhere = gateway()
     early = retried(private, elsewhere, 1)
     assert early.json()["error"]["code"] == "already_completed"
-    monkeypatch.setattr(earlier, "PURGE_ROWS", 2)
-    tasks.purge_replies()
+    once.purge(batch_rows=2)
 
-    rows = StoredReply.objects.filter(account_id=private.organization.account_id)
+    rows = StoredReply.objects.filter(account_id=private.account_id)
     assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
     assert stored_replies.unseal(stored(other)[0]) is not None
     # And nothing is made twice: the rows that tell of the calls are still there.
@@ -218,9 +217,7 @@ def test_where_no_receipt_is_kept_a_job_that_runs_is_ordered_once_all_the_same(
     assert len(customer.holds()) == 1
 
 
-def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_when_too_much_waits_to_be_written_the_oldest_is_dropped() -> None:
     written: list[bytes] = []
     over: list[bytes] = []
 
@@ -229,9 +226,7 @@ def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
         if written[-1] == b"666":
             raise ValueError("as a database may")
 
-    monkeypatch.setattr(stored_replies, "QUEUE_BYTES_MAX", 6)
-    monkeypatch.setattr(stored_replies, "write", write)
-    keeper = Keeper()
+    keeper = Keeper(write, bytes_max=6)
 
     def put(*contents: bytes) -> None:
         for content in contents:
@@ -248,10 +243,10 @@ def test_when_too_much_waits_to_be_written_the_oldest_is_dropped(
 
     put(b"333", b"444", b"555")
     assert written == []
-    keeper.flush(5)
+    keeper.flush(PATIENCE_SECONDS)
     assert (written, over) == ([b"444", b"555"], [b"333", b"444", b"555"])
     put(b"666")  # fails, and the next is written all the same
-    keeper.flush(5)
+    keeper.flush(PATIENCE_SECONDS)
     put(b"777")
-    keeper.flush(5)
+    keeper.flush(PATIENCE_SECONDS)
     assert written[-1] == over[-1] == b"777"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.models import Account, Hold
+from billing.models import Hold
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import Customer
@@ -20,10 +20,6 @@ pytestmark = pytest.mark.usefixtures("clean_books")
 @pytest.fixture(autouse=True)
 def _upstream_here(worker_upstream: None) -> None:
     """The worker's task runs in this process and asks the test's upstream."""
-
-
-def held_credits(customer: Customer) -> int:
-    return customer.account().held_micros // CREDIT
 
 
 def test_an_order_is_answered_with_our_id_and_nothing_is_charged_yet(
@@ -51,14 +47,14 @@ def test_the_worker_alone_settles_a_job(
     film = Film(upstream, credits=37)
     job = film.ordered(customer, live_gateway)
     assert worker_looks(job).state == "processing"
-    assert (job.progress, job.polls, held_credits(customer)) == (40, 1, BOUND_CREDITS)
+    assert (job.progress, job.polls, customer.held_credits()) == (40, 1, BOUND_CREDITS)
     film.will_be_done(37)
     assert worker_looks(job).state == "completed"
 
     [record], [hold] = customer.records(), customer.holds()
     assert customer.charged_credits() == 37 == upstream.total_credits()
     assert (record.basis, record.upstream_id) == ("upstream", film.upstream_id)
-    assert (hold.state, held_credits(customer)) == ("settled", 0)
+    assert (hold.state, customer.held_credits()) == ("settled", 0)
     assert (job.charged_micros, job.remark) == (37 * CREDIT, "")
 
 
@@ -110,7 +106,7 @@ def test_the_hold_is_raised_to_the_estimate(
     film = Film(upstream, estimated_credits=BOUND_CREDITS + 50)
     reply = film.order(customer, live_gateway)
 
-    assert held_credits(customer) == BOUND_CREDITS + 50
+    assert customer.held_credits() == BOUND_CREDITS + 50
     assert reply.headers["x-credits-held"] == str(BOUND_CREDITS + 50)
 
 
@@ -120,7 +116,7 @@ def test_a_hold_that_cannot_be_raised_stays_and_the_overrun_is_borne(
     poor = customers(credits=BOUND_CREDITS + 10)
     film = Film(upstream, estimated_credits=500, credits=500)
     job = film.ordered(poor, live_gateway)
-    assert held_credits(poor) == BOUND_CREDITS
+    assert poor.held_credits() == BOUND_CREDITS
     film.will_be_done(500)
     worker_looks(job)
 
@@ -139,15 +135,14 @@ def test_a_nonsense_estimate_is_not_believed(
     reply = Film(upstream, estimated_credits=estimate).order(customer, live_gateway)
 
     assert "estimated_credits" not in reply.json()
-    assert held_credits(customer) == BOUND_CREDITS
+    assert customer.held_credits() == BOUND_CREDITS
     assert row(reply.json()["id"]).remark == "estimate_invalid"
 
 
 def test_a_customer_sees_prices_of_his_own(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    account = Account.objects.filter(pk=customer.organization.account_id)
-    account.update(price_factor_ppm=1_500_000)
+    customer.set_price_factor(1_500_000)
     film = Film(upstream, estimated_credits=60)
     receipt = film.order(customer, live_gateway).json()
     usage = {"credits_used": 40, "credits_breakdown": {"base": 30, "fps": 10}}

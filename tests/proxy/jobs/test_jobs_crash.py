@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from billing import holds
-from billing.models import Lease
 from billing.values import clock
 from proxy import tasks
 from proxy.models import Job
@@ -21,12 +20,6 @@ from tests.support.upstream import Upstream
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 LONG = timedelta(days=1)
-
-
-def end_leases(customer: Customer) -> None:
-    """As if the time had passed that a dead gateway's lease still runs."""
-    leases = [hold.lease_id for hold in customer.holds() if hold.lease_id]
-    Lease.objects.filter(id__in=leases).update(expires_at=clock.now())
 
 
 def die(film: Film, customer: Customer, gateway: Gateway) -> Job:
@@ -44,7 +37,7 @@ def test_killed_after_the_answer_the_worker_settles(
     film = Film(upstream, credits=31)
     job = film.ordered(customer, started)
     started.kill()
-    end_leases(customer)
+    customer.end_leases()
     holds.sweep(in_doubt_after=LONG)
     assert [hold.state for hold in customer.holds()] == ["open"]  # it is no doubt
     film.will_be_done(31)
@@ -61,7 +54,7 @@ def test_killed_once_the_id_is_kept_the_worker_settles(
     film = Film(upstream, credits=31)
     job = die(film, customer, started)
     worker_looks(job)
-    end_leases(customer)
+    customer.end_leases()
     holds.sweep(in_doubt_after=LONG)
     assert [hold.state for hold in customer.holds()] == ["open"]
     film.will_be_done(31)
@@ -76,7 +69,7 @@ def test_a_doubt_is_still_settled_exactly_by_a_worker_that_comes_late(
     started = gateway(CRASHPOINT="job.kept")
     film = Film(upstream, credits=31)
     job = die(film, customer, started)
-    end_leases(customer)
+    customer.end_leases()
     holds.sweep(in_doubt_after=LONG)
     assert [hold.state for hold in customer.holds()] == ["in_doubt"]
     film.will_be_done(31)
@@ -91,7 +84,7 @@ def test_a_worker_that_comes_too_late_says_so(
     started = gateway(CRASHPOINT="job.kept")
     film = Film(upstream, credits=31)
     job = die(film, customer, started)
-    end_leases(customer)
+    customer.end_leases()
     holds.sweep(in_doubt_after=timedelta(0))
     holds.sweep(in_doubt_after=timedelta(0))
     film.will_be_done(31)
@@ -115,7 +108,7 @@ def test_killed_before_the_id_is_kept_it_is_a_listed_doubt(
     tasks.poll_jobs()
     job.refresh_from_db()
     assert (job.state, job.upstream_id) == ("submitting", "")
-    end_leases(customer)
+    customer.end_leases()
     holds.sweep(in_doubt_after=LONG)
     tasks.poll_jobs()
 

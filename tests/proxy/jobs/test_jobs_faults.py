@@ -27,8 +27,7 @@ from proxy.upstream import client
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import Film, make_due, only_job, worker_looks
 from tests.support.upstream import Upstream
-
-PATIENCE_SECONDS = 30
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 

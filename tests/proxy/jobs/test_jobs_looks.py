@@ -42,7 +42,7 @@ STILL_HELD = {"open": BOUND_CREDITS}
 def held(customer: Customer) -> dict[str, int]:
     """The customer's only hold: its state, and the credits it keeps from use."""
     [hold] = customer.holds()
-    return {hold.state: customer.account().held_micros // CREDIT}
+    return {hold.state: customer.held_credits()}
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,18 @@ import pytest
 
 from proxy.models import Job
 from tests.proxy.conftest import Customers
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import Film
 from tests.support.gateway.raw import RawCall
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
 
 # Much shorter than a long poll, much longer than one look.
-PATIENCE_SECONDS = 3
+ONE_LOOK = httpx.Timeout(PATIENCE_SECONDS, read=5)
 
 
 def polled(customer: Customer, gateway: Gateway, job: Job) -> dict[str, Any] | None:
@@ -27,7 +28,7 @@ def polled(customer: Customer, gateway: Gateway, job: Job) -> dict[str, Any] | N
     http = customer.http(gateway)
     url, query = f"/jobs/{job.public_id}", {"poll": "true"}
     try:
-        reply = http.get(url, params=query, timeout=PATIENCE_SECONDS)
+        reply = http.get(url, params=query, timeout=ONE_LOOK)
     except httpx.ReadTimeout:
         return None
     assert reply.status_code == 200

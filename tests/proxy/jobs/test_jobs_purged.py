@@ -21,14 +21,16 @@ from proxy.upstream import contract
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import FILM, Film, worker_looks
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Reply, Upstream, job_status
+from tests.support.upstream import ScriptedReply, Upstream, job_status
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 DONE = job_status("completed", outputData=FILM, usage={"credits_used": 6})
 
 
-def ended(gateway: Gateway, upstream: Upstream, customer: Customer, end: Reply) -> Job:
+def ended(
+    gateway: Gateway, upstream: Upstream, customer: Customer, end: ScriptedReply
+) -> Job:
     film = Film(upstream, credits=6)
     job = film.ordered(customer, gateway)
     film.will(end)
@@ -107,14 +109,11 @@ def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
         assert (job.state, job.reply, job.remark) == ("completed", "", remark)
 
 
-def test_a_backlog_is_purged_in_batches(
-    customer: Customer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows, "PURGE_ROWS", 2)
+def test_a_backlog_is_purged_in_batches(customer: Customer) -> None:
     kept, *old = [
         Job(
             id=uuid4(),
-            account_id=customer.organization.account_id,
+            account_id=customer.account_id,
             spender_id=1,
             bound_micros=0,
             terms={},
@@ -127,7 +126,7 @@ def test_a_backlog_is_purged_in_batches(
     ]
     Job.objects.bulk_create([kept, *old])
 
-    assert tasks.purge_replies() >= 5
+    assert rows.purge_replies(batch_rows=2) >= 5
     left = Job.objects.filter(account_id=kept.account_id).exclude(reply="")
     assert [job.id for job in left] == [kept.id]
-    assert tasks.purge_replies() == 0
+    assert rows.purge_replies() == 0

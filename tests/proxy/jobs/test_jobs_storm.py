@@ -14,17 +14,17 @@ from django.db import connections
 
 from proxy import tasks
 from proxy.models import Job
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import FILM, Film, make_due
 from tests.support.gateway.raw import RawCall
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, job_status
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
 
 WORKERS, CLIENTS = 8, 20
-SECONDS_MAX = 30
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ class AsWorkers:
         self.job = job
         self.all_began = Gate()
         self._began = 0
-        self.deadline = time.monotonic() + SECONDS_MAX
+        self.deadline = time.monotonic() + PATIENCE_SECONDS
         self._one_at_a_time = threading.Lock()
 
     def __call__(self) -> int:
@@ -99,7 +99,7 @@ def test_one_look_at_a_time_and_one_charge(
             f"{at.base_url}/jobs/{job.public_id}",
             params={"poll": "true"} if number % 4 else {},
             headers={"authorization": f"Bearer {customer.secret}"},
-            timeout=SECONDS_MAX,
+            timeout=PATIENCE_SECONDS,
         )
         answers.append(reply)
 
@@ -169,4 +169,4 @@ def test_a_waiting_client_keeps_no_other_waiting(
         return film.looks() == looks
 
     # Nobody waits any more: after what was under way, nobody looks.
-    wait_for(nobody_looks, seconds_max=15)
+    wait_for(nobody_looks)

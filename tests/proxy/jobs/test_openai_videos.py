@@ -15,7 +15,13 @@ from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import FILM, Film, make_due, worker_looks
 from tests.support.gateway.refused import assert_refusal
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Ending, Reply, Upstream, file_reply, job_status
+from tests.support.upstream import (
+    Ending,
+    ScriptedReply,
+    Upstream,
+    file_reply,
+    job_status,
+)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
@@ -24,7 +30,7 @@ pytestmark = [
 
 CONTENT = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 40
 STORED = "/files/film.mp4"
-HUGE = Reply(headers={"content-length": str(2**40)}, framing="close")
+HUGE = ScriptedReply(headers={"content-length": str(2**40)}, framing="close")
 
 
 def ordered(gateway: Gateway, customer: Customer, film: Film) -> Video:
@@ -41,7 +47,7 @@ def job_path(video_id: str) -> str:
     return f"/jobs/job_{video_id.removeprefix('video_')}"
 
 
-def will_be_at(film: Film, upstream: Upstream, reply: Reply) -> str:
+def will_be_at(film: Film, upstream: Upstream, reply: ScriptedReply) -> str:
     """The next look finds the film ready, and its file answers so; its address."""
     upstream.on(path=STORED, reply=reply)
     url = upstream.url.replace("/api/v1", STORED)
@@ -259,8 +265,8 @@ def test_there_is_no_other_variant(
 @pytest.mark.parametrize(
     ("output", "reply", "reason"),
     [
-        (None, Reply(status=410), "status_410"),
-        (None, Reply(before=(Ending.CUT,)), "unreachable"),
+        (None, ScriptedReply(status=410), "status_410"),
+        (None, ScriptedReply(before=(Ending.CUT,)), "unreachable"),
         (None, HUGE, "too_large"),
         ({"data": {"url": "http://10.0.0.1/film.mp4"}}, None, "address_not_public"),
         ({"data": {"url": 7}}, None, "no_url"),
@@ -274,7 +280,7 @@ def test_a_film_that_cannot_be_had_is_told_with_its_address(
     upstream: Upstream,
     customer: Customer,
     output: Any,
-    reply: Reply | None,
+    reply: ScriptedReply | None,
     reason: str,
 ) -> None:
     film = Film(upstream)

@@ -13,16 +13,23 @@ from tests.support.gateway.customers import Customer
 from tests.support.gateway.raw import RawCall
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Ending, Gate, Reply, Upstream, error_json, json_reply
+from tests.support.upstream import (
+    Ending,
+    Gate,
+    ScriptedReply,
+    Upstream,
+    error_json,
+    json_reply,
+)
 
 SOUND = b"ID3" + bytes(range(256)) * 40
 SAY = {"model": "tts", "input": "Ahoy"}
 
 
 @pytest.fixture(autouse=True)
-def sound(upstream: Upstream) -> Reply:
+def sound(upstream: Upstream) -> ScriptedReply:
     """What lies at the address that the upstream gives."""
-    reply = Reply(steps=(SOUND[:300], SOUND[300:]), content_type="text/html")
+    reply = ScriptedReply(steps=(SOUND[:300], SOUND[300:]), content_type="text/html")
     upstream.on(path="/files/speech.mp3", reply=reply)
     return reply
 
@@ -99,7 +106,7 @@ def test_the_sound_is_of_the_type_that_was_asked_for(
 
 @pytest.mark.once
 def test_a_sound_of_unknown_length_arrives_whole(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer, sound: Reply
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, sound: ScriptedReply
 ) -> None:
     upstream.on(path="speech.mp3", reply=sound.but(framing="chunked"))
     reply = customer.http(live_gateway).post("/audio/speech", json=SAY)
@@ -202,15 +209,18 @@ def test_without_the_upstreams_word_the_characters_are_charged(
     ("reply", "reason"),
     [
         (error_json(404), "status_404"),
-        (Reply(before=(Ending.CUT,)), "unreachable"),
-        (Reply(status=302, headers={"location": "/api/v1/models"}), "status_302"),
+        (ScriptedReply(before=(Ending.CUT,)), "unreachable"),
+        (
+            ScriptedReply(status=302, headers={"location": "/api/v1/models"}),
+            "status_302",
+        ),
     ],
 )
 def test_sound_that_cannot_be_had_is_charged_once_and_its_address_named(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
-    reply: Reply,
+    reply: ScriptedReply,
     reason: str,
 ) -> None:
     upstream.on(path="/files/speech.mp3", reply=reply)
@@ -243,7 +253,7 @@ def test_an_address_that_may_not_be_followed_is_not(
 
 
 def test_a_client_that_leaves_the_sound_has_paid_and_its_download_ends(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer, sound: Reply
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, sound: ScriptedReply
 ) -> None:
     upstream.on(path="/files/speech.mp3", reply=sound.after_events(1, Gate()))
     call = RawCall(live_gateway, customer.secret, "/v1/audio/speech").send(**SAY)
@@ -261,7 +271,7 @@ def test_sound_that_is_cut_ends_in_a_broken_connection(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
-    sound: Reply,
+    sound: ScriptedReply,
     framing: Any,
 ) -> None:
     cut = sound.but(framing=framing).cut_after_events(1)

@@ -11,7 +11,7 @@ import pytest
 from billing.values.orders import CREDIT
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Reply, Upstream, json_reply
+from tests.support.upstream import ScriptedReply, Upstream, json_reply
 
 RECORDING = b"RIFF" + bytes(range(256)) * 1000  # 256,004 bytes
 FILE = ("hello.wav", RECORDING)
@@ -32,7 +32,7 @@ HEARD: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def heard(upstream: Upstream) -> Reply:
+def heard(upstream: Upstream) -> ScriptedReply:
     """What the upstream answers."""
     reply = json_reply(HEARD, credits=2)
     upstream.on(model="w", reply=reply)

@@ -13,9 +13,16 @@ import httpx
 from billing.values import clock
 from proxy import tasks
 from proxy.models import Job
-from tests.support.gateway.customers import Customer, wait_for
+from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Entry, Reply, Upstream, job_accepted, job_status
+from tests.support.upstream import (
+    JournalEntry,
+    ScriptedReply,
+    Upstream,
+    job_accepted,
+    job_status,
+)
+from tests.support.waiting import wait_for
 
 FILM = {"url": "https://cdn.example/film.mp4", "codec": {"made": "up"}}
 SECONDS = 5
@@ -40,11 +47,11 @@ class Film:
         self._lock = threading.Lock()
         self.will(job_status("processing"))
 
-    def will(self, *replies: Reply, seconds: float = 0) -> None:
+    def will(self, *replies: ScriptedReply, seconds: float = 0) -> None:
         """What the next looks find; the last one again and again."""
         left = list(replies)
 
-        def look(_entry: Entry) -> Reply:
+        def look(_entry: JournalEntry) -> ScriptedReply:
             with self._lock:
                 self.at_once += 1
                 self.most_at_once = max(self.most_at_once, self.at_once)
@@ -85,7 +92,7 @@ def row(public_id: str) -> Job:
 
 
 def only_job(customer: Customer) -> Job:
-    return Job.objects.get(account_id=customer.organization.account_id)
+    return Job.objects.get(account_id=customer.account_id)
 
 
 def make_due(job: Job, **changes: Any) -> None:

@@ -9,7 +9,7 @@ import threading
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-LOCK_SECONDS_MAX = 5
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class Outage(Protocol):
@@ -35,7 +35,7 @@ class LockedFile:
     def begin(self) -> None:
         self._connection = sqlite3.connect(
             self._path,
-            timeout=LOCK_SECONDS_MAX,
+            timeout=PATIENCE_SECONDS,
             isolation_level=None,
             check_same_thread=False,  # a timer ends it
         )

@@ -9,8 +9,7 @@ import struct
 from typing import Any, Self
 
 from tests.support.services.gateway import Gateway
-
-SECONDS_MAX = 15
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 class RawCall:
@@ -22,7 +21,7 @@ class RawCall:
         self.path = path
         self.headers = {"Authorization": f"Bearer {secret}"}
         self.connection = http.client.HTTPConnection(
-            "127.0.0.1", gateway.port, timeout=SECONDS_MAX
+            "127.0.0.1", gateway.port, timeout=PATIENCE_SECONDS
         )
         self.reply: http.client.HTTPResponse | None = None
 
@@ -58,11 +57,19 @@ class RawCall:
         self.leave()
 
 
+def head(secret: str, *lines: str, path: str = "/v1/chat/completions") -> bytes:
+    """The head of a POST with this key and these header lines, to its empty line."""
+    start = f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {secret}"
+    return "\r\n".join([*start, *lines, "", ""]).encode()
+
+
+def connect(gateway: Gateway, *, seconds: float = PATIENCE_SECONDS) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", gateway.port), timeout=seconds)
+
+
 def exchange(gateway: Gateway, request: bytes) -> bytes:
     """Send exactly these bytes; all that comes back until the connection closes."""
-    with socket.create_connection(
-        ("127.0.0.1", gateway.port), timeout=SECONDS_MAX
-    ) as raw:
+    with connect(gateway) as raw:
         raw.sendall(request)
         received = bytearray()
         while data := raw.recv(65536):

@@ -9,8 +9,8 @@ import time
 from typing import Self
 
 from tests.support.services.gateway import Gateway
+from tests.support.waiting import PATIENCE_SECONDS
 
-SECONDS_MAX = 15
 # What the gateway sends at once arrives within this time.
 SILENCE_SECONDS = 0.05
 
@@ -44,7 +44,7 @@ class Relay:
         address = ("127.0.0.1", self._gateway.port)
         with (
             client,
-            socket.create_connection(address, timeout=SECONDS_MAX) as server,
+            socket.create_connection(address, timeout=PATIENCE_SECONDS) as server,
             contextlib.suppress(OSError),
         ):
             threading.Thread(target=_pump, args=(client, server), daemon=True).start()

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 
 from proxy.models import StoredReply
-from tests.support.gateway.customers import SAY_HI, Customer, wait_for
+from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.services.gateway import Gateway
+from tests.support.waiting import wait_for
 
 
 def retried(
@@ -26,6 +27,6 @@ def retried(
 def stored(customer: Customer) -> list[StoredReply]:
     """The kept replies, once there are some."""
     rows = StoredReply.objects.filter(
-        account_id=customer.organization.account_id, status__isnull=False
+        account_id=customer.account_id, status__isnull=False
     )
     return wait_for(lambda: list(rows.all()))

@@ -37,8 +37,8 @@ from billing.values.orders import (
 )
 from tests.support.ledger.auditor import Answer, Auditor, Call, Organization
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import (
-    Customer,
+from tests.support.ledger.payers import (
+    Payer,
     system_balance,
     used,
     wrong_in_the_books,
@@ -52,7 +52,7 @@ LEASE_SECONDS = 45
 names = st.sampled_from(NAMES)
 numbers = st.integers(0, 10**6)  # picks one of however many there are
 amounts = st.integers(1, 60)
-Customers = tuple[Customer, Customer]  # two spenders of one account
+Customers = tuple[Payer, Payer]  # two spenders of one account
 Draft = tuple[str, str, int, int, int]
 drafts = st.tuples(
     st.sampled_from(
@@ -87,9 +87,9 @@ def open_customers() -> dict[str, Customers]:
     """For all histories, which start from their empty accounts."""
     customers = {}
     for name in NAMES:
-        first = Customer.open()
+        first = Payer.open()
         second = spenders.open_spender(first.account_id, "second")
-        customers[name] = (first, Customer(first.account_id, second.id))
+        customers[name] = (first, Payer(first.account_id, second.id))
     return customers
 
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from billing.ledger import dialect
 from billing.verification.passes import ERRORS
-from tests.support.ledger.customers import Customer
+from tests.support.ledger.payers import Payer
 
 LOTS = "SELECT id, remaining_micros, held_micros FROM billing_grant WHERE account_id"
 CALLS = (
@@ -26,7 +26,7 @@ ACCOUNTS = (
 )
 
 
-def stored(customers: Mapping[str, Customer]) -> dict[str, Any]:
+def stored(customers: Mapping[str, Payer]) -> dict[str, Any]:
     """Balances, lots, holds, what was consumed and how many records tell of it."""
     names = {customer.account_id: name for name, customer in customers.items()}
     among = f" IN ({', '.join(map(str, names))})"

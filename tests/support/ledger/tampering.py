@@ -12,7 +12,7 @@ from billing import grants
 from billing.models import Account, Grant
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.customers import Customer
+from tests.support.ledger.payers import Payer
 
 CHECKS = (
     "SELECT conrelid::regclass, conname FROM pg_constraint "
@@ -23,7 +23,7 @@ TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 def small_history(clock: Clock) -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
-    customer, overrun = Customer.open(credits=100), Customer.open(credits=100)
+    customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
     clock.advance(minutes=1)
     grants.expire_due()

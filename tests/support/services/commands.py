@@ -7,11 +7,10 @@ import subprocess
 import sys
 
 from tests.support.sources import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 
-def manage(
-    *arguments: str, seconds_max: float = 50, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run to the end on the test database; the caller looks at the exit code.
 
     On SQLite it waits for a `db` test's transaction in vain: use `committed_db`.
@@ -23,6 +22,6 @@ def manage(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=seconds_max,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )

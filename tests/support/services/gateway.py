@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.services import processes
+from tests.support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
-READY_SECONDS_MAX = 40
 
 
 class Gateway:
@@ -50,7 +50,7 @@ class Gateway:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        """Start and wait for `/healthz`. Raises: RuntimeError with the log's end."""
+        """Start and wait for `/healthz`. Raises: AssertionError with the log's end."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 processes.dying_with_parent([sys.executable, "manage.py", "serve"]),
@@ -64,13 +64,13 @@ class Gateway:
         processes.wait_until(
             self.is_healthy,
             process=self.process,
-            seconds_max=READY_SECONDS_MAX,
             explain=lambda: self.log_text()[-4000:],
         )
 
     def is_healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as reply:
+            url = f"{self.url}/healthz"
+            with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as reply:
                 return bool(reply.status == 200)
         except (urllib.error.URLError, OSError):
             return False

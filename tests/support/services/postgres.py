@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.services import processes
+from tests.support.waiting import PATIENCE_SECONDS
 
 USER = "tollgate"
 # A Unix socket's path may be 107 bytes long; a deep TMPDIR would not leave room.
@@ -74,7 +75,7 @@ class Cluster:
     def crash(self) -> None:
         """Immediate shutdown, as after a power cut; `launch` recovers from the log."""
         self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(20)
+        self.process.wait(PATIENCE_SECONDS)
 
     def stop(self) -> None:
         if self.process.poll() is None:

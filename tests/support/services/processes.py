@@ -8,10 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 
-POLL_SECONDS = 0.02
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 
 def free_port() -> int:
@@ -31,22 +30,20 @@ def dying_with_parent(command: list[str], signal_name: str = "TERM") -> list[str
 def wait_until(
     condition: Callable[[], bool],
     *,
-    process: subprocess.Popen[bytes] | None = None,
-    seconds_max: float = 20,
-    explain: Callable[[], str] = lambda: "",
+    process: subprocess.Popen[bytes],
+    explain: Callable[[], str],
 ) -> None:
-    """Poll until the condition holds.
+    """Wait for a condition that only this process can bring about.
 
-    Raises: RuntimeError with `explain()` when time is up or the process has ended.
+    Raises: AssertionError with `explain()` when it never holds or the process ends.
     """
-    deadline = time.monotonic() + seconds_max
-    while not condition():
-        if process is not None and process.poll() is not None:
-            code = process.returncode
-            raise RuntimeError(f"it ended by itself, exit code {code}\n{explain()}")
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not ready within {seconds_max} s\n{explain()}")
-        time.sleep(POLL_SECONDS)
+
+    def look() -> bool:
+        code = process.poll()
+        assert code is None, f"it ended by itself, exit code {code}\n{explain()}"
+        return condition()
+
+    wait_for(look, explain=explain)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -55,11 +52,11 @@ def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> No
         os.killpg(process.pid, number)
 
 
-def end_group(process: subprocess.Popen[bytes], *, seconds_max: float = 10) -> int:
+def end_group(process: subprocess.Popen[bytes]) -> int:
     """Ask it to end, as a supervisor does, then make all its group; the exit code."""
     process.terminate()
     try:
-        return process.wait(seconds_max)
+        return process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         signal_group(process, signal.SIGKILL)
         return process.wait()

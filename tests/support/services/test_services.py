@@ -16,6 +16,7 @@ from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.services.postgres import Cluster
 from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 def test_a_crashed_cluster_keeps_what_was_committed(spare_cluster: Cluster) -> None:
@@ -80,7 +81,7 @@ def test_a_call_goes_through_the_live_gateway_to_this_upstream(
         f"{live_gateway.base_url}/chat/completions",
         json={"model": "openai/gpt-4o-mini", "messages": messages},
         headers={"authorization": f"Bearer {secret}"},
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
 
     assert reply.status_code == 200, reply.text

@@ -31,19 +31,19 @@ from tests.support.upstream.builders import (
     stream_reply,
     usage_of,
 )
-from tests.support.upstream.journal import Entry, Journal
-from tests.support.upstream.replies import Ending, Gate, Pause, Reply
+from tests.support.upstream.journal import Journal, JournalEntry
+from tests.support.upstream.replies import Ending, Gate, Pause, ScriptedReply
 from tests.support.upstream.server import Upstream
 
 __all__ = [
     "DONE",
     "Ending",
-    "Entry",
+    "JournalEntry",
     "Gate",
     "Journal",
     "Pause",
     "Raw",
-    "Reply",
+    "ScriptedReply",
     "Upstream",
     "chat_chunk",
     "chat_json",

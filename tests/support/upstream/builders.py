@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from tests.support.upstream.replies import Reply
+from tests.support.upstream.replies import ScriptedReply
 
 DONE = b"data: [DONE]\n\n"
 DERIVED: Any = object()  # "the usage that follows from the other arguments"
@@ -49,10 +49,10 @@ def usage_of(credits: Any, prompt_tokens: int = 9, completion_tokens: int = 12) 
     }
 
 
-def json_reply(body: Any, **fields: Any) -> Reply:
-    """Any JSON; `fields` are those of `Reply`."""
+def json_reply(body: Any, **fields: Any) -> ScriptedReply:
+    """Any JSON; `fields` are those of `ScriptedReply`."""
     data = body if isinstance(body, bytes) else encode(body)
-    return Reply(steps=(data,), **fields)
+    return ScriptedReply(steps=(data,), **fields)
 
 
 def chat_json(
@@ -64,7 +64,7 @@ def chat_json(
     model: str = "test-model",
     usage: Any = DERIVED,
     **fields: Any,
-) -> Reply:
+) -> ScriptedReply:
     """A chat completion. `usage` replaces the derived object; None leaves it out."""
     body: dict[str, Any] = {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
@@ -119,11 +119,13 @@ def chat_chunk(
     return sse(body, newline=newline)
 
 
-def stream_reply(events: Iterable[bytes], *, credits: int = 0, **fields: Any) -> Reply:
+def stream_reply(
+    events: Iterable[bytes], *, credits: int = 0, **fields: Any
+) -> ScriptedReply:
     """A stream of these bytes, one piece for each element."""
     fields.setdefault("content_type", "text/event-stream")
     fields.setdefault("framing", "chunked")
-    return Reply(steps=tuple(events), credits=credits, **fields)
+    return ScriptedReply(steps=tuple(events), credits=credits, **fields)
 
 
 def chat_stream(
@@ -138,7 +140,7 @@ def chat_stream(
     done: bool = True,
     newline: bytes = b"\n",
     **fields: Any,
-) -> Reply:
+) -> ScriptedReply:
     """A chat completion as events; the usage sits where `usage_position` says."""
     if usage is DERIVED:
         usage = usage_of(credits, prompt_tokens, completion_tokens)
@@ -153,7 +155,7 @@ def chat_stream(
     return stream_reply(events, credits=credits, **fields)
 
 
-def embeddings_json(inputs: Any, *, model: str = "test-embedding") -> Reply:
+def embeddings_json(inputs: Any, *, model: str = "test-embedding") -> ScriptedReply:
     """Eight floats for each input. The upstream names tokens here, never credits."""
     several = isinstance(inputs, list) and not all(isinstance(i, int) for i in inputs)
     texts = inputs if several else [inputs]
@@ -176,7 +178,7 @@ def embeddings_json(inputs: Any, *, model: str = "test-embedding") -> Reply:
 
 def images_json(
     *urls: str, credits: int = 10, usage: Any = DERIVED, **fields: Any
-) -> Reply:
+) -> ScriptedReply:
     """Images at these addresses. `usage` replaces the derived object; None leaves it
     out."""
     body: dict[str, Any] = {
@@ -195,9 +197,11 @@ def images_json(
     return json_reply(body, credits=credits, **fields)
 
 
-def file_reply(content: bytes, content_type: str, **fields: Any) -> Reply:
+def file_reply(content: bytes, content_type: str, **fields: Any) -> ScriptedReply:
     """A stored file, as it is fetched from an address in an answer."""
-    return Reply(steps=(content,), content_type=content_type, charge="never", **fields)
+    return ScriptedReply(
+        steps=(content,), content_type=content_type, charge="never", **fields
+    )
 
 
 def error_json(
@@ -207,7 +211,7 @@ def error_json(
     code: str = "upstream_error",
     credits: int = 0,
     headers: Mapping[str, str] | None = None,
-) -> Reply:
+) -> ScriptedReply:
     """An error in the upstream's shape; with `credits` it charged all the same."""
     body = {"error": {"message": message, "type": "upstream_error", "code": code}}
     return json_reply(
@@ -221,7 +225,7 @@ def error_json(
 
 def job_accepted(
     upstream_id: Any = "up-job-1", *, credits: int = 0, **fields: Any
-) -> Reply:
+) -> ScriptedReply:
     """An AsyncJobResponse; `credits` is what the upstream charges for the whole job."""
     body = {
         "id": upstream_id,
@@ -235,7 +239,7 @@ def job_accepted(
 
 def job_status(
     status: str = "completed", *, upstream_id: str = "up-job-1", **fields: Any
-) -> Reply:
+) -> ScriptedReply:
     """A JobStatusResponse; a list of them, given to `on`, is a job's whole life."""
     is_over = status in ("completed", "failed")
     body: dict[str, Any] = {
@@ -252,19 +256,19 @@ def job_status(
     return json_reply(body)
 
 
-def html(status: int = 200, text: str = "<h1>Bad gateway</h1>") -> Reply:
+def html(status: int = 200, text: str = "<h1>Bad gateway</h1>") -> ScriptedReply:
     """What a proxy in front of the upstream answers when it is unwell."""
     return json_reply(
         text.encode(), status=status, content_type="text/html", charge="never"
     )
 
 
-def redirect(location: str, status: int = 302) -> Reply:
+def redirect(location: str, status: int = 302) -> ScriptedReply:
     """A redirect, which nobody may follow."""
-    return Reply(status=status, headers={"location": location}, charge="never")
+    return ScriptedReply(status=status, headers={"location": location}, charge="never")
 
 
-def gzipped(reply: Reply) -> Reply:
+def gzipped(reply: ScriptedReply) -> ScriptedReply:
     """The same answer, compressed though nobody asked."""
     headers = {**reply.headers, "content-encoding": "gzip"}
     return reply.but(steps=(gzip.compress(reply.body),), headers=headers)

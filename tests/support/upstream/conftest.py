@@ -9,13 +9,14 @@ import httpx
 import pytest
 
 from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE_SECONDS
 
 Ask: TypeAlias = Callable[..., httpx.Response]
 
 
 @pytest.fixture
 def http(upstream: Upstream) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=upstream.url, timeout=10) as client:
+    with httpx.Client(base_url=upstream.url, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 

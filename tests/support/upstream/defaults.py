@@ -12,8 +12,8 @@ import re
 from typing import Any
 
 from tests.support.upstream import builders
-from tests.support.upstream.journal import Entry
-from tests.support.upstream.replies import Reply
+from tests.support.upstream.journal import JournalEntry
+from tests.support.upstream.replies import ScriptedReply
 
 DEFAULT_CREDITS = 3
 MODELS = {
@@ -46,7 +46,9 @@ MEDIA: dict[str, dict[str, Any]] = {
 }
 
 
-def reply_to(entry: Entry, *, base_url: str, credits: int | None = None) -> Reply:
+def reply_to(
+    entry: JournalEntry, *, base_url: str, credits: int | None = None
+) -> ScriptedReply:
     """The deterministic answer of a healthy upstream."""
     route = entry.path.removeprefix("/api/v1")
     body = entry.body if isinstance(entry.body, dict) else {}
@@ -91,7 +93,7 @@ def _at(media: dict[str, Any], files: str, body: dict[str, Any]) -> dict[str, An
     return media
 
 
-def _chat(body: dict[str, Any], credits: int) -> Reply:
+def _chat(body: dict[str, Any], credits: int) -> ScriptedReply:
     messages = body.get("messages") or [{}]
     prompt = str(messages[-1].get("content", ""))
     text = f"You said: {prompt[:200]}"
@@ -110,7 +112,7 @@ def _chat(body: dict[str, Any], credits: int) -> Reply:
     return builders.chat_stream(pieces=words, usage_position=position, **common)
 
 
-def _job_accepted(entry: Entry, credits: int) -> Reply:
+def _job_accepted(entry: JournalEntry, credits: int) -> ScriptedReply:
     # The job's id carries its price, so that a look at it needs no memory.
     job = {
         "id": f"job-{entry.id}-{credits}",
@@ -122,7 +124,7 @@ def _job_accepted(entry: Entry, credits: int) -> Reply:
     return builders.json_reply(job, credits=credits)
 
 
-def _get(entry: Entry, route: str) -> Reply:
+def _get(entry: JournalEntry, route: str) -> ScriptedReply:
     if route == "/models":
         data = [
             {

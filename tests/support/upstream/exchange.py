@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.upstream import wire
-from tests.support.upstream.journal import Entry, Journal
-from tests.support.upstream.replies import Ending, Gate, Pause, Reply, Step
+from tests.support.upstream.journal import Journal, JournalEntry
+from tests.support.upstream.replies import Ending, Gate, Pause, ScriptedReply, Step
 
 GATE_POLL_SECONDS = 0.005
 
@@ -27,8 +27,8 @@ class Unfinished(Exception):
 class Exchange:
     """One reply being performed, step by step."""
 
-    entry: Entry | None
-    reply: Reply
+    entry: JournalEntry | None
+    reply: ScriptedReply
     reader: wire.WatchedReader
     writer: asyncio.StreamWriter
     journal: Journal

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
 from tests.support.upstream.wire import Request
+from tests.support.waiting import PATIENCE_SECONDS
 
 State = Literal[
     "received", "replying", "stalled", "complete", "cut", "client_gone", "dropped"
@@ -17,7 +18,7 @@ FINISHED = frozenset({"complete", "cut", "client_gone", "dropped"})
 
 
 @dataclass(kw_only=True)
-class Entry:
+class JournalEntry:
     """One request and what became of it; the server's thread keeps it current."""
 
     id: str
@@ -81,22 +82,22 @@ class Journal:
     """A list of entries that one thread writes and any thread reads."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._entries: list[JournalEntry] = []
         self._changed = threading.Condition()
         self._serial = 0
 
-    def open(self, request: Request) -> Entry:
+    def open(self, request: Request) -> JournalEntry:
         """A new entry for a request that has just arrived."""
         with self._changed:
             self._serial += 1
-            entry = Entry(
+            entry = JournalEntry(
                 id=f"up-{self._serial:06}", request=request, body=request.parse_json()
             )
             self._entries.append(entry)
             self._changed.notify_all()
         return entry
 
-    def mark(self, entry: Entry, **changes: Any) -> None:
+    def mark(self, entry: JournalEntry, **changes: Any) -> None:
         """Change an entry and wake whoever waits for it."""
         with self._changed:
             for name, value in changes.items():
@@ -109,8 +110,11 @@ class Journal:
             self._entries.clear()
 
     def wait_until(
-        self, condition: Callable[[list[Entry]], bool], *, seconds_max: float = 10
-    ) -> list[Entry]:
+        self,
+        condition: Callable[[list[JournalEntry]], bool],
+        *,
+        seconds_max: float = PATIENCE_SECONDS,
+    ) -> list[JournalEntry]:
         """The entries, as soon as they satisfy `condition`.
 
         Raises: AssertionError when they don't in time.
@@ -126,7 +130,13 @@ class Journal:
                 raise AssertionError(f"waited {seconds_max} s in vain, have {states}")
             return list(self._entries)
 
-    def wait_finished(self, count: int = 1, *, seconds_max: float = 10) -> list[Entry]:
+    def wait_arrived(self, count: int = 1) -> list[JournalEntry]:
+        """The entries, once there are `count`."""
+        return self.wait_until(lambda entries: len(entries) == count)
+
+    def wait_finished(
+        self, count: int = 1, *, seconds_max: float = PATIENCE_SECONDS
+    ) -> list[JournalEntry]:
         """The entries, once `count` of them are answered or given up."""
         return self.wait_until(
             lambda entries: sum(entry.is_finished for entry in entries) >= count,
@@ -138,10 +148,10 @@ class Journal:
         return sum(entry.credits for entry in self if entry.charged)
 
     @property
-    def last(self) -> Entry:
+    def last(self) -> JournalEntry:
         return self[-1]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[JournalEntry]:
         with self._changed:
             return iter(list(self._entries))
 
@@ -150,11 +160,11 @@ class Journal:
             return len(self._entries)
 
     @overload
-    def __getitem__(self, index: int) -> Entry: ...
+    def __getitem__(self, index: int) -> JournalEntry: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: slice) -> list[JournalEntry]: ...
 
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+    def __getitem__(self, index: int | slice) -> JournalEntry | list[JournalEntry]:
         with self._changed:
             return self._entries[index]

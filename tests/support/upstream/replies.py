@@ -37,7 +37,7 @@ Step: TypeAlias = bytes | Pause | Gate | Ending
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class ScriptedReply:
     """One scripted answer. `credits` is what the upstream really charges for it.
 
     The charge is booked in the journal when the request arrives ("before"), once
@@ -58,40 +58,40 @@ class Reply:
         """All bytes of the body, sent or not."""
         return b"".join(step for step in self.steps if isinstance(step, bytes))
 
-    def but(self, **changes: Any) -> Reply:
+    def but(self, **changes: Any) -> ScriptedReply:
         """The same reply with other fields."""
         return replace(self, **changes)
 
-    def delayed(self, seconds: float) -> Reply:
+    def delayed(self, seconds: float) -> ScriptedReply:
         """The head comes this much later."""
         return replace(self, before=(*self.before, Pause(seconds)))
 
-    def held(self, gate: Gate) -> Reply:
+    def held(self, gate: Gate) -> ScriptedReply:
         """The head comes when the test opens the gate."""
         return replace(self, before=(*self.before, gate))
 
-    def dropped(self, ending: Ending = Ending.CUT) -> Reply:
+    def dropped(self, ending: Ending = Ending.CUT) -> ScriptedReply:
         """No byte at all comes: the connection closes, resets or stalls."""
         return replace(self, before=(*self.before, ending))
 
-    def paced(self, seconds: float) -> Reply:
+    def paced(self, seconds: float) -> ScriptedReply:
         """A pause before every piece of the body."""
         paced: list[Step] = []
         for step in self.steps:
             paced += [Pause(seconds), step] if isinstance(step, bytes) else [step]
         return replace(self, steps=tuple(paced))
 
-    def split(self, size: int = 1) -> Reply:
+    def split(self, size: int = 1) -> ScriptedReply:
         """The body in pieces of `size` bytes, wherever events begin or end."""
         return self.split_at(range(size, len(self.body), size))
 
-    def split_at(self, offsets: Sequence[int]) -> Reply:
+    def split_at(self, offsets: Sequence[int]) -> ScriptedReply:
         """The body in pieces that end at these offsets; other steps are dropped."""
         body = self.body
         edges = [0, *offsets, len(body)]
         return replace(self, steps=tuple(body[a:b] for a, b in pairwise(edges)))
 
-    def after_events(self, count: int, *interruption: Step) -> Reply:
+    def after_events(self, count: int, *interruption: Step) -> ScriptedReply:
         """`interruption` happens once `count` pieces of the body are sent."""
         seen = 0
         for index, step in enumerate((*self.steps, b"")):
@@ -101,7 +101,7 @@ class Reply:
             seen += isinstance(step, bytes)
         raise ValueError(f"the reply has fewer than {count} pieces")
 
-    def after_bytes(self, count: int, *interruption: Step) -> Reply:
+    def after_bytes(self, count: int, *interruption: Step) -> ScriptedReply:
         """`interruption` happens once `count` bytes of the body are sent."""
         kept: list[Step] = []
         for index, step in enumerate(self.steps):
@@ -113,14 +113,14 @@ class Reply:
             kept.append(step)
         raise ValueError("the reply has fewer bytes")
 
-    def cut_after_events(self, count: int) -> Reply:
+    def cut_after_events(self, count: int) -> ScriptedReply:
         """An abrupt close after `count` pieces."""
         return self.after_events(count, Ending.CUT)
 
-    def cut_after_bytes(self, count: int) -> Reply:
+    def cut_after_bytes(self, count: int) -> ScriptedReply:
         """An abrupt close after `count` bytes of the body."""
         return self.after_bytes(count, Ending.CUT)
 
-    def stall_after_events(self, count: int) -> Reply:
+    def stall_after_events(self, count: int) -> ScriptedReply:
         """Silence after `count` pieces, the connection stays open."""
         return self.after_events(count, Ending.STALL)

@@ -14,15 +14,17 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from tests.support.upstream import builders, defaults, wire
 from tests.support.upstream.exchange import Exchange
-from tests.support.upstream.journal import Entry, Journal
-from tests.support.upstream.replies import Reply
+from tests.support.upstream.journal import Journal, JournalEntry
+from tests.support.upstream.replies import ScriptedReply
+from tests.support.waiting import PATIENCE_SECONDS
 
-Script: TypeAlias = Reply | Sequence[Reply] | Callable[[Entry], Reply]
+Script: TypeAlias = (
+    ScriptedReply | Sequence[ScriptedReply] | Callable[[JournalEntry], ScriptedReply]
+)
 T = TypeVar("T")
 
 # A scripted function may block (on an Event, a Barrier): each gets a thread.
 SCRIPT_THREADS_MAX = 512
-CALL_SECONDS_MAX = 10
 
 
 @dataclass(kw_only=True)
@@ -35,19 +37,19 @@ class Behaviour:
     script: Script
     calls: int = 0
 
-    def matches(self, entry: Entry) -> bool:
+    def matches(self, entry: JournalEntry) -> bool:
         return (
             (self.model is None or entry.model == self.model)
             and (self.marker is None or self.marker.encode() in entry.raw_body)
             and (self.path is None or entry.path.endswith(self.path))
         )
 
-    def next_reply(self, entry: Entry) -> Reply:
+    def next_reply(self, entry: JournalEntry) -> ScriptedReply:
         """One reply of a sequence after the other; the last one again and again."""
         self.calls += 1
         if callable(self.script):
             return self.script(entry)
-        if isinstance(self.script, Reply):
+        if isinstance(self.script, ScriptedReply):
             return self.script
         return self.script[min(self.calls, len(self.script)) - 1]
 
@@ -84,7 +86,7 @@ class Upstream:
         """Answer matching requests with `reply`; of several matches the latest wins.
 
         `marker` is a text anywhere in the request's body, `path` the path's end.
-        A reply is a `Reply`, several of them (one a request, the last repeats), or
+        A script is one reply, several of them (one a request, the last repeats), or
         a function of the journal entry, which may block.
         """
         behaviour = Behaviour(model=model, marker=marker, path=path, script=reply)
@@ -137,7 +139,7 @@ class Upstream:
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return future.result(CALL_SECONDS_MAX)
+        return future.result(PATIENCE_SECONDS)
 
     async def _listen(self) -> asyncio.Server:
         loop = asyncio.get_running_loop()
@@ -155,7 +157,7 @@ class Upstream:
         self._server.close()
         await self._abort(self._connections)
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CALL_SECONDS_MAX / 2)
+            await asyncio.wait(self._tasks, timeout=PATIENCE_SECONDS / 2)
 
     # --- one connection ------------------------------------------------------------
 
@@ -209,7 +211,7 @@ class Upstream:
             entry.state == "complete" and reply.framing != "close" and not wants_close
         )
 
-    async def _choose(self, entry: Entry) -> Reply:
+    async def _choose(self, entry: JournalEntry) -> ScriptedReply:
         for behaviour in self._behaviours:
             if behaviour.matches(entry):
                 if not callable(behaviour.script):

@@ -12,7 +12,7 @@ from tests.support.upstream import (
     Ending,
     Gate,
     Raw,
-    Reply,
+    ScriptedReply,
     Upstream,
     chat_json,
     error_json,
@@ -22,6 +22,10 @@ from tests.support.upstream import (
     redirect,
 )
 from tests.support.upstream.conftest import Ask
+from tests.support.waiting import PATIENCE_SECONDS
+
+# A client that gives up on the answer soon, and on nothing else.
+SOON = httpx.Timeout(PATIENCE_SECONDS, read=0.2)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ def test_a_held_reply_waits_for_its_gate(
     upstream.on(model="held", reply=chat_json().held(gate))
 
     with pytest.raises(httpx.ReadTimeout):
-        http.post("/chat/completions", json={"model": "held"}, timeout=0.2)
+        http.post("/chat/completions", json={"model": "held"}, timeout=SOON)
     gate.set()
     assert http.post("/chat/completions", json={"model": "held"}).status_code == 200
 
@@ -144,7 +148,7 @@ def test_a_held_reply_waits_for_its_gate(
     ],
 )
 def test_the_connection_closes_too_early(
-    upstream: Upstream, ask: Ask, reply: Reply, state: str
+    upstream: Upstream, ask: Ask, reply: ScriptedReply, state: str
 ) -> None:
     upstream.on(model="bad", reply=reply)
 
@@ -160,7 +164,7 @@ def test_a_stalled_reply_ends_when_the_client_gives_up(
     upstream.on(model="stuck", reply=chat_json().dropped(Ending.STALL))
 
     with pytest.raises(httpx.ReadTimeout):
-        http.post("/chat/completions", json={"model": "stuck"}, timeout=0.2)
+        http.post("/chat/completions", json={"model": "stuck"}, timeout=SOON)
     [entry] = upstream.journal.wait_finished()
     assert entry.state == "client_gone"
 
@@ -173,7 +177,7 @@ def test_a_reset_ends_replies_under_way(upstream: Upstream, ask: Ask) -> None:
             lambda all_: any(e.state == "stalled" for e in all_)
         )
         upstream.reset()
-        assert isinstance(call.exception(timeout=5), httpx.TransportError)
+        assert isinstance(call.exception(PATIENCE_SECONDS), httpx.TransportError)
 
     assert len(upstream.journal) == 0
     assert ask("stuck").status_code == 200

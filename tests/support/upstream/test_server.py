@@ -14,6 +14,7 @@ import pytest
 from tests.support.services import processes
 from tests.support.upstream import Upstream, chat_json
 from tests.support.upstream.conftest import Ask
+from tests.support.waiting import PATIENCE_SECONDS
 
 CONNECTIONS = 250
 
@@ -82,10 +83,11 @@ def test_it_runs_as_a_process_that_outlives_a_test() -> None:
     )
     assert process.stdout is not None
     url = process.stdout.readline().strip()
-    httpx.post(f"{url}/chat/completions", json={"model": "m"})
+    with httpx.Client(timeout=PATIENCE_SECONDS) as client:
+        client.post(f"{url}/chat/completions", json={"model": "m"})
+        journal = client.get(url.removesuffix("/api/v1") + "/journal").json()
 
-    journal = httpx.get(url.removesuffix("/api/v1") + "/journal").json()
     process.terminate()
-    assert process.communicate(timeout=10)[0] == ""
+    assert process.communicate(timeout=PATIENCE_SECONDS)[0] == ""
     assert journal["total_credits"] == 6
     assert journal["entries"][0]["model"] == "m"

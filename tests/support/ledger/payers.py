@@ -1,4 +1,4 @@
-"""Customers for the ledger's tests: an organization's account and one spender."""
+"""A customer as the ledger sees one: an organization's account and one spender."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def committed(order: Order[R]) -> R | LedgerError:
     return outcome
 
 
-@dataclass(frozen=True)
-class Customer:
+@dataclass(eq=False)
+class Payer:
     """What one organization does, in as few words as a test needs."""
 
     account_id: int
     spender_id: int
 
     @classmethod
-    def open(cls, *, credits: int = 0, price_factor_ppm: int = 1_000_000) -> Customer:
+    def open(cls, *, credits: int = 0, price_factor_ppm: int = 1_000_000) -> Payer:
         """A new one; `credits` are microcredits in a first grant without expiry."""
         label = f"customer {next(_numbers)}"
         account = accounts.open_organization(label, price_factor_ppm=price_factor_ppm)

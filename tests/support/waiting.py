@@ -1,0 +1,32 @@
+"""How a test waits: for a condition, never for a time within which it mostly holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+# For what will surely come. Waiting longer costs nothing when it comes, and a busy
+# machine needs it; pytest's own timeout leaves room for two of these in one test.
+PATIENCE_SECONDS = 60
+POLL_SECONDS = 0.02
+# A client that gives up on an answer which the test keeps from it: its request is sent
+# however long that takes.
+IMPATIENT_CLIENT = httpx.Timeout(PATIENCE_SECONDS, read=1)
+
+
+def wait_for(
+    look: Callable[[], T | None],
+    *,
+    explain: Callable[[], Any] = lambda: "nothing to show",
+) -> T:
+    """What `look` finds, once it is something. Raises: AssertionError."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"waited in vain: {explain()}"
+        time.sleep(POLL_SECONDS)
+    return found
