@@ -108,7 +108,7 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         return refusals.upstream_rate_limited(_retry_after(reply))
     if status in CLIENT_ERRORS:
         message, code, param = _error_fields(content)
-        return refusals.upstream_refused(status, code, message, param)
+        return refusals.upstream_refused(status, message, code, param)
     if status in OUR_ACCOUNT:
         logger.error("the upstream refused our own account with %d", status)
         return refusals.upstream_unavailable()
