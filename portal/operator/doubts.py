@@ -25,7 +25,7 @@ from billing.pricing.usage import CREDITS_PER_BOUND_MAX
 from billing.values.amounts import credits_text
 from billing.values.orders import CREDIT, Release, Resolved, Settle, Usage
 from portal.models import Organization
-from portal.tenants import audit
+from portal.tenants import audit, policy
 from portal.tenants.errors import DoubtStands
 
 REQUEST_ID = re.compile(r"req_[0-9a-f]{32}")
@@ -91,8 +91,9 @@ def settle(
 ) -> Ended:
     """Charge what the upstream charged, times the factor agreed for the call.
 
-    Raises: DoubtStands, LedgerUnavailable; nothing was written then.
+    Raises: NotAllowed, DoubtStands, LedgerUnavailable; nothing was written then.
     """
+    policy.require_operator(actor)
     hold = _in_doubt(request_id)
     most = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
     price = scaled(upstream_micros, hold.price_factor_ppm)
@@ -117,8 +118,9 @@ def settle(
 def release(request_id: str, *, reason: str, actor: audit.Actor) -> Ended:
     """Return the whole hold, as the rule would; the call stays listed.
 
-    Raises: DoubtStands, LedgerUnavailable; nothing was written then.
+    Raises: NotAllowed, DoubtStands, LedgerUnavailable; nothing was written then.
     """
+    policy.require_operator(actor)
     hold = _in_doubt(request_id)
     usage = Usage(basis=Basis.IN_DOUBT.value, price_micros=0, flags=(FLAG,))
     order = Release(hold.id.hex, hold.account_id, hold.reason, usage)

@@ -42,7 +42,11 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": shown, "rows": rows_of(tenant, list(shown))}
+    context = {
+        "page": shown,
+        "rows": rows_of(tenant, list(shown)),
+        "may_create_keys": tenant.may(Permission.CREATE_KEYS),
+    }
     return frame.show(request, tenant, "keys/list.html", context, current="keys")
 
 
@@ -54,7 +58,7 @@ def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
             "key": key,
             "state": state_of(key, keys.is_active(key, now)),
             "last_used": last_used.get(key.spender_id),
-            "may_change": may_change(tenant, key) and keys.is_active(key, now),
+            "may_change": tenant.may_change(key) and keys.is_active(key, now),
         }
         for key in shown
     ]
@@ -142,13 +146,9 @@ def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
         .filter(pk=key_id)
         .first()
     )
-    if key is None or not may_change(tenant, key):
+    if key is None or not tenant.may_change(key):
         raise Http404
     return key
-
-
-def may_change(tenant: Tenant, key: ApiKey) -> bool:
-    return tenant.may(Permission.REVOKE_ANY_KEY) or key.created_by_id == tenant.user.pk
 
 
 def state_of(key: ApiKey, is_active: bool) -> str:

@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from billing import spenders
 from portal.models import ApiKey, Project
-from portal.tenants import audit, names
+from portal.tenants import audit, names, policy
 from portal.tenants.errors import (
     ExpiredKey,
     KeyNotActive,
@@ -31,6 +31,7 @@ from portal.tenants.errors import (
     RevokedKey,
     UnknownKey,
 )
+from portal.tenants.roles import Permission
 
 PREFIX = "tg_live_"
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -127,8 +128,9 @@ def issue(
 ) -> tuple[ApiKey, str]:
     """A new key and, this once, its secret.
 
-    Raises: InvalidName.
+    Raises: NotAllowed, InvalidName.
     """
+    policy.require(actor, project.organization_id, Permission.CREATE_KEYS)
     key, secret = store(project, names.clean(name), actor, expires_at, None)
     audit.record(
         "api_key.create",
@@ -149,8 +151,9 @@ def rotate(
     """A successor with the same name, project and lifetime; the old one works on for
     `overlap` (but no longer than it would have), or is revoked at once without one.
 
-    Raises: KeyNotActive.
+    Raises: NotAllowed, KeyNotActive.
     """
+    policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
     if not is_active(key, now) or ApiKey.objects.filter(rotated_from=key).exists():
         raise KeyNotActive
@@ -162,7 +165,7 @@ def rotate(
         spenders.close_at(key.spender_id, closes_at)
     else:
         closes_at = now
-        revoke(key, actor=actor)
+        close(key, actor=actor)
     audit.record(
         "api_key.rotate",
         actor=actor,
@@ -177,7 +180,16 @@ def rotate(
 
 @transaction.atomic
 def revoke(key: ApiKey, *, actor: audit.Actor) -> None:
-    """Refuse the key from its very next call on. Revoking again changes nothing."""
+    """Refuse the key from its very next call on. Revoking again changes nothing.
+
+    Raises: NotAllowed.
+    """
+    policy.require_key_change(actor, key)
+    close(key, actor=actor)
+
+
+def close(key: ApiKey, *, actor: audit.Actor) -> None:
+    """Revoke as a part of another change, which has asked the policy for the whole."""
     key = lock(key)
     if key.is_revoked:
         return

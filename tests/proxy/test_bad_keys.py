@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from portal.tenants import keys, organizations
-from tests.support.cast import actor_of
+from tests.support.cast import OPERATOR, actor_of
 from tests.support.gateway.customers import SAY_HI, Customer, mistyped, wait_for
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
@@ -112,12 +112,11 @@ def test_an_expired_key_is_refused_though_it_is_remembered(
 def test_a_suspended_organization_may_not_call_and_may_again_when_reopened(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    actor = actor_of(customer.owner)
     assert customer.chat(live_gateway).status_code == 200
-    organizations.suspend(customer.organization, reason="unpaid", actor=actor)
+    organizations.suspend(customer.organization, reason="unpaid", actor=OPERATOR)
 
     refused = customer.chat(live_gateway)
     assert_refused(refused, 403, "organization_suspended")
     assert len(upstream.journal) == len(customer.holds()) == 1
-    organizations.reopen(customer.organization, actor=actor)
+    organizations.reopen(customer.organization, actor=OPERATOR)
     assert customer.chat(live_gateway).status_code == 200
