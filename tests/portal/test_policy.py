@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
@@ -46,7 +46,7 @@ class Scene:
     organization: Organization
     owner: User
     key: ApiKey
-    doubt: str
+    doubt: UUID
 
     def member(self, role: Role) -> Membership:
         user = make_member(self.organization, f"new-{role}@example.com", role)
@@ -56,7 +56,7 @@ class Scene:
 @pytest.fixture
 def scene(organization: Organization, alice: User) -> Scene:
     key, _ = make_key(organization, alice)
-    return Scene(organization, alice, key, make_doubt(key))
+    return Scene(organization, alice, key, UUID(make_doubt(key)[4:]))
 
 
 Prepared = Callable[[audit.Actor], Any]
