@@ -1,19 +1,7 @@
-"""API keys: making, checking, rotating, revoking. A secret leaves here once.
-
-    tg_live_<8: public id>_<32: secret, 190 bits><6: CRC-32 of all before it>
-
-The checksum is not a defence; it lets a mistyped or cut key be told from a foreign
-one without a query. The database keeps the SHA-256 of the whole: 190 random bits
-need no slow hash.
-"""
+"""API keys: making, checking, rotating, revoking. A secret leaves here once."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
-import string
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,7 +11,7 @@ from django.utils import timezone
 
 from billing import spenders
 from portal.models import ApiKey, Project
-from portal.tenants import audit, names, policy
+from portal.tenants import audit, key_format, names, policy
 from portal.tenants.errors import (
     ExpiredKey,
     KeyNotActive,
@@ -32,12 +20,6 @@ from portal.tenants.errors import (
     UnknownKey,
 )
 from portal.tenants.roles import Permission
-
-PREFIX = "tg_live_"
-BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
-# Also what a secret scanner needs; the checksum rules out chance hits.
-PATTERN = re.compile(r"tg_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +37,6 @@ class Identity:
     stores_replies: bool = True
 
 
-def generate() -> str:
-    """A new key from the system's randomness."""
-    public_id = "".join(secrets.choice(BASE62) for _ in range(PUBLIC_LENGTH))
-    secret = "".join(secrets.choice(BASE62) for _ in range(SECRET_LENGTH))
-    body = f"{PREFIX}{public_id}_{secret}"
-    return body + checksum(body)
-
-
-def checksum(body: str) -> str:
-    """CRC-32 as six Base62 digits."""
-    number, digits = zlib.crc32(body.encode("ascii")), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(BASE62))
-        digits = BASE62[digit] + digits
-    return digits
-
-
-def is_well_formed(text: str) -> bool:
-    """Whether `text` can be a key at all. No query, whatever is presented."""
-    if PATTERN.fullmatch(text) is None:
-        return False
-    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
-
-
-def digest(text: str) -> str:
-    """What is stored in the key's place."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def verify(text: str) -> Identity:
     """Who presents this key: one query, none when it is malformed.
 
@@ -92,12 +45,12 @@ def verify(text: str) -> Identity:
 
     Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey.
     """
-    if not is_well_formed(text):
+    if not key_format.is_well_formed(text):
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
         key = ApiKey.objects.select_related("spender", "organization").get(
-            digest=digest(text)
+            digest=key_format.digest(text)
         )
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
@@ -226,19 +179,18 @@ def store(
     rotated_from: ApiKey | None,
 ) -> tuple[ApiKey, str]:
     """The rows of a new key: its face in the ledger, and its digest here."""
-    secret = generate()
+    secret = key_format.generate()
     account_id = project.organization.account_id
     spender = spenders.open_spender(account_id, name, closes_at=expires_at)
-    public_start = len(PREFIX)
     key = ApiKey.objects.create(
         organization=project.organization,
         project=project,
         created_by=actor.user,
         spender=spender,
         name=name,
-        public_id=secret[public_start : public_start + PUBLIC_LENGTH],
+        public_id=key_format.public_id(secret),
         last4=secret[-4:],
-        digest=digest(secret),
+        digest=key_format.digest(secret),
         rotated_from=rotated_from,
     )
     return key, secret

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from billing import accounts
-from portal.models import Membership, Organization, Project, Role, User
-from portal.tenants import audit, names, policy
+from portal.models import Membership, Organization, Role, User
+from portal.tenants import audit, names, policy, projects
 from portal.tenants.roles import Permission
 
 SLUG_LENGTH_MAX = 60
@@ -39,9 +39,7 @@ def create(
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    Project.objects.create(
-        organization=organization, name="Default", slug="default", is_default=True
-    )
+    projects.open_default(organization)
     Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
     audit.record(
         "organization.create",

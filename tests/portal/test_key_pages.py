@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from portal.models import ApiKey, Organization, User
 from portal.pages import keys as views
-from portal.tenants import keys
+from portal.tenants import key_format, keys
 from tests.support.cast import actor_of, make_call, make_key
 from tests.support.portal import pages
 
@@ -31,7 +31,7 @@ def create(client: Client, organization: Organization, **more: Any) -> Any:
 
 
 def secret_in(answer: Any) -> str:
-    found = keys.PATTERN.search(answer.content.decode())
+    found = key_format.PATTERN.search(answer.content.decode())
     assert found is not None
     return found.group()
 

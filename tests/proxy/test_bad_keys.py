@@ -9,7 +9,7 @@ import openai
 import pytest
 from django.utils import timezone
 
-from portal.tenants import keys, organizations
+from portal.tenants import key_format, keys, organizations
 from tests.support.cast import OPERATOR, actor_of
 from tests.support.gateway.customers import SAY_HI, Customer, mistyped, wait_for
 from tests.support.services.gateway import Gateway
@@ -42,12 +42,18 @@ def assert_refused(reply: httpx.Response, status: int, code: str) -> None:
         ("Basic dTpw", "missing_api_key"),
         ("Bearer sk-proj-1234", "malformed_api_key"),
         pytest.param(
-            f"Bearer {mistyped(keys.generate())}", "malformed_api_key", id="mistyped"
+            f"Bearer {mistyped(key_format.generate())}",
+            "malformed_api_key",
+            id="mistyped",
         ),
-        pytest.param(f"Bearer {keys.generate()}x", "malformed_api_key", id="too long"),
+        pytest.param(
+            f"Bearer {key_format.generate()}x", "malformed_api_key", id="too long"
+        ),
         ("Bearer tg_live_\xe9\xb2", "malformed_api_key"),
         ("Bearer " + "x" * 8_000, "malformed_api_key"),
-        pytest.param(f"Bearer {keys.generate()}", "invalid_api_key", id="not issued"),
+        pytest.param(
+            f"Bearer {key_format.generate()}", "invalid_api_key", id="not issued"
+        ),
     ],
 )
 def test_what_is_no_key_of_ours_is_refused(

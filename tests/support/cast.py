@@ -16,7 +16,7 @@ from billing import grants, holds
 from billing.models.grant import GrantSource
 from billing.values.orders import CREDIT, Place, Placed, Settle, Usage
 from portal.models import ApiKey, Organization, Role, User
-from portal.tenants import audit, keys, members, organizations
+from portal.tenants import audit, keys, members, organizations, projects
 
 PASSWORD = "correct horse battery staple"
 OPERATOR = audit.Actor(None, "test")
@@ -54,7 +54,7 @@ def make_key(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A key of the default project, and its secret."""
-    project = organization.projects.get(is_default=True)
+    project = projects.default_of(organization)
     return keys.issue(project, name, actor=actor_of(creator), expires_at=expires_at)
 
 
