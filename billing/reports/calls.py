@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.models import Hold, UsageRecord
+from billing.models.hold import HoldState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,13 @@ def find_call(account_id: int, hold_id: UUID) -> CallReport | None:
         .first()
     )
     return _call(hold) if hold else None
+
+
+def calls_in_doubt() -> list[CallReport]:
+    """Calls that nobody knows the end of, of every account, the longest first."""
+    holds = Hold.objects.filter(state=HoldState.IN_DOUBT)
+    found = holds.select_related("spender", "usage").order_by("changed_at", "id")
+    return [_call(hold) for hold in found]
 
 
 def charge_of(hold_id: UUID) -> tuple[int | None, str]:

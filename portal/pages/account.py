@@ -1,4 +1,4 @@
-"""Signing in, and the password."""
+"""Signing in, and the password, each with its form."""
 
 from __future__ import annotations
 
@@ -14,8 +14,23 @@ from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from portal.pages.forms import SignInForm
 from portal.tenants import audit, limits
+
+
+class SignInForm(AuthenticationForm):
+    """One answer to an unknown address and to a wrong password."""
+
+    error_messages = {  # noqa: RUF012  Django's own shape
+        "invalid_login": "That e-mail address and password do not match.",
+        "inactive": "That e-mail address and password do not match.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "E-mail address"
+        self.fields["username"].widget.attrs.update(
+            {"autocomplete": "username", "inputmode": "email", "autofocus": True}
+        )
 
 
 class SignIn(LoginView):

@@ -1,4 +1,4 @@
-"""The list of keys, and making, rotating and revoking one.
+"""The list of keys; the pages that make, rotate and revoke one, and their forms.
 
 A secret is in the answer to the POST that made it and nowhere else: to redirect to
 it would mean to store it.
@@ -6,9 +6,13 @@ it would mean to store it.
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
@@ -21,16 +25,68 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.reports import spend
-from portal.models import ApiKey
+from portal.models import ApiKey, Organization, Project
 from portal.pages import frame, navigation
-from portal.pages.forms import KeyForm, RotateForm
-from portal.tenants import audit, keys, tenancy
+from portal.pages.fields import NameField
+from portal.tenants import audit, keys, projects, tenancy
 from portal.tenants.errors import KeyNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
 PAGE_SIZE = 50
 TICKET_SECONDS = 86_400
+
+
+class KeyForm(forms.Form):
+    """A new key. `ticket` tells a reloaded page from a second wish."""
+
+    LIFETIMES = (("", "Never"), ("30", "In 30 days"), ("90", "In 90 days"))
+
+    name = NameField(
+        help_text="Where the key will live: “checkout service”, “bob's laptop”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
+    )
+    project = forms.ModelChoiceField(Project.objects.none(), empty_label=None)
+    lifetime = forms.ChoiceField(
+        label="Expires",
+        choices=LIFETIMES,
+        required=False,
+        widget=forms.RadioSelect,
+        initial="",
+    )
+    ticket = forms.CharField(
+        max_length=64, widget=forms.HiddenInput, initial=secrets.token_urlsafe
+    )
+
+    def __init__(self, organization: Organization, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        project = self.fields["project"]
+        assert isinstance(project, forms.ModelChoiceField)
+        project.queryset = projects.choices(organization)
+
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["lifetime"]
+        return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class RotateForm(forms.Form):
+    """How long the old key goes on working beside the new one."""
+
+    OVERLAPS = (
+        ("24", "24 hours — time to roll out the new key"),
+        ("1", "1 hour"),
+        ("0", "Not at all — revoke it now, it may have leaked"),
+    )
+
+    overlap = forms.ChoiceField(
+        label="The old key goes on working for",
+        choices=OVERLAPS,
+        widget=forms.RadioSelect,
+        initial="24",
+    )
+
+    def duration(self) -> timedelta:
+        return timedelta(hours=int(self.cleaned_data["overlap"]))
 
 
 @require_safe
@@ -42,7 +98,11 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"page": shown, "rows": rows_of(tenant, list(shown))}
+    context = {
+        "page": shown,
+        "rows": rows_of(tenant, list(shown)),
+        "may_create_keys": tenant.may(Permission.CREATE_KEYS),
+    }
     return frame.show(request, tenant, "keys/list.html", context, current="keys")
 
 
@@ -54,7 +114,7 @@ def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
             "key": key,
             "state": state_of(key, keys.is_active(key, now)),
             "last_used": last_used.get(key.spender_id),
-            "may_change": may_change(tenant, key) and keys.is_active(key, now),
+            "may_change": tenant.may_change(key) and keys.is_active(key, now),
         }
         for key in shown
     ]
@@ -142,13 +202,9 @@ def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
         .filter(pk=key_id)
         .first()
     )
-    if key is None or not may_change(tenant, key):
+    if key is None or not tenant.may_change(key):
         raise Http404
     return key
-
-
-def may_change(tenant: Tenant, key: ApiKey) -> bool:
-    return tenant.may(Permission.REVOKE_ANY_KEY) or key.created_by_id == tenant.user.pk
 
 
 def state_of(key: ApiKey, is_active: bool) -> str:
@@ -159,5 +215,5 @@ def state_of(key: ApiKey, is_active: bool) -> str:
 
 def use_ticket(tenant: Tenant, ticket: str) -> bool:
     """False when this very form was sent before: a reload must not make a new key."""
-    form = f"{tenant.user.pk}:{keys.digest(ticket)}"
-    return cache.add(f"key-form:{form}", 1, TICKET_SECONDS)
+    sent = hashlib.sha256(ticket.encode()).hexdigest()
+    return cache.add(f"key-form:{tenant.user.pk}:{sent}", 1, TICKET_SECONDS)

@@ -22,7 +22,7 @@ PAGES: dict[str, tuple[str, tuple[Permission, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class NavigationEntry:
     """One link of the navigation."""
 
     label: str
@@ -30,10 +30,12 @@ class Entry:
     is_current: bool
 
 
-def entries(tenant: Tenant, current: str) -> list[Entry]:
+def entries(tenant: Tenant, current: str) -> list[NavigationEntry]:
     """What this member may open; nobody is shown a link that answers 404."""
     return [
-        Entry(label, reverse(name, args=[tenant.organization.slug]), name == current)
+        NavigationEntry(
+            label, reverse(name, args=[tenant.organization.slug]), name == current
+        )
         for name, (label, permissions) in PAGES.items()
         if any(tenant.may(permission) for permission in permissions)
     ]

@@ -38,6 +38,7 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         "sees_money": tenant.may(Permission.SEE_MONEY),
         "sees_own_only": spender_ids is not None,
         "sees_key_names": tenant.may(Permission.SEE_KEY_NAMES),
+        "may_create_keys": tenant.may(Permission.CREATE_KEYS),
         **spend(account_id, spender_ids),
     }
     if not calls:

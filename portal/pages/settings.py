@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -9,9 +12,30 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from portal.pages import frame, navigation
-from portal.pages.forms import OrganizationForm
+from portal.pages.fields import NameField
 from portal.tenants import audit, organizations, tenancy
 from portal.tenants.tenancy import Tenant
+
+
+class OrganizationForm(forms.Form):
+    """An organization's settings. Each field brings back what the page had shown, so
+    that a page left open does not undo what somebody else has changed since."""
+
+    name = NameField(
+        help_text="Shown to its members.",
+        show_hidden_initial=True,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    stores_replies = forms.BooleanField(
+        label="Keep replies for retries",
+        help_text="For clients that lost an answer on its way, and ask again.",
+        required=False,
+        show_hidden_initial=True,
+    )
+
+    def changes(self) -> dict[str, Any]:
+        """What was changed by hand, by the field's name."""
+        return {field: self.cleaned_data[field] for field in self.changed_data}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

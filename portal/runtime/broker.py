@@ -1,7 +1,8 @@
-"""Celery's file broker, without its race: a message appears whole or not at all.
+"""Celery's broker of files, for an installation without Redis.
 
-kombu writes into a file that a worker may already see, and a worker that reads it
-half-written ends with "Unrecoverable error". Here it is written beside and renamed.
+kombu's own writes into a file that a worker can see already, and a worker that reads
+half a message ends with "Unrecoverable error". Here the message is written under
+another name and then renamed, so it appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from kombu.utils.json import dumps
 
 
 class Channel(filesystem.Channel):
-    """A folder of messages, sorted by the time they were put."""
+    """A folder of messages; their names sort by the time at which they were put."""
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{time.monotonic_ns() // 1_000_000}_{uuid.uuid4()}.{queue}.msg"
         whole = Path(self.data_folder_out) / name
-        # The ending keeps it from being anybody's message yet.
+        # Workers read files that end with .msg only.
         part = whole.with_name(f"{name}.part")
         try:
             part.write_text(dumps(message))
@@ -33,6 +34,6 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
-    """`filesystem://` over the channel above."""
+    """`filesystem://` with the channel above."""
 
     Channel = Channel

@@ -1,4 +1,4 @@
-"""`manage.py check`: settings that would hurt are refused, with an id and a cure."""
+"""`manage.py check`: refuses settings that cannot work, and says what to set."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def check_public_url(**_: Any) -> Checked:
     ]
 
 
-# name → (least, most) that makes sense
+# setting → (least, most)
 BOUNDS = {
     "PORT": (1, 65_535),
     "SANDBOX_PORT": (1, 65_535),
@@ -89,7 +89,7 @@ BOUNDS = {
 
 @register()
 def check_bounds(**_: Any) -> Checked:
-    """Numbers outside these ranges are mistakes, not wishes."""
+    """A number outside its range is a mistake, e.g. seconds given as milliseconds."""
     return [
         Error(
             f"{name} is {getattr(settings, name)}; it must be from {least} to {most}.",
@@ -103,7 +103,7 @@ def check_bounds(**_: Any) -> Checked:
 
 @register()
 def check_upstream_tools(**_: Any) -> Checked:
-    """A word that nobody knows would be taken for one of the two."""
+    """Any other word would silently count as `forward`."""
     if settings.UPSTREAM_TOOLS in ("forward", "refuse"):
         return []
     return [
@@ -117,7 +117,7 @@ def check_upstream_tools(**_: Any) -> Checked:
 
 @register()
 def check_database(**_: Any) -> Checked:
-    """The ledger is proven on SQLite and PostgreSQL, and on nothing else."""
+    """The ledger is tested on SQLite and PostgreSQL only."""
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine.endswith(("sqlite3", "postgresql")):
         return []
@@ -132,7 +132,7 @@ def check_database(**_: Any) -> Checked:
 
 @register(deploy=True)
 def check_production(**_: Any) -> Checked:
-    """What is fine on a laptop and wrong on a server."""
+    """Warns of what is right on a laptop and wrong on a server (`check --deploy`)."""
     found: Checked = []
     if settings.USES_SANDBOX:
         found.append(

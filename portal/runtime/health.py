@@ -1,7 +1,7 @@
-"""For whatever watches the process: is it up, can it work.
+"""Health checks for a load balancer or an orchestrator: /healthz and /readyz.
 
-No routes, but the first middleware: a watcher asks by an address that is no host name
-of ours, and without encryption, both of which the middleware after it refuses.
+They are a middleware, the first one, and no routes: such a watcher asks by an IP
+address and without encryption, and the middlewares after this one refuse both.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from django.views.decorators.http import require_safe
 
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """The process answers. Says nothing of the database, so that a database restart
-    does not make the watcher kill every process."""
+    """200 while the process answers. The database is not asked: its restart must not
+    make the watcher kill every process."""
     return HttpResponse("ok", content_type="text/plain")
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database answers too."""
+    """200 when the database answers too, 503 when it does not."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -36,7 +36,7 @@ CHECKS = {"/healthz": healthz, "/readyz": readyz}
 
 
 class HealthMiddleware(MiddlewareMixin):
-    """Answers those who watch, whatever they call us."""
+    """Answers the two paths under any host name."""
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         check = CHECKS.get(request.path_info)

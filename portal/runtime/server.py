@@ -1,4 +1,4 @@
-"""Serving an ASGI application with granian: the one place that starts a server."""
+"""Starts granian with an ASGI application; nothing else starts a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from granian.log import LogLevels
 def serve(
     target: str, *, host: str, port: int, workers: int, has_lifespan: bool = False
 ) -> None:
-    """Serve until told to stop. A worker that dies is started again."""
+    """Serve `target` ("module:application") until SIGINT or SIGTERM, in so many worker
+    processes; one that dies is started again. Waits at most 30 s for calls to end."""
     forget_connections()
     Granian(
         target,
@@ -35,8 +36,8 @@ def serve(
 def forget_connections() -> None:
     """Close every database connection, and PostgreSQL's pool with its threads.
 
-    Workers are forked: one that inherited a pool would share its sockets with its
-    siblings, and wait for threads that did not come along.
+    Workers are forked. One that inherited a pool would share its sockets with the
+    other workers, and would wait for threads that a fork does not copy.
     """
     connections.close_all()
     for connection in connections.all(initialized_only=True):
@@ -46,10 +47,10 @@ def forget_connections() -> None:
 
 
 def free_port(host: str, port: int) -> int:
-    """The port, or for 0 one that is free.
+    """`port` itself if nobody listens on it; for 0, one that is free.
 
-    Granian binds with SO_REUSEPORT: without this look a second server would silently
-    take half of the first one's calls.
+    Granian binds with SO_REUSEPORT: without this check a second server on the same
+    port would silently get half of the first one's calls.
 
     Raises: CommandError when somebody listens there.
     """

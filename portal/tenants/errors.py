@@ -8,7 +8,7 @@ PortalError
 │   └── ExpiredKey
 ├── InvalidName             a name that cannot be shown or stored safely
 ├── KeyNotActive            revoked, expired or already rotated: nothing to rotate
-├── DoubtStands             the operator cannot end a call's doubt in this way
+├── DoubtStands             in portal/operator/doubts.py, which has more of them
 ├── AlreadyMember
 ├── LastOwner               an organization always has an owner
 └── NotAllowed              the actor's role does not cover the change
@@ -63,10 +63,6 @@ class InvalidName(PortalError):
 class KeyNotActive(PortalError):
     code = "key_not_active"
     message = "Only an active key that was not rotated yet can be rotated."
-
-
-class DoubtStands(PortalError):
-    code = "doubt_stands"
 
 
 class AlreadyMember(PortalError):

@@ -1,19 +1,7 @@
-"""API keys: making, checking, rotating, revoking. A secret leaves here once.
-
-    tg_live_<8: public id>_<32: secret, 190 bits><6: CRC-32 of all before it>
-
-The checksum is not a defence; it lets a mistyped or cut key be told from a foreign
-one without a query. The database keeps the SHA-256 of the whole: 190 random bits
-need no slow hash.
-"""
+"""API keys: making, checking, rotating, revoking. A secret leaves here once."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
-import string
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,7 +11,7 @@ from django.utils import timezone
 
 from billing import spenders
 from portal.models import ApiKey, Project
-from portal.tenants import audit, names
+from portal.tenants import audit, key_format, names, policy
 from portal.tenants.errors import (
     ExpiredKey,
     KeyNotActive,
@@ -31,12 +19,7 @@ from portal.tenants.errors import (
     RevokedKey,
     UnknownKey,
 )
-
-PREFIX = "tg_live_"
-BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
-# Also what a secret scanner needs; the checksum rules out chance hits.
-PATTERN = re.compile(r"tg_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
+from portal.tenants.roles import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +37,6 @@ class Identity:
     stores_replies: bool = True
 
 
-def generate() -> str:
-    """A new key from the system's randomness."""
-    public_id = "".join(secrets.choice(BASE62) for _ in range(PUBLIC_LENGTH))
-    secret = "".join(secrets.choice(BASE62) for _ in range(SECRET_LENGTH))
-    body = f"{PREFIX}{public_id}_{secret}"
-    return body + checksum(body)
-
-
-def checksum(body: str) -> str:
-    """CRC-32 as six Base62 digits."""
-    number, digits = zlib.crc32(body.encode("ascii")), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(BASE62))
-        digits = BASE62[digit] + digits
-    return digits
-
-
-def is_well_formed(text: str) -> bool:
-    """Whether `text` can be a key at all. No query, whatever is presented."""
-    if PATTERN.fullmatch(text) is None:
-        return False
-    return checksum(text[:-CHECKSUM_LENGTH]) == text[-CHECKSUM_LENGTH:]
-
-
-def digest(text: str) -> str:
-    """What is stored in the key's place."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def verify(text: str) -> Identity:
     """Who presents this key: one query, none when it is malformed.
 
@@ -91,12 +45,12 @@ def verify(text: str) -> Identity:
 
     Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey.
     """
-    if not is_well_formed(text):
+    if not key_format.is_well_formed(text):
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
         key = ApiKey.objects.select_related("spender", "organization").get(
-            digest=digest(text)
+            digest=key_format.digest(text)
         )
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
@@ -127,8 +81,9 @@ def issue(
 ) -> tuple[ApiKey, str]:
     """A new key and, this once, its secret.
 
-    Raises: InvalidName.
+    Raises: NotAllowed, InvalidName.
     """
+    policy.require(actor, project.organization_id, Permission.CREATE_KEYS)
     key, secret = store(project, names.clean(name), actor, expires_at, None)
     audit.record(
         "api_key.create",
@@ -149,8 +104,9 @@ def rotate(
     """A successor with the same name, project and lifetime; the old one works on for
     `overlap` (but no longer than it would have), or is revoked at once without one.
 
-    Raises: KeyNotActive.
+    Raises: NotAllowed, KeyNotActive.
     """
+    policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
     if not is_active(key, now) or ApiKey.objects.filter(rotated_from=key).exists():
         raise KeyNotActive
@@ -162,7 +118,7 @@ def rotate(
         spenders.close_at(key.spender_id, closes_at)
     else:
         closes_at = now
-        revoke(key, actor=actor)
+        close(key, actor=actor)
     audit.record(
         "api_key.rotate",
         actor=actor,
@@ -177,7 +133,16 @@ def rotate(
 
 @transaction.atomic
 def revoke(key: ApiKey, *, actor: audit.Actor) -> None:
-    """Refuse the key from its very next call on. Revoking again changes nothing."""
+    """Refuse the key from its very next call on. Revoking again changes nothing.
+
+    Raises: NotAllowed.
+    """
+    policy.require_key_change(actor, key)
+    close(key, actor=actor)
+
+
+def close(key: ApiKey, *, actor: audit.Actor) -> None:
+    """Revoke as a part of another change, which has asked the policy for the whole."""
     key = lock(key)
     if key.is_revoked:
         return
@@ -214,19 +179,18 @@ def store(
     rotated_from: ApiKey | None,
 ) -> tuple[ApiKey, str]:
     """The rows of a new key: its face in the ledger, and its digest here."""
-    secret = generate()
+    secret = key_format.generate()
     account_id = project.organization.account_id
     spender = spenders.open_spender(account_id, name, closes_at=expires_at)
-    public_start = len(PREFIX)
     key = ApiKey.objects.create(
         organization=project.organization,
         project=project,
         created_by=actor.user,
         spender=spender,
         name=name,
-        public_id=secret[public_start : public_start + PUBLIC_LENGTH],
+        public_id=key_format.public_id(secret),
         last4=secret[-4:],
-        digest=digest(secret),
+        digest=key_format.digest(secret),
         rotated_from=rotated_from,
     )
     return key, secret

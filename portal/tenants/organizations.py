@@ -6,8 +6,9 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from billing import accounts
-from portal.models import Membership, Organization, Project, Role, User
-from portal.tenants import audit, names
+from portal.models import Membership, Organization, Role, User
+from portal.tenants import audit, names, policy, projects
+from portal.tenants.roles import Permission
 
 SLUG_LENGTH_MAX = 60
 
@@ -23,8 +24,13 @@ def create(
 ) -> Organization:
     """An organization with its account, its default project and its first owner.
 
-    Raises: InvalidName; IntegrityError when another one was bootstrapped so.
+    `price_factor_ppm`: parts per million of the upstream's price; 1,000,000 resells
+    at cost.
+
+    Raises: NotAllowed for all but the operator; InvalidName; IntegrityError when
+    another one was bootstrapped under the same name.
     """
+    policy.require_operator(actor)
     name = names.clean(name)
     account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
     organization = Organization.objects.create(
@@ -33,9 +39,7 @@ def create(
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    Project.objects.create(
-        organization=organization, name="Default", slug="default", is_default=True
-    )
+    projects.open_default(organization)
     Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
     audit.record(
         "organization.create",
@@ -79,19 +83,20 @@ def change(
     name: str | None = None,
     stores_replies: bool | None = None,
 ) -> bool:
-    """Change what is given; whether anything is another than before.
+    """Change what is given; True if anything differs from before.
 
     The slug stays: it is in links that people have kept.
 
-    Raises: InvalidName.
+    Raises: NotAllowed, InvalidName.
     """
+    current = Organization.objects.select_for_update(no_key=True).get(
+        pk=organization.pk
+    )
+    policy.require(actor, current.pk, Permission.MANAGE_ORGANIZATION)
     wanted = {
         "name": None if name is None else names.clean(name),
         "stores_replies": stores_replies,
     }
-    current = Organization.objects.select_for_update(no_key=True).get(
-        pk=organization.pk
-    )
     before = {field: getattr(current, field) for field in wanted}
     after = {
         field: value
@@ -114,7 +119,11 @@ def change(
 
 @transaction.atomic
 def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> None:
-    """Refuse the organization's calls from the very next one on; pages stay open."""
+    """Refuse the organization's calls from the very next one on; pages stay open.
+
+    Raises: NotAllowed for all but the operator.
+    """
+    policy.require_operator(actor)
     accounts.suspend(organization.account_id)
     audit.record(
         "organization.suspend",
@@ -127,7 +136,8 @@ def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> N
 
 @transaction.atomic
 def reopen(organization: Organization, *, actor: audit.Actor) -> None:
-    """Undo `suspend`."""
+    """Take calls again. Raises: NotAllowed for all but the operator."""
+    policy.require_operator(actor)
     accounts.reopen(organization.account_id)
     audit.record(
         "organization.reopen",

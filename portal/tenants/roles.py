@@ -1,4 +1,4 @@
-"""The one table of rights: role → permissions. Views, navigation and tests read it."""
+"""The one table of rights: role → permissions. `policy.py` decides by it."""
 
 from __future__ import annotations
 
@@ -51,10 +51,3 @@ PERMISSIONS: dict[str, frozenset[Permission]] = {
 def may(role: str, permission: Permission) -> bool:
     """An unknown role may nothing."""
     return permission in PERMISSIONS.get(role, frozenset())
-
-
-def may_assign(assigner: str, *roles: str) -> bool:
-    """Whether `assigner` may give or take these roles; owners are made by owners."""
-    if not may(assigner, Permission.MANAGE_MEMBERS):
-        return False
-    return Role.OWNER not in roles or may(assigner, Permission.MANAGE_OWNERS)

@@ -13,7 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 
 from portal.models import ApiKey, Membership, Organization, User
-from portal.tenants import roles
+from portal.tenants import policy, roles
+from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 
 Rest = ParamSpec("Rest")
@@ -29,6 +30,9 @@ class Tenant:
 
     def may(self, permission: Permission) -> bool:
         return roles.may(self.role, permission)
+
+    def may_change(self, key: ApiKey) -> bool:
+        return policy.may_change_key(self.role, self.user, key)
 
     def visible_keys(self) -> QuerySet[ApiKey]:
         """The keys this member may know of: all, their own, or none."""
@@ -82,7 +86,10 @@ def page(
             request: HttpRequest, slug: str, *args: Rest.args, **kwargs: Rest.kwargs
         ) -> HttpResponse:
             tenant = enter(request, slug, *permissions)
-            return view(request, tenant, *args, **kwargs)
+            try:
+                return view(request, tenant, *args, **kwargs)
+            except NotAllowed:  # the right was lost after the page was entered
+                raise Http404 from None
 
         return entered
 

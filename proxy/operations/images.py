@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
+from portal.outbound import FetchError
 from proxy.calls import usage_shown as customer_usage
 from proxy.calls.call import (
     Answer,
@@ -108,7 +109,7 @@ async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
     items = _with_addresses(document)
     try:
         await _put_bytes(items)
-    except media.MediaError as error:
+    except FetchError as error:
         urls = [each["url"] for each in items]
         raise refusals.media_unavailable(urls, error.reason) from None
     for item in items:
@@ -119,7 +120,7 @@ async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
 async def _with_both(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply with each image beside its address, if they can be fetched in the time
     that one may take: who did not ask for bytes shall not wait for ten."""
-    with suppress(media.MediaError, TimeoutError):
+    with suppress(FetchError, TimeoutError):
         async with asyncio.timeout(settings.MEDIA_SECONDS_MAX):
             await _put_bytes(_with_addresses(document))
     return await _as_openais(document, headers)

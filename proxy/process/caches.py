@@ -11,7 +11,7 @@ import time
 from billing.pricing import tariffs
 from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
-from portal.tenants import keys
+from portal.tenants import key_format, keys
 from portal.tenants.keys import Identity
 from proxy.process.database import read
 
@@ -32,7 +32,7 @@ class Keys:
 
         Raises: KeyRefused, LedgerUnavailable.
         """
-        digest = keys.digest(presented)
+        digest = key_format.digest(presented)
         known = self._known.get(digest)
         if known and known[0] > time.monotonic():
             return known[1]
@@ -40,7 +40,7 @@ class Keys:
 
     async def verify(self, presented: str) -> Identity:
         """Who presents this key, as of now. Raises: KeyRefused, LedgerUnavailable."""
-        digest = keys.digest(presented)
+        digest = key_format.digest(presented)
         self._known.pop(digest, None)
         identity = await read(lambda: keys.verify(presented))
         if len(self._known) >= KEYS_MAX:

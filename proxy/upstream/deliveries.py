@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from portal.outbound import Download, FetchError
 from proxy.http import refusals
 from proxy.process.background import BackgroundTasks
 from proxy.upstream import media
@@ -37,7 +38,7 @@ async def deliver(
             found = _type(file.content_type, kind) or content_type
             return HttpResponse(file.content, headers=headers, content_type=found)
         download = await media.open_url(url, bytes_max=settings.MEDIA_BYTES_MAX)
-    except media.MediaError as error:
+    except FetchError as error:
         raise refusals.media_unavailable([url], error.reason) from None
     if download.length is not None:
         headers["content-length"] = str(download.length)
@@ -61,7 +62,7 @@ class Delivery:
     No generator function: one that never began would not run its `finally`.
     """
 
-    def __init__(self, download: media.Download) -> None:
+    def __init__(self, download: Download) -> None:
         self._download = download
 
     def __aiter__(self) -> AsyncIterator[bytes]:

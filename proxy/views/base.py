@@ -16,7 +16,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.tenants.errors import KeyRefused, MalformedKey
-from portal.tenants.keys import Identity, is_well_formed
+from portal.tenants.key_format import is_well_formed
+from portal.tenants.keys import Identity
 from proxy.http import refusals, reply
 from proxy.http import unsupported as endpoints
 from proxy.http.handler import LeanRequest

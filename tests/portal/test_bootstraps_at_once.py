@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -14,12 +13,14 @@ from django.db import connections
 from portal.management.commands import bootstrap
 from portal.models import Membership, Organization, User
 from portal.tenants import organizations
+from tests.support.portal import statements
 
 RUNS = 4
 
 
-def run(name: str, email: str) -> str:
-    """The slug, or what the operator is told."""
+def run(name: str, email: str, meeting: Barrier | None = None) -> str:
+    """The slug, or what the operator is told; runs that meet have all looked for the
+    organization before any of them makes it."""
     options = {
         "organization": name,
         "email": email,
@@ -29,16 +30,19 @@ def run(name: str, email: str) -> str:
         "reference": None,
     }
     try:
-        return str(bootstrap.make(options)["organization"])
+        with statements.after_first(
+            "bootstrapped_as", lambda: meeting and meeting.wait()
+        ):
+            return str(bootstrap.make(options)["organization"])
     except CommandError as refusal:
         return str(refusal)
     finally:
         connections.close_all()
 
 
-def run_at_once(*runs: tuple[str, str]) -> list[str]:
+def run_at_once(*runs: tuple[str, str], meeting: Barrier | None = None) -> list[str]:
     with ThreadPoolExecutor(len(runs)) as pool:
-        return list(pool.map(lambda each: run(*each), runs))
+        return list(pool.map(lambda each: run(each[0], each[1], meeting), runs))
 
 
 @pytest.fixture
@@ -55,26 +59,15 @@ def test_the_same_for_one_person_is_made_once(committed_db: None, name: str) -> 
     assert organization.api_keys.count() == RUNS
 
 
-@pytest.fixture
-def met(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs have both looked, and found nothing, before either makes anything."""
-    create, meeting = organizations.create, threading.Barrier(2, timeout=20)
-    has_met = threading.local()
-
-    def create_together(*args: Any, **options: Any) -> Organization:
-        if not hasattr(has_met, "once"):
-            has_met.once = True
-            meeting.wait()
-        return create(*args, **options)
-
-    monkeypatch.setattr(organizations, "create", create_together)
+def pair() -> Barrier:
+    """Where two runs meet."""
+    return Barrier(2, timeout=20)
 
 
 @pytest.mark.postgres_only  # SQLite lets one transaction in at a time
-@pytest.mark.usefixtures("met")
 def test_of_two_people_one_gets_the_name(committed_db: None, name: str) -> None:
     emails = [f"{uuid4().hex}@example.com" for _ in range(2)]
-    answers = run_at_once(*[(name, email) for email in emails])
+    answers = run_at_once(*[(name, email) for email in emails], meeting=pair())
     assert sorted("--join" in answer for answer in answers) == [False, True]
     membership = Membership.objects.get(organization__name=name)
     [refused] = set(emails) - {membership.user.email}
@@ -82,9 +75,10 @@ def test_of_two_people_one_gets_the_name(committed_db: None, name: str) -> None:
 
 
 @pytest.mark.postgres_only
-@pytest.mark.usefixtures("met")
 def test_two_names_of_one_slug_get_one_each(committed_db: None, name: str) -> None:
     names = [f"{name} & Sons", f"{name}, Sons"]
-    slugs = run_at_once(*[(each, f"{uuid4().hex}@example.com") for each in names])
+    slugs = run_at_once(
+        *[(each, f"{uuid4().hex}@example.com") for each in names], meeting=pair()
+    )
     wanted = organizations.slug_of(names[0])
     assert sorted(slugs) == [wanted, f"{wanted}-2"]

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from portal.models import Organization, User
-from portal.tenants import keys
+from portal.tenants import key_format
 from tests.support.cast import (
     PASSWORD,
     make_call,
@@ -48,7 +48,7 @@ def test_from_sign_in_to_a_key_and_its_end(
         page.get_by_role("button", name="Create key").click()
 
         secret = page.locator("#secret").inner_text()
-        assert keys.is_well_formed(secret)
+        assert key_format.is_well_formed(secret)
         page.get_by_role("button", name="Copy key").click()
         expect(page.get_by_role("status")).to_have_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == secret
@@ -86,7 +86,7 @@ def test_it_all_works_without_scripts(
         page.get_by_role("link", name="Create a key").click()
         page.get_by_label("Name").fill("laptop")
         page.get_by_role("button", name="Create key").click()
-        assert keys.is_well_formed(page.locator("#secret").inner_text())
+        assert key_format.is_well_formed(page.locator("#secret").inner_text())
         expect(page.get_by_text("Copy key")).to_be_hidden()
         page.get_by_text("curl", exact=True).click()
         expect(page.locator("#panel-curl")).to_be_visible()

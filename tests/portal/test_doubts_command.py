@@ -6,7 +6,6 @@ import json
 import uuid
 from datetime import timedelta
 from io import StringIO
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,11 +15,11 @@ from billing.models import Account, Hold, UsageRecord
 from billing.reports.balance import balance_of
 from billing.reports.calls import latest_calls
 from billing.values import clock
-from billing.values.orders import CREDIT, Release, Resolution, Settle, Usage
+from billing.values.orders import CREDIT, Release, Settle, Usage
 from billing.verification.report import verify
 from portal.models import ApiKey, AuditEvent, Organization, User
-from portal.tenants import audit
 from tests.support import cast
+from tests.support.portal import statements
 from tests.support.portal.doubted import make_call, make_doubt
 
 pytestmark = pytest.mark.django_db
@@ -191,16 +190,10 @@ def test_who_decided_and_why_is_written_down(key: ApiKey) -> None:
     assert second.detail["upstream_credits"] is None  # nobody knows
 
 
-def test_without_an_audit_row_nothing_is_charged(
-    key: ApiKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_audit_row_nothing_is_charged(key: ApiKey) -> None:
     request_id = make_doubt(key)
-
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(audit, "record", fail)
-    with pytest.raises(OSError, match="disk"):
+    full = statements.failing("portal_auditevent", OSError("disk full"))
+    with full, pytest.raises(OSError, match="disk"):
         settled(request_id, "12")
     assert figures(key) == whole(1000, 30, 970)
 
@@ -276,19 +269,13 @@ def test_a_call_that_is_over_or_runs_is_refused_with_how_it_stands(
     assert figures(key) == whole(990, 30, 960)
 
 
-def test_a_late_answer_that_is_faster_stands(
-    key: ApiKey, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_answer_that_is_faster_stands(key: ApiKey) -> None:
     request_id = make_doubt(key)
-    order_of = Settle(
+    late = Settle(
         request_id[4:], key.organization.account_id, Usage("upstream", 7 * CREDIT)
     )
-    commit = holds.commit
-
-    def overtaken(orders: list[Resolution]) -> list[Any]:
-        return commit([order_of, *orders])[1:]
-
-    monkeypatch.setattr(holds, "commit", overtaken)
-    with pytest.raises(CommandError, match="7 credits charged"):
+    # The operation has read the hold, in doubt, and has not written yet.
+    overtaking = statements.after_first("billing_hold", lambda: holds.commit([late]))
+    with overtaking, pytest.raises(CommandError, match="7 credits charged"):
         settled(request_id, "12")
     assert not AuditEvent.objects.filter(action="doubt.settle").exists()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.test import Client, override_settings
+
+from tests.support.portal import statements
 
 
 def test_up_says_ok_and_asks_no_database(client: Client) -> None:
@@ -28,14 +30,8 @@ def test_a_watcher_may_call_us_by_any_name_and_without_encryption(
         assert client.get("/", headers={"host": "10.0.3.7:8000"}).status_code == 400
 
 
-def test_not_ready_when_it_does_not(
-    client: Client, db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse() -> None:
-        raise OperationalError("password=secret")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(connection, "cursor", refuse)
+def test_not_ready_when_it_does_not(client: Client, db: None) -> None:
+    with statements.failing("SELECT 1", OperationalError("password=secret")):
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert b"secret" not in answer.content

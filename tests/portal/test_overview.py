@@ -14,7 +14,7 @@ from billing import holds
 from billing.values.orders import CREDIT, Place, Settle, Usage
 from portal.models import Organization, Role, User
 from portal.tenants import organizations
-from tests.support.cast import actor_of, make_call, make_key, make_member
+from tests.support.cast import OPERATOR, make_call, make_key, make_member
 from tests.support.portal import pages
 
 
@@ -133,7 +133,7 @@ def test_a_viewer_is_not_sent_to_a_page_that_is_missing_for_them(
 def test_a_suspension_is_said(
     client: Client, alice: User, organization: Organization
 ) -> None:
-    organizations.suspend(organization, reason="unpaid", actor=actor_of(alice))
+    organizations.suspend(organization, reason="unpaid", actor=OPERATOR)
     assert "suspended" in overview(client, alice).text
 
 

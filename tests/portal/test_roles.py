@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from portal.models import Role
-from portal.tenants import roles
+from portal.tenants import policy, roles
 from portal.tenants.roles import Permission
 
 # permission: owner, admin, developer, billing, viewer
@@ -48,4 +48,4 @@ def test_an_unknown_role_may_nothing() -> None:
 def test_owners_are_made_and_unmade_by_owners(
     assigner: Role, touched: list[Role], allowed: bool
 ) -> None:
-    assert roles.may_assign(assigner, *touched) is allowed
+    assert policy.may_assign(assigner, *touched) is allowed

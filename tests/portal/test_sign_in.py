@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from django.test import Client
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from portal.models import AuditEvent, User
@@ -50,13 +51,22 @@ def test_unknown_wrong_and_disabled_get_the_same_answer(
     assert "do not match" in pages.read(answers[0]).text
 
 
-def test_an_unknown_name_costs_a_hash_too(
-    client: Client, db: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hashed: list[str | None] = []
-    monkeypatch.setattr(User, "set_password", lambda _, raw: hashed.append(raw))
+class CountingHasher(MD5PasswordHasher):
+    """Remembers what it has hashed."""
+
+    algorithm = "counting"
+    hashed: ClassVar[list[str]] = []
+
+    def encode(self, password: str, salt: str) -> str:
+        self.hashed.append(password)
+        return super().encode(password, salt)
+
+
+@override_settings(PASSWORD_HASHERS=[f"{__name__}.CountingHasher"])
+def test_an_unknown_name_costs_a_hash_too(client: Client, db: None) -> None:
+    CountingHasher.hashed.clear()
     sign_in(client, "nobody@example.com", "guess")
-    assert hashed == ["guess"]
+    assert CountingHasher.hashed == ["guess"]
 
 
 def guess(client: Client, name: str, address: str) -> int:

@@ -9,8 +9,8 @@ import openai
 import pytest
 from django.utils import timezone
 
-from portal.tenants import keys, organizations
-from tests.support.cast import actor_of
+from portal.tenants import key_format, keys, organizations
+from tests.support.cast import OPERATOR, actor_of
 from tests.support.gateway.customers import SAY_HI, Customer, mistyped
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
@@ -43,12 +43,18 @@ def assert_refused(reply: httpx.Response, status: int, code: str) -> None:
         ("Basic dTpw", "missing_api_key"),
         ("Bearer sk-proj-1234", "malformed_api_key"),
         pytest.param(
-            f"Bearer {mistyped(keys.generate())}", "malformed_api_key", id="mistyped"
+            f"Bearer {mistyped(key_format.generate())}",
+            "malformed_api_key",
+            id="mistyped",
         ),
-        pytest.param(f"Bearer {keys.generate()}x", "malformed_api_key", id="too long"),
+        pytest.param(
+            f"Bearer {key_format.generate()}x", "malformed_api_key", id="too long"
+        ),
         ("Bearer tg_live_\xe9\xb2", "malformed_api_key"),
         ("Bearer " + "x" * 8_000, "malformed_api_key"),
-        pytest.param(f"Bearer {keys.generate()}", "invalid_api_key", id="not issued"),
+        pytest.param(
+            f"Bearer {key_format.generate()}", "invalid_api_key", id="not issued"
+        ),
     ],
 )
 def test_what_is_no_key_of_ours_is_refused(
@@ -113,12 +119,11 @@ def test_an_expired_key_is_refused_though_it_is_remembered(
 def test_a_suspended_organization_may_not_call_and_may_again_when_reopened(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    actor = actor_of(customer.owner)
     assert customer.chat(live_gateway).status_code == 200
-    organizations.suspend(customer.organization, reason="unpaid", actor=actor)
+    organizations.suspend(customer.organization, reason="unpaid", actor=OPERATOR)
 
     refused = customer.chat(live_gateway)
     assert_refused(refused, 403, "organization_suspended")
     assert len(upstream.journal) == len(customer.holds()) == 1
-    organizations.reopen(customer.organization, actor=actor)
+    organizations.reopen(customer.organization, actor=OPERATOR)
     assert customer.chat(live_gateway).status_code == 200

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portal.tenants import keys
+from portal.tenants import key_format
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.outage import CutLine, Outage
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
@@ -87,7 +87,7 @@ def test_a_malformed_key_is_refused_without_asking_the_database(
         headers = {"authorization": f"Bearer {malformed}"}
         assert_refusal(http.get("/models", headers=headers), 401, "malformed_api_key")
     # A key that could be one is asked about, and that is what fails:
-    headers = {"authorization": f"Bearer {keys.generate()}"}
+    headers = {"authorization": f"Bearer {key_format.generate()}"}
     assert_refusal(http.get("/models", headers=headers), 503, "ledger_unavailable")
     outage.end()
     assert len(upstream.journal) == 0

@@ -12,7 +12,7 @@ import pytest
 from billing import holds
 from billing.values.orders import CREDIT
 from portal.tenants import keys, organizations
-from tests.support.cast import actor_of
+from tests.support.cast import OPERATOR, actor_of
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.raw import RawCall
 from tests.support.services.fixtures import GatewayFactory
@@ -116,7 +116,7 @@ def test_the_longest_call_is_ended(
 STOPS: dict[str, Callable[[Customer], None]] = {
     "revoked": lambda it: keys.revoke(it.key, actor=actor_of(it.owner)),
     "suspended": lambda it: organizations.suspend(
-        it.organization, reason="unpaid", actor=actor_of(it.owner)
+        it.organization, reason="unpaid", actor=OPERATOR
     ),
 }
 

@@ -16,9 +16,10 @@ from billing import grants, holds
 from billing.models.grant import GrantSource
 from billing.values.orders import CREDIT, Place, Placed, Settle, Usage
 from portal.models import ApiKey, Organization, Role, User
-from portal.tenants import audit, keys, members, organizations
+from portal.tenants import audit, keys, members, organizations, projects
 
 PASSWORD = "correct horse battery staple"
+OPERATOR = audit.Actor(None, "test")
 
 
 def make_user(email: str, password: str | None = None) -> User:
@@ -28,7 +29,7 @@ def make_user(email: str, password: str | None = None) -> User:
 
 def make_organization(name: str, owner: User, *, credits: int = 1000) -> Organization:
     """An organization with this many credits; 0 for none at all."""
-    organization = organizations.create(name, owner=owner, actor=actor_of(owner))
+    organization = organizations.create(name, owner=owner, actor=OPERATOR)
     if credits:
         grants.issue(
             organization.account_id,
@@ -41,7 +42,7 @@ def make_organization(name: str, owner: User, *, credits: int = 1000) -> Organiz
 
 def make_member(organization: Organization, email: str, role: Role) -> User:
     user = make_user(email)
-    members.add(organization, user, role, actor=audit.Actor(None, "test"))
+    members.add(organization, user, role, actor=OPERATOR)
     return user
 
 
@@ -53,7 +54,7 @@ def make_key(
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """A key of the default project, and its secret."""
-    project = organization.projects.get(is_default=True)
+    project = projects.default_of(organization)
     return keys.issue(project, name, actor=actor_of(creator), expires_at=expires_at)
 
 

@@ -18,7 +18,7 @@ from billing.models.grant import GrantSource
 from billing.values.errors import ReferenceConflict
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.models import Organization, Role, User
-from portal.tenants import audit, keys, members, names, organizations
+from portal.tenants import audit, keys, members, names, organizations, projects
 from portal.tenants.errors import PortalError
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
@@ -117,7 +117,7 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
         credits=options["credits"],
         reference=options["reference"] or "bootstrap",
     )
-    project = organization.projects.get(is_default=True)
+    project = projects.default_of(organization)
     _, secret = keys.issue(project, options["key_name"], actor=ACTOR)
     return {
         "organization": organization.slug,

@@ -1,5 +1,7 @@
 """`manage.py doubts`: the calls nobody knows the end of, and the operator's word.
 
+The words are here; what is done is in `portal/operator/doubts.py`.
+
 Exit 0 done, 1 refused, with nothing changed. A call that the rule has released (after
 `IN_DOUBT_SECONDS`) is not in doubt any more and cannot be charged later: the ledger
 has no order for that. `verify_ledger` goes on naming it.
@@ -8,19 +10,24 @@ has no order for that. `verify_ledger` goes on naming it.
 from __future__ import annotations
 
 import json
+import re
 from argparse import ArgumentParser
-from dataclasses import asdict
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.values.amounts import micros_of
-from billing.values.errors import LedgerUnavailable
+from billing.models.hold import HoldState
+from billing.models.usage import Basis
+from billing.reports.calls import CallReport
+from billing.values.amounts import credits_text, micros_of
+from billing.values.errors import LedgerUnavailable, Refusal
 from portal.operator import doubts
 from portal.tenants import audit
-from portal.tenants.errors import DoubtStands
 
 ACTOR = audit.Actor(None, "manage.py doubts")
+REQUEST_ID = re.compile(r"req_([0-9a-f]{32})")
 
 
 class Command(BaseCommand):
@@ -48,25 +55,19 @@ class Command(BaseCommand):
         if options["settle"] is None and options["release"] is None:
             self._list(is_json=options["json"])
             return
-        try:
-            ended = end(options)
-        except DoubtStands as refusal:
-            raise CommandError(str(refusal)) from refusal
-        except LedgerUnavailable as error:
-            raise CommandError(
-                f"The database did not answer, and nothing was changed: {error}"
-            ) from error
-        self.stdout.write(json.dumps(asdict(ended)) if options["json"] else told(ended))
+        ended = end(options)
+        text = json.dumps(figures(ended)) if options["json"] else describe(ended)
+        self.stdout.write(text)
 
     def _list(self, *, is_json: bool) -> None:
-        rows = [asdict(row) for row in doubts.listed()]
+        rows = [row(*found) for found in doubts.in_doubt()]
         if is_json:
             self.stdout.write(json.dumps(rows))
             return
         if not rows:
             self.stdout.write("No call is in doubt. All is well.")
             return
-        table = [tuple(rows[0]), *(tuple(row.values()) for row in rows)]
+        table = [tuple(rows[0]), *(tuple(each.values()) for each in rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for line in table:
             pairs = zip(line, widths, strict=True)
@@ -92,30 +93,138 @@ def refuse_nonsense(options: dict[str, Any]) -> None:
 
 
 def end(options: dict[str, Any]) -> doubts.Ended:
-    """Raises: CommandError, DoubtStands, LedgerUnavailable; nothing was changed."""
-    reason = options["reason"]
-    if options["release"] is not None:
-        return doubts.release(options["release"], reason=reason, actor=ACTOR)
+    """Raises: CommandError; nothing was changed."""
+    named = options["settle"] if options["release"] is None else options["release"]
+    hold_id = hold_id_of(named)
     try:
-        micros = micros_of(options["credits"])
+        if options["release"] is not None:
+            return doubts.release(hold_id, reason=options["reason"], actor=ACTOR)
+        micros = micros_named(options["credits"])
+        return doubts.settle(hold_id, micros, reason=options["reason"], actor=ACTOR)
+    except doubts.DoubtStands as refusal:
+        raise CommandError(explain(refusal, named)) from refusal
+    except Refusal as refusal:
+        raise CommandError(
+            f"The ledger refused: {refusal}. Nothing was changed."
+        ) from refusal
+    except LedgerUnavailable as error:
+        raise CommandError(
+            f"The database did not answer, and nothing was changed: {error}"
+        ) from error
+
+
+def hold_id_of(request_id: str) -> UUID:
+    """Raises: CommandError."""
+    match = REQUEST_ID.fullmatch(request_id)
+    if match is None:
+        raise CommandError(
+            f"{request_id!r} is no request id: req_ and 32 digits from 0 to f, as in "
+            "the x-request-id of a reply and in the list of this command."
+        )
+    return UUID(match[1])
+
+
+def micros_named(credits: str) -> int:
+    """Raises: CommandError."""
+    try:
+        return micros_of(credits)
     except ValueError as error:
         raise CommandError(
-            f"--credits {options['credits']!r}: write plain credits, 0 or more, with "
+            f"--credits {credits!r}: write plain credits, 0 or more, with "
             "at most six decimals, e.g. 12 or 0.5."
         ) from error
-    return doubts.settle(options["settle"], micros, reason=reason, actor=ACTOR)
 
 
-def told(ended: doubts.Ended) -> str:
-    """What happened and what is left, for people."""
-    who = ended.organization or "its account"
+def row(call: CallReport, organization: str) -> dict[str, str]:
+    """One line of the list. `since` is when the call came to doubt."""
+    return {
+        "id": call.request_id,
+        "organization": organization,
+        "operation": call.operation,
+        "model": call.model,
+        "held_credits": credits_text(call.held_micros),
+        "since": moment(call.ended_at),
+        "reason": call.reason,
+    }
+
+
+def figures(ended: doubts.Ended) -> dict[str, str | int]:
+    """What happened, in credits, and what is left."""
+    return {
+        "id": ended.request_id,
+        "organization": ended.organization,
+        "state": ended.outcome.state,
+        "held_credits": credits_text(ended.outcome.held_micros),
+        "charged_credits": credits_text(ended.outcome.charged_micros),
+        "absorbed_credits": credits_text(ended.outcome.absorbed_micros),
+        "returned_credits": credits_text(ended.returned_micros),
+        "available_credits": credits_text(ended.outcome.available_micros),
+        "still_in_doubt": ended.still_in_doubt,
+    }
+
+
+def describe(ended: doubts.Ended) -> str:
+    """The same for people."""
+    shown, who = figures(ended), ended.organization or "its account"
     happened = (
-        f"{ended.id} {ended.state}: of {ended.held_credits} credits held, "
-        f"{ended.charged_credits} charged and {ended.returned_credits} returned."
+        f"{shown['id']} {shown['state']}: of {shown['held_credits']} credits held, "
+        f"{shown['charged_credits']} charged and {shown['returned_credits']} returned."
     )
-    if ended.absorbed_credits != "0":
-        happened += f" The operator bears {ended.absorbed_credits} that {who} lacks."
+    if ended.outcome.absorbed_micros:
+        happened += f" The operator bears {shown['absorbed_credits']} that {who} lacks."
     return (
-        f"{happened}\n{who} has {ended.available_credits} credits available; "
-        f"calls still in doubt: {ended.still_in_doubt}."
+        f"{happened}\n{who} has {shown['available_credits']} credits available; "
+        f"calls still in doubt: {shown['still_in_doubt']}."
     )
+
+
+def explain(refusal: doubts.DoubtStands, request_id: str) -> str:
+    """Why nothing was changed."""
+    match refusal:
+        case doubts.NoSuchCall():
+            return f"No call has the request id {request_id}."
+        case doubts.ReasonRefused():
+            return (
+                f"Give a reason of 1 to {doubts.REASON_MAX} printable characters: it "
+                "goes into the audit trail. Nothing was changed."
+            )
+        case doubts.PriceOutOfRange():
+            return (
+                f"That makes a price of {credits_text(refusal.price_micros)} credits "
+                f"for {request_id}. For a call that holds "
+                f"{credits_text(refusal.held_micros)} it must be from 0 to "
+                f"{credits_text(refusal.price_max_micros)}; anything else is a slip. "
+                "Nothing was changed."
+            )
+        case doubts.NotInDoubt():
+            end = how_it_ended(refusal.call, is_by_operator=refusal.is_by_operator)
+            return f"{request_id} is not in doubt{end} Nothing was changed."
+    raise refusal
+
+
+def how_it_ended(call: CallReport, *, is_by_operator: bool) -> str:
+    """The end of the sentence "It is not in doubt"."""
+    when = moment(call.ended_at)
+    by = ", by the operator" if is_by_operator else ""
+    if call.state == HoldState.OPEN:
+        return ": it still runs."
+    if call.state == HoldState.SETTLED:
+        charged = credits_text(call.charged_micros or 0)
+        return (
+            f" any more: it was settled at {when}{by}, {charged} credits charged "
+            f"(basis {call.basis})."
+        )
+    if call.basis == Basis.IN_DOUBT:
+        return (
+            f" any more: it was released at {when}{by or ', by the rule for doubts'}, "
+            "and nothing was charged. The ledger has no order that charges a call "
+            "later, so the upstream's cost, if any, stays with the operator."
+        )
+    return (
+        f": it was released at {when} ({call.reason or 'no reason kept'}), nothing "
+        "was charged."
+    )
+
+
+def moment(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else ""

@@ -20,7 +20,7 @@ from billing.values.amounts import credits_text
 from billing.verification.report import verify
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
-from portal.tenants import audit, keys
+from portal.tenants import audit, keys, projects
 from proxy.demo import processes, proof
 
 CREDITS = 500
@@ -138,7 +138,7 @@ class Command(BaseCommand):
         return replace(line, outcome="was NOT settled", is_right=False)
 
     def _revoked_key(self, organization: Organization) -> str:
-        project = organization.projects.get(is_default=True)
+        project = projects.default_of(organization)
         key, secret = keys.issue(project, "revoked at once", actor=ACTOR)
         keys.revoke(ApiKey.objects.get(pk=key.pk), actor=ACTOR)
         return secret

@@ -17,7 +17,7 @@ from proxy.http.errors import GatewayError
 from proxy.operations import OPERATIONS
 from proxy.process.caches import tariff
 from tests.proxy.conftest import Customers
-from tests.support.cast import actor_of
+from tests.support.cast import OPERATOR
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.gateway import Gateway
@@ -148,8 +148,7 @@ def test_without_credits_no_cap_helps(
 def test_a_suspended_organization_learns_that_nothing_passes(
     live_gateway: Gateway, customer: Customer
 ) -> None:
-    actor = actor_of(customer.owner)
-    organizations.suspend(customer.organization, reason="unpaid", actor=actor)
+    organizations.suspend(customer.organization, reason="unpaid", actor=OPERATOR)
     found = quote(live_gateway, customer, messages=SAY_HI)
 
     assert found["passes"] is False

@@ -1,0 +1,212 @@
+"""Where somebody else's address may lead: to the internet, or to a trusted host."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from portal import outbound
+from portal.outbound import FetchError, Guard
+from tests.support.upstream import (
+    Ending,
+    ScriptedReply,
+    Upstream,
+    file_reply,
+    gzipped,
+    redirect,
+)
+
+BYTES_MAX = 100_000
+CONTENT = bytes(range(256)) * 300
+
+# {port} is a listener's on the loopback, to which not one connection may come.
+HOSTILE = [
+    *(f"http://{host}:{{port}}/" for host in ("127.0.0.1", "localhost", "[::1]")),
+    *(f"http://{host}/" for host in ("127.0.0.1", "localhost", "127.1", "127.0.1")),
+    *(f"http://{host}/" for host in ("0x7f.1", "0x7f000001", "2130706433", "0")),
+    *(f"http://{host}/" for host in ("0177.0.0.1", "017700000001", "127.0.0.1.")),
+    *(f"http://{host}/" for host in ("0.0.0.0", "127.255.255.254")),  # noqa: S104
+    *(f"http://{host}/" for host in ("10.0.0.1", "172.16.0.1", "172.31.255.255")),
+    *(f"http://{host}/" for host in ("192.168.1.1", "169.254.169.254", "100.64.0.1")),
+    *(f"http://{host}/" for host in ("100.127.255.255", "192.0.0.1", "192.0.2.1")),
+    *(f"http://{host}/" for host in ("198.18.0.1", "198.51.100.1", "203.0.113.1")),
+    *(f"http://{host}/" for host in ("224.0.0.1", "239.1.1.1", "240.0.0.1")),
+    *(f"http://{host}/" for host in ("255.255.255.255", "[::]", "[::1]", "[fe80::1]")),
+    *(f"http://{host}/" for host in ("[fc00::1]", "[fd12::1]", "[ff02::1]")),
+    *(f"http://{host}/" for host in ("[::ffff:127.0.0.1]", "[::ffff:8.8.8.8]")),
+    *(f"http://{host}/" for host in ("[::127.0.0.1]", "[64:ff9b::7f00:1]")),
+    *(f"http://{host}/" for host in ("[64:ff9b:1::1]", "[2002:7f00:1::]")),
+    *(f"http://{host}/" for host in ("[2001::1]", "[2001:db8::1]", "[fe80::1%25lo]")),
+    *(f"https://{host}/" for host in ("user@8.8.8.8", "8.8.8.8@127.0.0.1", "a:b@c")),
+    *(f"http://8.8.8.8:{port}/" for port in (22, 25, 6379, 5432, 0, 65536, "x")),
+    *("http://8.8.8.8\\@127.0.0.1/", "http://127.0.0.1\t/", "http://127.0.0.1 /"),
+    *("http://①②⑦.0.0.1/", "http://127。0。0。1/", "http:///a", "http://", "//a/b", ""),
+    *("ftp://8.8.8.8/", "file:///etc/passwd", "gopher://8.8.8.8/", "unix:///a"),
+    *("javascript:alert(1)", "http://8.8.8.8/\r\nX-A: b", "http://[::1", "http://.../"),
+    "http://8.8.8.8/" + "a" * 9_000,
+]
+
+
+def guard_of(upstream: Upstream, **options: Any) -> Guard:
+    """One that trusts the upstream's host, which is on the loopback."""
+    options = {"seconds_max": 30, "connect_seconds": 5, **options}
+    return Guard(trusted=outbound.host_and_port(upstream.url), **options)
+
+
+def guard_for(*answers: tuple[str, ...], **options: Any) -> tuple[Guard, list[str]]:
+    """One for which names mean these addresses, at each look the next; and the names
+    that were looked up."""
+    asked: list[str] = []
+
+    async def look_up(host: str, port: int) -> tuple[str, ...]:
+        asked.append(host)
+        return answers[min(len(asked), len(answers)) - 1]
+
+    return Guard(30, 5, look_up=look_up, **options), asked
+
+
+def fetch(guard: Guard, url: str, bytes_max: int = BYTES_MAX) -> bytes:
+    async def read() -> bytes:
+        download = await guard.get(url, bytes_max=bytes_max)
+        async with aclosing(download.chunks()) as chunks:  # type: ignore[type-var]
+            return b"".join([chunk async for chunk in chunks])
+
+    return asyncio.run(read())
+
+
+def reason(guard: Guard, url: str, bytes_max: int = BYTES_MAX) -> str:
+    with pytest.raises(FetchError) as caught:
+        fetch(guard, url, bytes_max)
+    return caught.value.reason
+
+
+@contextmanager
+def canary() -> Iterator[int]:
+    """The port of a listener that nobody may connect to."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def test_a_hostile_address_leads_nowhere(upstream: Upstream) -> None:
+    assert len(HOSTILE) >= 60
+    guard = guard_of(upstream)
+    with canary() as port:
+        for url in HOSTILE:
+            found = reason(guard, url.format(port=port))
+            assert found in {
+                "bad_url",
+                "bad_scheme",
+                "userinfo_in_url",
+                "port_not_allowed",
+                "address_not_public",
+                "unknown_host",
+            }, url
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [(("93.184.215.14", "127.0.0.1"), "address_not_public"), ((), "unknown_host")],
+)
+def test_a_name_with_one_near_address_or_none_leads_nowhere(
+    addresses: tuple[str, ...], expected: str
+) -> None:
+    guard, _ = guard_for(addresses)
+
+    assert reason(guard, "http://mixed.example/a.png") == expected
+
+
+def test_a_name_that_changes_its_mind_is_looked_up_once(upstream: Upstream) -> None:
+    upstream.on(path="/a", reply=file_reply(CONTENT, "a/b"))
+    host, port = outbound.host_and_port(upstream.url)
+    # Public by this test's word only: what was looked up first is where it goes.
+    guard, asked = guard_for(
+        (host,),
+        ("203.0.113.7",),
+        ports=frozenset({port}),
+        is_public=lambda address: address == host,
+    )
+
+    url = upstream.url.replace(host, "rebinding.example")
+    assert fetch(guard, f"{url}/a") == CONTENT
+    assert asked == ["rebinding.example"]
+
+
+def test_a_public_address_passes() -> None:
+    for url in ("https://8.8.8.8/a", "http://[2606:4700::1111]:8080/a?b=c#d"):
+        assert asyncio.run(Guard(30, 5).check(url)).port in (443, 8080)
+
+
+def test_a_file_is_fetched_without_a_word_about_us(upstream: Upstream) -> None:
+    upstream.on(path="/a.png", reply=file_reply(CONTENT, "image/png"))
+    assert fetch(guard_of(upstream), f"{upstream.url}/a.png?sig=%2F") == CONTENT
+
+    [entry] = upstream.journal
+    assert entry.query == {"sig": ["/"]}
+    harmless = {"host", "accept", "accept-encoding", "user-agent", "connection"}
+    assert set(entry.headers) == harmless
+    assert entry.headers["accept-encoding"] == "identity"
+
+
+def test_what_the_file_is_is_known_before_it_is_read(upstream: Upstream) -> None:
+    upstream.on(path="/a", reply=file_reply(CONTENT, "audio/mpeg"))
+
+    async def head() -> tuple[int | None, str]:
+        guard = guard_of(upstream)
+        download = await guard.get(f"{upstream.url}/a", bytes_max=BYTES_MAX)
+        await download.close()
+        return download.length, download.content_type
+
+    assert asyncio.run(head()) == (len(CONTENT), "audio/mpeg")
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (redirect("http://127.0.0.1/canary"), "status_302"),
+        (file_reply(b"", "text/html", status=404), "status_404"),
+        (gzipped(file_reply(CONTENT, "image/png")), "compressed"),
+        (file_reply(b"x" * (BYTES_MAX + 1), "a/b"), "too_large"),
+        (file_reply(b"x" * (BYTES_MAX + 1), "a/b", framing="chunked"), "too_large"),
+        (file_reply(CONTENT, "a/b").cut_after_bytes(1000), "cut"),
+        (file_reply(CONTENT, "a/b").dropped(), "unreachable"),
+        (file_reply(CONTENT, "a/b").dropped(Ending.STALL), "timeout"),
+        (file_reply(CONTENT, "a/b").after_bytes(1000, Ending.STALL), "timeout"),
+    ],
+)
+def test_what_is_no_whole_file_is_none(
+    upstream: Upstream, reply: ScriptedReply, expected: str
+) -> None:
+    upstream.on(path="/a", reply=reply)
+
+    assert reason(guard_of(upstream, seconds_max=0.3), f"{upstream.url}/a") == expected
+    assert {entry.path for entry in upstream.journal} == {"/api/v1/a"}
+
+
+def test_a_refused_answer_leaves_no_connection_behind(upstream: Upstream) -> None:
+    upstream.on(path="/a", reply=file_reply(b"x" * 10 * BYTES_MAX, "a/b"))
+
+    async def refused() -> None:
+        with suppress(FetchError):
+            await guard_of(upstream).get(f"{upstream.url}/a", bytes_max=BYTES_MAX)
+        with warnings.catch_warnings(record=True) as complaints:
+            warnings.simplefilter("always")
+            gc.collect()
+        assert complaints == []
+
+    asyncio.run(refused())
+
+
+def test_a_file_of_just_the_limit_is_taken(upstream: Upstream) -> None:
+    upstream.on(path="/a", reply=file_reply(b"x" * BYTES_MAX, "a/b", framing="chunked"))
+
+    assert len(fetch(guard_of(upstream), f"{upstream.url}/a")) == BYTES_MAX

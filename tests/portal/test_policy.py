@@ -1,0 +1,290 @@
+"""Every operation × everybody: who lacks the right is refused, and nothing is written.
+
+The operations are called directly: what a page, an API or a console shows first makes
+no difference. A new operation belongs in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.apps import apps
+from django.db import connections, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from portal.models import ApiKey, Membership, Organization, Role, User
+from portal.operator import doubts
+from portal.tenants import audit, keys, members, organizations, tenancy
+from portal.tenants.errors import NotAllowed
+from portal.tenants.roles import Permission
+from portal.tenants.tenancy import Tenant
+from tests.support.cast import (
+    OPERATOR,
+    actor_of,
+    make_key,
+    make_member,
+    make_organization,
+    make_user,
+)
+from tests.support.portal.doubted import make_doubt
+
+HOUR = timedelta(hours=1)
+PEOPLE = ("stranger", *Role.values, "operator")
+
+
+@dataclass
+class Scene:
+    """An organization with an owner who stays, and what is to be changed in it."""
+
+    organization: Organization
+    owner: User
+    key: ApiKey
+    doubt: UUID
+
+    def member(self, role: Role) -> Membership:
+        user = make_member(self.organization, f"new-{role}@example.com", role)
+        return self.organization.memberships.get(user=user)
+
+
+@pytest.fixture
+def scene(organization: Organization, alice: User) -> Scene:
+    key, _ = make_key(organization, alice)
+    return Scene(organization, alice, key, UUID(make_doubt(key)[4:]))
+
+
+Prepared = Callable[[audit.Actor], Any]
+
+
+def add(role: Role) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        user = make_user("new@example.com")
+        return lambda actor: members.add(scene.organization, user, role, actor=actor)
+
+    return prepare
+
+
+def change(before: Role, after: Role) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        member = scene.member(before)
+        return lambda actor: members.change_role(member, after, actor=actor)
+
+    return prepare
+
+
+def remove(role: Role) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        member = scene.member(role)
+        return lambda actor: members.remove(member, actor=actor)
+
+    return prepare
+
+
+# operation: what it needs beforehand, and who may carry it out
+OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
+OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
+    "issue a key": (
+        lambda scene: (
+            lambda actor: keys.issue(
+                scene.organization.projects.get(), "new", actor=actor
+            )
+        ),
+        ADMINS | {"developer"},
+    ),
+    "rotate another's key": (
+        lambda scene: lambda actor: keys.rotate(scene.key, HOUR, actor=actor),
+        ADMINS,
+    ),
+    "revoke another's key": (
+        lambda scene: lambda actor: keys.revoke(scene.key, actor=actor),
+        ADMINS,
+    ),
+    "add a viewer": (add(Role.VIEWER), ADMINS),
+    "add an owner": (add(Role.OWNER), OWNERS),
+    "make an admin": (change(Role.VIEWER, Role.ADMIN), ADMINS),
+    "make an owner": (change(Role.VIEWER, Role.OWNER), OWNERS),
+    "unmake an owner": (change(Role.OWNER, Role.VIEWER), OWNERS),
+    "remove a viewer": (remove(Role.VIEWER), ADMINS),
+    "remove an owner": (remove(Role.OWNER), OWNERS),
+    "rename": (
+        lambda scene: (
+            lambda actor: organizations.change(
+                scene.organization, name="Rocket", actor=actor
+            )
+        ),
+        ADMINS,
+    ),
+    "suspend": (
+        lambda scene: (
+            lambda actor: organizations.suspend(
+                scene.organization, reason="unpaid", actor=actor
+            )
+        ),
+        {"operator"},
+    ),
+    "reopen": (
+        lambda scene: (
+            lambda actor: organizations.reopen(scene.organization, actor=actor)
+        ),
+        {"operator"},
+    ),
+    "make an organization": (
+        lambda scene: (
+            lambda actor: organizations.create("Second", owner=scene.owner, actor=actor)
+        ),
+        {"operator"},
+    ),
+    "settle a doubt": (
+        lambda scene: (
+            lambda actor: doubts.settle(scene.doubt, 1, reason="bill", actor=actor)
+        ),
+        {"operator"},
+    ),
+    "release a doubt": (
+        lambda scene: (
+            lambda actor: doubts.release(scene.doubt, reason="bill", actor=actor)
+        ),
+        {"operator"},
+    ),
+}
+
+
+def actor_called(who: str, organization: Organization) -> audit.Actor:
+    if who == "operator":
+        return OPERATOR
+    if who == "stranger":
+        return actor_of(make_user("stranger@example.com"))
+    return actor_of(make_member(organization, f"{who}@example.com", Role(who)))
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table."""
+    return {
+        str(model): list(model._default_manager.order_by("pk").values())
+        for model in apps.get_models()
+    }
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_each_operation_asks_the_policy(scene: Scene, operation: str, who: str) -> None:
+    prepare, allowed = OPERATIONS[operation]
+    carry_out, actor = prepare(scene), actor_called(who, scene.organization)
+    before = everything()
+    if who in allowed:
+        carry_out(actor)
+        assert everything() != before
+        return
+    with pytest.raises(NotAllowed):
+        carry_out(actor)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [
+        *((Role.OWNER, True), (Role.ADMIN, True), (Role.DEVELOPER, True)),
+        *((Role.BILLING, False), (Role.VIEWER, False)),
+    ],
+)
+@pytest.mark.parametrize("way", ["rotate", "revoke"])
+def test_ones_own_key_is_ones_own_while_the_role_sees_keys(
+    organization: Organization, role: Role, may: bool, way: str
+) -> None:
+    """The role is the one of now: the key was made as a developer."""
+    member = make_member(organization, "carol@example.com", Role.DEVELOPER)
+    key, _ = make_key(organization, member)
+    Membership.objects.filter(user=member).update(role=role)
+
+    def carry_out() -> None:
+        if way == "rotate":
+            keys.rotate(key, HOUR, actor=actor_of(member))
+        else:
+            keys.revoke(key, actor=actor_of(member))
+
+    before = everything()
+    if may:
+        carry_out()
+        assert everything() != before
+    else:
+        with pytest.raises(NotAllowed):
+            carry_out()
+        assert everything() == before
+
+
+def test_whoever_leaves_takes_their_keys_along_whatever_their_role(
+    organization: Organization, bob: User
+) -> None:
+    key, _ = make_key(organization, bob)
+    membership = organization.memberships.get(user=bob)
+    membership.role = Role.VIEWER
+    membership.save()
+    members.remove(membership, actor=actor_of(bob))
+    key.refresh_from_db()
+    assert key.is_revoked
+
+
+def test_an_owner_elsewhere_has_no_right_here(scene: Scene, mallory: User) -> None:
+    before = everything()
+    for carry_out in (
+        lambda actor: keys.revoke(scene.key, actor=actor),
+        lambda actor: organizations.change(
+            scene.organization, name="Mine", actor=actor
+        ),
+    ):
+        with pytest.raises(NotAllowed):
+            carry_out(actor_of(mallory))
+    assert everything() == before
+
+
+def test_a_right_lost_while_a_page_was_opening_is_a_missing_page(
+    organization: Organization, bob: User
+) -> None:
+    @tenancy.page(Permission.CREATE_KEYS)
+    def page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+        Membership.objects.filter(user=bob).update(role=Role.VIEWER)
+        keys.issue(organization.projects.get(), "late", actor=actor_of(bob))
+        raise AssertionError("the key was issued")
+
+    request = RequestFactory().get("/")
+    request.user = bob
+    with pytest.raises(Http404):
+        page(request, organization.slug)
+    assert not ApiKey.objects.exists()
+
+
+def test_buttons_are_shown_to_those_who_may(
+    client: Client, scene: Scene, bob: User
+) -> None:
+    own, _ = make_key(scene.organization, bob)
+    client.force_login(bob)
+    shown = client.get("/o/acme/keys/").content.decode()
+    assert f"/o/acme/keys/{own.pk}/revoke" in shown
+    assert str(scene.key.pk) not in shown
+
+
+def test_a_key_made_while_its_maker_is_removed_does_not_stay_open(
+    committed_db: None,
+) -> None:
+    owner = make_user(f"{uuid4().hex}@example.com")
+    organization = make_organization(f"Race {uuid4().hex}", owner, credits=0)
+    leaving = make_member(organization, f"{uuid4().hex}@example.com", Role.DEVELOPER)
+
+    def remove_them() -> None:
+        membership = organization.memberships.get(user=leaving)
+        members.remove(membership, actor=actor_of(owner))
+        connections.close_all()
+
+    removal = Thread(target=remove_them)
+    with transaction.atomic():
+        make_key(organization, leaving)
+        removal.start()
+        removal.join(0.5)  # as far as it comes while this is not committed
+    removal.join()
+    assert organization.api_keys.get().is_revoked
