@@ -6,6 +6,7 @@ raises what a function here returns, and nobody else builds a `GatewayError`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -117,6 +118,15 @@ def shortfall(
         held_credits=held,
         limit_source="organization",
     )
+
+
+def rate_limit_exceeded(wait_seconds: float | None) -> GatewayError:
+    error = Refusal.RATE_LIMIT_EXCEEDED(
+        "This is more than is allowed in so short a time. Try again later."
+    )
+    if wait_seconds is not None:
+        error.retry_after_seconds = math.ceil(wait_seconds)
+    return error
 
 
 # --- what is not there ---
@@ -365,6 +375,12 @@ def translate(error: Exception) -> GatewayError | None:
             return Refusal.REQUEST_TIMEOUT("The request body came too slowly.")
         case ClientGone():  # nobody reads it, but a repeat may have joined the call
             return Refusal.CLIENT_CLOSED_REQUEST("The client went away.")
+        case drf.NotAuthenticated():
+            return key_missing()
+        case drf.PermissionDenied():
+            return Refusal.PERMISSION_DENIED(str(error.detail))
+        case drf.Throttled():
+            return rate_limit_exceeded(error.wait)  # type: ignore[attr-defined]
         case drf.MethodNotAllowed():
             return Refusal.METHOD_NOT_ALLOWED(str(error.detail))
     return None

@@ -6,7 +6,7 @@ only `dispatch` is written again, because DRF's cannot await.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -15,14 +15,13 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.tenants.errors import KeyRefused, MalformedKey
-from portal.tenants.keys import Identity, is_well_formed
+from portal.tenants.keys import Identity
 from proxy.http import refusals, reply
 from proxy.http import unsupported as endpoints
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
-from proxy.process.caches import known_keys
 from proxy.upstream import contract
+from proxy.views.authentication import BearerAuthentication, HasKey
 
 
 class AcceptAnything(BaseContentNegotiation):
@@ -38,20 +37,31 @@ class AcceptAnything(BaseContentNegotiation):
 
 
 class AsyncAPIView(APIView):
-    """A gateway view; handlers are coroutines and `identity` says who asks."""
+    """A gateway view, whose handlers are coroutines."""
 
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [HasKey]
     content_negotiation_class = AcceptAnything
     # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
     http_method_names = ["get", "head", "post"]
+
+    @property
+    def identity(self) -> Identity:
+        """Whose key it is: the request's user, in DRF's words."""
+        return cast(Identity, self.request.user)
+
+    @property
+    def presented(self) -> str:
+        """The key itself."""
+        return cast(str, self.request.auth)
 
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
         self.request = self.initialize_request(request, *args, **kwargs)
-        self.presented = bearer(request)
         try:
-            self.identity = await self.identify()
+            await self.perform_authentication(self.request)
             self.check_permissions(self.request)
             self.check_throttles(self.request)
             method = (request.method or "").lower()
@@ -67,18 +77,17 @@ class AsyncAPIView(APIView):
             response = self.handle_exception(error)
         return response
 
-    async def identify(self) -> Identity:
-        """Who is asking. Raises: GatewayError (401)."""
-        try:
-            if not is_well_formed(self.presented):
-                raise MalformedKey if self.presented else refusals.key_missing()
-            return await self.lookup(self.presented)
-        except KeyRefused as error:
-            raise refusals.key_refused(error) from None
-
-    async def lookup(self, presented: str) -> Identity:
-        """For views that spend nothing: the key as it is now. Raises: KeyRefused."""
-        return await known_keys.verify(presented)
+    async def perform_authentication(  # type: ignore[override]
+        self, request: Request
+    ) -> None:
+        """As DRF's, of classes whose `authenticate` is a coroutine."""
+        for authenticator in request.authenticators or ():
+            found = await authenticator.authenticate(request)  # type: ignore[misc]
+            if found is not None:
+                request._authenticator = authenticator  # type: ignore[attr-defined]
+                request.user, request.auth = found
+                return
+        request._not_authenticated()  # type: ignore[attr-defined]
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         error = refusals.translate(exc)
@@ -90,12 +99,6 @@ class AsyncAPIView(APIView):
             if endpoints.is_less_than_openais(path):
                 error = refusals.unsupported_endpoint(self.request.method, path)
         return reply.error(error)
-
-
-def bearer(request: HttpRequest) -> str:
-    """The presented key: one way only, the Authorization header."""
-    scheme, _, presented = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return presented.strip() if scheme.lower() == "bearer" else ""
 
 
 def uncompressed(request: Request) -> LeanRequest:

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from portal.tenants.keys import Identity
 from proxy.calls import exchange
 from proxy.calls.call import Call, Incoming, Operation
 from proxy.forwarding.forward import forward
@@ -18,19 +17,16 @@ from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints, once
 from proxy.idempotency.attempts import Attempt
-from proxy.process.caches import known_keys
 from proxy.upstream.catalogue import catalogue
+from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import AsyncAPIView, read_json, uncompressed
 
 
 class SpendingView(AsyncAPIView):
     """The one way to spend: every route that costs goes through `post`."""
 
+    authentication_classes = [RememberedBearerAuthentication]
     operation: Operation = None  # type: ignore[assignment]  # given by the route
-
-    async def lookup(self, presented: str) -> Identity:
-        # A remembered key will do: the hold asks again whether it may spend.
-        return await known_keys.identify(presented)
 
     async def incoming(self, request: Request) -> Incoming:
         """Raises: GatewayError (400, 408, 413, 415)."""
@@ -84,7 +80,11 @@ class SpendingView(AsyncAPIView):
             body=lean.body_digest,
         )
         return await once.once(
-            mark, fingerprint, self.identity, self.presented, partial(self.spend, call)
+            mark,
+            fingerprint,
+            self.identity,
+            self.presented,
+            partial(self.spend, call),
         )
 
     async def spend(
