@@ -1,4 +1,4 @@
-"""What the bodies of images, sound and film have in common."""
+"""What the bodies of images, sound and videos have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenAI's `client.videos`: the same films by other names, and nothing else.
+"""OpenAI's `client.videos`: the same videos by other names, and nothing else.
 
 A body in OpenAI's words becomes one in the contract's; `videos.py` does the rest, so
 both routes hold, charge and refuse alike. What is left out is what OpenAI documents
@@ -39,7 +39,7 @@ def read(incoming: Incoming) -> Call:
     """The call that a form or a JSON body asks for. Raises: GatewayError (400)."""
     if not bodies.wants_job(incoming.query, default=True):
         raise refusals.invalid(
-            "Here a film is always a job; POST /v1/videos/generations?async=false "
+            "Here a video is always a job; POST /v1/videos/generations?async=false "
             "waits for it.",
             param="async",
         )
@@ -69,7 +69,7 @@ def _take_seconds(body: dict[str, Any]) -> None:
     if not is_number or not least <= seconds <= most:
         raise refusals.invalid(
             f"seconds must be a number from {least} to {most}: the upstream makes "
-            "films of that length.",
+            "videos of that length.",
             param="seconds",
         )
     body[name] = seconds
@@ -92,7 +92,7 @@ def _take_size(body: dict[str, Any]) -> None:
 
 def _take_reference(body: dict[str, Any]) -> None:
     """`input_reference`, a file, an address or OpenAI's object with one, as the
-    picture that the film begins with. Raises: GatewayError (400)."""
+    picture that the video begins with. Raises: GatewayError (400)."""
     parts: list[Any] = []
     named = [name for name in (REFERENCE, *REFERENCE_FIELDS) if name in body]
     for name in named:
@@ -128,7 +128,7 @@ def _receipt(job: Job, _document: Document) -> Document:
 
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
-    """A finished film where a job was asked for has no id to be asked about by."""
+    """A finished video where a job was asked for has no id to be asked about by."""
     raise refusals.video_without_job(video_objects.address(document))
 
 

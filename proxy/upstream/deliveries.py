@@ -1,6 +1,6 @@
 """Files that the upstream made, handed to clients as they arrive.
 
-Speech answers a call with one, a film's content is one: the same address, guard and
+Speech answers a call with one, a video's content is one: the same address, guard and
 limit (`media.py`), whoever asks.
 """
 

@@ -17,7 +17,6 @@ from rest_framework.views import APIView
 
 from portal.tenants.keys import Identity
 from proxy.http import refusals, reply
-from proxy.http import unsupported as endpoints
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.upstream import contract
@@ -70,9 +69,7 @@ class AsyncAPIView(APIView):
                 if method in self.http_method_names
                 else self.http_method_not_allowed
             )
-            response: HttpResponseBase = await handler(  # type: ignore[misc]
-                self.request, *args, **kwargs
-            )
+            response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
             response = self.handle_exception(error)
         return response
@@ -89,15 +86,17 @@ class AsyncAPIView(APIView):
                 return
         request._not_authenticated()  # type: ignore[attr-defined]
 
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        raise refusals.wrong_method(
+            request.method or "", request.path_info, self.allowed_methods
+        )
+
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         error = refusals.translate(exc)
         if error is None:
             raise exc
-        if error.status == 405:
-            error.allow = ", ".join(self.allowed_methods)
-            path = self.request._request.path_info
-            if endpoints.is_less_than_openais(path):
-                error = refusals.unsupported_endpoint(self.request.method, path)
         return reply.error(error)
 
 

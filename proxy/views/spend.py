@@ -17,7 +17,6 @@ from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints, once
 from proxy.idempotency.attempts import Attempt
-from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import AsyncAPIView, read_json, uncompressed
 
@@ -100,17 +99,3 @@ class SpendingView(AsyncAPIView):
             if refused is None:
                 raise
             return reply.error(refused, begun.headers())
-
-
-class ModelsView(AsyncAPIView):
-    """Free: the models there are."""
-
-    async def get(self, request: Request) -> HttpResponseBase:
-        return reply.json({"object": "list", "data": await catalogue.models()})
-
-
-class ModelView(AsyncAPIView):
-    """Free: one model; ids hold slashes, encoded or not."""
-
-    async def get(self, request: Request, model: str) -> HttpResponseBase:
-        return reply.json(await catalogue.model(model))
