@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -21,12 +20,10 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from proxy.http import refusals
 from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
-from proxy.upstream import contract
 
 MULTIPART = "multipart/form-data"
 MEMORY_BYTES_MAX = 1024**2  # of a body or a file; above that, on disk
 ENCODED_AT_ONCE = 3 * 1024**2 // 4  # divisible by 3: its base64 needs no padding
-NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 ENDING_BYTES_MAX = 1024  # the closing boundary, and what may follow it
 
 
@@ -177,32 +174,6 @@ def _is_whole(
     boundary = (request.content_params or {}).get("boundary", "")
     body.seek(max(0, size - ENDING_BYTES_MAX))
     return f"--{boundary}--".encode() in body.read()
-
-
-def typed(form: dict[str, Any], schema: str) -> dict[str, Any]:
-    """The form with its texts as the contract's types, where they can be read as such.
-
-    What cannot stays text, for `contract.check` to refuse by name.
-    """
-    fields = contract.properties(schema)
-    return {
-        name: _as_type(value, fields.get(name, {}).get("type"))
-        for name, value in form.items()
-    }
-
-
-def _as_type(value: Any, kind: str | None) -> Any:
-    if kind == "array":
-        return value if isinstance(value, list) else [value]
-    if not isinstance(value, str):
-        return value
-    if kind == "boolean":
-        return {"true": True, "1": True, "false": False, "0": False}.get(
-            value.strip().lower(), value
-        )
-    if kind in ("integer", "number") and NUMBER.fullmatch(value.strip()):
-        return int(value) if "." not in value else float(value)
-    return value
 
 
 def close_uploads(document: dict[str, Any]) -> None:

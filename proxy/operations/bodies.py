@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from proxy.upstream import contract
 
 # What says something about the caller's bookkeeping and nothing about the answer.
 BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -27,6 +29,32 @@ def meaningful(
         for name, value in document.items()
         if value is not None and name.partition("[")[0] not in unwanted
     }
+
+
+def typed(form: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The form with its texts as the contract's types, where they can be read as such.
+
+    What cannot stays text, for `contract.check` to refuse by name.
+    """
+    fields = contract.properties(schema)
+    return {
+        name: _as_type(value, fields.get(name, {}).get("type"))
+        for name, value in form.items()
+    }
+
+
+def _as_type(value: Any, kind: str | None) -> Any:
+    if kind == "array":
+        return value if isinstance(value, list) else [value]
+    if not isinstance(value, str):
+        return value
+    if kind == "boolean":
+        return {"true": True, "1": True, "false": False, "0": False}.get(
+            value.strip().lower(), value
+        )
+    if kind in ("integer", "number") and NUMBER.fullmatch(value.strip()):
+        return int(value) if "." not in value else float(value)
+    return value
 
 
 def ignored(document: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:

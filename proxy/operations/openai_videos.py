@@ -14,7 +14,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
-from proxy.http import multipart, refusals
+from proxy.http import refusals
 from proxy.http.errors import GatewayError
 from proxy.jobs import video_objects
 from proxy.models import Job
@@ -44,7 +44,7 @@ def read(incoming: Incoming) -> Call:
             param="async",
         )
     bodies.refuse_streaming(incoming.document)
-    body = multipart.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
+    body = bodies.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
     _take_seconds(body)
     _take_size(body)
     _take_reference(body)
@@ -64,7 +64,7 @@ def _take_seconds(body: dict[str, Any]) -> None:
         raise _said_twice("seconds", name)
     limits = contract.properties(SCHEMA)[name]
     least, most = limits["minimum"], limits["maximum"]
-    seconds = multipart.typed({name: body.pop("seconds")}, SCHEMA)[name]
+    seconds = bodies.typed({name: body.pop("seconds")}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
         raise refusals.invalid(
