@@ -22,7 +22,7 @@ COMPLETION_TOKENS_DEFAULT = 2048  # the contract's own default
 TOKENS_LARGEST = 10_000_000  # any more is a typing error
 CHOICES_LARGEST = 128
 
-# What says something about the caller's bookkeeping and nothing about the answer.
+# Fields for the caller's bookkeeping, which do not change the answer.
 BOOKKEEPING = (
     "user",
     "metadata",
@@ -106,7 +106,10 @@ def read(incoming: Incoming) -> Call:
 
 
 def _completion_tokens(body: dict[str, Any]) -> int | None:
-    """The cap on the answer; the newer name is folded into the one upstream knows."""
+    """The cap on the answer, in tokens, by its older or newer name; both are removed.
+
+    Raises: GatewayError (400).
+    """
     caps = [
         contract.whole_number(body, name, default=0, most=TOKENS_LARGEST)
         for name in ("max_tokens", "max_completion_tokens")
@@ -165,7 +168,7 @@ def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 def delivered_bytes(document: dict[str, Any], part: str) -> int:
-    """How much answer is in a reply's `message`s, or in one event's `delta`s."""
+    """The bytes of answer in a reply's `message`s, or in one event's `delta`s."""
     choices = document.get("choices")
     said = 0
     for choice in choices if isinstance(choices, list) else ():
@@ -182,12 +185,12 @@ def _count(call: Call, document: dict[str, Any]) -> Units:
 
 
 def counted(call: Call, answer_bytes: int) -> Units:
-    """What we saw ourselves of a call, for when nobody reports its usage."""
+    """The units of a call as we counted them, for when no usage is reported."""
     return replace(call.least, completion_tokens=-(-answer_bytes // BYTES_PER_TOKEN))
 
 
 async def _answer(document: Document, headers: Headers) -> HttpResponseBase:
-    """The reply, whose choices have the numbers that clients tell them by."""
+    """The reply, with an `index` in each choice: clients tell them apart by it."""
     number_items(document.get("choices"))
     return await as_json(document, headers)
 

@@ -1,8 +1,8 @@
-"""OpenAI's `client.videos`: the same videos by other names, and nothing else.
+"""OpenAI's `client.videos`: the videos of `videos.py` under OpenAI's names.
 
-A body in OpenAI's words becomes one in the contract's; `videos.py` does the rest, so
-both routes hold, charge and refuse alike. What is left out is what OpenAI documents
-for it, seconds="4" and size="720x1280"; the model alone is the contract's default.
+A body in OpenAI's words becomes one in the contract's, which `videos.py` reads, so both
+routes hold, charge and refuse alike. Absent fields get the defaults that OpenAI
+documents, seconds="4" and size="720x1280"; the model gets the contract's default.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def _receipt(job: Job, _document: Document) -> Document:
 
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
-    """A finished video where a job was asked for has no id to be asked about by."""
+    """Raises: GatewayError (502): a finished video, which is no job, has no id that a
+    client could ask about."""
     raise refusals.video_without_job(video_objects.address(document))
 
 

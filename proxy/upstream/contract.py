@@ -76,18 +76,18 @@ def read(content: bytes) -> dict[str, Any]:
 def check(
     document: dict[str, Any], schema: str, *, beside: Collection[str] = ()
 ) -> None:
-    """`beside` are fields that may come beside the contract's.
+    """Check a body; `beside` are fields that are allowed beside the contract's.
 
-    Raises: GatewayError (400) that names the first field against the contract, or one
-    that nobody here knows: the upstream might know it, and charge for it (`num_images`)
-    or send the call elsewhere (`api_base`), and it would be in no bound.
+    Raises: GatewayError (400) that names the first field that breaks the contract, or
+    that is not in it: the upstream might charge for such a field (`num_images`) or send
+    the call elsewhere (`api_base`), and no bound would cover it.
     """
     try:
         validator(schema).validate(document)
     except jsonschema_rs.ValidationError as error:
         param = ".".join(str(step) for step in error.instance_path) or None
         where = f"{param}: " if param else ""
-        raise refusals.invalid(f"{where}{_told(error)}", param=param) from None
+        raise refusals.invalid(f"{where}{_message(error)}", param=param) from None
     except ValueError as error:  # an integer too large for any schema
         raise refusals.invalid(str(error)) from None
     known = properties(schema)
@@ -100,7 +100,7 @@ def check(
             )
 
 
-def _told(error: jsonschema_rs.ValidationError) -> str:
+def _message(error: jsonschema_rs.ValidationError) -> str:
     """The validator's message; where there is a choice, with every choice in it."""
     if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum):
         options = cast("list[object]", error.kind.options)
@@ -148,7 +148,7 @@ def write(document: dict[str, Any]) -> bytes:
 
 
 def model_name(document: dict[str, Any]) -> str:
-    """The model, which is a name that the books can keep.
+    """The model's name, which has to fit into the ledger.
 
     Raises: GatewayError (400).
     """

@@ -1,4 +1,4 @@
-"""DRF's APIView, asynchronous: its policies stay, its thread hops do not come.
+"""DRF's APIView for coroutines: with its policies, without its threads.
 
 Authentication, permissions, throttles and exception handling are DRF's own hooks;
 only `dispatch` is written again, because DRF's cannot await.
@@ -24,7 +24,7 @@ from proxy.views.authentication import BearerAuthentication, HasKey
 
 
 class AcceptAnything(BaseContentNegotiation):
-    """Clients ask for `application/octet-stream` and worse; they get what there is."""
+    """The Accept header decides nothing: SDKs send `application/octet-stream`."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return None
@@ -101,7 +101,7 @@ class AsyncAPIView(APIView):
 
 
 def uncompressed(request: Request) -> LeanRequest:
-    """The request, whose body is as it says. Raises: GatewayError (415)."""
+    """The request, if its body is not compressed. Raises: GatewayError (415)."""
     lean = request._request
     assert isinstance(lean, LeanRequest)
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":

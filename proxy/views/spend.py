@@ -1,4 +1,4 @@
-"""The gateway's views: read, hold, forward."""
+"""The routes that cost: read the call, hold its credits, forward it."""
 
 from __future__ import annotations
 
