@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.tenants.keys import Identity
+from proxy.calls.call import Incoming
 from proxy.http import refusals, reply
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
@@ -107,6 +108,15 @@ def uncompressed(request: Request) -> LeanRequest:
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise refusals.compressed_body()
     return lean
+
+
+def as_incoming(request: Request, document: dict[str, Any]) -> Incoming:
+    """The request as operations read it; `document` is its body, JSON or a form."""
+    return Incoming(
+        document=document,
+        query=request._request.GET.dict(),
+        accept=request._request.META.get("HTTP_ACCEPT", ""),
+    )
 
 
 async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:

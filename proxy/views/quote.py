@@ -27,7 +27,7 @@ from proxy.calls.call import Call, Incoming, Operation
 from proxy.http import refusals, reply
 from proxy.operations import OPERATIONS
 from proxy.process.database import read
-from proxy.views.base import AsyncAPIView, read_json
+from proxy.views.base import AsyncAPIView, as_incoming, read_json
 from proxy.views.fields import amount, funds, seconds
 
 CAPS = ("max_tokens", "max_completion_tokens")  # both cap the answer
@@ -36,15 +36,8 @@ CAPS = ("max_tokens", "max_completion_tokens")  # both cap the answer
 class QuoteView(AsyncAPIView):
     async def post(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        asked = parse(
-            Incoming(
-                document=await read_json(
-                    request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX
-                ),
-                query=request._request.GET.dict(),
-                accept=request._request.META.get("HTTP_ACCEPT", ""),
-            )
-        )
+        body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
+        asked = parse(as_incoming(request, body))
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(asked.call)
         rates = await exchange.price(call)

@@ -11,14 +11,14 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 from proxy.calls import exchange
-from proxy.calls.call import Call, Incoming, Operation
+from proxy.calls.call import Call, Operation
 from proxy.forwarding.forward import forward
 from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints, once
 from proxy.idempotency.attempts import Attempt
 from proxy.views.authentication import RememberedBearerAuthentication
-from proxy.views.base import AsyncAPIView, read_json, uncompressed
+from proxy.views.base import AsyncAPIView, as_incoming, read_json, uncompressed
 
 
 class SpendingView(AsyncAPIView):
@@ -27,15 +27,9 @@ class SpendingView(AsyncAPIView):
     authentication_classes = [RememberedBearerAuthentication]
     operation: Operation = None  # type: ignore[assignment]  # given by the route
 
-    async def incoming(self, request: Request) -> Incoming:
-        """Raises: GatewayError (400, 408, 413, 415)."""
-        return Incoming(
-            document=await self._document(request),
-            query=request._request.GET.dict(),
-            accept=request._request.META.get("HTTP_ACCEPT", ""),
-        )
-
     async def _document(self, request: Request) -> dict[str, Any]:
+        """The body, as JSON or a form. Raises: GatewayError (400, 415), BodyTooLarge,
+        ClientGone, TimeoutError."""
         if not self.operation.takes_forms:
             return await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
         bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
@@ -54,9 +48,11 @@ class SpendingView(AsyncAPIView):
     async def _read(self, request: Request) -> Call:
         """Raises: GatewayError (400, 408, 413, 415, 503)."""
         if not self.operation.takes_forms:
-            return self.operation.read(await self.incoming(request))
+            return self.operation.read(
+                as_incoming(request, await self._document(request))
+            )
         async with upload_turns.turn(uncompressed(request)):
-            incoming = await self.incoming(request)
+            incoming = as_incoming(request, await self._document(request))
             try:
                 # Megabytes are encoded there: others' calls go on meanwhile.
                 return await asyncio.to_thread(self.operation.read, incoming)
