@@ -58,6 +58,7 @@ class Refusal(Enum):
     KEY_EXPIRED =             "key_expired",             401, AUTHENTICATION
     INSUFFICIENT_CREDITS =    "insufficient_credits",    402, QUOTA
     ORGANIZATION_SUSPENDED =  "organization_suspended",  403, PERMISSION
+    PERMISSION_DENIED =       "permission_denied",       403, PERMISSION
     UNSUPPORTED_ENDPOINT =    "unsupported_endpoint",    404, INVALID
     MODEL_NOT_FOUND =         "model_not_found",         404, INVALID
     JOB_NOT_FOUND =           "job_not_found",           404, INVALID
@@ -76,6 +77,7 @@ class Refusal(Enum):
     UNSUPPORTED_MEDIA_TYPE =  "unsupported_media_type",  415, INVALID
     IDEMPOTENCY_MISMATCH =    "idempotency_mismatch",    422, INVALID
     CREDITS_ON_HOLD =         "credits_on_hold",         429, RATE, None, 2
+    RATE_LIMIT_EXCEEDED =     "rate_limit_exceeded",     429, RATE, None, 1
     UPSTREAM_RATE_LIMITED =   "upstream_rate_limited",   429, RATE, None, 1
     INTERNAL_ERROR =          "internal_error",          500, SERVER
     UPSTREAM_UNREACHABLE =    "upstream_error",          502, SERVER, True, 1
@@ -124,14 +126,3 @@ class Refusal(Enum):
             self.retry_after_seconds,
             metadata,
         )
-
-
-# The next two are gone as soon as `calls`, `jobs` and `upstream/media.py` use refusals.
-def invalid(message: str, *, param: str | None = None) -> GatewayError:
-    return Refusal.INVALID_REQUEST(message, param=param)
-
-
-def translate(error: Exception) -> GatewayError | None:
-    from proxy.http import refusals  # it imports this module
-
-    return refusals.translate(error)

@@ -1,4 +1,4 @@
-"""A lean ASGI handler: Django's request, resolver and views, none of its stock costs.
+"""A lean ASGI handler: Django's request, resolver and views without its middleware.
 
 Django's own handler runs `request_started` receivers and `response.close` in
 threads and wraps the portal's middleware round every call: about 750 µs of CPU
@@ -25,8 +25,8 @@ from django.urls.base import set_urlconf
 
 logger = logging.getLogger(__name__)
 
-# A body that nobody wanted is read on for so long, and so far, after its answer; less
-# when nothing comes.
+# After the answer, a body that was not read is read and thrown away: for so long, while
+# it arrives, and up to so many bytes.
 LINGER_SECONDS = 5
 LINGER_IDLE_SECONDS = 1
 LINGER_BYTES_MAX = 64 * 1024**2
@@ -47,7 +47,7 @@ class ClientGone(Exception):
 class LeanRequest(ASGIRequest):
     """An ASGI request whose body is read on demand by `read_body`."""
 
-    body_digest = ""  # set by who reads it, where a repeat has to be recognized
+    body_digest = ""  # set by who reads the body, if a repeat has to be recognized
 
     def __init__(self, scope: Message, receive: Receive) -> None:
         super().__init__(scope, io.BytesIO())
@@ -84,7 +84,7 @@ class LeanRequest(ASGIRequest):
             left -= len(message["body"])
 
     def let_go(self) -> None:
-        """Nobody reads from here any more.
+        """Give the connection back: nothing is read from here any more.
 
         DRF's request and view hold each other, and so this, until Python searches for
         garbage; and the server keeps a connection for as long as one may read from it.

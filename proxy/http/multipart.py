@@ -37,7 +37,7 @@ class Upload:
     file: SpooledTemporaryFile[bytes]
 
     def head(self, count: int = 64) -> bytes:
-        """The first bytes: what a file is, it says itself."""
+        """The first bytes, which tell what kind of file it is."""
         self.file.seek(0)
         return self.file.read(count)
 
@@ -56,7 +56,7 @@ class Upload:
         return self.as_base64(f"data:{content_type};base64,")
 
     def close(self) -> None:
-        """Give the file back; Django's parser does, too, when a form makes no sense."""
+        """Close the file; Django's parser does it, too, when a form is malformed."""
         self.file.close()
 
     def _encoded(self) -> Iterator[str]:
@@ -177,7 +177,7 @@ def _is_whole(
 
 
 def close_uploads(document: dict[str, Any]) -> None:
-    """Give the files of a form back; they are gone afterwards."""
+    """Close the files of a form; they are deleted by that."""
     for value in document.values():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Upload):

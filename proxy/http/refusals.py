@@ -6,6 +6,7 @@ raises what a function here returns, and nobody else builds a `GatewayError`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -15,9 +16,9 @@ from billing.values import errors as ledger_errors
 from billing.values.amounts import credits_text
 from portal.tenants.errors import KeyRefused
 from portal.tenants.keys import Identity
+from proxy.http import unsupported
 from proxy.http.errors import GatewayError, Refusal
 from proxy.http.handler import BodyTooLarge, ClientGone
-from proxy.http.unsupported import advice
 
 # --- the request ---
 
@@ -61,10 +62,20 @@ def too_many_uploads() -> GatewayError:
 
 
 def unsupported_endpoint(method: str | None, path: str) -> GatewayError:
-    """Nobody answers there; it says what to use instead."""
     return Refusal.UNSUPPORTED_ENDPOINT(
-        f"There is no {method} {path[:200]}. {advice(path)}"
+        f"There is no {method} {path[:200]}. {unsupported.advice(path)}"
     )
+
+
+def wrong_method(method: str, path: str, allowed: Sequence[str]) -> GatewayError:
+    """405; or 404, as for a path that nobody answers, where OpenAI has the method."""
+    if advice := unsupported.advice_on_method(method, path):
+        return Refusal.UNSUPPORTED_ENDPOINT(
+            f"There is no {method} {path[:200]}. {advice}"
+        )
+    error = Refusal.METHOD_NOT_ALLOWED(f'Method "{method}" not allowed.')
+    error.allow = ", ".join(allowed)
+    return error
 
 
 # --- the key and its credits ---
@@ -119,6 +130,15 @@ def shortfall(
     )
 
 
+def rate_limit_exceeded(wait_seconds: float | None) -> GatewayError:
+    error = Refusal.RATE_LIMIT_EXCEEDED(
+        "This is more than is allowed in so short a time. Try again later."
+    )
+    if wait_seconds is not None:
+        error.retry_after_seconds = math.ceil(wait_seconds)
+    return error
+
+
 # --- what is not there ---
 
 
@@ -151,7 +171,7 @@ def request_not_found() -> GatewayError:
 def video_not_ready(status: str, progress: int, public_id: str) -> GatewayError:
     """Not to be tried again at once: who waits asks for the status. `progress` in %."""
     return Refusal.VIDEO_NOT_READY(
-        f"The film is not finished: {status}, {progress} %. "
+        f"The video is not finished: {status}, {progress} %. "
         f"GET /v1/videos/{public_id} tells when it is.",
         status=status,
         progress=progress,
@@ -162,7 +182,7 @@ def no_video(code: str, reason: str) -> GatewayError:
     """The job is over without a video, for the reason that its `failure` names."""
     lost = code == "upstream_job_lost"
     refusal = Refusal.VIDEO_LOST if lost else Refusal.VIDEO_FAILED
-    return refusal(f"There is no film. {reason}")
+    return refusal(f"There is no video. {reason}")
 
 
 def video_expired(message: str) -> GatewayError:
@@ -290,8 +310,8 @@ def media_unavailable(urls: Sequence[str], reason: str) -> GatewayError:
 
 def video_without_job(url: str | None) -> GatewayError:
     return Refusal.UPSTREAM_NO_JOB(
-        "The upstream made the film at once and not as a job. It was charged; fetch it "
-        "yourself from error.metadata.urls.",
+        "The upstream made the video at once and not as a job. It was charged; fetch "
+        "it yourself from error.metadata.urls.",
         urls=[url] if url else [],
     )
 
@@ -365,6 +385,10 @@ def translate(error: Exception) -> GatewayError | None:
             return Refusal.REQUEST_TIMEOUT("The request body came too slowly.")
         case ClientGone():  # nobody reads it, but a repeat may have joined the call
             return Refusal.CLIENT_CLOSED_REQUEST("The client went away.")
-        case drf.MethodNotAllowed():
-            return Refusal.METHOD_NOT_ALLOWED(str(error.detail))
+        case drf.NotAuthenticated():
+            return key_missing()
+        case drf.PermissionDenied():
+            return Refusal.PERMISSION_DENIED(str(error.detail))
+        case drf.Throttled():
+            return rate_limit_exceeded(error.wait)  # type: ignore[attr-defined]
     return None

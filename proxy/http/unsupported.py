@@ -1,7 +1,4 @@
-"""Paths that nobody answers: what there is instead.
-
-OpenAI's SDKs call more than this upstream has. Whoever does is told what to use.
-"""
+"""What OpenAI's SDKs can call and this gateway does not have: what to use instead."""
 
 from __future__ import annotations
 
@@ -14,11 +11,21 @@ PREFIX = "/v1/"
 IN_CHAT = "send chat completions to /v1/chat/completions"
 STATELESS = f"nothing is kept between calls here; {IN_CHAT} with the whole conversation"
 NO_FILES = "files are not kept here; send them with the call that uses them"
+NOT_TUNED = "models cannot be tuned here; /v1/models lists those there are"
 NOT_LIVE = "there are no live sessions here; use /v1/audio/transcriptions, chat "
 NOT_LIVE += "completions with stream=true, and /v1/audio/speech"
+NOT_STORED = (
+    "completions are not kept here, so none can be fetched, changed or deleted; "
+)
+NOT_STORED += "the portal lists the calls"
+VIDEOS = "make videos with POST /v1/videos or /v1/videos/generations, follow them with "
+VIDEOS += "GET /v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are "
+VIDEOS += (
+    "no lists of them, no remixes, edits, extensions or characters, and no deletion"
+)
 ADMINISTRATION = "keys, members and usage are managed in the portal"
 
-# What a path begins with, in whole steps → what to do instead. The longest wins.
+# The first steps of a path → what to do instead. The longest match wins.
 ADVICE = {
     "responses": "use chat completions: client.chat.completions.create(…) in OpenAI's "
     "SDKs, openai.chat(…) in the AI SDK",
@@ -30,23 +37,20 @@ ADVICE = {
     "uploads": NO_FILES,
     "containers": NO_FILES,
     "batches": "there are no batches here; make the calls one by one",
-    "fine_tuning": "models cannot be tuned here; /v1/models lists those there are",
-    "fine-tunes": "models cannot be tuned here; /v1/models lists those there are",
+    "fine_tuning": NOT_TUNED,
+    "fine-tunes": NOT_TUNED,
     "assistants": STATELESS,
     "threads": STATELESS,
     "conversations": STATELESS,
     "chatkit": STATELESS,
     "agents": STATELESS,
     "skills": STATELESS,
-    "chat/completions": "completions are not kept here, so none can be fetched, "
-    "changed or deleted; the portal lists the calls",
+    "chat/completions": NOT_STORED,
     "vector_stores": "nothing is stored here; make vectors with /v1/embeddings and "
     "keep them in a database of your own",
     "evals": f"there are no evaluations here; {IN_CHAT} and compare the answers",
     "images/variations": "there are no variations; use /v1/images/edits with a prompt",
-    "videos": "make films with POST /v1/videos or /v1/videos/generations, follow them "
-    "with GET /v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are "
-    "no lists of them, no remixes, edits, extensions or characters, and no deletion",
+    "videos": VIDEOS,
     "audio": "use /v1/audio/speech, /v1/audio/transcriptions or /v1/audio/translations",
     "realtime": NOT_LIVE,
     "live": NOT_LIVE,
@@ -56,26 +60,41 @@ ADVICE = {
     "v1": "the address has /v1 twice: set the SDK's base_url to end in it once",
 }
 
-# Routes of ours where OpenAI's SDKs know more methods: a list, a deletion, a remix.
-LESS_THAN_OPENAIS = re.compile(r"/v1/videos(/video_.*)?", re.DOTALL)
-
-
-def is_less_than_openais(path: str) -> bool:
-    """Whether a wrong method there is a call that OpenAI has and this gateway not."""
-    return bool(LESS_THAN_OPENAIS.fullmatch(path))
+# Routes of ours for which OpenAI's SDKs have more methods (regular expressions): one of
+# those is a call that does not exist here, not a slip to be answered with 405.
+ADVICE_ON_METHODS = {
+    "GET chat/completions": NOT_STORED,
+    "DELETE models/.+": NOT_TUNED,
+    ".* videos(/video_.*)?": VIDEOS,
+}
 
 
 def advice(path: str) -> str:
-    """What to do instead, as a sentence that names all there is."""
-    below = f"{path}/".removeprefix(PREFIX).lower()  # /v1 itself is nothing below
+    """What to do instead of a call to `path`, and the routes there are."""
+    below = f"{path}/".removeprefix(PREFIX).lower()  # of /v1 itself nothing is left
     steps = [step for step in below.split("/") if step]
     route = PREFIX + "/".join(steps)
     # A route with a slash too many or in capitals is no foreign endpoint.
     is_slip = route != path and route in routes()
     for count in () if is_slip else range(len(steps), 0, -1):
         if found := ADVICE.get("/".join(steps[:count])):
-            return f"{found[0].upper()}{found[1:]}. Available: {', '.join(routes())}."
-    return f"Available: {', '.join(routes())}."
+            return _sentences(found)
+    return _sentences("")
+
+
+def advice_on_method(method: str, path: str) -> str | None:
+    """`advice`, where OpenAI's SDKs know a method of our route `path` that there is not
+    here; None for a method that nobody has."""
+    called = f"{method} {path.removeprefix(PREFIX)}"
+    for pattern, said in ADVICE_ON_METHODS.items():
+        if re.fullmatch(pattern, called, re.DOTALL):
+            return _sentences(said)
+    return None
+
+
+def _sentences(said: str) -> str:
+    available = f"Available: {', '.join(routes())}."
+    return f"{said[0].upper()}{said[1:]}. {available}" if said else available
 
 
 @cache

@@ -1,7 +1,7 @@
 """Large bodies: a few are read and translated at once, the others wait for their turn.
 
-Until it is ready to be forwarded, such a body takes several times its size: as files
-or JSON, as base64, and as what the upstream will get. Afterwards only the last is left.
+Until such a body is ready to be forwarded it takes several times its size: as files or
+JSON, as base64, and as the upstream's JSON. Afterwards only the last is left.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What the bodies of images, sound and film have in common."""
+"""What the bodies of images, sound and videos have in common."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from proxy.http import refusals
 from proxy.upstream import contract
 
-# What says something about the caller's bookkeeping and nothing about the answer.
+# Fields for the caller's bookkeeping, which do not change the answer.
 BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 YES, NO = ("true", "1", "yes"), ("false", "0", "no")
 
 
@@ -29,9 +31,35 @@ def meaningful(
     }
 
 
+def typed(form: dict[str, Any], schema: str) -> dict[str, Any]:
+    """The form with its texts as the contract's types, where they can be read as such.
+
+    What cannot stays text, for `contract.check` to refuse by name.
+    """
+    fields = contract.properties(schema)
+    return {
+        name: _as_type(value, fields.get(name, {}).get("type"))
+        for name, value in form.items()
+    }
+
+
+def _as_type(value: Any, kind: str | None) -> Any:
+    if kind == "array":
+        return value if isinstance(value, list) else [value]
+    if not isinstance(value, str):
+        return value
+    if kind == "boolean":
+        return {"true": True, "1": True, "false": False, "0": False}.get(
+            value.strip().lower(), value
+        )
+    if kind in ("integer", "number") and NUMBER.fullmatch(value.strip()):
+        return int(value) if "." not in value else float(value)
+    return value
+
+
 def ignored(document: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
-    """Which of the fields that the upstream has nothing like were sent, and ask for
-    more than it does by itself: the reply's `x-ignored-parameters` names them."""
+    """Which of `names`, fields the upstream does not have, were sent with more than a
+    default: the reply's `x-ignored-parameters` lists them."""
     sent = {
         name.partition("[")[0]
         for name, value in document.items()
@@ -41,8 +69,8 @@ def ignored(document: Mapping[str, Any], names: Collection[str]) -> tuple[str, .
 
 
 def refuse_streaming(document: Mapping[str, Any]) -> None:
-    """An SDK that asked for events reads a JSON answer as an empty iterator, without
-    an error: paid for and lost. Raises: GatewayError (400)."""
+    """An SDK that asked for events would read the JSON answer as an empty iterator,
+    without an error, after paying for it. Raises: GatewayError (400)."""
     for name in ("stream", "partial_images"):
         # A form says "false".
         if document.get(name) not in (None, False, 0, "false", "0", ""):
@@ -53,14 +81,14 @@ def refuse_streaming(document: Mapping[str, Any]) -> None:
 
 
 def fill(body: dict[str, Any], schema: str, *names: str) -> None:
-    """Write the contract's own default into the body where a field is absent: what is
-    priced is said, so that no other default can cost more."""
+    """Write the contract's default into the body where a field is absent, so that the
+    upstream cannot apply another one that costs more than was held."""
     for name in names:
         body.setdefault(name, contract.default(schema, name))
 
 
 def wants_job(query: Mapping[str, str], *, default: bool) -> bool:
-    """What `?async=` says. Raises: GatewayError (400)."""
+    """Whether `?async=` asks for a job. Raises: GatewayError (400)."""
     said = query.get("async")
     if said is None:
         return default

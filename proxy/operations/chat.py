@@ -23,7 +23,7 @@ COMPLETION_TOKENS_DEFAULT = 2048  # the contract's own default
 TOKENS_LARGEST = 10_000_000  # any more is a typing error
 CHOICES_LARGEST = 128
 
-# What says something about the caller's bookkeeping and nothing about the answer.
+# Fields for the caller's bookkeeping, which do not change the answer.
 BOOKKEEPING = (
     "user",
     "metadata",
@@ -106,7 +106,10 @@ def read(incoming: Incoming) -> Call:
 
 
 def _completion_tokens(body: dict[str, Any]) -> int | None:
-    """The cap on the answer; the newer name is folded into the one upstream knows."""
+    """The cap on the answer, in tokens, by its older or newer name; both are removed.
+
+    Raises: GatewayError (400).
+    """
     caps = [
         contract.whole_number(body, name, default=0, most=TOKENS_LARGEST)
         for name in ("max_tokens", "max_completion_tokens")
@@ -169,7 +172,7 @@ def _count(call: Call, document: dict[str, Any]) -> Units:
 
 
 async def _answer(document: Document, headers: Headers) -> HttpResponseBase:
-    """The reply, whose choices have the numbers that clients tell them by."""
+    """The reply, with an `index` in each choice: clients tell them apart by it."""
     number_items(document.get("choices"))
     return await as_json(document, headers)
 

@@ -1,7 +1,7 @@
 """Chat messages: OpenAI's newer shapes as the one shape that the upstream knows.
 
-A message of the contract is a role, a text and the addresses of images. Those that
-say what a tool gave are not in it; they go on as they are, and the upstream decides.
+A message of the contract is a role, a text and the addresses of images. Results of
+tools are not in the contract; they are forwarded unchanged, and the upstream decides.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from proxy.http import refusals
 from proxy.upstream import contract
 
 Message = dict[str, Any]
-RESULTS = ("tool", "function")  # the roles of what tools gave
+RESULTS = ("tool", "function")  # the roles of the results of tools
 
 
 def native(messages: list[Any]) -> list[Any]:
-    """The messages as the contract has them; what is no message is left to it.
+    """The messages in the contract's shape; `contract.check` refuses what is none.
 
     Raises: GatewayError (400).
     """
@@ -36,7 +36,7 @@ def in_contract(messages: list[Any]) -> list[Any]:
 
 
 def is_result(message: Any) -> bool:
-    """Whether it says what a tool gave."""
+    """Whether the message is the result of a tool."""
     return isinstance(message, dict) and message.get("role") in RESULTS
 
 

@@ -35,7 +35,7 @@ NAME = "images.generations"
 # Always a job there, also for clients that wait: a crash of ours can still ask.
 PATH = "/images/generations?async=true"
 SCHEMA = "ImageGenerationRequest"
-# OpenAI's own, which this upstream has nothing like.
+# OpenAI's fields that this upstream does not have.
 IGNORED = (
     "quality",
     "background",
@@ -82,7 +82,10 @@ def read(incoming: Incoming) -> Call:
 
 
 def response_format(document: Document) -> str | None:
-    """What the request says of it. Raises: GatewayError (400)."""
+    """`url`, `b64_json`, or None where the request names neither.
+
+    Raises: GatewayError (400).
+    """
     wanted: str | None = document.get("response_format")
     if wanted not in (None, "url", "b64_json"):
         raise refusals.invalid(
@@ -118,8 +121,8 @@ async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
 
 
 async def _with_both(document: Document, headers: Headers) -> HttpResponseBase:
-    """The reply with each image beside its address, if they can be fetched in the time
-    that one may take: who did not ask for bytes shall not wait for ten."""
+    """The reply with each image beside its address, if all can be fetched within
+    MEDIA_SECONDS_MAX: a client that did not ask for bytes should not wait longer."""
     with suppress(FetchError, TimeoutError):
         async with asyncio.timeout(settings.MEDIA_SECONDS_MAX):
             await _put_bytes(_with_addresses(document))

@@ -1,8 +1,8 @@
-"""OpenAI's `client.videos`: the same films by other names, and nothing else.
+"""OpenAI's `client.videos`: the videos of `videos.py` under OpenAI's names.
 
-A body in OpenAI's words becomes one in the contract's; `videos.py` does the rest, so
-both routes hold, charge and refuse alike. What is left out is what OpenAI documents
-for it, seconds="4" and size="720x1280"; the model alone is the contract's default.
+A body in OpenAI's words becomes one in the contract's, which `videos.py` reads, so both
+routes hold, charge and refuse alike. Absent fields get the defaults that OpenAI
+documents, seconds="4" and size="720x1280"; the model gets the contract's default.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from proxy.http import refusals
 from proxy.http.errors import GatewayError
 from proxy.jobs import video_objects
 from proxy.models import Job
-from proxy.operations import bodies, form_types, uploads, videos
+from proxy.operations import bodies, uploads, videos
 from proxy.upstream import contract
 
 SCHEMA = videos.SCHEMA
@@ -39,12 +39,12 @@ def read(incoming: Incoming) -> Call:
     """The call that a form or a JSON body asks for. Raises: GatewayError (400)."""
     if not bodies.wants_job(incoming.query, default=True):
         raise refusals.invalid(
-            "Here a film is always a job; POST /v1/videos/generations?async=false "
+            "Here a video is always a job; POST /v1/videos/generations?async=false "
             "waits for it.",
             param="async",
         )
     bodies.refuse_streaming(incoming.document)
-    body = form_types.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
+    body = bodies.typed(bodies.meaningful(incoming.document, ("stream",)), SCHEMA)
     _take_seconds(body)
     _take_size(body)
     _take_reference(body)
@@ -64,12 +64,12 @@ def _take_seconds(body: dict[str, Any]) -> None:
         raise _said_twice("seconds", name)
     limits = contract.properties(SCHEMA)[name]
     least, most = limits["minimum"], limits["maximum"]
-    seconds = form_types.typed({name: body.pop("seconds")}, SCHEMA)[name]
+    seconds = bodies.typed({name: body.pop("seconds")}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
         raise refusals.invalid(
             f"seconds must be a number from {least} to {most}: the upstream makes "
-            "films of that length.",
+            "videos of that length.",
             param="seconds",
         )
     body[name] = seconds
@@ -92,7 +92,7 @@ def _take_size(body: dict[str, Any]) -> None:
 
 def _take_reference(body: dict[str, Any]) -> None:
     """`input_reference`, a file, an address or OpenAI's object with one, as the
-    picture that the film begins with. Raises: GatewayError (400)."""
+    picture that the video begins with. Raises: GatewayError (400)."""
     parts: list[Any] = []
     named = [name for name in (REFERENCE, *REFERENCE_FIELDS) if name in body]
     for name in named:
@@ -128,7 +128,8 @@ def _receipt(job: Job, _document: Document) -> Document:
 
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
-    """A finished film where a job was asked for has no id to be asked about by."""
+    """Raises: GatewayError (502): a finished video, which is no job, has no id that a
+    client could ask about."""
     raise refusals.video_without_job(video_objects.address(document))
 
 

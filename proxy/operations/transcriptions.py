@@ -20,7 +20,7 @@ from proxy.calls import usage_shown as customer_usage
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.http import refusals
 from proxy.http.multipart import Upload
-from proxy.operations import bodies, form_types, subtitles
+from proxy.operations import bodies, subtitles
 from proxy.upstream import contract
 
 NAME = "audio.transcriptions"
@@ -45,7 +45,7 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
     bodies.refuse_streaming(incoming.document)
     asked = bodies.meaningful(incoming.document)
     wanted = _format(asked.get("response_format", "json"))
-    body = form_types.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
+    body = bodies.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
     bodies.fill(body, SCHEMA, "model")
     if wanted != "json" and "timestamp_granularities" in body:
         # All other forms are made of segments.

@@ -36,7 +36,10 @@ def only_one(value: Any, name: str) -> Any:
 
 
 def as_address(value: Any, name: str) -> str:
-    """A picture's address. Raises: GatewayError (400) for what is none."""
+    """A picture's address: its own, or a data URI of the file.
+
+    Raises: GatewayError (400).
+    """
     if isinstance(value, Upload):
         return value.as_data_uri(_type_of(value, name))
     contract.check_address("" if value is None else value, param=name, kind="image/")
@@ -56,7 +59,7 @@ def _type_of(upload: Upload, name: str) -> str:
 
 
 def refuse_others(body: dict[str, Any]) -> None:
-    """A file where the upstream knows none. Raises: GatewayError (400)."""
+    """Refuse files in other fields. Raises: GatewayError (400)."""
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Upload):

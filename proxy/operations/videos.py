@@ -1,4 +1,4 @@
-"""Film: always a job at the upstream, whose price follows from what was asked."""
+"""Videos: always a job at the upstream, whose price follows from what was asked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from proxy.upstream import contract
 
 NAME = "videos.generations"
 SCHEMA = "VideoGenerationRequest"
-# Also for clients that wait for the film: a crash of ours can still ask about a job.
+# Also for clients that wait for the video: a crash of ours can still ask about a job.
 PATH = "/videos/generations?async=true"
 ADDRESSES = ("source_image", "source_video")
 FPS_DEAR = 60
-# A resolution is named after the film's shorter side, in pixels.
+# A resolution is named after the video's shorter side, in pixels.
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 
 

@@ -15,7 +15,7 @@ FRESH_SECONDS = 60
 
 
 class Catalogue:
-    """The upstream's models; a stale list is better than none."""
+    """The upstream's models. While it does not answer, the last list stays."""
 
     def __init__(self) -> None:
         self._models: list[dict[str, Any]] = []

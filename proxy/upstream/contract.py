@@ -48,11 +48,11 @@ def read(content: bytes) -> dict[str, Any]:
 def check(
     document: dict[str, Any], schema: str, *, beside: Collection[str] = ()
 ) -> None:
-    """`beside` are fields that may come beside the contract's.
+    """Check a body; `beside` are fields that are allowed beside the contract's.
 
-    Raises: GatewayError (400) that names the first field against the contract, or one
-    that nobody here knows: the upstream might know it, and charge for it (`num_images`)
-    or send the call elsewhere (`api_base`), and it would be in no bound.
+    Raises: GatewayError (400) that names the first field that breaks the contract, or
+    that is not in it: the upstream might charge for such a field (`num_images`) or send
+    the call elsewhere (`api_base`), and no bound would cover it.
     """
     try:
         schemas.validate(document, schema)
@@ -109,7 +109,7 @@ def write(document: dict[str, Any]) -> bytes:
 
 
 def model_name(document: dict[str, Any]) -> str:
-    """The model, which is a name that the books can keep.
+    """The model's name, which has to fit into the ledger.
 
     Raises: GatewayError (400).
     """

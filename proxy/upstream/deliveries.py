@@ -1,7 +1,7 @@
 """Files that the upstream made, handed to clients as they arrive.
 
-Speech answers a call with one, a film's content is one: the same address, guard and
-limit (`media.py`), whoever asks.
+Speech and the content of videos are delivered so, under the guard and the limit of
+`media.py`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ closing = BackgroundTasks()
 async def deliver(
     url: Any, headers: dict[str, str], *, content_type: str, kind: str = ""
 ) -> HttpResponseBase:
-    """The file at an address that the upstream answered with.
+    """The file at the address `url` of the upstream's answer, up to MEDIA_BYTES_MAX.
 
-    It is of `content_type`, unless its server names a type of `kind` ("video/").
+    Its type is `content_type`, unless its server names a type of `kind` ("video/").
 
     Raises: GatewayError (502) that names the address.
     """
@@ -57,9 +57,9 @@ def _type(said: str, kind: str) -> str:
 
 
 class Delivery:
-    """A download on its way to the client; whoever leaves early closes it.
+    """A download on its way to the client, closed when the client leaves early.
 
-    No generator function: one that never began would not run its `finally`.
+    Not a generator function: one that never began does not run its `finally`.
     """
 
     def __init__(self, download: Download) -> None:

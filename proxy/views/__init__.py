@@ -1,1 +1,1 @@
-"""What a client may ask for free: of a key, of a call to come, of a call made."""
+"""One file a route: read the request, ask one thing, answer."""

@@ -1,4 +1,4 @@
-"""DRF's APIView, asynchronous: its policies stay, its thread hops do not come.
+"""DRF's APIView for coroutines: with its policies, without its threads.
 
 Authentication, permissions, throttles and exception handling are DRF's own hooks;
 only `dispatch` is written again, because DRF's cannot await.
@@ -6,7 +6,7 @@ only `dispatch` is written again, because DRF's cannot await.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -15,19 +15,17 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.tenants.errors import KeyRefused, MalformedKey
-from portal.tenants.key_format import is_well_formed
 from portal.tenants.keys import Identity
+from proxy.calls.call import Incoming
 from proxy.http import refusals, reply
-from proxy.http import unsupported as endpoints
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
-from proxy.process.caches import known_keys
 from proxy.upstream import contract
+from proxy.views.authentication import BearerAuthentication, HasKey
 
 
 class AcceptAnything(BaseContentNegotiation):
-    """Clients ask for `application/octet-stream` and worse; they get what there is."""
+    """The Accept header decides nothing: SDKs send `application/octet-stream`."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return None
@@ -39,20 +37,31 @@ class AcceptAnything(BaseContentNegotiation):
 
 
 class AsyncAPIView(APIView):
-    """A gateway view; handlers are coroutines and `identity` says who asks."""
+    """A gateway view, whose handlers are coroutines."""
 
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [HasKey]
     content_negotiation_class = AcceptAnything
     # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
     http_method_names = ["get", "head", "post"]
+
+    @property
+    def identity(self) -> Identity:
+        """Whose key it is: the request's user, in DRF's words."""
+        return cast(Identity, self.request.user)
+
+    @property
+    def presented(self) -> str:
+        """The key itself."""
+        return cast(str, self.request.auth)
 
     async def dispatch(  # type: ignore[override]
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
         self.request = self.initialize_request(request, *args, **kwargs)
-        self.presented = bearer(request)
         try:
-            self.identity = await self.identify()
+            await self.perform_authentication(self.request)
             self.check_permissions(self.request)
             self.check_throttles(self.request)
             method = (request.method or "").lower()
@@ -61,51 +70,53 @@ class AsyncAPIView(APIView):
                 if method in self.http_method_names
                 else self.http_method_not_allowed
             )
-            response: HttpResponseBase = await handler(  # type: ignore[misc]
-                self.request, *args, **kwargs
-            )
+            response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
             response = self.handle_exception(error)
         return response
 
-    async def identify(self) -> Identity:
-        """Who is asking. Raises: GatewayError (401)."""
-        try:
-            if not is_well_formed(self.presented):
-                raise MalformedKey if self.presented else refusals.key_missing()
-            return await self.lookup(self.presented)
-        except KeyRefused as error:
-            raise refusals.key_refused(error) from None
+    async def perform_authentication(  # type: ignore[override]
+        self, request: Request
+    ) -> None:
+        """As DRF's, of classes whose `authenticate` is a coroutine."""
+        for authenticator in request.authenticators or ():
+            found = await authenticator.authenticate(request)  # type: ignore[misc]
+            if found is not None:
+                request._authenticator = authenticator  # type: ignore[attr-defined]
+                request.user, request.auth = found
+                return
+        request._not_authenticated()  # type: ignore[attr-defined]
 
-    async def lookup(self, presented: str) -> Identity:
-        """For views that spend nothing: the key as it is now. Raises: KeyRefused."""
-        return await known_keys.verify(presented)
+    def http_method_not_allowed(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> Any:
+        raise refusals.wrong_method(
+            request.method or "", request.path_info, self.allowed_methods
+        )
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
         error = refusals.translate(exc)
         if error is None:
             raise exc
-        if error.status == 405:
-            error.allow = ", ".join(self.allowed_methods)
-            path = self.request._request.path_info
-            if endpoints.is_less_than_openais(path):
-                error = refusals.unsupported_endpoint(self.request.method, path)
         return reply.error(error)
 
 
-def bearer(request: HttpRequest) -> str:
-    """The presented key: one way only, the Authorization header."""
-    scheme, _, presented = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return presented.strip() if scheme.lower() == "bearer" else ""
-
-
 def uncompressed(request: Request) -> LeanRequest:
-    """The request, whose body is as it says. Raises: GatewayError (415)."""
+    """The request, if its body is not compressed. Raises: GatewayError (415)."""
     lean = request._request
     assert isinstance(lean, LeanRequest)
     if lean.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise refusals.compressed_body()
     return lean
+
+
+def as_incoming(request: Request, document: dict[str, Any]) -> Incoming:
+    """The request as operations read it; `document` is its body, JSON or a form."""
+    return Incoming(
+        document=document,
+        query=request._request.GET.dict(),
+        accept=request._request.META.get("HTTP_ACCEPT", ""),
+    )
 
 
 async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}`: free, and for those of the job's own account only."""
+"""`GET /v1/jobs/{id}`: free, and only for the job's own account."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ POLL_SECONDS = 30  # the contract's own
 
 
 class JobView(AsyncAPIView):
-    """What became of one job; with `poll=true`, as soon as it is over."""
+    """What became of one job; with `poll=true` the reply waits for its end."""
 
     async def get(self, request: Request, job_id: str) -> HttpResponseBase:
         named = PUBLIC_ID.fullmatch(job_id)
@@ -35,7 +35,7 @@ class JobView(AsyncAPIView):
         return reply.json(rendering.render(job), headers(job))
 
     async def _end_of(self, job: Job, request: HttpRequest) -> Job:
-        """Wait; but not on, and with no more looks, for a client that has left."""
+        """Wait until the job is over or the client leaves, and then look no more."""
         assert isinstance(request, LeanRequest)
         waits = asyncio.create_task(waiting.poll(job, POLL_SECONDS))
         leaving = asyncio.create_task(wait_for_disconnect(request.receive))
@@ -52,8 +52,8 @@ class JobView(AsyncAPIView):
 async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> Job:
     """The account's job of this id and, if one is given, of this operation.
 
-    Raises: GatewayError, the same 404 for what is another's, what is unknown and what
-    is no id at all.
+    Raises: GatewayError, the same 404 for another account's job, for a missing one,
+    and for an id we did not issue.
     """
     job: Job | None = None
     if hex_id:
@@ -65,7 +65,7 @@ async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> J
 
 
 def headers(job: Job) -> dict[str, str]:
-    """What every reply about a job says of it."""
+    """The headers of every reply about a job; amounts in credits."""
     found = {**reply.headers(), "x-job-id": job.public_id}
     if job.is_over and job.charged_micros is not None:
         found["x-credits-charged"] = credits_text(job.charged_micros)

@@ -1,4 +1,4 @@
-"""The gateway's views: read, hold, forward."""
+"""The routes that cost: read the call, hold its credits, forward it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from portal.tenants.keys import Identity
 from proxy.calls import exchange
-from proxy.calls.call import Call, Incoming, Mode, Operation
+from proxy.calls.call import Call, Mode, Operation
 from proxy.forwarding.forward import forward
 from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
@@ -19,29 +18,19 @@ from proxy.idempotency import fingerprints
 from proxy.idempotency.attempts import Attempt
 from proxy.idempotency.once import once
 from proxy.jobs import submission
-from proxy.process.caches import known_keys
-from proxy.upstream.catalogue import catalogue
-from proxy.views.base import AsyncAPIView, read_json, uncompressed
+from proxy.views.authentication import RememberedBearerAuthentication
+from proxy.views.base import AsyncAPIView, as_incoming, read_json, uncompressed
 
 
 class SpendingView(AsyncAPIView):
     """The one way to spend: every route that costs goes through `post`."""
 
+    authentication_classes = [RememberedBearerAuthentication]
     operation: Operation = None  # type: ignore[assignment]  # given by the route
 
-    async def lookup(self, presented: str) -> Identity:
-        # A remembered key will do: the hold asks again whether it may spend.
-        return await known_keys.identify(presented)
-
-    async def incoming(self, request: Request) -> Incoming:
-        """Raises: GatewayError (400, 408, 413, 415)."""
-        return Incoming(
-            document=await self._document(request),
-            query=request._request.GET.dict(),
-            accept=request._request.META.get("HTTP_ACCEPT", ""),
-        )
-
     async def _document(self, request: Request) -> dict[str, Any]:
+        """The body, as JSON or a form. Raises: GatewayError (400, 415), BodyTooLarge,
+        ClientGone, TimeoutError."""
         if not self.operation.takes_forms:
             return await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
         bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
@@ -60,9 +49,11 @@ class SpendingView(AsyncAPIView):
     async def _read(self, request: Request) -> Call:
         """Raises: GatewayError (400, 408, 413, 415, 503)."""
         if not self.operation.takes_forms:
-            return self.operation.read(await self.incoming(request))
+            return self.operation.read(
+                as_incoming(request, await self._document(request))
+            )
         async with upload_turns.turn(uncompressed(request)):
-            incoming = await self.incoming(request)
+            incoming = as_incoming(request, await self._document(request))
             try:
                 # Megabytes are encoded there: others' calls go on meanwhile.
                 return await asyncio.to_thread(self.operation.read, incoming)
@@ -110,17 +101,3 @@ class SpendingView(AsyncAPIView):
             if refused is None:
                 raise
             return reply.error(refused, begun.headers())
-
-
-class ModelsView(AsyncAPIView):
-    """Free: the models there are."""
-
-    async def get(self, request: Request) -> HttpResponseBase:
-        return reply.json({"object": "list", "data": await catalogue.models()})
-
-
-class ModelView(AsyncAPIView):
-    """Free: one model; ids hold slashes, encoded or not."""
-
-    async def get(self, request: Request, model: str) -> HttpResponseBase:
-        return reply.json(await catalogue.model(model))

@@ -1,4 +1,4 @@
-"""`GET /v1/videos/{id}` and `…/content`: free, and for the film's own account only."""
+"""`GET /v1/videos/{id}` and `…/content`: free, and only for the video's own account."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from proxy.http import refusals, reply
 from proxy.jobs import rendering, video_objects, waiting
 from proxy.models import Job, JobState
+from proxy.operations import videos
 from proxy.upstream.deliveries import deliver
 from proxy.views.base import AsyncAPIView
 from proxy.views.jobs import find, headers
@@ -17,32 +18,16 @@ from proxy.views.jobs import find, headers
 PUBLIC_ID = re.compile(r"video_([0-9a-f]{32})")
 
 
-class FilmView(AsyncAPIView):
-    """Finds the film that a path names."""
-
-    operation = ""  # given by the route: what makes films
-
-    async def look(self, video_id: str) -> Job:
-        """The film's job as it is now.
-
-        Raises: GatewayError (404), for jobs that make no film, too; LedgerUnavailable.
-        """
-        named = PUBLIC_ID.fullmatch(video_id)
-        hex_id, account_id = named and named[1], self.identity.account_id
-        job = await find(hex_id, account_id, operation=self.operation)
-        return await waiting.glance(job)
-
-
-class VideoView(FilmView):
-    """What became of one film."""
+class VideoView(AsyncAPIView):
+    """What became of one video."""
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
-        job = await self.look(video_id)
+        job = await look(video_id, self.identity.account_id)
         return reply.json(video_objects.render(job), headers(job))
 
 
-class VideoContentView(FilmView):
-    """The film itself, from where the upstream keeps it."""
+class VideoContentView(AsyncAPIView):
+    """The video itself, from the upstream's storage."""
 
     async def get(self, request: Request, video_id: str) -> HttpResponseBase:
         variant = request._request.GET.get("variant", "video")
@@ -52,7 +37,7 @@ class VideoContentView(FilmView):
                 "spritesheets.",
                 param="variant",
             )
-        job = await self.look(video_id)
+        job = await look(video_id, self.identity.account_id)
         if not job.is_over:
             raise refusals.video_not_ready(
                 video_objects.status(job), job.progress, video_objects.public_id(job)
@@ -63,3 +48,13 @@ class VideoContentView(FilmView):
             raise refusals.video_expired(rendering.PURGED)
         url = video_objects.address(video_objects.result(job))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
+
+
+async def look(video_id: str, account_id: int) -> Job:
+    """The video's job as it is now.
+
+    Raises: GatewayError (404), also for jobs that make no video; LedgerUnavailable.
+    """
+    named = PUBLIC_ID.fullmatch(video_id)
+    job = await find(named and named[1], account_id, operation=videos.NAME)
+    return await waiting.glance(job)

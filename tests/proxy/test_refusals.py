@@ -22,7 +22,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
     "invalid_api_key key_revoked key_expired",
     (402, "insufficient_quota", False, None): "insufficient_credits",
-    (403, "permission_error", False, None): "organization_suspended",
+    (403, "permission_error", False, None): "organization_suspended permission_denied",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
     "request_not_found video_expired upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
@@ -34,7 +34,8 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
     (429, RATE, None, 2): "credits_on_hold",
-    (429, RATE, None, 1): "upstream_rate_limited",  # or as the upstream says, ≤ 60
+    # Or as many seconds as the throttle, or the upstream, says.
+    (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
     (500, SERVER, False, None): "internal_error",
     (502, SERVER, True, 1): "upstream_error",  # nothing was sent
     (502, SERVER, False, None): "upstream_error upstream_ambiguous upstream_no_job "
@@ -45,13 +46,6 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (503, SERVER, True, 5): "too_many_uploads",
     (504, SERVER, False, None): "upstream_ambiguous job_still_running",
 }
-# Where refusals are still made by hand; to be emptied.
-NOT_YET = (
-    "proxy/calls/",
-    "proxy/forwarding/",
-    "proxy/jobs/",
-    "proxy/upstream/media.py",
-)
 
 
 def test_every_refusal_is_in_the_table() -> None:
@@ -89,7 +83,6 @@ def test_refusals_are_made_in_one_place() -> None:
         for path in sources.python_files("billing", "portal", "proxy")
         if (name := sources.name_of(path))
         not in ("proxy/http/errors.py", "proxy/http/refusals.py")
-        and not name.startswith(NOT_YET)
         for finding in made_by_hand(sources.tree_of(path))
     ]
     assert not findings, "\n".join(findings)

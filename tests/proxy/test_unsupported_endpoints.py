@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from proxy.http import unsupported as endpoints
+from proxy.http import unsupported
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.services.gateway import Gateway
@@ -34,6 +34,11 @@ CALLS: dict[str, tuple[Ask, str]] = {
         lambda c: c.chat.completions.retrieve("chatcmpl-1"),
         "not kept here",
     ),
+    "stored completions": (
+        lambda c: c.chat.completions.list(),
+        "the portal lists the calls",
+    ),
+    "a model's deletion": (lambda c: c.models.delete("m"), "cannot be tuned"),
     "messages of one": (
         lambda c: c.chat.completions.messages.list("chatcmpl-1"),
         "not kept here",
@@ -92,7 +97,7 @@ def test_every_method_and_path_below_gets_the_same_advice(
     live_gateway: Gateway, customer: Customer
 ) -> None:
     http = customer.http(live_gateway)
-    for prefix, said in endpoints.ADVICE.items():
+    for prefix, said in unsupported.ADVICE.items():
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
             reply = http.request(method, f"/{prefix}/some-id/parts", content=b"{}")
             assert_refusal(reply, 404, "unsupported_endpoint")

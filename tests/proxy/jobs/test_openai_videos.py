@@ -114,7 +114,7 @@ def test_a_film_that_failed_says_why_and_has_no_content(
         "upstream_job_failed",
         "No cats.",
     )
-    with pytest.raises(openai.NotFoundError, match="There is no film. No cats.") as no:
+    with pytest.raises(openai.NotFoundError, match="There is no video. No cats.") as no:
         videos.download_content(video.id)
     assert no.value.code == "upstream_job_failed"
     assert customer.charged_credits() == 0

@@ -1,35 +1,54 @@
-"""What a call would hold, and whether it would pass. Nothing is taken or kept.
+"""`POST /v1/quote`: what a call would hold, and whether it would pass. Free.
 
-A quote reads the call as the call itself is read and prices it as it is priced, so
-the two cannot tell different amounts; no operation is mentioned here by name.
+A quote reads and prices a call as the call itself is read and priced, so the two
+cannot name different amounts. No credits are held, and no operation has code here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 
 from billing.pricing.rates import Rates
-from billing.reports.balance import Balance
+from billing.reports.balance import Balance, balance_of
 from billing.values import clock
 from billing.values.amounts import credits_text
 from portal.tenants.keys import Identity
+from proxy.calls import exchange
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http import refusals
+from proxy.http import refusals, reply
 from proxy.operations import OPERATIONS
-from proxy.views.answers import amount, funds, seconds
+from proxy.process.database import read
+from proxy.views.base import AsyncAPIView, as_incoming, read_json
+from proxy.views.fields import amount, funds, seconds
 
-# What caps an answer, by either of its names.
-CAPS = ("max_tokens", "max_completion_tokens")
+CAPS = ("max_tokens", "max_completion_tokens")  # both cap the answer
+
+
+class QuoteView(AsyncAPIView):
+    async def post(self, request: Request) -> HttpResponseBase:
+        identity = self.identity
+        body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
+        asked = parse(as_incoming(request, body))
+        # A long body is read several times: others' calls go on meanwhile.
+        call = await asyncio.to_thread(asked.call)
+        rates = await exchange.rates_for(call)
+        balance = await read(lambda: balance_of(identity.account_id))
+        return reply.json(
+            await asyncio.to_thread(quote, asked, call, rates, balance, identity)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The call that a quote is about: what it is, and what it would be sent as."""
+    """The call that a quote is about."""
 
     operation: Operation
     incoming: Incoming
@@ -49,7 +68,7 @@ class Asked:
         return self.operation.read(replace(self.incoming, document=document))
 
 
-def read(incoming: Incoming) -> Asked:
+def parse(incoming: Incoming) -> Asked:
     """What is asked: `{"operation", "request": {…}}`, or the call's own body with the
     operation in the query. The rest of the query is the call's.
 
@@ -88,7 +107,7 @@ def _operation(name: Any) -> Operation:
 def quote(
     asked: Asked, call: Call, rates: Rates, balance: Balance, identity: Identity
 ) -> dict[str, Any]:
-    """The answer, from what was read a moment ago."""
+    """The answer, from rates and a balance that were read a moment ago."""
     held = balance.hold_micros(rates.cost_micros(call.most))
     checks = list(_checks(held, balance, identity))
     passes = all(check["passes"] for check in checks)
@@ -109,7 +128,7 @@ def quote(
 def _checks(
     held: int, balance: Balance, identity: Identity
 ) -> Iterator[dict[str, Any]]:
-    """All that the hold itself will ask, in its order."""
+    """All that the hold itself will check, in its order."""
     yield {"name": "organization", "passes": balance.is_open}
     closes_at = identity.closes_at
     yield {
@@ -130,8 +149,8 @@ def most_tokens(asked: Asked, call: Call, rates: Rates, balance: Balance) -> int
     """The largest `max_tokens` with which the call would pass now; 0 when not even
     one does, None for calls that have no such cap.
 
-    A body grows with the digits of its `max_tokens`, and what grows costs. So the
-    bound is read anew for each number of digits; between those it is arithmetic.
+    Each digit of `max_tokens` makes the body longer, and its bytes are priced. So the
+    call is read again for each number of digits; between those it is arithmetic.
     """
     if not call.most.completion_tokens:
         return None

@@ -1,0 +1,56 @@
+"""Who asks: the API key of the Authorization header, and no other way.
+
+`request.user` is the key's `Identity`, `request.auth` the key as it was presented.
+"""
+
+from __future__ import annotations
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from portal.tenants.errors import KeyRefused, MalformedKey
+from portal.tenants.key_format import is_well_formed
+from portal.tenants.keys import Identity
+from proxy.http import refusals
+from proxy.process.caches import known_keys
+
+
+class BearerAuthentication(BaseAuthentication):
+    """The key as it is in the database now, for views that spend nothing."""
+
+    async def authenticate(  # type: ignore[override]  # AsyncAPIView awaits it
+        self, request: Request
+    ) -> tuple[Identity, str] | None:
+        """None without a key. Raises: GatewayError (401), LedgerUnavailable."""
+        header = request._request.META.get("HTTP_AUTHORIZATION", "")
+        scheme, _, presented = header.partition(" ")
+        presented = presented.strip()
+        if scheme.lower() != "bearer" or not presented:
+            return None
+        try:
+            if not is_well_formed(presented):
+                raise MalformedKey
+            return await self.identify(presented), presented
+        except KeyRefused as error:
+            raise refusals.key_refused(error) from None
+
+    async def identify(self, presented: str) -> Identity:
+        """Raises: KeyRefused, LedgerUnavailable."""
+        return await known_keys.verify(presented)
+
+
+class RememberedBearerAuthentication(BearerAuthentication):
+    """The key as it was in the last minute, for calls that place a hold: the hold's
+    own transaction asks again whether the key may spend."""
+
+    async def identify(self, presented: str) -> Identity:
+        return await known_keys.identify(presented)
+
+
+class HasKey(BasePermission):
+    """Every route of `/v1` needs a key."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.user is not None

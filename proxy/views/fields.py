@@ -1,0 +1,32 @@
+"""Fields that the documents of several routes have in common.
+
+An amount is there twice: credits as text and, named `…_micros`, an integer in
+microcredits. Moments are Unix seconds, as everywhere in OpenAI's API.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from billing.reports.balance import Balance
+from billing.values.amounts import credits_text
+
+
+def funds(balance: Balance) -> dict[str, Any]:
+    """All credits of an account, what running calls hold, what a new call may use."""
+    return {
+        **amount("balance", balance.balance_micros),
+        **amount("held", balance.held_micros),
+        **amount("available", balance.available_micros),
+    }
+
+
+def amount(name: str, micros: int | None) -> dict[str, Any]:
+    """None is an amount that nobody knows."""
+    text = None if micros is None else credits_text(micros)
+    return {name: text, f"{name}_micros": micros}
+
+
+def seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
