@@ -73,8 +73,9 @@ def made_by_hand(tree: ast.Module) -> Iterator[str]:
                 | ast.Call(func=ast.Attribute(attr="GatewayError"))
             ):
                 yield f"line {node.lineno}: GatewayError("
-            case ast.alias(name="Refusal"):
-                yield "imports the table"
+            case ast.ImportFrom(module="proxy.http.errors", names=names):
+                if any(alias.name == "Refusal" for alias in names):
+                    yield "imports the table"
 
 
 def test_refusals_are_made_in_one_place() -> None:
