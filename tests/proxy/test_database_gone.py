@@ -70,7 +70,7 @@ def test_a_settlement_waits_for_the_database_and_is_exact(
     assert (DONE in answer.content) == stream
     assert "could not resolve" not in started.log_text()
     # It had to wait: for another answer, or for a connection.
-    assert re.search("the books did not take|error connecting", started.log_text())
+    assert re.search("the ledger did not take|error connecting", started.log_text())
     assert len(upstream.journal) == 1
     [record] = customer.wait_records()
     assert customer.charged_credits() == upstream.total_credits() == 8

@@ -165,7 +165,7 @@ def test_an_upstream_without_tools_refuses_them_at_turn_one(
 
 @pytest.mark.once
 def test_any_other_word_for_it_does_not_start(gateway: GatewayFactory) -> None:
-    with pytest.raises(RuntimeError, match="UPSTREAM_TOOLS"):
+    with pytest.raises(AssertionError, match="UPSTREAM_TOOLS is 'perhaps'"):
         gateway(UPSTREAM_TOOLS="perhaps")
 
 

@@ -100,7 +100,9 @@ def test_a_stalled_stream_stays_open(upstream: Upstream, http: httpx.Client) -> 
 
     order = {"model": "m"}
     with http.stream("POST", "/chat/completions", json=order) as response:
-        next(response.iter_raw())
+        # Held by a name until the end: when nobody holds it, the stream is closed.
+        pieces = response.iter_raw()
+        next(pieces)
         upstream.journal.wait_until(lambda entries: entries[0].state == "stalled")
     [entry] = upstream.journal.wait_finished()
     assert (entry.state, entry.pieces_sent) == ("client_gone", 1)
