@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
 
 from billing import grants, holds
+from billing.verification.report import verify
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -20,3 +24,12 @@ def sweep_holds() -> dict[str, int]:
     holds.replay_spool()
     swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
     return {**swept, "lapsed": grants.expire_due()}
+
+
+@shared_task
+def verify_ledger() -> int:
+    """Prove the ledger; findings are logged as errors, one line each. How many."""
+    report = verify()
+    for finding in report.findings:
+        logger.error("ledger: %s %s", finding.code, finding.detail)
+    return len(report.findings)

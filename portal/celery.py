@@ -31,8 +31,8 @@ app.conf.beat_schedule = {
         "schedule": PURGE_SECONDS,
         "options": {"expires": PURGE_SECONDS},
     },
-    "verify-books": {
-        "task": "billing.tasks.verify_books",
+    "verify-ledger": {
+        "task": "billing.tasks.verify_ledger",
         "schedule": crontab(hour=3, minute=17),
     },
 }
