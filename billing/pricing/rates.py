@@ -21,7 +21,7 @@ class Units:
     images: int = 0
     web_search: bool = False
     characters: int = 0  # of text that is spoken
-    media_ms: int = 0  # milliseconds of sound or film
+    media_ms: int = 0  # milliseconds of sound or video
     # What was chosen that changes the price of images and media: "4k", "1792x1024".
     options: tuple[str, ...] = ()
 

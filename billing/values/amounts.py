@@ -6,17 +6,10 @@ import re
 
 from billing.values.orders import CREDIT
 
-PPM = 1_000_000
+PPM = 1_000_000  # of an organization's price factor: resells at cost
 
 # Plain digits: no sign, no exponent, and never finer than a microcredit.
 CREDITS = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
-
-PPM = 1_000_000  # of an organization's price factor: resells at cost
-
-
-def scaled(micros: int, factor_ppm: int) -> int:
-    """`micros` at the organization's price, rounded up: never under what it cost."""
-    return -(-micros * factor_ppm // PPM)
 
 
 def credits_text(micros: int) -> str:

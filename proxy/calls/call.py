@@ -76,7 +76,7 @@ class Call:
 class Operation:
     """One way to spend: a row of the gateway's table of routes."""
 
-    name: str  # in the books, the tariff and the journal
+    name: str  # in the ledger and the tariff
     route: str  # below /v1/
     read: Callable[[Incoming], Call]  # Raises: GatewayError (400)
     takes_forms: bool = False  # multipart as well as JSON

@@ -145,7 +145,7 @@ class Exchange:
         )
         usage = replace(
             usage,
-            # Whatever the upstream calls it, the books must be able to keep it.
+            # The upstream may use any name; the ledger's column holds this one.
             upstream_id="".join(filter(str.isprintable, upstream_id[:128])),
             streamed=self.call.stream,
             duration_ms=int(self.elapsed_seconds * 1000),

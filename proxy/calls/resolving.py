@@ -38,27 +38,28 @@ class LedgerAccess:
 
         Raises: LedgerUnavailable when neither database nor disk takes it.
         """
-        try:
-            return await self._resolved(order)
-        except errors.LedgerUnavailable:
-            pass
+        outcome = await self._taken(order)
+        if outcome and outcome.repeat and outcome.state == HoldState.SETTLED:
+            return await _with_its_charge(outcome)
+        return outcome
+
+    async def _taken(self, order: Resolution) -> Resolved | None:
+        outcome: Resolved
+        with contextlib.suppress(errors.LedgerUnavailable):
+            outcome = await self.submit(order)
+            return outcome
         try:
             async with asyncio.timeout(self.patience_seconds):
                 while True:
                     await asyncio.sleep(self.pause_seconds)
                     with contextlib.suppress(errors.LedgerUnavailable):
-                        return await self._resolved(order)
+                        outcome = await self.submit(order)
+                        return outcome
         except TimeoutError:
             # An attempt that is still under way may succeed after all: whichever
             # comes second is a repeat, and changes nothing.
             await _spool(order)
             return None
-
-    async def _resolved(self, order: Resolution) -> Resolved:
-        outcome: Resolved = await self.submit(order)
-        if outcome.repeat and outcome.state == HoldState.SETTLED:
-            return await _with_its_charge(outcome)
-        return outcome
 
 
 LEDGER = LedgerAccess()

@@ -62,7 +62,7 @@ class Attempt:
         return time.monotonic() - self.claimed_at > CLAIM_SECONDS / 2
 
     def end(self, reply: Reply | None, *, stays: bool = False) -> None:
-        """Wake whoever joined; None when they have to ask the books. With `stays` it
+        """Wake whoever joined; None when they have to ask the ledger. With `stays` it
         answers on until `attempts.forget`."""
         if not self._ended.done():
             self._ended.set_result(reply)

@@ -1,4 +1,4 @@
-"""A film's job as OpenAI's Video object, under an id of its own.
+"""A video's job as OpenAI's Video object, under an id of its own.
 
 `video_<hex>` and `job_<hex>` are the same row. Its prompt was never kept, so `prompt`
 is null; `seconds` and `size` are what was asked for. It expires when we forget where
@@ -78,7 +78,7 @@ def result(job: Job) -> Any:
 
 
 def address(made: Any) -> str | None:
-    """The film's address in the contract's VideoGenerationResponse, or in an object
+    """The video's address in the contract's VideoGenerationResponse, or in an object
     that is only its `data`; None where there is none."""
     if not isinstance(made, dict):
         return None

@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
 from portal.outbound import FetchError
-from proxy.calls import usage_shown as customer_usage
+from proxy.calls import usage_shown
 from proxy.calls.call import (
     Answer,
     Call,
@@ -131,7 +131,7 @@ async def _with_both(document: Document, headers: Headers) -> HttpResponseBase:
 
 async def _as_openais(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply, with the numbers that OpenAI's SDKs add up in its usage."""
-    document["usage"] = customer_usage.of_images(document["usage"])
+    document["usage"] = usage_shown.of_images(document["usage"])
     return await as_json(document, headers)
 
 

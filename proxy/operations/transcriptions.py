@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
-from proxy.calls import usage_shown as customer_usage
+from proxy.calls import usage_shown
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
 from proxy.http import refusals
 from proxy.http.multipart import Upload
@@ -170,7 +170,7 @@ async def _answer(
         case _:
             shown = {"text": transcript.text}
     usage = document.get("usage")
-    shown["usage"] = customer_usage.of_recording(
+    shown["usage"] = usage_shown.of_recording(
         usage if isinstance(usage, dict) else {}, transcript.length_ms or least_ms
     )
     return await as_json(shown, headers)

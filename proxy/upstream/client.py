@@ -28,7 +28,7 @@ SENT_AT_ONCE_BYTES = 64 * 1024
 
 
 class UpstreamFault(Exception):
-    """The upstream did not answer as agreed. `reason` goes into the books."""
+    """The upstream did not answer as agreed. `reason` goes into the ledger."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
