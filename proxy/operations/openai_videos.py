@@ -130,7 +130,8 @@ def _receipt(job: Job, _document: Document) -> Document:
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
     """Raises: GatewayError (502): a finished video, which is no job, has no id that a
     client could ask about."""
-    raise refusals.video_without_job(video_objects.address(document))
+    url = video_objects.address(document)
+    raise refusals.video_without_job(urls=[url] if url else [])
 
 
 OPERATION = Operation(videos.NAME, "videos", read, takes_forms=True)
