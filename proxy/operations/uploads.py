@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.http import refusals
+from proxy.http import multipart, refusals
 from proxy.http.multipart import Upload
 from proxy.upstream import contract
 
@@ -41,14 +41,14 @@ def as_address(value: Any, name: str) -> str:
     Raises: GatewayError (400).
     """
     if isinstance(value, Upload):
-        return value.as_data_uri(_type_of(value, name))
+        return value.as_base64(f"data:{_type_of(value, name)};base64,")
     contract.check_address("" if value is None else value, param=name, kind="image/")
     return str(value)
 
 
 def _type_of(upload: Upload, name: str) -> str:
     """What the file is by its first bytes. Raises: GatewayError (400)."""
-    head = upload.head(12)
+    head = upload.read(12)
     if head.startswith(PNG):
         return "image/png"
     if head.startswith(JPEG):
@@ -60,9 +60,6 @@ def _type_of(upload: Upload, name: str) -> str:
 
 def refuse_others(body: dict[str, Any]) -> None:
     """Refuse files in other fields. Raises: GatewayError (400)."""
-    for name, value in body.items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Upload):
-                raise refusals.invalid(
-                    f"{name[:64]} is not a file here.", param=name[:64]
-                )
+    for name, part in multipart.each(body):
+        if isinstance(part, Upload):
+            raise refusals.invalid(f"{name[:64]} is not a file here.", param=name[:64])
