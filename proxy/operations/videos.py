@@ -5,7 +5,7 @@ from __future__ import annotations
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Incoming, Mode, Operation
 from proxy.operations import bodies
-from proxy.upstream import contract
+from proxy.upstream import contract, schemas
 
 NAME = "videos.generations"
 SCHEMA = "VideoGenerationRequest"
@@ -36,7 +36,7 @@ def read(incoming: Incoming) -> Call:
     options: tuple[str, ...] = (body["resolution"],)
     if body["fps"] == FPS_DEAR:
         options += ("60fps",)
-    ratio = body.get("aspect_ratio") or contract.default(SCHEMA, "aspect_ratio")
+    ratio = body.get("aspect_ratio") or schemas.defaults(SCHEMA)["aspect_ratio"]
     units = Units(media_ms=bodies.media_ms(body), options=options)
     return Call(
         operation=NAME,
