@@ -1,4 +1,4 @@
-"""Speech: the bytes that the SDKs expect, from the address that the upstream gives."""
+"""Speech: clients get the sound itself, the upstream answers with its address."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ DROPPED = (*IGNORED, "stream_format", "stream")
 
 
 def read(incoming: Incoming) -> Call:
-    """The call that a request body asks for. Raises: GatewayError (400)."""
+    """The call that a request body asks for, bounded in characters: those of its text.
+
+    Raises: GatewayError (400) for a stream of events, an empty text, a
+    `reference_audio` that is no address, and for what the contract forbids.
+    """
     bodies.refuse_streaming(incoming.document)
     if incoming.document.get("stream_format") not in (None, "audio"):
         raise refusals.unsupported_parameter(
-            "This upstream speaks no event streams: leave stream_format out.",
+            "This upstream sends no event streams: leave stream_format out.",
             param="stream_format",
         )
     body = bodies.meaningful(incoming.document, DROPPED)
