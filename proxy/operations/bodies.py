@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from proxy.http import refusals
-from proxy.upstream import schemas
+from proxy.upstream import contract, schemas
 
 # Fields for the caller's bookkeeping, which do not change the answer.
 BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})
@@ -100,6 +100,13 @@ def fill(body: dict[str, Any], schema: str, *names: str) -> None:
     upstream cannot apply another one that costs more than was held."""
     for name in names:
         body.setdefault(name, schemas.defaults(schema)[name])
+
+
+def check_addresses(body: Mapping[str, Any], *names: str) -> None:
+    """Raises: GatewayError (400) for a field of `names` that holds no address."""
+    for name in names:
+        if name in body:
+            contract.check_address(body[name], param=name)
 
 
 def wants_job(query: Mapping[str, str], *, default: bool) -> bool:

@@ -77,12 +77,8 @@ def _native(message: Message, where: str) -> Message:
         message.pop("images", None)
     elif isinstance(message["images"], list):
         for number, address in enumerate(message["images"]):
-            contract.check_address(
-                # None is no address either.
-                "" if address is None else address,
-                param=f"{where}.images.{number}",
-                kind="image/",
-            )
+            param = f"{where}.images.{number}"
+            contract.check_address(address, param=param, kind="image/")
     return message
 
 
@@ -119,5 +115,5 @@ def _split(message: Message, parts: list[Any], where: str) -> None:
 def _address(image: Any, param: str) -> str:
     """Raises: GatewayError (400)."""
     address = image.get("url") if isinstance(image, dict) else image
-    contract.check_address(address or "", param=param, kind="image/")
+    contract.check_address(address, param=param, kind="image/")
     return str(address)

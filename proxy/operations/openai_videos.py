@@ -16,7 +16,6 @@ from django.http.response import HttpResponseBase
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.http import refusals
 from proxy.jobs import video_objects
-from proxy.models import Job
 from proxy.operations import bodies, uploads, videos
 from proxy.upstream import schemas
 
@@ -49,7 +48,9 @@ def read(incoming: Incoming) -> Call:
     _take_reference(body)
     uploads.refuse_others(body)
     call = videos.read(replace(incoming, document=body))
-    return replace(call, receipt=_receipt, answer=_no_job)
+    return replace(
+        call, receipt=lambda job, _document: video_objects.render(job), answer=_no_job
+    )
 
 
 def _take(body: dict[str, Any], name: str, *natives: str) -> Any:
@@ -116,10 +117,6 @@ def _take_reference(body: dict[str, Any]) -> None:
         reference = reference["image_url"]
     body["source_image"] = uploads.as_address(reference, REFERENCE)
     body.setdefault("mode", "image_to_video")
-
-
-def _receipt(job: Job, _document: Document) -> Document:
-    return video_objects.render(job)
 
 
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:

@@ -16,12 +16,6 @@ from proxy.upstream.deliveries import deliver
 NAME = "audio.speech"
 PATH = "/audio/speech"
 SCHEMA = "TextToSpeechRequest"
-CONTENT_TYPES = {
-    "mp3": "audio/mpeg",
-    "wav": "audio/wav",
-    "opus": "audio/opus",
-    "aac": "audio/aac",
-}
 IGNORED = ("instructions",)
 DROPPED = (*IGNORED, "stream_format", "stream")
 
@@ -41,7 +35,7 @@ def read(incoming: Incoming) -> Call:
     body = bodies.meaningful(incoming.document, DROPPED)
     bodies.fill(body, SCHEMA, "model", "voice", "response_format")
     contract.check(body, SCHEMA)
-    contract.check_address(body.get("reference_audio"), param="reference_audio")
+    bodies.check_addresses(body, "reference_audio")
     if not body["input"].strip():
         raise refusals.invalid(
             "input is empty: there is nothing to say.", param="input"
@@ -51,7 +45,8 @@ def read(incoming: Incoming) -> Call:
         incoming.query.get("raw") == "json"
         or incoming.accept.split(";")[0].strip().lower() == "application/json"
     )
-    content_type = CONTENT_TYPES[body["response_format"]]
+    sound: str = body["response_format"]
+    content_type = "audio/mpeg" if sound == "mp3" else f"audio/{sound}"
     return Call(
         operation=NAME,
         path=PATH,

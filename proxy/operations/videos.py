@@ -11,7 +11,6 @@ NAME = "videos.generations"
 SCHEMA = "VideoGenerationRequest"
 # Also for clients that wait for the video: a crash of ours can still ask about a job.
 PATH = "/videos/generations?async=true"
-ADDRESSES = ("source_image", "source_video")
 FPS_DEAR = 60
 # A resolution is named after the video's shorter side, in pixels.
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
@@ -31,8 +30,7 @@ def read(incoming: Incoming) -> Call:
     body = bodies.meaningful(incoming.document, ("stream",))
     bodies.fill(body, SCHEMA, "model", "duration_seconds", "resolution", "fps")
     contract.check(body, SCHEMA)
-    for name in ADDRESSES:
-        contract.check_address(body.get(name), param=name)
+    bodies.check_addresses(body, "source_image", "source_video")
     options: tuple[str, ...] = (body["resolution"],)
     if body["fps"] == FPS_DEAR:
         options += ("60fps",)

@@ -65,12 +65,10 @@ def check(
 
 def check_address(value: Any, *, param: str, kind: str = "") -> None:
     """An address that the upstream, never this gateway, will fetch: http(s), or a
-    data URI, of `kind` ("image/") if one is given. None passes.
+    data URI, of `kind` ("image/") if one is given.
 
-    Raises: GatewayError (400).
+    Raises: GatewayError (400) for anything else.
     """
-    if value is None:
-        return
     if isinstance(value, str):
         scheme = value[:8].lower()
         if scheme.startswith(("http://", "https://")):
