@@ -68,6 +68,8 @@ class LeanRequest(ASGIRequest):
         writing, or has just sent its next request: instead of the answer that says
         what was wrong, it gets a broken pipe.
         """
+        if self._is_read:
+            return
         if not self.declared_bytes and "HTTP_TRANSFER_ENCODING" not in self.META:
             return
         left = LINGER_BYTES_MAX

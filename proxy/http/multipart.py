@@ -29,10 +29,9 @@ ENDING_BYTES_MAX = 1024  # the closing boundary, and what may follow it
 
 @dataclass(eq=False)
 class Upload:
-    """One file of a form. `name` and `content_type` are what the client claims."""
+    """One file of a form. `name` is what the client claims."""
 
     name: str
-    content_type: str
     size: int  # bytes
     file: SpooledTemporaryFile[bytes]
 
@@ -50,11 +49,6 @@ class Upload:
     def close(self) -> None:
         """Django's parser calls it, too, when a form is malformed."""
         self.file.close()
-
-
-def is_form(request: LeanRequest) -> bool:
-    """Whether the body says that it is a multipart form."""
-    return request.content_type == MULTIPART
 
 
 async def read_form(
@@ -103,9 +97,7 @@ class _Files(FileUploadHandler):
         self.opened[-1].write(raw_data)
 
     def file_complete(self, file_size: int) -> Any:
-        return Upload(
-            self.file_name or "", self.content_type or "", file_size, self.opened[-1]
-        )
+        return Upload(self.file_name or "", file_size, self.opened[-1])
 
     def close(self) -> None:
         for file in self.opened:

@@ -1,8 +1,7 @@
 """OpenAI's `client.videos`: the videos of `videos.py` under OpenAI's names.
 
 A body in OpenAI's words becomes one in the contract's, which `videos.py` reads, so both
-routes hold, charge and refuse alike. Absent fields get the defaults that OpenAI
-documents, seconds="4" and size="720x1280"; the model gets the contract's default.
+routes hold, charge and refuse alike.
 """
 
 from __future__ import annotations
