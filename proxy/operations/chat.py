@@ -104,12 +104,10 @@ def _completion_tokens(body: dict[str, Any]) -> int | None:
 
     Raises: GatewayError (400).
     """
-    caps = [
-        contract.whole_number(body, name, default=0, most=TOKENS_LARGEST)
-        for name in ("max_tokens", "max_completion_tokens")
-    ]
-    body.pop("max_completion_tokens", None)
-    body.pop("max_tokens", None)
+    caps = []
+    for name in ("max_tokens", "max_completion_tokens"):
+        caps.append(contract.whole_number(body, name, default=0, most=TOKENS_LARGEST))
+        body.pop(name, None)
     return min((cap for cap in caps if cap), default=None)
 
 
