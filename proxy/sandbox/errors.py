@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 REQUEST_ID_HEADER = "x-request-id"
 REQUEST, LIMIT, SERVER = "invalid_request_error", "rate_limit_error", "server_error"
@@ -60,13 +60,3 @@ def new_request_id() -> str:
 def invalid(field: str, problem: str) -> Refusal:
     """The refusal (400) of a field."""
     return Refusal("invalid_request", field, problem)
-
-
-class Responder:
-    """What the lean handler answers when no view did."""
-
-    def not_found(self, request: HttpRequest) -> HttpResponse:
-        return Refusal("not_found").response()
-
-    def crashed(self, request: HttpRequest) -> HttpResponse:
-        return Refusal("internal_error").response()
