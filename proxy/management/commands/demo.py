@@ -137,7 +137,7 @@ class Command(BaseCommand):
         layout = "  {:<20} {:<28} {:>8} {:>8} {:>9}"
         heads = ("call", "answer", "held", "charged", "balance")
         for line in (("",) * 5, heads, *lines):
-            self._say(layout.format(*line))
+            self._say(layout.format(*line).rstrip())
         left = balance_of(organization.account_id)
         self._say(
             f"\n  Balance {credits_text(left.balance_micros)}, held "
