@@ -108,7 +108,8 @@ def rotate(
     """
     policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
-    if not is_active(key, now) or ApiKey.objects.filter(rotated_from=key).exists():
+    is_rotated = ApiKey.objects.filter(rotated_from=key).exists()
+    if is_rotated or state_of(key, now) != "active":
         raise KeyNotActive
     # Above this line every refusal, below it nothing may fail any more.
     expires_at = key.expires_at and now + (key.expires_at - key.created_at)
@@ -158,8 +159,10 @@ def close(key: ApiKey, *, actor: audit.Actor) -> None:
     )
 
 
-def is_active(key: ApiKey, now: datetime) -> bool:
-    return not key.is_revoked and (key.expires_at is None or key.expires_at > now)
+def state_of(key: ApiKey, now: datetime) -> str:
+    if key.is_revoked:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at <= now else "active"
 
 
 def lock(key: ApiKey) -> ApiKey:
