@@ -113,7 +113,6 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
         "credits.grant",
         actor=ACTOR,
         organization=organization,
-        target=organization.slug,
         credits=options["credits"],
         reference=options["reference"] or "bootstrap",
     )
