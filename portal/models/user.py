@@ -64,9 +64,3 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
-
-    def get_full_name(self) -> str:
-        return self.name or self.email
-
-    def get_short_name(self) -> str:
-        return self.get_full_name()
