@@ -53,5 +53,5 @@ def round_top(most_micros: int) -> int:
     """The least number not below with a round half, for the middle line's label."""
     if not most_micros:
         return CREDIT
-    power = 10 ** max(len(str(most_micros)) - 2, 0)
+    power: int = 10 ** max(len(str(most_micros)) - 2, 0)
     return next(number * power for number in ROUND if most_micros <= number * power)
