@@ -29,9 +29,7 @@ class Identity:
     key_id: UUID
     spender_id: int
     account_id: int
-    organization_id: int
     organization_slug: str
-    project_id: int
     closes_at: datetime | None
     label: str
     stores_replies: bool = True
@@ -62,9 +60,7 @@ def verify(text: str) -> Identity:
         key_id=key.id,
         spender_id=key.spender_id,
         account_id=key.organization.account_id,
-        organization_id=key.organization_id,
         organization_slug=key.organization.slug,
-        project_id=key.project_id,
         closes_at=key.spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
