@@ -28,7 +28,7 @@ from billing.reports import spend
 from portal.models import ApiKey, Organization, Project
 from portal.pages import frame
 from portal.pages.fields import NameField
-from portal.tenants import audit, keys, projects, tenancy
+from portal.tenants import audit, keys, tenancy
 from portal.tenants.errors import KeyNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -60,7 +60,7 @@ class KeyForm(forms.Form):
 
     def __init__(self, organization: Organization, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = projects.choices(organization)
+        choices = organization.projects.order_by("-is_default", "name")
         self.fields["project"].queryset = choices  # type: ignore[attr-defined]
 
     def expires_at(self) -> datetime | None:
@@ -97,18 +97,9 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {
-        "page": shown,
-        "rows": rows_of(tenant, list(shown)),
-        "may_create_keys": tenant.may(Permission.CREATE_KEYS),
-    }
-    return frame.show(request, tenant, "keys/list.html", context)
-
-
-def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
     now = timezone.now()
     last_used = spend.last_used([key.spender_id for key in shown])
-    return [
+    rows = [
         {
             "key": key,
             "state": (state := keys.state_of(key, now)),
@@ -117,6 +108,9 @@ def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
         }
         for key in shown
     ]
+    may_create = tenant.may(Permission.CREATE_KEYS)
+    context = {"page": shown, "rows": rows, "may_create_keys": may_create}
+    return frame.show(request, tenant, "keys/list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

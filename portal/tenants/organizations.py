@@ -9,7 +9,7 @@ from django.utils.text import slugify
 
 from billing import accounts
 from portal.models import Membership, Organization, Role, User
-from portal.tenants import audit, names, policy, projects
+from portal.tenants import audit, names, policy
 from portal.tenants.roles import Permission
 
 SLUG_LENGTH_MAX = 60
@@ -41,7 +41,7 @@ def create(
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    projects.open_default(organization)
+    organization.projects.create(name="Default", slug="default", is_default=True)
     Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
     audit.record(
         "organization.create",
