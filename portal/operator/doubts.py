@@ -2,9 +2,7 @@
 
 A hold in doubt waits for a late answer and then for the rule (`billing.holds.sweep`),
 which returns its credits. Until then the operator, who has looked at the upstream's
-bill, may end it: charge what the upstream charged, or return the credits. The first
-resolution stands: a late answer changes nothing after that. A call that the rule has
-already released cannot be charged any more, since the ledger has no order for it.
+bill, may end it. The first resolution stands: a late answer changes nothing after that.
 """
 
 from __future__ import annotations
@@ -72,7 +70,7 @@ def settle(
         flags=(FLAG,),
     )
     order = Settle(hold.id.hex, hold.account_id, usage, hold.reason)
-    return _end("doubt.settle", order, upstream_micros, reason, actor)
+    return _end("doubt.settle", order, reason, actor)
 
 
 def release(hold_id: UUID, *, reason: str, actor: audit.Actor) -> dict[str, str | int]:
@@ -86,7 +84,7 @@ def release(hold_id: UUID, *, reason: str, actor: audit.Actor) -> dict[str, str 
     hold = _find(hold_id)
     usage = Usage(basis=Basis.IN_DOUBT.value, cost_micros=0, flags=(FLAG,))
     order = Release(hold.id.hex, hold.account_id, hold.reason, usage)
-    return _end("doubt.release", order, None, reason, actor)
+    return _end("doubt.release", order, reason, actor)
 
 
 def _find(hold_id: UUID) -> Hold:
@@ -101,11 +99,7 @@ def _find(hold_id: UUID) -> Hold:
 
 
 def _end(
-    action: str,
-    order: Settle | Release,
-    upstream_micros: int | None,
-    reason: str,
-    actor: audit.Actor,
+    action: str, order: Settle | Release, reason: str, actor: audit.Actor
 ) -> dict[str, str | int]:
     """Carry out the order and write down who gave it, both or neither."""
     # It goes into JSON, where PostgreSQL refuses a NUL, and onto one line of a list.
@@ -122,6 +116,7 @@ def _end(
         if outcome.repeat:  # a late answer, the rule or the operator was faster
             raise _not_in_doubt(order.account_id, UUID(order.hold_id))
         request_id = f"req_{order.hold_id}"
+        upstream_micros = order.usage.upstream_micros if order.usage else None
         returned_micros = max(0, outcome.held_micros - outcome.charged_micros)
         amounts = {
             "charged_credits": credits_text(outcome.charged_micros),
