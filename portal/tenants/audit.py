@@ -39,7 +39,7 @@ def record(
     action: str,
     *,
     actor: Actor,
-    organization: Organization | None,
+    organization: Organization | None = None,
     target: str = "",
     **detail: Any,
 ) -> None:
