@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -63,10 +63,6 @@ class KeyForm(forms.Form):
         choices = organization.projects.order_by("-is_default", "name")
         self.fields["project"].queryset = choices  # type: ignore[attr-defined]
 
-    def expires_at(self) -> datetime | None:
-        days = self.cleaned_data["lifetime"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
-
 
 class RotateForm(forms.Form):
     """How long the old key goes on working beside the new one."""
@@ -83,9 +79,6 @@ class RotateForm(forms.Form):
         widget=forms.RadioSelect,
         initial="24",
     )
-
-    def duration(self) -> timedelta:
-        return timedelta(hours=int(self.cleaned_data["overlap"]))
 
 
 @require_safe
@@ -123,11 +116,12 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     if not use_ticket(tenant, form.cleaned_data["ticket"]):
         messages.warning(request, "That key was made already. Its secret is gone.")
         return redirect("keys", tenant.organization.slug)
+    days = form.cleaned_data["lifetime"]
     key, secret = keys.issue(
         form.cleaned_data["project"],
         form.cleaned_data["name"],
         actor=audit.actor_of(request),
-        expires_at=form.expires_at(),
+        expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
     )
     return show_secret(request, tenant, key=key, secret=secret)
 
@@ -142,9 +136,8 @@ def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
         context = {"form": form, "key": key}
         return frame.show(request, tenant, "keys/rotate.html", context)
     try:
-        successor, secret = keys.rotate(
-            key, form.duration(), actor=audit.actor_of(request)
-        )
+        overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
+        successor, secret = keys.rotate(key, overlap, actor=audit.actor_of(request))
     except KeyNotActive as refusal:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
