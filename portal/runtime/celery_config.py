@@ -5,7 +5,6 @@ from __future__ import annotations
 from celery.schedules import crontab
 from django.conf import settings
 
-timezone = "UTC"
 task_ignore_result = True
 task_acks_late = True
 worker_prefetch_multiplier = 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,12 @@ import environ
 def stored_secret_key(path: Path) -> str:
     """A random key kept beside the embedded database, made at the first start.
 
-    O_EXCL decides a race between two processes that start together: the loser
-    reads what the winner wrote.
+    Of two processes that start together one makes the file; the other reads what is
+    written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(64))
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(64))
     return path.read_text().strip()
 
 
