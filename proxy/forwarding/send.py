@@ -105,14 +105,14 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         return refusals.upstream_ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
     if status == 429:
-        return refusals.upstream_rate_limited(_retry_after(reply))
+        return refusals.upstream_rate_limited(retry_after_seconds=_retry_after(reply))
     if status in CLIENT_ERRORS:
         message, code, param = _error_fields(content)
         return refusals.upstream_refused(status, message, code, param)
     if status in OUR_ACCOUNT:
         logger.error("the upstream refused our own account with %d", status)
         return refusals.upstream_unavailable()
-    return refusals.upstream_error(status)
+    return refusals.upstream_busy() if status == 503 else refusals.upstream_declined()
 
 
 def _retry_after(reply: Reply) -> int:

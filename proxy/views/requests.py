@@ -34,7 +34,7 @@ def describe(account_id: int, request_id: str) -> dict[str, Any]:
     named = REQUEST_ID.fullmatch(request_id)
     call = find_call(account_id, UUID(named[1])) if named else None
     if call is None:
-        raise refusals.request_not_found()
+        raise refusals.request_not_found(param="id")
     return {
         "object": "request",
         "id": call.request_id,

@@ -35,7 +35,6 @@ class Command(BaseCommand):
 
 
 def describe(job: Job) -> dict[str, Any]:
-    """One line of the list."""
     organization = Organization.objects.filter(account_id=job.account_id).first()
     hold = Hold.objects.filter(id=job.id, state__in=UNRESOLVED).first()
     return {
