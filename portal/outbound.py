@@ -13,6 +13,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
@@ -26,13 +27,12 @@ PORTS = {"http": 80, "https": 443}
 PORTS_ALLOWED = frozenset({80, 443, 8080, 8443})
 URL_LENGTH_MAX = 8192
 CHUNK_BYTES = 64 * 1024
-# Addresses that carry an IPv4 address inside: NAT64 and 6to4. Where such a gateway
+# IPv6 addresses with an IPv4 address inside: mapped, NAT64, 6to4. Where such a gateway
 # exists, they lead to it. Teredo and the rest are not `is_global` to begin with.
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
-SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+CARRIERS = [
+    ipaddress.ip_network(text)
+    for text in ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+]
 
 
 class FetchError(Exception):
@@ -43,16 +43,6 @@ class FetchError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A checked address: where the connection goes, whatever the name says later."""
-
-    url: URL
-    host: str
-    port: int
-    addresses: tuple[str, ...]
-
-
 class Download:
     """A file whose headers are here and whose body is still to be read.
 
@@ -60,9 +50,9 @@ class Download:
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, reply: aiohttp.ClientResponse, most: int
+        self, reply: aiohttp.ClientResponse, bytes_max: int, opened: AsyncExitStack
     ) -> None:
-        self._session, self._reply, self._bytes_max = session, reply, most
+        self._reply, self._bytes_max, self._opened = reply, bytes_max, opened
         self.content_type = reply.headers.get("content-type", "")[:200]
         self.length = reply.content_length  # None when the server does not say
 
@@ -83,8 +73,7 @@ class Download:
 
     async def close(self) -> None:
         """Drop the connection."""
-        self._reply.close()
-        await self._session.close()
+        await self._opened.aclose()
 
 
 async def look_up(host: str, port: int) -> tuple[str, ...]:
@@ -100,19 +89,14 @@ async def look_up(host: str, port: int) -> tuple[str, ...]:
 def is_public(text: str) -> bool:
     """Whether an address is one of the internet's, and of nothing nearer."""
     try:
-        address: Address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:  # with a scope, as link-local addresses have
         return False
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return False
-        if any(address in net for net in (NAT64, NAT64_LOCAL, SIX_TO_FOUR)):
-            return False
     return (
         address.is_global
         and not address.is_multicast
         and not address.is_reserved
-        and not address.is_unspecified
+        and not any(address in network for network in CARRIERS)
     )
 
 
@@ -134,12 +118,15 @@ class Guard:
         """The file at `url`, to be read piece by piece. Raises: FetchError."""
         try:
             async with asyncio.timeout(self.seconds_max):
-                return await self._open(await self.check(url), bytes_max)
+                return await self._open(*await self.check(url), bytes_max)
         except TimeoutError:
             raise FetchError("timeout") from None
 
-    async def check(self, url: str) -> Target:
-        """Where `url` leads, if it may be followed. Raises: FetchError."""
+    async def check(self, url: str) -> tuple[URL, tuple[str, ...]]:
+        """The address and where its connection goes, if it may be followed.
+
+        Raises: FetchError.
+        """
         target, host, port = _parse(url)
         is_trusted = (host, port) == self.trusted
         if port not in self.ports and not is_trusted:
@@ -149,13 +136,31 @@ class Guard:
             raise FetchError("unknown_host")
         if not is_trusted and not all(map(self.is_public, addresses)):
             raise FetchError("address_not_public")
-        return Target(target, host, port, addresses)
+        return target, addresses
 
-    async def _open(self, target: Target, bytes_max: int) -> Download:
+    async def _open(
+        self, url: URL, addresses: tuple[str, ...], bytes_max: int
+    ) -> Download:
         """Raises: FetchError."""
-        session = aiohttp.ClientSession(
+        async with AsyncExitStack() as opened:
+            session = await opened.enter_async_context(self._session(addresses))
+            try:
+                reply = await session.get(
+                    url,
+                    allow_redirects=False,
+                    headers={"accept-encoding": "identity", "user-agent": "tollgate"},
+                )
+            except (aiohttp.ClientError, OSError) as error:
+                is_slow = isinstance(error, TimeoutError)
+                raise FetchError("timeout" if is_slow else "unreachable") from None
+            opened.callback(reply.close)
+            _refuse(reply, bytes_max)
+            return Download(reply, bytes_max, opened.pop_all())
+
+    def _session(self, addresses: tuple[str, ...]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                resolver=_Pinned(target),
+                resolver=_Pinned(addresses),
                 use_dns_cache=False,
                 force_close=True,
                 ssl=_tls(),
@@ -166,24 +171,6 @@ class Guard:
                 total=self.seconds_max, sock_connect=self.connect_seconds
             ),
         )
-        reply = download = None
-        try:
-            reply = await session.get(
-                target.url,
-                allow_redirects=False,
-                headers={"accept-encoding": "identity", "user-agent": "tollgate"},
-            )
-            _refuse(reply, bytes_max)
-            download = Download(session, reply, bytes_max)
-        except (aiohttp.ClientError, OSError) as error:
-            is_slow = isinstance(error, TimeoutError)
-            raise FetchError("timeout" if is_slow else "unreachable") from None
-        finally:
-            if download is None:
-                if reply is not None:
-                    reply.close()
-                await session.close()
-        return download
 
 
 def host_and_port(url: str) -> tuple[str, int]:
@@ -215,8 +202,8 @@ def _parse(url: str) -> tuple[URL, str, int]:
 class _Pinned(AbstractResolver):
     """Answers with the addresses that were checked, whatever the name says now."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, addresses: tuple[str, ...]) -> None:
+        self._addresses = addresses
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -230,7 +217,7 @@ class _Pinned(AbstractResolver):
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST,
             )
-            for address in self._target.addresses
+            for address in self._addresses
         ]
 
     async def close(self) -> None:

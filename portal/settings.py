@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import environ
 from csp.constants import NONE, SELF
 
 from portal.runtime import environment
 
-BASE_DIR = environment.BASE_DIR
-env = environment.load()
+BASE_DIR = Path(__file__).resolve().parents[1]
+env = environ.Env()
+env.read_env(BASE_DIR / ".env", overwrite=False)  # a variable that is set wins
 
 # --- where and how -----------------------------------------------------------
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
@@ -82,7 +84,6 @@ INSTALLED_APPS = [
 AUTH_USER_MODEL = "portal.User"
 ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
-WSGI_APPLICATION = None
 MIDDLEWARE = [
     "portal.runtime.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -113,24 +114,21 @@ TEMPLATES = [
 REDIS_URL = env.str("REDIS_URL", default="")
 DATABASES = {"default": environment.database(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
+if REDIS_URL:  # else Django's default, the memory of the process
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+        }
     }
-    if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
-}
 
 # --- words, time, files ------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
-USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one
-STATICFILES_DIRS: list[Path] = []
 WHITENOISE_USE_FINDERS = True
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
@@ -154,9 +152,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = False  # TLS ends in front of us; PUBLIC_URL says what it is
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
-SECURE_REFERRER_POLICY = "same-origin"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
-X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import partialmethod
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -31,12 +32,7 @@ class UserManager(BaseUserManager["User"]):
         user.save(using=self._db)
         return user
 
-    def create_superuser(
-        self, email: str, password: str | None = None, **more: Any
-    ) -> User:
-        return self.create_user(
-            email, password, is_staff=True, is_superuser=True, **more
-        )
+    create_superuser = partialmethod(create_user, is_staff=True, is_superuser=True)
 
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=self.normalize_email(username))
@@ -64,9 +60,3 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
-
-    def get_full_name(self) -> str:
-        return self.name or self.email
-
-    def get_short_name(self) -> str:
-        return self.get_full_name()

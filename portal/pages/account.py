@@ -52,9 +52,8 @@ class SignIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         answer = super().form_valid(form)
         actor = audit.actor_of(self.request)
-        audit.record("user.sign_in", actor=actor, organization=None)
-        name = self.request.POST["username"]
-        limits.forget(actor.ip_address, name)
+        audit.record("user.sign_in", actor=actor)
+        limits.forget(actor.ip_address, self.request.POST["username"])
         return answer
 
 
@@ -68,12 +67,7 @@ class PasswordChange(PasswordChangeView):
     @transaction.atomic
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         answer = super().form_valid(form)
-        audit.record(
-            "user.change_password",
-            actor=audit.actor_of(self.request),
-            organization=None,
-        )
-        messages.success(
-            self.request, "Password changed. Your other sessions were signed out."
-        )
+        audit.record("user.change_password", actor=audit.actor_of(self.request))
+        words = "Password changed. Your other sessions were signed out."
+        messages.success(self.request, words)
         return answer

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from billing.values.orders import CREDIT
 
 SLOT, BAR, GAP, HEIGHT = 20, 14, 3, 1000
-ROUND = (10, 12, 16, 20, 30, 40, 60, 80)
+ROUND = (10, 12, 16, 20, 30, 40, 60, 80, 100)
 LEAST = 12  # a day with any spend at all can be seen
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One day, placed."""
 
     day: date
@@ -26,8 +25,7 @@ class Bar:
     is_last: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(NamedTuple):
     """Bars, the size of their drawing, and what its top and middle line stand for."""
 
     bars: list[Bar]
@@ -55,9 +53,5 @@ def round_top(most_micros: int) -> int:
     """The least number not below with a round half, for the middle line's label."""
     if not most_micros:
         return CREDIT
-    power = 1
-    while True:
-        for factor in ROUND:
-            if most_micros <= factor * power:
-                return factor * power
-        power *= 10
+    power: int = 10 ** max(len(str(most_micros)) - 2, 0)
+    return next(number * power for number in ROUND if most_micros <= number * power)

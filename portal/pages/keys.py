@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,16 +19,16 @@ from django.core.cache import cache
 from django.core.paginator import Paginator
 from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.reports import spend
 from portal.models import ApiKey, Organization, Project
-from portal.pages import frame, navigation
+from portal.pages import frame
 from portal.pages.fields import NameField
-from portal.tenants import audit, keys, projects, tenancy
+from portal.tenants import audit, keys, tenancy
 from portal.tenants.errors import KeyNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -60,13 +60,8 @@ class KeyForm(forms.Form):
 
     def __init__(self, organization: Organization, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        project = self.fields["project"]
-        assert isinstance(project, forms.ModelChoiceField)
-        project.queryset = projects.choices(organization)
-
-    def expires_at(self) -> datetime | None:
-        days = self.cleaned_data["lifetime"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        choices = organization.projects.order_by("-is_default", "name")
+        self.fields["project"].queryset = choices  # type: ignore[attr-defined]
 
 
 class RotateForm(forms.Form):
@@ -85,12 +80,9 @@ class RotateForm(forms.Form):
         initial="24",
     )
 
-    def duration(self) -> timedelta:
-        return timedelta(hours=int(self.cleaned_data["overlap"]))
-
 
 @require_safe
-@tenancy.page(*navigation.KEYS)
+@tenancy.page(*frame.KEYS)
 def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     found = (
         tenant.visible_keys()
@@ -98,26 +90,20 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {
-        "page": shown,
-        "rows": rows_of(tenant, list(shown)),
-        "may_create_keys": tenant.may(Permission.CREATE_KEYS),
-    }
-    return frame.show(request, tenant, "keys/list.html", context, current="keys")
-
-
-def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
     now = timezone.now()
     last_used = spend.last_used([key.spender_id for key in shown])
-    return [
+    rows = [
         {
             "key": key,
-            "state": state_of(key, keys.is_active(key, now)),
+            "state": (state := keys.state_of(key, now)),
             "last_used": last_used.get(key.spender_id),
-            "may_change": tenant.may_change(key) and keys.is_active(key, now),
+            "may_change": state == "active" and tenant.may_change(key),
         }
         for key in shown
     ]
+    may_create = tenant.may(Permission.CREATE_KEYS)
+    context = {"page": shown, "rows": rows, "may_create_keys": may_create}
+    return frame.show(request, tenant, "keys/list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -126,91 +112,66 @@ def rows_of(tenant: Tenant, shown: list[ApiKey]) -> list[dict[str, Any]]:
 def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = KeyForm(tenant.organization, request.POST or None)
     if not form.is_valid():
-        return frame.show(
-            request, tenant, "keys/new.html", {"form": form}, current="keys"
-        )
+        return frame.show(request, tenant, "keys/new.html", {"form": form})
     if not use_ticket(tenant, form.cleaned_data["ticket"]):
         messages.warning(request, "That key was made already. Its secret is gone.")
         return redirect("keys", tenant.organization.slug)
+    days = form.cleaned_data["lifetime"]
     key, secret = keys.issue(
         form.cleaned_data["project"],
         form.cleaned_data["name"],
         actor=audit.actor_of(request),
-        expires_at=form.expires_at(),
+        expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
     )
-    return show_secret(request, tenant, key, secret)
+    return show_secret(request, tenant, key=key, secret=secret)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*navigation.KEYS)
+@tenancy.page(*frame.KEYS)
 @sensitive_variables()
 def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
     form = RotateForm(request.POST or None)
     if not form.is_valid():
         context = {"form": form, "key": key}
-        return frame.show(request, tenant, "keys/rotate.html", context, current="keys")
+        return frame.show(request, tenant, "keys/rotate.html", context)
     try:
-        successor, secret = keys.rotate(
-            key, form.duration(), actor=audit.actor_of(request)
-        )
+        overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
+        successor, secret = keys.rotate(key, overlap, actor=audit.actor_of(request))
     except KeyNotActive as refusal:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
-    return show_secret(request, tenant, successor, secret, rotated=key)
+    key.refresh_from_db()
+    return show_secret(request, tenant, key=successor, secret=secret, rotated=key)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*navigation.KEYS)
+@tenancy.page(*frame.KEYS)
 def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
     if request.method != "POST":
         last_used = spend.last_used([key.spender_id]).get(key.spender_id)
         context = {"key": key, "last_used": last_used}
-        return frame.show(request, tenant, "keys/revoke.html", context, current="keys")
+        return frame.show(request, tenant, "keys/revoke.html", context)
     keys.revoke(key, actor=audit.actor_of(request))
     messages.success(request, f"{key.name} is revoked: its next call is refused.")
     return redirect("keys", tenant.organization.slug)
 
 
 @sensitive_variables()
-def show_secret(
-    request: HttpRequest,
-    tenant: Tenant,
-    key: ApiKey,
-    secret: str,
-    *,
-    rotated: ApiKey | None = None,
-) -> HttpResponse:
+def show_secret(request: HttpRequest, tenant: Tenant, **shown: Any) -> HttpResponse:
     """The one time that a secret is shown. `tenancy.page` says no-store."""
-    if rotated is not None:
-        rotated.refresh_from_db()
-    context: dict[str, Any] = {
-        "key": key,
-        "secret": secret,
-        "rotated": rotated,
-        "base_url": f"{settings.PUBLIC_URL}/v1",
-    }
-    return frame.show(request, tenant, "keys/secret.html", context, current="keys")
+    context = {**shown, "base_url": f"{settings.PUBLIC_URL}/v1"}
+    return frame.show(request, tenant, "keys/secret.html", context)
 
 
 def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
     """Raises: Http404 for a key the member may not see, or may not change."""
-    key = (
-        tenant.visible_keys()
-        .select_related("project", "spender", "created_by")
-        .filter(pk=key_id)
-        .first()
-    )
-    if key is None or not tenant.may_change(key):
+    visible = tenant.visible_keys().select_related("project", "spender", "created_by")
+    key = get_object_or_404(visible, pk=key_id)
+    if not tenant.may_change(key):
         raise Http404
     return key
-
-
-def state_of(key: ApiKey, is_active: bool) -> str:
-    if key.is_revoked:
-        return "revoked"
-    return "active" if is_active else "expired"
 
 
 def use_ticket(tenant: Tenant, ticket: str) -> bool:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from billing.reports.balance import Balance, balance_of
 from billing.reports.calls import latest_calls
 from billing.reports.spend import spend_by_day
-from portal.pages import charts, frame, navigation
+from portal.pages import charts, frame
 from portal.tenants import tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -19,7 +19,7 @@ DAYS, CALLS = 30, 20
 
 
 @require_safe
-@tenancy.page(*navigation.OVERVIEW)
+@tenancy.page(*frame.OVERVIEW)
 def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """A developer sees the calls of their own keys; a viewer, no names of keys."""
     spender_ids = None
@@ -43,9 +43,7 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     }
     if not calls:
         context["steps"] = steps(tenant, balance)
-    return frame.show(
-        request, tenant, "overview/overview.html", context, current="overview"
-    )
+    return frame.show(request, tenant, "overview/overview.html", context)
 
 
 def spend(account_id: int, spender_ids: list[int] | None) -> dict[str, Any]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from portal.pages import frame, navigation
+from portal.pages import frame
 from portal.pages.fields import NameField
 from portal.tenants import audit, organizations, tenancy
 from portal.tenants.tenancy import Tenant
@@ -33,19 +32,12 @@ class OrganizationForm(forms.Form):
         show_hidden_initial=True,
     )
 
-    def changes(self) -> dict[str, Any]:
-        """What was changed by hand, by the field's name."""
-        return {field: self.cleaned_data[field] for field in self.changed_data}
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*navigation.SETTINGS)
+@tenancy.page(*frame.SETTINGS)
 def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
-    shown = {
-        "name": organization.name,
-        "stores_replies": organization.stores_replies,
-    }
+    shown = model_to_dict(organization, ["name", "stores_replies"])
     form = OrganizationForm(request.POST or None, initial=shown)
     if not form.is_valid():
         context = {
@@ -53,11 +45,9 @@ def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
             "replay_seconds": settings.REPLAY_SECONDS,
             "reply_bytes_max": settings.REPLAY_BYTES_MAX,
         }
-        return frame.show(
-            request, tenant, "settings/organization.html", context, current="settings"
-        )
-    actor = audit.actor_of(request)
-    if organizations.change(organization, actor=actor, **form.changes()):
+        return frame.show(request, tenant, "settings/organization.html", context)
+    changed = {field: form.cleaned_data[field] for field in form.changed_data}
+    if organizations.change(organization, actor=audit.actor_of(request), **changed):
         messages.success(request, "The settings are saved.")
     else:
         messages.info(request, "Nothing was changed.")

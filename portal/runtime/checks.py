@@ -2,61 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-
-Checked = list[CheckMessage]
-
-
-@register()
-def check_upstream(**_: Any) -> Checked:
-    """The upstream must be an http(s) URL and come with its key."""
-    parts = urlsplit(settings.UPSTREAM_BASE_URL)
-    found: Checked = []
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        found.append(
-            Error(
-                "UPSTREAM_BASE_URL is not an http(s) URL.",
-                hint="Example: https://api.example.com/api/v1",
-                id="tollgate.E001",
-            )
-        )
-    if not settings.UPSTREAM_API_KEY:
-        found.append(
-            Error(
-                "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
-                hint="Set the key that the upstream gave you, or neither variable.",
-                id="tollgate.E002",
-            )
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        found.append(
-            Error(
-                "UPSTREAM_BASE_URL carries more than scheme, host and path.",
-                hint="The key belongs in UPSTREAM_API_KEY.",
-                id="tollgate.E003",
-            )
-        )
-    return found
-
-
-@register()
-def check_public_url(**_: Any) -> Checked:
-    """Links in pages and mails are built from PUBLIC_URL."""
-    parts = urlsplit(settings.PUBLIC_URL)
-    if parts.scheme in ("http", "https") and parts.hostname:
-        return []
-    return [
-        Error(
-            "PUBLIC_URL is not an http(s) URL.",
-            hint="Example: https://ai.example.com",
-            id="tollgate.E004",
-        )
-    ]
-
 
 # setting → (least, most)
 BOUNDS = {
@@ -88,66 +39,72 @@ BOUNDS = {
 
 
 @register()
-def check_bounds(**_: Any) -> Checked:
-    """A number outside its range is a mistake, e.g. seconds given as milliseconds."""
-    return [
-        Error(
-            f"{name} is {getattr(settings, name)}; it must be from {least} to {most}.",
-            hint=f"Set {name} within that range, or leave it out for the default.",
-            id="tollgate.E005",
+def check_settings(**_: Any) -> Iterator[CheckMessage]:
+    upstream = urlsplit(settings.UPSTREAM_BASE_URL)
+    if not is_http(upstream):
+        yield Error(
+            "UPSTREAM_BASE_URL is not an http(s) URL.",
+            "Example: https://api.example.com/api/v1",
+            id="tollgate.E001",
         )
-        for name, (least, most) in BOUNDS.items()
-        if not least <= getattr(settings, name) <= most
-    ]
-
-
-@register()
-def check_upstream_tools(**_: Any) -> Checked:
-    """Any other word would silently count as `forward`."""
-    if settings.UPSTREAM_TOOLS in ("forward", "refuse"):
-        return []
-    return [
-        Error(
-            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
-            hint="Set forward or refuse, or leave it out for forward.",
-            id="tollgate.E007",
+    if not settings.UPSTREAM_API_KEY:
+        yield Error(
+            "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
+            "Set the key that the upstream gave you, or neither variable.",
+            id="tollgate.E002",
         )
-    ]
-
-
-@register()
-def check_database(**_: Any) -> Checked:
-    """The ledger is tested on SQLite and PostgreSQL only."""
+    if upstream.username or upstream.password or upstream.query or upstream.fragment:
+        yield Error(
+            "UPSTREAM_BASE_URL carries more than scheme, host and path.",
+            "The key belongs in UPSTREAM_API_KEY.",
+            id="tollgate.E003",
+        )
+    if not is_http(urlsplit(settings.PUBLIC_URL)):
+        yield Error(
+            "PUBLIC_URL is not an http(s) URL.",
+            "Example: https://ai.example.com",
+            id="tollgate.E004",
+        )
+    for name, (least, most) in BOUNDS.items():
+        # E.g. seconds given as milliseconds.
+        if not least <= (value := getattr(settings, name)) <= most:
+            yield Error(
+                f"{name} is {value}; it must be from {least} to {most}.",
+                f"Set {name} within that range, or leave it out for the default.",
+                id="tollgate.E005",
+            )
     engine = settings.DATABASES["default"]["ENGINE"]
-    if engine.endswith(("sqlite3", "postgresql")):
-        return []
-    return [
-        Error(
+    if not engine.endswith(("sqlite3", "postgresql")):
+        yield Error(
             f"DATABASE_URL names an unsupported database ({engine}).",
-            hint="Use sqlite:///… or postgres://…",
+            "Use sqlite:///… or postgres://…",
             id="tollgate.E006",
         )
-    ]
+    # Any other word would silently count as `forward`.
+    if settings.UPSTREAM_TOOLS not in ("forward", "refuse"):
+        yield Error(
+            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
+            "Set forward or refuse, or leave it out for forward.",
+            id="tollgate.E007",
+        )
 
 
 @register(deploy=True)
-def check_production(**_: Any) -> Checked:
+def check_production(**_: Any) -> Iterator[CheckMessage]:
     """Warns of what is right on a laptop and wrong on a server (`check --deploy`)."""
-    found: Checked = []
     if settings.USES_SANDBOX:
-        found.append(
-            Warning(
-                "The sandbox stands in for the upstream.",
-                hint="Set UPSTREAM_BASE_URL and UPSTREAM_API_KEY.",
-                id="tollgate.W001",
-            )
+        yield Warning(
+            "The sandbox stands in for the upstream.",
+            "Set UPSTREAM_BASE_URL and UPSTREAM_API_KEY.",
+            id="tollgate.W001",
         )
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-        found.append(
-            Warning(
-                "SQLite takes one writer at a time, on one machine.",
-                hint="Set DATABASE_URL=postgres://… for more than one machine.",
-                id="tollgate.W002",
-            )
+        yield Warning(
+            "SQLite takes one writer at a time, on one machine.",
+            "Set DATABASE_URL=postgres://… for more than one machine.",
+            id="tollgate.W002",
         )
-    return found
+
+
+def is_http(url: SplitResult) -> bool:
+    return url.scheme in ("http", "https") and bool(url.hostname)

@@ -1,37 +1,24 @@
-"""Reading settings from the environment: paths, the secret key, one database."""
+"""Reading settings from the environment: the secret key, and the database."""
 
 from __future__ import annotations
 
-import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import environ
 
-BASE_DIR = Path(__file__).resolve().parents[2]
-
-
-def load() -> environ.Env:
-    """The process environment, completed by `.env`; a variable that is set wins."""
-    env = environ.Env()
-    env.read_env(BASE_DIR / ".env", overwrite=False)
-    return env
-
 
 def stored_secret_key(path: Path) -> str:
     """A random key kept beside the embedded database, made at the first start.
 
-    O_EXCL decides a race between two processes that start together: the loser
-    reads what the winner wrote.
+    Of two processes that start together one makes the file; the other reads what is
+    written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(64))
+    with suppress(FileExistsError):
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(secrets.token_urlsafe(64))
     return path.read_text().strip()
 
 
@@ -46,24 +33,24 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     config: dict[str, Any] = env.db(
         "DATABASE_URL", default=f"sqlite:///{var_dir / 'tollgate.sqlite3'}"
     )
-    options = config.setdefault("OPTIONS", {})
+    given = config.get("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
-        options.setdefault("timeout", 20)
-        options["transaction_mode"] = "IMMEDIATE"
-        options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        config["OPTIONS"] = {
+            "timeout": 20,
+            **given,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+        }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
-        for name, value in (
-            ("connect_timeout", 5),
-            ("keepalives_idle", 10),
-            ("keepalives_interval", 5),
-            ("keepalives_count", 3),
-            ("tcp_user_timeout", 20_000),  # milliseconds
-        ):
-            options.setdefault(name, value)
-        options["pool"] = {
-            "min_size": 1,
-            "max_size": env.int("DATABASE_POOL_MAX", default=10),
-            "timeout": 5,
+        pool_max = env.int("DATABASE_POOL_MAX", default=10)
+        config["OPTIONS"] = {
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,  # milliseconds
+            **given,
+            "pool": {"min_size": 1, "max_size": pool_max, "timeout": 5},
         }
     return config

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django import template
 from django.utils import timezone
 
-from billing.values.orders import CREDIT
+from billing.values.amounts import credits_text
 
 register = template.Library()
 
@@ -33,9 +33,8 @@ def credits_of(micros: int | None) -> str:
     """1_234_567_000_000 → 1,234,567 and 32_500 → 0.0325: never rounded."""
     if micros is None:
         return NONE
-    whole, rest = divmod(abs(micros), CREDIT)
-    sign = "−" if micros < 0 else ""
-    return f"{sign}{whole:,}" + (f".{rest:06}".rstrip("0") if rest else "")
+    whole, point, rest = credits_text(abs(micros)).partition(".")
+    return ("−" if micros < 0 else "") + f"{int(whole):,}{point}{rest}"
 
 
 @register.filter

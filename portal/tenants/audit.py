@@ -39,18 +39,19 @@ def record(
     action: str,
     *,
     actor: Actor,
-    organization: Organization | None,
+    organization: Organization | None = None,
     target: str = "",
     **detail: Any,
-) -> AuditEvent:
-    """Append one event. `detail` must never hold a secret."""
+) -> None:
+    """Append one event. `target` is the organization itself if nothing else is named;
+    `detail` must never hold a secret."""
     assert transaction.get_connection().in_atomic_block, "audit with the change"
-    return AuditEvent.objects.create(
+    AuditEvent.objects.create(
         organization=organization,
         actor=actor.user,
         actor_label=actor.label,
         action=action,
-        target=target,
+        target=target or (organization.slug if organization else ""),
         detail=detail,
         ip_address=actor.ip_address,
     )

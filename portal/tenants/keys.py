@@ -29,9 +29,7 @@ class Identity:
     key_id: UUID
     spender_id: int
     account_id: int
-    organization_id: int
     organization_slug: str
-    project_id: int
     closes_at: datetime | None
     label: str
     stores_replies: bool = True
@@ -62,9 +60,7 @@ def verify(text: str) -> Identity:
         key_id=key.id,
         spender_id=key.spender_id,
         account_id=key.organization.account_id,
-        organization_id=key.organization_id,
         organization_slug=key.organization.slug,
-        project_id=key.project_id,
         closes_at=key.spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
@@ -108,7 +104,8 @@ def rotate(
     """
     policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
-    if not is_active(key, now) or ApiKey.objects.filter(rotated_from=key).exists():
+    is_rotated = ApiKey.objects.filter(rotated_from=key).exists()
+    if is_rotated or state_of(key, now) != "active":
         raise KeyNotActive
     # Above this line every refusal, below it nothing may fail any more.
     expires_at = key.expires_at and now + (key.expires_at - key.created_at)
@@ -158,8 +155,10 @@ def close(key: ApiKey, *, actor: audit.Actor) -> None:
     )
 
 
-def is_active(key: ApiKey, now: datetime) -> bool:
-    return not key.is_revoked and (key.expires_at is None or key.expires_at > now)
+def state_of(key: ApiKey, now: datetime) -> str:
+    if key.is_revoked:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at <= now else "active"
 
 
 def lock(key: ApiKey) -> ApiKey:

@@ -9,7 +9,7 @@ from portal.tenants.errors import InvalidName
 LENGTH_MAX = 100
 # Control, surrogate, line and paragraph separators; and format characters, which
 # turn text around or hide in it. The two joiners are ordinary spelling.
-REFUSED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = frozenset({"\u200c", "\u200d"})
 
 
@@ -23,13 +23,6 @@ def clean(text: str) -> str:
         raise InvalidName("A name is needed.")
     if len(name) > LENGTH_MAX:
         raise InvalidName(f"A name has at most {LENGTH_MAX} characters.")
-    if any(is_refused(character) for character in name):
+    if any(unicodedata.category(c) in REFUSED and c not in JOINERS for c in name):
         raise InvalidName("A name cannot contain control or invisible characters.")
     return name
-
-
-def is_refused(character: str) -> bool:
-    return (
-        unicodedata.category(character) in REFUSED_CATEGORIES
-        and character not in JOINERS
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 from django.db import transaction
 from django.utils.text import slugify
 
 from billing import accounts
 from portal.models import Membership, Organization, Role, User
-from portal.tenants import audit, names, policy, projects
+from portal.tenants import audit, names, policy
 from portal.tenants.roles import Permission
 
 SLUG_LENGTH_MAX = 60
@@ -39,40 +41,29 @@ def create(
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    projects.open_default(organization)
+    organization.projects.create(name="Default", slug="default", is_default=True)
     Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
     audit.record(
         "organization.create",
         actor=actor,
         organization=organization,
-        target=organization.slug,
         owner=owner.email,
     )
     return organization
 
 
-def slug_of(name: str) -> str:
-    """The slug a name would like to have. Many names share one: find nothing by it."""
-    return slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
-
-
 def free_slug(name: str) -> str:
-    """`name`'s slug, or the first of -2, -3 … that nobody has.
+    """`name`'s slug, or the first of -2, -3 … that nobody has. Many names share one
+    slug: find nothing by it.
 
     Two creations at the same instant may choose the same one: the unique column
     refuses the second, whose caller sees an IntegrityError and nothing half-made.
     """
-    wanted = slug_of(name)
-    taken = set(
-        Organization.objects.filter(slug__startswith=wanted[:50]).values_list(
-            "slug", flat=True
-        )
-    )
-    slug, number = wanted, 1
-    while slug in taken:
-        number += 1
-        slug = f"{wanted[:50]}-{number}"
-    return slug
+    wanted = slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
+    alike = Organization.objects.filter(slug__startswith=wanted[:50])
+    taken = set(alike.values_list("slug", flat=True))
+    numbered = (f"{wanted[:50]}-{number}" for number in count(2))
+    return next(slug for slug in chain([wanted], numbered) if slug not in taken)
 
 
 @transaction.atomic
@@ -110,7 +101,6 @@ def change(
         "organization.change",
         actor=actor,
         organization=organization,
-        target=organization.slug,
         before={field: before[field] for field in after},
         after=after,
     )
@@ -126,11 +116,7 @@ def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> N
     policy.require_operator(actor)
     accounts.suspend(organization.account_id)
     audit.record(
-        "organization.suspend",
-        actor=actor,
-        organization=organization,
-        target=organization.slug,
-        reason=reason,
+        "organization.suspend", actor=actor, organization=organization, reason=reason
     )
 
 
@@ -139,9 +125,4 @@ def reopen(organization: Organization, *, actor: audit.Actor) -> None:
     """Take calls again. Raises: NotAllowed for all but the operator."""
     policy.require_operator(actor)
     accounts.reopen(organization.account_id)
-    audit.record(
-        "organization.reopen",
-        actor=actor,
-        organization=organization,
-        target=organization.slug,
-    )
+    audit.record("organization.reopen", actor=actor, organization=organization)

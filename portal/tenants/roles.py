@@ -27,21 +27,10 @@ _USAGE = frozenset({Permission.SEE_USAGE, Permission.SEE_OWN_USAGE})
 _OWN_KEYS = frozenset(
     {Permission.SEE_KEY_NAMES, Permission.SEE_OWN_KEYS, Permission.CREATE_KEYS}
 )
-_ADMIN = (
-    _USAGE
-    | _OWN_KEYS
-    | {
-        Permission.SEE_MONEY,
-        Permission.SEE_ALL_KEYS,
-        Permission.REVOKE_ANY_KEY,
-        Permission.MANAGE_MEMBERS,
-        Permission.MANAGE_ORGANIZATION,
-    }
-)
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
-    Role.OWNER: _ADMIN | {Permission.MANAGE_OWNERS},
-    Role.ADMIN: _ADMIN,
+    Role.OWNER: frozenset(Permission),
+    Role.ADMIN: frozenset(Permission) - {Permission.MANAGE_OWNERS},
     Role.DEVELOPER: _OWN_KEYS | {Permission.SEE_OWN_USAGE},
     Role.BILLING: _USAGE | {Permission.SEE_MONEY, Permission.SEE_KEY_NAMES},
     Role.VIEWER: _USAGE,

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import never_cache
 
 from portal.models import ApiKey, Membership, Organization, User
@@ -28,8 +29,9 @@ class Tenant:
     user: User
     role: str
 
-    def may(self, permission: Permission) -> bool:
-        return roles.may(self.role, permission)
+    def may(self, *permissions: Permission) -> bool:
+        """Any one of these."""
+        return any(roles.may(self.role, permission) for permission in permissions)
 
     def may_change(self, key: ApiKey) -> bool:
         return policy.may_change_key(self.role, self.user, key)
@@ -55,23 +57,16 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     organization.
     """
     user = request.user
-    if not isinstance(user, User):
+    assert isinstance(user, User), "a view for signed-in people only"
+    memberships = Membership.objects.select_related("organization__account")
+    found = get_object_or_404(memberships, organization__slug=slug, user=user)
+    tenant = Tenant(found.organization, user, found.role)
+    if not tenant.may(*permissions):
         raise Http404
-    membership = (
-        Membership.objects.select_related("organization__account")
-        .filter(organization__slug=slug, user=user)
-        .first()
-    )
-    if membership is None:
-        raise Http404
-    if not any(roles.may(membership.role, permission) for permission in permissions):
-        raise Http404
-    return Tenant(membership.organization, user, membership.role)
+    return tenant
 
 
-def page(
-    *permissions: Permission,
-) -> Callable[[TenantView[Rest]], SlugView]:
+def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
     """A view of one organization, for members with any of `permissions`.
 
     The view gets a `Tenant` where its URL has the slug. Nothing of it is kept by a

@@ -34,9 +34,7 @@ def test_a_valid_key_tells_who_it_is(organization: Organization, alice: User) ->
         key_id=key.id,
         spender_id=key.spender_id,
         account_id=organization.account_id,
-        organization_id=organization.id,
         organization_slug="acme",
-        project_id=key.project_id,
         closes_at=closes_at,
         label="laptop",
     )

@@ -143,7 +143,8 @@ def test_a_name_that_changes_its_mind_is_looked_up_once(upstream: Upstream) -> N
 
 def test_a_public_address_passes() -> None:
     for url in ("https://8.8.8.8/a", "http://[2606:4700::1111]:8080/a?b=c#d"):
-        assert asyncio.run(Guard(30, 5).check(url)).port in (443, 8080)
+        checked, _ = asyncio.run(Guard(30, 5).check(url))
+        assert checked.port in (443, 8080)
 
 
 def test_a_file_is_fetched_without_a_word_about_us(upstream: Upstream) -> None:

@@ -54,11 +54,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         made = make(options)
-        if options["json"]:
-            self.stdout.write(json.dumps(made))
-            return
-        for label, value in made.items():
-            self.stdout.write(f"{label:<14}{value or '(unchanged)'}")
+        lines = [f"{name:<14}{value or '(unchanged)'}" for name, value in made.items()]
+        self.stdout.write(json.dumps(made) if options["json"] else "\n".join(lines))
 
 
 def make(options: dict[str, Any]) -> dict[str, str | None]:
@@ -113,7 +110,6 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
         "credits.grant",
         actor=ACTOR,
         organization=organization,
-        target=organization.slug,
         credits=options["credits"],
         reference=options["reference"] or "bootstrap",
     )

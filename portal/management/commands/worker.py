@@ -13,14 +13,6 @@ class Command(BaseCommand):
     help = "Run the Celery worker with beat."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        app.worker_main(
-            [
-                "worker",
-                "--beat",
-                "--pool=threads",
-                "--concurrency=4",
-                "--loglevel=INFO",
-                "--without-gossip",
-                "--without-mingle",
-            ]
-        )
+        running = "worker --beat --pool=threads --concurrency=4 --loglevel=INFO"
+        alone = "--without-gossip --without-mingle"
+        app.worker_main([*running.split(), *alone.split()])

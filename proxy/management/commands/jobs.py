@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,7 +11,7 @@ from billing.models import Hold
 from billing.models.hold import UNRESOLVED
 from billing.values import clock
 from billing.values.amounts import credits_text
-from portal.management.commands.doubts import aligned
+from portal.management.listing import listing
 from portal.models import Organization
 from proxy.models import Job, JobState
 from proxy.models.job import UNFINISHED
@@ -31,12 +30,8 @@ class Command(BaseCommand):
         if not options["all"]:
             jobs = jobs.filter(state__in=[*UNFINISHED, JobState.LOST])
         rows = [describe(job) for job in jobs.iterator()]
-        if options["json"]:
-            self.stdout.write(json.dumps(rows))
-        elif rows:
-            self.stdout.write(aligned(rows))
-        else:
-            self.stdout.write("No job is waiting, and none is lost. All is well.")
+        none = "No job is waiting, and none is lost. All is well."
+        self.stdout.write(listing(rows, is_json=options["json"], none=none))
 
 
 def describe(job: Job) -> dict[str, Any]:

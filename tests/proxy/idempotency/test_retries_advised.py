@@ -33,7 +33,7 @@ def translated(error: Exception) -> GatewayError:
     return found
 
 
-WHO = Identity(uuid4(), 1, 1, 1, "acme", 1, None, "laptop")
+WHO = Identity(uuid4(), 1, 1, "acme", None, "laptop")
 SHORT = {"required_micros": 3, "available_micros": 2, "held_micros": 1}
 NEVER: tuple[str | None, str | None] = ("false", None)
 AUTHENTICATION, INVALID = "authentication_error", "invalid_request_error"

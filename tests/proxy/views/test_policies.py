@@ -20,7 +20,7 @@ from proxy.http.handler import LeanRequest
 from proxy.views.authentication import BearerAuthentication
 from proxy.views.base import AsyncAPIView
 
-SOMEBODY = Identity(uuid4(), 1, 1, 1, "acme", 1, None, "laptop")
+SOMEBODY = Identity(uuid4(), 1, 1, "acme", None, "laptop")
 
 
 class Anybody(BearerAuthentication):
