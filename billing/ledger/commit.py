@@ -61,7 +61,7 @@ def _commit_alone(order: Order[R]) -> R | errors.LedgerError:
 
 
 def _commit(orders: Sequence[Order[R]]) -> list[R | errors.LedgerError]:
-    if dialect.is_postgres() and not connection.in_atomic_block:
+    if dialect.IS_POSTGRES and not connection.in_atomic_block:
         # BEGIN rides with the first question and COMMIT with the last change: two
         # round trips, where a transaction of Django's own takes four.
         with dialect.rolled_back_on_error():

@@ -76,7 +76,7 @@ class snapshot(transaction.Atomic):
     def __enter__(self) -> None:
         outermost = not connection.in_atomic_block
         super().__enter__()
-        if outermost and dialect.is_postgres():
+        if outermost and dialect.IS_POSTGRES:
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
