@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
+
+# For references in the tables that every call writes to (hold.py, transfer.py and
+# usage.py). They have no foreign keys in the database: what they refer to was read
+# under lock a moment before, rows they refer to are never deleted, and `verify_ledger`
+# looks for any that is missing. Checking sixteen of them cost a call two fifths of its
+# time on PostgreSQL.
+UNCHECKED: dict[str, Any] = {
+    "on_delete": models.PROTECT,
+    "db_index": False,
+    "db_constraint": False,
+}
 
 
 class AccountKind(models.TextChoices):
@@ -47,7 +60,6 @@ class Account(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        db_table = "billing_account"
         constraints = [
             models.CheckConstraint(
                 condition=~Q(kind="organization") | Q(balance_micros__gte=0),
@@ -93,9 +105,6 @@ class Spender(models.Model):
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "billing_spender"
 
     def __str__(self) -> str:
         return self.label

@@ -189,7 +189,7 @@ USAGE = {
             OR sum(charged_micros) <> 0 OR sum(absorbed_micros) <> 0""",
 }
 
-# What refers to what, in tables without foreign keys (models/hold.py says why): table
+# What refers to what without a foreign key (`UNCHECKED` in the models says why): table
 # and column, target and its key.
 REFERENCES = [
     (
