@@ -6,10 +6,9 @@ writes what changed with a constant number of statements.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from billing.ledger import lots
@@ -42,14 +41,10 @@ class Book:
     def lots_of(self, account_id: int) -> Sequence[LotRow]:
         return self.lots.get(account_id, ())
 
-    def all_lots(self) -> Iterable[LotRow]:
-        return chain.from_iterable(self.lots.values())
-
     def available_micros(self, account_id: int) -> int:
         return lots.available_micros(self.lots_of(account_id))
 
     def hold_more(self, account_id: int, micros: int) -> None:
-        """Change what the account's holds hold together, by so much."""
         account = self.accounts[account_id]
         account.held_micros += micros
         account.changed = True

@@ -101,11 +101,8 @@ def _shortfall(
     book: Book, account: AccountRow, required: int, available: int
 ) -> errors.InsufficientCredits:
     returning = lots.returning_micros(book.lots_of(account.id))
-    kind = (
-        errors.CreditsOnHold
-        if available + returning >= required
-        else errors.InsufficientCredits
-    )
+    is_enough_soon = available + returning >= required
+    kind = errors.CreditsOnHold if is_enough_soon else errors.InsufficientCredits
     return kind(
         required_micros=required,
         available_micros=available,

@@ -149,11 +149,6 @@ os.register_at_fork(after_in_child=_forget)
 # --- replaying -------------------------------------------------------------------
 
 
-def waiting() -> int:
-    """How many lines are still to be replayed, on this machine."""
-    return sum(_count(path) for path in _files())
-
-
 def replay() -> dict[str, int]:
     """Give what waits to the ledger; how many were `settled` (resolved now),
     `repeats` (resolved before), `refused` for ever, and `left` for next time.

@@ -115,12 +115,13 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     may end."""
     now = dialect.moment(book.now)
     hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
+    lots = [lot for each in book.lots.values() for lot in each if lot.changed]
     holds = book.holds.values()
     new = [hold for hold in holds if hold.is_new]
     raised = [hold for hold in holds if hold.raised and not hold.is_new]
     writes: list[tuple[str, Sequence[Any], tuple[str, ...]]] = [
         (sql.UPDATE_ACCOUNTS, [a for a in book.accounts.values() if a.changed], ()),
-        (sql.UPDATE_LOTS, [lot for lot in book.all_lots() if lot.changed], ()),
+        (sql.UPDATE_LOTS, lots, ()),
         (sql.INSERT_HOLDS, new, (now,)),
         (sql.INSERT_PINS, _pins(new), ()),
         (sql.UPDATE_HOLDS, [hold for hold in holds if hold.changed], (now,)),

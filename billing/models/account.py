@@ -30,14 +30,6 @@ class AccountKind(models.TextChoices):
     ADJUSTMENT = "adjustment"
 
 
-SYSTEM_KINDS = (
-    AccountKind.ISSUANCE,
-    AccountKind.EXPIRY,
-    AccountKind.ABSORBED,
-    AccountKind.ADJUSTMENT,
-)
-
-
 class Account(models.Model):
     """A balance in microcredits, the sum of its entries.
 
@@ -83,7 +75,7 @@ class Account(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["kind"],
-                condition=Q(kind__in=[str(kind) for kind in SYSTEM_KINDS]),
+                condition=Q(kind__in=["issuance", "expiry", "absorbed", "adjustment"]),
                 name="account_one_of_each_system_kind",
             ),
         ]
