@@ -52,7 +52,7 @@ def issue(
         if expires_at is not None and expires_at <= now:
             raise ValueError("a grant expires in the future")
         # --- effects ---
-        transfer = book.move(
+        transfer_id = book.move(
             TransferKind.GRANT,
             issuance.id,
             account_id,
@@ -63,7 +63,7 @@ def issue(
         store.save(book)
         return Grant.objects.create(
             account_id=account_id,
-            transfer_id=transfer.id,
+            transfer_id=transfer_id,
             source=source,
             reason=reason,
             priority=priority,

@@ -1,8 +1,8 @@
-"""One transaction for many orders: the only way money moves.
+"""One transaction for many orders: what pages, tasks and the gateway's group commit
+all call.
 
-`commit` is what pages, tasks and the gateway's group commit all call. A refusal is an
-outcome and disturbs nobody; an order that the database itself rejects is found by
-committing its batch one by one, so that it cannot take its neighbours down.
+An order that the database itself rejects is found by committing its batch one by one,
+so that it cannot take its neighbours down.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ logger = logging.getLogger(__name__)
 
 
 def commit(orders: Sequence[Order[R]]) -> list[R | errors.LedgerError]:
-    """Carry out `orders`, in the order given, in one transaction.
+    """Carry out `orders`, in the order given, in one transaction: the caller's, or
+    its own. For each its outcome, or the error that it alone met.
 
-    Returns for each its outcome, or the error that it alone met. Give resolutions
-    first: what they free can then be placed.
+    The first resolution of a hold stands; later ones are answered as repeats. Give
+    resolutions first: what they free can then be placed.
 
     Raises: LedgerUnavailable when nothing could be written at all.
     """
@@ -61,7 +62,7 @@ def _commit_alone(order: Order[R]) -> R | errors.LedgerError:
 
 
 def _commit(orders: Sequence[Order[R]]) -> list[R | errors.LedgerError]:
-    if dialect.is_postgres() and not connection.in_atomic_block:
+    if dialect.IS_POSTGRES and not connection.in_atomic_block:
         # BEGIN rides with the first question and COMMIT with the last change: two
         # round trips, where a transaction of Django's own takes four.
         with dialect.rolled_back_on_error():

@@ -7,87 +7,71 @@ release of the interpreter lock per statement instead of one per row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import orjson
 import psycopg
 from django.db import connection
+from django.db.models import Model
 
 from billing.ledger import pipeline
 from billing.ledger.pipeline import Row, Statement
 
-# column type here → PostgreSQL's name for it; SQLite needs none
-TYPES = {
-    "int": "bigint",
-    "uuid": "uuid",
-    "text": "text",
-    "time": "timestamptz",
-    "bool": "boolean",
-}
+IS_POSTGRES = connection.vendor == "postgresql"
+
+# The placeholder of the driver underneath Django; the same for what `moment` makes.
+PARAMETER = "%s" if IS_POSTGRES else "?"
+TIME_PARAMETER = "%s::timestamptz" if IS_POSTGRES else "?"
+
+# Row locks; SQLite's IMMEDIATE transaction already has the whole file.
+FOR_UPDATE = "FOR UPDATE" if IS_POSTGRES else ""
 
 
-@cache
-def is_postgres() -> bool:
-    """Whether the ledger lives in PostgreSQL: one process, one kind of database."""
-    return connection.vendor == "postgresql"
+def rows(model: type[Model], columns: Iterable[str]) -> str:
+    """A WITH clause naming `r`, the rows of one JSON parameter: a list of objects
+    that have these columns of the model, and may have more.
 
-
-def rows(columns: dict[str, str]) -> str:
-    """A WITH clause naming `r`, the rows of one JSON parameter, a list of objects.
-
-    `columns` maps their names to the keys of `TYPES`. Being the statement's first
-    words, it makes that parameter the first one on both databases.
+    Being the statement's first words, it makes that parameter the first one on both
+    databases.
     """
-    if is_postgres():
-        listed = ", ".join(f"{name} {TYPES[kind]}" for name, kind in columns.items())
+    if IS_POSTGRES:
+        types = {f.attname: f.db_type(connection) for f in model._meta.concrete_fields}
+        listed = ", ".join(f"{name} {types[name]}" for name in columns)
         return f"WITH r AS (SELECT * FROM json_to_recordset(%s::json) AS t({listed}))"
     listed = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
     return f"WITH r AS (SELECT {listed} FROM json_each(?))"
 
 
 def listed(kind: str) -> str:
-    """The values of a JSON list given as the parameter."""
-    if is_postgres():
-        return f"SELECT value::{TYPES[kind]} FROM json_array_elements_text(%s::json)"
+    """The values, of PostgreSQL's type `kind`, of a JSON list: one parameter."""
+    if IS_POSTGRES:
+        return f"SELECT value::{kind} FROM json_array_elements_text(%s::json)"
     return "SELECT value FROM json_each(?)"
 
 
 def among(column: str, query: str) -> str:
     """`column` is one of what `query` finds, each looked up by its key."""
-    if is_postgres():
+    if IS_POSTGRES:
         return f"{column} = ANY(ARRAY({query}))"
     return f"{column} IN ({query})"
 
 
-def for_update() -> str:
-    """Row locks; SQLite's IMMEDIATE transaction already has the whole file."""
-    return "FOR UPDATE" if is_postgres() else ""
-
-
-def parameter() -> str:
-    """The placeholder of the driver underneath Django."""
-    return "%s" if is_postgres() else "?"
-
-
-def time_parameter() -> str:
-    """The placeholder for what `moment` makes."""
-    return "%s::timestamptz" if is_postgres() else "?"
-
-
-def moment(value: datetime | None) -> str | None:
+def moment(value: datetime) -> str:
     """An instant as both databases store and compare it: UTC, no offset written."""
-    return None if value is None else str(value.astimezone(UTC).replace(tzinfo=None))
+    return str(value.astimezone(UTC).replace(tzinfo=None))
 
 
 def json(value: Any) -> str:
-    """The parameter for `rows` and `among`. Raises: ValueError for what no column
-    can hold, an integer beyond 64 bits or a lone surrogate."""
+    """The parameter for `rows` and `listed`; a dataclass is an object.
+
+    Raises: ValueError for what no column can hold, an integer beyond 64 bits or a lone
+    surrogate.
+    """
     try:
-        return orjson.dumps(value).decode()
+        return orjson.dumps(value, moment, orjson.OPT_PASSTHROUGH_DATETIME).decode()
     except orjson.JSONEncodeError as error:  # a TypeError
         raise ValueError(str(error)) from error
 
@@ -108,7 +92,7 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
     """
     driver = connection.connection
     with connection.wrap_database_errors:
-        if is_postgres():
+        if IS_POSTGRES:
             return pipeline.run(driver, statements)
         return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
 

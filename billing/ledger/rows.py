@@ -1,4 +1,5 @@
-"""Rows as the Book holds them: locked ones to change, new ones to write."""
+"""Rows that the Book may change. Their fields have the names of their columns, and are
+written as they are (`sql`)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from billing.models.hold import HoldState
-from billing.values.orders import Usage
 
 
 @dataclass(slots=True)
@@ -56,50 +56,13 @@ class HoldRow:
     is_overdue: bool = False
     pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
     reason: str = ""
-    due_at: datetime | None = None  # of a new one
+    due_at: datetime | None = None  # of a new one, or of one that is entrusted
     fingerprint: str | None = None
-    entrusted_until: datetime | None = None
     is_new: bool = False
     changed: bool = False
+    entrusted: bool = False
     raised: bool = False
 
     @property
     def is_resolved(self) -> bool:
         return self.state in (HoldState.SETTLED, HoldState.RELEASED)
-
-
-@dataclass(frozen=True, slots=True)
-class TransferRow:
-    """A movement to be written."""
-
-    id: str
-    kind: str
-    source_id: int
-    destination_id: int
-    amount_micros: int
-    reference: str
-    fingerprint: str
-    hold_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class EntryRow:
-    """One side of a movement to be written."""
-
-    account_id: int
-    version: int
-    transfer_id: str
-    amount_micros: int
-    balance_after_micros: int
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """A usage record to be written."""
-
-    hold: HoldRow
-    usage: Usage
-    price_micros: int
-    charged_micros: int
-    absorbed_micros: int
-    flags: str

@@ -12,7 +12,7 @@ from typing import Any
 
 from billing.ledger import lots
 from billing.ledger.book import Book
-from billing.ledger.rows import AccountRow, HoldRow, UsageRow
+from billing.ledger.rows import AccountRow, HoldRow
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.values import errors
@@ -101,11 +101,8 @@ def _shortfall(
     book: Book, account: AccountRow, required: int, available: int
 ) -> errors.InsufficientCredits:
     returning = lots.returning_micros(book.lots_of(account.id))
-    kind = (
-        errors.CreditsOnHold
-        if available + returning >= required
-        else errors.InsufficientCredits
-    )
+    is_enough_soon = available + returning >= required
+    kind = errors.CreditsOnHold if is_enough_soon else errors.InsufficientCredits
     return kind(
         required_micros=required,
         available_micros=available,
@@ -125,10 +122,10 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
     if hold.state != HoldState.OPEN:
         return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
     more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
-    until = max(hold.entrusted_until or order.due_at, order.due_at)
     # --- effects ---
-    hold.lease_id, hold.entrusted_until = None, until
-    hold.is_overdue = hold.is_overdue and until < book.now
+    hold.lease_id, hold.entrusted = None, True
+    hold.due_at = max(hold.due_at or order.due_at, order.due_at)
+    hold.is_overdue = hold.is_overdue and hold.due_at < book.now
     if 0 < more <= available:
         lots.pin(book.lots_of(hold.account_id), hold, more)
         hold.amount_micros += more
@@ -158,16 +155,7 @@ def settle(book: Book, order: Settle) -> Resolved:
     charged, absorbed = captured + overage, excess - overage
     book.charge(hold, charged, absorbed)
     flags = order.usage.flags + (("hold_overrun",) if excess else ())
-    book.usage.append(
-        UsageRow(
-            hold,
-            order.usage,
-            price_micros=price,
-            charged_micros=charged,
-            absorbed_micros=absorbed,
-            flags=" ".join(flags),
-        )
-    )
+    book.record(hold, order.usage, flags, charged, absorbed)
     _close(book, hold, HoldState.SETTLED, order.reason)
     return _outcome(book, hold, charged, absorbed)
 
@@ -184,7 +172,7 @@ def release(book: Book, order: Release) -> Resolved:
     lots.unpin(book.lots_of(hold.account_id), hold, 0)
     _close(book, hold, HoldState.RELEASED, order.reason)
     if usage:
-        book.usage.append(UsageRow(hold, usage, 0, 0, 0, " ".join(usage.flags)))
+        book.record(hold, usage, usage.flags)
     return _outcome(book, hold)
 
 

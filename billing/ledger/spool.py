@@ -33,11 +33,7 @@ from billing.ledger.spool_lines import decoded, encoded
 from billing.models.hold import HoldState
 from billing.values import errors
 from billing.values.crashpoints import crashpoint
-from billing.values.orders import (
-    Resolution,
-    Resolved,
-    Settle,
-)
+from billing.values.orders import Resolution, Resolved, Settle
 
 logger = logging.getLogger(__name__)
 
@@ -72,14 +68,15 @@ _own = _OwnFile()
 
 
 def append(order: Resolution) -> None:
-    """Keep `order` for `replay`; it is on disk, name and all, when this returns.
+    """Keep the end of a hold for `replay`, while the database is gone; it is on disk,
+    name and all, when this returns.
 
     Raises: OSError when it is not, and then nothing of it is kept.
     """
     line = encoded(order)
     with _own.lock:
         # Replay may have taken the file, even one that has no line yet.
-        while _own.path is None or not _is_still_ours(_own.descriptor, _own.path):
+        while _own.path is None or not _lock(_own.descriptor, _own.path):
             _own.close()
             _start_file()
         try:
@@ -89,11 +86,6 @@ def append(order: Resolution) -> None:
             raise
         fcntl.flock(_own.descriptor, fcntl.LOCK_UN)
     crashpoint("spool.after_append")
-
-
-def _is_still_ours(descriptor: int, path: Path) -> bool:
-    """Lock our file, unless replay has it or had it."""
-    return _try_lock(descriptor) and _has_name(descriptor, path)
 
 
 def _start_file() -> None:
@@ -126,18 +118,12 @@ def _write_durably(descriptor: int, data: bytes) -> None:
         raise
 
 
-def _try_lock(descriptor: int) -> bool:
+def _lock(descriptor: int, path: Path) -> bool:
+    """Have the file for ourselves, unless somebody else has it, or it was renamed."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _has_name(descriptor: int, path: Path) -> bool:
-    try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except (BlockingIOError, FileNotFoundError):
         return False
 
 
@@ -161,11 +147,6 @@ os.register_at_fork(after_in_child=_forget)
 
 
 # --- replaying -------------------------------------------------------------------
-
-
-def waiting() -> int:
-    """How many lines are still to be replayed, on this machine."""
-    return sum(_count(path) for path in _files())
 
 
 def replay() -> dict[str, int]:
@@ -201,17 +182,16 @@ def replay() -> dict[str, int]:
 def _files() -> list[Path]:
     """Oldest first, as far as their times tell."""
     found: list[tuple[int, Path]] = []
-    with suppress(FileNotFoundError):
-        for path in folder().iterdir():
-            is_ours = path.name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX))
+    for path in folder().glob("*"):
+        is_ours = path.name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX))
+        if is_ours and path.name != REFUSED:
             with suppress(FileNotFoundError):  # replayed by another process
-                if is_ours and path.name != REFUSED:
-                    found.append((path.stat().st_mtime_ns, path))
+                found.append((path.stat().st_mtime_ns, path))
     return [path for _, path in sorted(found)]
 
 
 def _count(path: Path) -> int:
-    for name in (path, path.with_suffix(".jsonl.claimed")):
+    for name in (path, path.with_suffix(CLAIMED_SUFFIX)):
         with suppress(FileNotFoundError):
             return name.read_bytes().count(b"\n")
     return 0
@@ -226,7 +206,7 @@ def _claimed(path: Path) -> Iterator[Path | None]:
         yield None
         return
     try:
-        if not (_try_lock(descriptor) and _has_name(descriptor, path)):
+        if not _lock(descriptor, path):
             yield None
             return
         if path.name.endswith(OPEN_SUFFIX):
@@ -252,14 +232,11 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
             logger.error("the spool's file %s has a bad line: %s", path.name, error)
     unanswered = len(orders)
     try:
-        for start in range(0, len(orders), REPLAY_BATCH):
-            batch = orders[start : start + REPLAY_BATCH]
-            for (line, order), outcome in zip(
-                batch, _outcomes([order for _, order in batch]), strict=True
-            ):
-                if _is_refused(order, outcome, counts):
-                    refused.append(line)
-                unanswered -= 1
+        outcomes = _outcomes([order for _, order in orders])
+        for (line, order), outcome in zip(orders, outcomes, strict=True):
+            if _is_refused(order, outcome, counts):
+                refused.append(line)
+            unanswered -= 1
     except errors.LedgerUnavailable:
         counts["left"] += unanswered + len(refused)
         raise
@@ -272,10 +249,11 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
 def _outcomes(orders: list[Resolution]) -> Iterator[Resolved | errors.LedgerError]:
     """Raises: LedgerUnavailable, at the first order that is left without an outcome."""
     try:
-        for outcome in ledger.commit(orders):
-            if isinstance(outcome, errors.LedgerUnavailable):
-                raise outcome
-            yield outcome
+        for start in range(0, len(orders), REPLAY_BATCH):
+            for outcome in ledger.commit(orders[start : start + REPLAY_BATCH]):
+                if isinstance(outcome, errors.LedgerUnavailable):
+                    raise outcome
+                yield outcome
     except errors.LedgerUnavailable:
         if not connection.in_atomic_block:
             connection.close()  # the next attempt makes a new one

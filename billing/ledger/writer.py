@@ -14,9 +14,9 @@ import queue
 import sys
 import threading
 import time
+from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -44,8 +44,7 @@ COMPANY = 3
 SWITCH_INTERVAL_SECONDS = 0.0005
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """An order and the caller that waits for its outcome."""
 
     order: Order[Any]
@@ -62,9 +61,12 @@ class Writer:
         self._last_batch = 0
 
     async def submit(self, order: Order[R]) -> R:
-        """Commit `order` with its neighbours; its outcome once that is durable.
+        """Carry out one order, in one transaction with what other calls of this
+        process submit at the same moment; its outcome, once that is durable.
 
-        Raises: as `billing.holds.submit` says.
+        Raises: the refusal; LedgerError when the order makes no sense;
+        LedgerUnavailable when the database does not answer: it is not known then
+        whether the order was carried out, and it may be given again.
         """
         if self._thread is None:
             self._start()
@@ -89,13 +91,10 @@ class Writer:
         while True:
             batch = self._next_batch()
             outcomes = self._commit([waiting.order for waiting in batch])
-            deliveries: dict[
-                asyncio.AbstractEventLoop, list[tuple[Waiting, object]]
-            ] = {}
+            deliveries = defaultdict(list)
             for waiting, outcome in zip(batch, outcomes, strict=True):
-                deliveries.setdefault(waiting.future.get_loop(), []).append(
-                    (waiting, outcome)
-                )
+                loop = waiting.future.get_loop()
+                deliveries[loop].append((waiting.future, outcome))
             for loop, delivered in deliveries.items():
                 with suppress(RuntimeError):  # a closed loop: nobody waits any more
                     loop.call_soon_threadsafe(_deliver, delivered)
@@ -129,18 +128,18 @@ class Writer:
             return once_more_if_lost(lambda: ledger.commit(orders))
         except errors.LedgerUnavailable as error:
             logger.error("the ledger did not take %d orders: %s", len(orders), error)
-            connection.close()
-            return [error] * len(orders)
+            failure = error
         except Exception as error:  # noqa: BLE001  the writer must outlive any batch
             logger.exception("the ledger failed on %d orders", len(orders))
-            connection.close()
-            return [errors.LedgerUnavailable(str(error))] * len(orders)
+            failure = errors.LedgerUnavailable(str(error))
+        connection.close()
+        return [failure] * len(orders)
 
 
-def _deliver(delivered: list[tuple[Waiting, object]]) -> None:
-    for waiting, outcome in delivered:
-        if not waiting.future.done():
-            waiting.future.set_result(outcome)
+def _deliver(delivered: list[tuple[asyncio.Future[Any], object]]) -> None:
+    for future, outcome in delivered:
+        if not future.done():
+            future.set_result(outcome)
 
 
 writer = Writer()

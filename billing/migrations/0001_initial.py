@@ -26,9 +26,6 @@ class Migration(migrations.Migration):
                 ("changed_at", models.DateTimeField(null=True)),
                 ("reason", models.CharField(blank=True, max_length=64)),
             ],
-            options={
-                "db_table": "billing_hold",
-            },
         ),
         migrations.CreateModel(
             name="Lease",
@@ -37,9 +34,6 @@ class Migration(migrations.Migration):
                 ("label", models.CharField(max_length=100)),
                 ("expires_at", models.DateTimeField(db_index=True)),
             ],
-            options={
-                "db_table": "billing_lease",
-            },
         ),
         migrations.CreateModel(
             name="Account",
@@ -71,9 +65,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_account",
-            },
         ),
         migrations.CreateModel(
             name="Grant",
@@ -103,9 +94,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_grant",
-            },
         ),
         migrations.CreateModel(
             name="UsageRecord",
@@ -136,9 +124,6 @@ class Migration(migrations.Migration):
                 ("flags", models.CharField(blank=True, max_length=200)),
                 ("settled_at", models.DateTimeField()),
             ],
-            options={
-                "db_table": "billing_usagerecord",
-            },
         ),
         migrations.CreateModel(
             name="UsageComponent",
@@ -167,9 +152,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_usagecomponent",
-            },
         ),
         migrations.AddField(
             model_name="hold",
@@ -217,9 +199,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_holdlot",
-            },
         ),
         migrations.CreateModel(
             name="Spender",
@@ -245,9 +224,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_spender",
-            },
         ),
         migrations.AddField(
             model_name="hold",
@@ -283,7 +259,6 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                "db_table": "billing_tariff",
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("operation", "model"), name="tariff_one_per_model"
@@ -334,9 +309,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_transfer",
-            },
         ),
         migrations.AddField(
             model_name="grant",
@@ -383,9 +355,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_entry",
-            },
         ),
         migrations.CreateModel(
             name="UsageRollup",
@@ -428,9 +397,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "db_table": "billing_usagerollup",
-            },
         ),
         migrations.AddConstraint(
             model_name="account",

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
+
+# For references in the tables that every call writes to (hold.py, transfer.py and
+# usage.py). They have no foreign keys in the database: what they refer to was read
+# under lock a moment before, rows they refer to are never deleted, and `verify_ledger`
+# looks for any that is missing. Checking sixteen of them cost a call two fifths of its
+# time on PostgreSQL.
+UNCHECKED: dict[str, Any] = {
+    "on_delete": models.PROTECT,
+    "db_index": False,
+    "db_constraint": False,
+}
 
 
 class AccountKind(models.TextChoices):
@@ -15,14 +28,6 @@ class AccountKind(models.TextChoices):
     EXPIRY = "expiry"  # where lapsed credits go
     ABSORBED = "absorbed"  # what the operator bears when a charge exceeds its hold
     ADJUSTMENT = "adjustment"
-
-
-SYSTEM_KINDS = (
-    AccountKind.ISSUANCE,
-    AccountKind.EXPIRY,
-    AccountKind.ABSORBED,
-    AccountKind.ADJUSTMENT,
-)
 
 
 class Account(models.Model):
@@ -47,7 +52,6 @@ class Account(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        db_table = "billing_account"
         constraints = [
             models.CheckConstraint(
                 condition=~Q(kind="organization") | Q(balance_micros__gte=0),
@@ -71,7 +75,7 @@ class Account(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["kind"],
-                condition=Q(kind__in=[str(kind) for kind in SYSTEM_KINDS]),
+                condition=Q(kind__in=["issuance", "expiry", "absorbed", "adjustment"]),
                 name="account_one_of_each_system_kind",
             ),
         ]
@@ -93,9 +97,6 @@ class Spender(models.Model):
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        db_table = "billing_spender"
 
     def __str__(self) -> str:
         return self.label

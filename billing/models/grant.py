@@ -35,7 +35,6 @@ class Grant(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        db_table = "billing_grant"
         constraints = [
             models.CheckConstraint(
                 condition=Q(amount_micros__gt=0), name="grant_amount_positive"

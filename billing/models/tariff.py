@@ -31,7 +31,6 @@ class Tariff(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        db_table = "billing_tariff"
         constraints = [
             models.UniqueConstraint(
                 fields=["operation", "model"], name="tariff_one_per_model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
-from billing.models.account import Account
+from billing.models.account import UNCHECKED, Account
 
 
 class TransferKind(models.TextChoices):
@@ -22,20 +22,8 @@ class Transfer(models.Model):
 
     id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)
-    source = models.ForeignKey(
-        Account,
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
-    destination = models.ForeignKey(
-        Account,
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-        db_constraint=False,
-    )
+    source = models.ForeignKey(Account, related_name="+", **UNCHECKED)
+    destination = models.ForeignKey(Account, related_name="+", **UNCHECKED)
     amount_micros = models.BigIntegerField()
     # The idempotency key: what this transfer is for, e.g. "usage:<hold id>".
     reference = models.CharField(max_length=200, unique=True)
@@ -47,7 +35,6 @@ class Transfer(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        db_table = "billing_transfer"
         constraints = [
             models.CheckConstraint(
                 condition=Q(amount_micros__gt=0), name="transfer_amount_positive"
@@ -66,23 +53,14 @@ class Entry(models.Model):
     """One side of a transfer, with the balance it left and its place in line."""
 
     pk = models.CompositePrimaryKey("account_id", "version")
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
-    )
+    account = models.ForeignKey(Account, **UNCHECKED)
     version = models.BigIntegerField()
-    transfer = models.ForeignKey(
-        Transfer,
-        on_delete=models.PROTECT,
-        related_name="entries",
-        db_index=False,
-        db_constraint=False,
-    )
+    transfer = models.ForeignKey(Transfer, related_name="entries", **UNCHECKED)
     amount_micros = models.BigIntegerField()  # signed: what the account gained
     balance_after_micros = models.BigIntegerField()
     created_at = models.DateTimeField()
 
     class Meta:
-        db_table = "billing_entry"
         constraints = [
             models.CheckConstraint(
                 condition=~Q(amount_micros=0), name="entry_amount_not_zero"

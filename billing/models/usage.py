@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from billing.models.account import Account, Spender
+from billing.models.account import UNCHECKED, Account, Spender
 from billing.models.hold import Hold
 
 
@@ -28,12 +28,8 @@ class UsageRecord(models.Model):
         related_name="usage",
         db_constraint=False,
     )
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
-    )
-    spender = models.ForeignKey(
-        Spender, on_delete=models.PROTECT, db_index=False, db_constraint=False
-    )
+    account = models.ForeignKey(Account, **UNCHECKED)
+    spender = models.ForeignKey(Spender, **UNCHECKED)
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     basis = models.CharField(max_length=10)
@@ -52,14 +48,10 @@ class UsageRecord(models.Model):
     settled_at = models.DateTimeField()
 
     class Meta:
-        db_table = "billing_usagerecord"
         constraints = [
             models.CheckConstraint(
                 condition=Q(charged_micros__gte=0, absorbed_micros__gte=0)
-                & Q(
-                    price_micros=models.F("charged_micros")
-                    + models.F("absorbed_micros")
-                ),
+                & Q(price_micros=F("charged_micros") + F("absorbed_micros")),
                 name="usagerecord_price_is_charged_plus_absorbed",
             ),
         ]
@@ -75,18 +67,9 @@ class UsageComponent(models.Model):
     """One line of the upstream's `credits_breakdown`, before the factor."""
 
     pk = models.CompositePrimaryKey("usage_id", "name")
-    usage = models.ForeignKey(
-        UsageRecord,
-        on_delete=models.PROTECT,
-        related_name="components",
-        db_index=False,
-        db_constraint=False,
-    )
+    usage = models.ForeignKey(UsageRecord, related_name="components", **UNCHECKED)
     name = models.CharField(max_length=64)
     upstream_micros = models.BigIntegerField()
-
-    class Meta:
-        db_table = "billing_usagecomponent"
 
     def __str__(self) -> str:
         return self.name
@@ -95,13 +78,9 @@ class UsageComponent(models.Model):
 class UsageRollup(models.Model):
     """Sums of one hour, kept in the settlement's own transaction."""
 
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, db_index=False, db_constraint=False
-    )
+    account = models.ForeignKey(Account, **UNCHECKED)
     hour = models.DateTimeField()  # start of the hour, UTC
-    spender = models.ForeignKey(
-        Spender, on_delete=models.PROTECT, db_index=False, db_constraint=False
-    )
+    spender = models.ForeignKey(Spender, **UNCHECKED)
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     basis = models.CharField(max_length=10)
@@ -113,7 +92,6 @@ class UsageRollup(models.Model):
     absorbed_micros = models.BigIntegerField()
 
     class Meta:
-        db_table = "billing_usagerollup"
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "hour", "spender", "operation", "model", "basis"],

@@ -41,7 +41,9 @@ class Rates:
     completion_tokens_max: int
     character_micros: int = 0
     second_micros: int = 0
-    factors: Mapping[str, int] = field(default_factory=dict)  # option → ppm
+    factors: Mapping[str, int] = field(  # option → ppm
+        default_factory=dict, metadata={"stored": "factors_ppm"}
+    )
 
     def cost_micros(self, units: Units) -> int:
         """What `units` cost, in microcredits, rounded up to the quantum."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from billing.models import Hold, UsageRecord
 from billing.models.hold import HoldState
 
@@ -39,34 +41,32 @@ def latest_calls(
     account_id: int, *, limit: int = 20, spender_ids: Sequence[int] | None = None
 ) -> list[CallReport]:
     """The newest calls first; `spender_ids` narrows them to those keys."""
-    holds = Hold.objects.filter(account_id=account_id)
+    holds = _holds().filter(account_id=account_id)
     if spender_ids is not None:
         holds = holds.filter(spender_id__in=spender_ids)
-    found = holds.select_related("spender", "usage").order_by("-placed_at")[:limit]
-    return [_call(hold) for hold in found]
+    return [_call(hold) for hold in holds.order_by("-placed_at")[:limit]]
 
 
 def find_call(account_id: int, hold_id: UUID) -> CallReport | None:
     """One call of this account; None for anybody else's."""
-    hold = (
-        Hold.objects.filter(id=hold_id, account_id=account_id)
-        .select_related("spender", "usage")
-        .first()
-    )
+    hold = _holds().filter(id=hold_id, account_id=account_id).first()
     return _call(hold) if hold else None
 
 
 def calls_in_doubt() -> list[CallReport]:
     """Calls that nobody knows the end of, of every account, the longest first."""
-    holds = Hold.objects.filter(state=HoldState.IN_DOUBT)
-    found = holds.select_related("spender", "usage").order_by("changed_at", "id")
-    return [_call(hold) for hold in found]
+    holds = _holds().filter(state=HoldState.IN_DOUBT)
+    return [_call(hold) for hold in holds.order_by("changed_at", "id")]
 
 
 def charge_of(hold_id: UUID) -> tuple[int | None, str]:
     """What was charged for a hold, in micros, and on what basis; None: nothing yet."""
     record = UsageRecord.objects.filter(hold_id=hold_id).first()
     return (record.charged_micros, record.basis) if record else (None, "")
+
+
+def _holds() -> QuerySet[Hold]:
+    return Hold.objects.select_related("spender", "usage")
 
 
 def _call(hold: Hold) -> CallReport:

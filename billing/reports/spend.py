@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Max, Sum
 from django.db.models.functions import TruncDate
@@ -27,37 +27,22 @@ def spend_by_day(
     account_id: int, *, days: int, spender_ids: Sequence[int] | None = None
 ) -> list[DaySpend]:
     """The last `days` days including today (UTC), oldest first, none left out."""
-    today = clock.now().date()
-    first = today - timedelta(days=days - 1)
+    first = clock.now().date() - timedelta(days=days - 1)
     hours = UsageRollup.objects.filter(
-        account_id=account_id, hour__gte=_midnight(first)
+        account_id=account_id, hour__gte=datetime.combine(first, time.min, UTC)
     )
     if spender_ids is not None:
         hours = hours.filter(spender_id__in=spender_ids)
+    by_day = hours.annotate(day=TruncDate("hour")).values_list("day")
     sums = {
-        row["day"]: row
-        for row in hours.annotate(day=TruncDate("hour"))
-        .values("day")
-        .annotate(requests_sum=Sum("requests"), charged=Sum("charged_micros"))
+        day: sums_of_day
+        for day, *sums_of_day in by_day.annotate(Sum("requests"), Sum("charged_micros"))
     }
-    spend = []
-    for offset in range(days):
-        day = first + timedelta(days=offset)
-        row = sums.get(day, {"requests_sum": 0, "charged": 0})
-        spend.append(DaySpend(day, row["requests_sum"], row["charged"]))
-    return spend
-
-
-def _midnight(day: date) -> datetime:
-    now = clock.now()
-    return datetime(day.year, day.month, day.day, tzinfo=now.tzinfo)
+    all_days = (first + timedelta(days=offset) for offset in range(days))
+    return [DaySpend(day, *sums.get(day, (0, 0))) for day in all_days]
 
 
 def last_used(spender_ids: Sequence[int]) -> dict[int, datetime]:
     """The hour in which each spender was last charged for a call, where it ever was."""
-    found = (
-        UsageRollup.objects.filter(spender_id__in=spender_ids)
-        .values("spender_id")
-        .annotate(latest=Max("hour"))
-    )
-    return {row["spender_id"]: row["latest"] for row in found}
+    hours = UsageRollup.objects.filter(spender_id__in=spender_ids)
+    return dict(hours.values_list("spender_id").annotate(Max("hour")))

@@ -1,11 +1,38 @@
-"""What we stored as JSON, read again field by field: nothing is taken on trust."""
+"""What we store as JSON, and read again field by field: nothing is taken on trust."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
+
+
+def to_json(value: DataclassInstance) -> dict[str, Any]:
+    """A dataclass's fields by their stored names, for `Fields.rest`."""
+    return {
+        _stored_name(field): _plain(getattr(value, field.name))
+        for field in fields(value)
+    }
+
+
+def _stored_name(field: Field[Any]) -> str:
+    """The field's own, without the unit that all our amounts have, unless the field
+    says another: stored rows outlive a renamed field."""
+    name: str = field.metadata.get("stored", field.name.removesuffix("_micros"))
+    return name
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 class Fields:
@@ -29,36 +56,36 @@ class Fields:
         if (found := self.take("v", int)) != known:
             raise ValueError(f"version {found}, and only {known} is known here")
 
-    def take(self, name: str, kind: type[T]) -> T:
+    def take(self, name: str, kind: Any) -> Any:
         """Raises: ValueError when the field is missing, or of another type: neither
         is null an amount, nor true a number."""
-        value = self._values.pop(name, None)
-        if type(value) is not kind:
-            raise ValueError(f"{name}: {kind.__name__} expected")
-        return value
+        value = self._values.pop(name, ...)
+        if not _is_a(kind, value):
+            raise ValueError(f"{name}: {getattr(kind, '__name__', kind)} expected")
+        return tuple(value) if get_origin(kind) is tuple else value
 
-    def optional(self, name: str, kind: type[T]) -> T | None:
-        """None for null. Raises: ValueError as `take` does."""
-        if self._values.get(name, ...) is not None:
-            return self.take(name, kind)
-        del self._values[name]
-        return None
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        """Raises: ValueError for anything but a list of texts."""
-        values = self.take(name, list)
-        if not all(type(value) is str for value in values):
-            raise ValueError(f"{name}: texts expected")
-        return tuple(values)
-
-    def numbers(self, name: str) -> dict[str, int]:
-        """Raises: ValueError for anything but an object of whole numbers."""
-        values = self.take(name, dict)
-        if not all(type(value) is int for value in values.values()):
-            raise ValueError(f"{name}: whole numbers expected")
-        return values
+    def rest(self, kind: type[D]) -> D:
+        """The dataclass whose fields are all that is left. Raises: ValueError."""
+        types = get_type_hints(kind)
+        found = {
+            field.name: self.take(_stored_name(field), types[field.name])
+            for field in fields(kind)
+        }
+        self.end()
+        return kind(**found)
 
     def end(self) -> None:
         """Raises: ValueError when a field is left that nobody knows."""
         if self._values:
             raise ValueError(f"unknown: {', '.join(sorted(self._values))}")
+
+
+def _is_a(kind: Any, value: Any) -> bool:
+    of, parts = get_origin(kind), get_args(kind)
+    if of is UnionType:
+        return any(_is_a(part, value) for part in parts)
+    if of is Mapping:
+        return type(value) is dict and all(_is_a(parts[1], v) for v in value.values())
+    if of is tuple:
+        return type(value) is list and all(_is_a(parts[0], each) for each in value)
+    return type(value) is kind

@@ -8,51 +8,25 @@ cost of a commit.
 from __future__ import annotations
 
 import os
+import random
 import time
-from collections.abc import Iterator
 
 VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
 RANDOM_BITS = (0xFFF << 64) | ((1 << 62) - 1)
 
-
-CHANCE_BYTES = 10
-POOL = 256
-
-_pool: Iterator[bytes] = iter(())
+# An id opens nothing, so it may be guessed, but not come twice. Unlike the system's own
+# random bytes, this does not give up the interpreter lock, which a busy neighbour
+# thread then keeps.
+_chance = random.Random(os.urandom(32))  # noqa: S311
+# A forked child must not draw what its parent will draw.
+os.register_at_fork(after_in_child=_chance.seed)
 
 
 def new_id() -> str:
     """32 hexadecimal digits: milliseconds since 1970, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
-    chance = int.from_bytes(_chance()) & RANDOM_BITS
+    chance = _chance.getrandbits(80) & RANDOM_BITS
     return f"{milliseconds << 80 | VERSION_AND_VARIANT | chance:032x}"
-
-
-def _chance() -> bytes:
-    """Random bytes, used once. Drawn many at a time: each draw gives up the
-    interpreter lock, which a busy neighbour thread then keeps."""
-    global _pool
-    drawn = next(_pool, None)  # atomic: no two threads get the same
-    if drawn is None:
-        block = os.urandom(CHANCE_BYTES * POOL)
-        # A list's iterator: unlike a generator it may be asked by two threads at once.
-        _pool = iter(
-            [
-                block[start : start + CHANCE_BYTES]
-                for start in range(0, len(block), CHANCE_BYTES)
-            ]
-        )
-        drawn = os.urandom(CHANCE_BYTES)
-    return drawn
-
-
-def _forget() -> None:
-    """A forked child must not draw what its parent will draw."""
-    global _pool
-    _pool = iter(())
-
-
-os.register_at_fork(after_in_child=_forget)
 
 
 def id_for(hold_id: str, place: int) -> str:

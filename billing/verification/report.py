@@ -6,17 +6,29 @@ is repaired. Warnings (`STALE_HOLD`, `IN_DOUBT`) are listed and do not fail it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
 from billing.values import clock
-from billing.verification.passes import ERRORS, WARNINGS, Pass
+from billing.verification.passes import ERRORS, WARNINGS
 
+TOTALS = """
+    SELECT (SELECT count(*) FROM billing_account) AS accounts,
+           (SELECT count(*) FROM billing_entry) AS entries,
+           (SELECT count(*) FROM billing_hold) AS holds,
+           (SELECT count(*) FROM billing_hold
+            WHERE state IN ('open', 'in_doubt')) AS unresolved_holds,
+           count(*) AS usage_records,
+           coalesce(sum(charged_micros), 0) AS charged_micros,
+           coalesce(sum(absorbed_micros), 0) AS absorbed_micros,
+           (SELECT coalesce(sum(amount_micros), 0) FROM billing_grant)
+               AS granted_micros
+    FROM billing_usagerecord"""
 # A hold this long overdue means that no sweep runs.
 STALE_AFTER = timedelta(minutes=5)
 # Findings of one code that are listed; more of the same say nothing new.
@@ -28,8 +40,8 @@ class Finding:
     """One thing that is not as it should be. `detail` names rows and amounts."""
 
     code: str
+    severity: str
     detail: str
-    severity: str = "error"
 
 
 @dataclass(slots=True)
@@ -47,10 +59,7 @@ class Report:
         """The JSON of `verify_ledger --json`."""
         return {
             "ok": self.ok,
-            "findings": [
-                {"code": f.code, "severity": f.severity, "detail": f.detail}
-                for f in self.findings
-            ],
+            "findings": [asdict(finding) for finding in self.findings],
             "totals": self.totals,
         }
 
@@ -58,59 +67,29 @@ class Report:
 def verify() -> Report:
     """Check the whole ledger in one snapshot. Raises: DatabaseError when it cannot."""
     report = Report()
-    with snapshot():
-        for check in ERRORS:
-            report.findings += _findings(check, "error")
-        for check in WARNINGS:
-            report.findings += _findings(check, "warning")
-        report.totals = _totals()
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        if is_outermost and dialect.IS_POSTGRES:
+            # So that every query sees the same committed state.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for severity, passes in (("error", ERRORS), ("warning", WARNINGS)):
+            for code, sql in passes.items():
+                found = _rows(cursor, sql)
+                report.findings += [
+                    Finding(code, severity, _text(row)) for row in found
+                ]
+        [totals] = _rows(cursor, TOTALS)
+        report.totals = {name: int(total) for name, total in totals.items()}
     return report
 
 
-class snapshot(transaction.Atomic):
-    """A transaction in which every query sees the same committed state."""
-
-    def __init__(self) -> None:
-        super().__init__(using=None, savepoint=False, durable=False)
-
-    def __enter__(self) -> None:
-        outermost = not connection.in_atomic_block
-        super().__enter__()
-        if outermost and dialect.is_postgres():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-                )
-
-
-def _findings(check: Pass, severity: str) -> Iterator[Finding]:
+def _rows(cursor: CursorWrapper, sql: str) -> list[dict[str, Any]]:
     stale = dialect.moment(clock.now() - STALE_AFTER)
-    with connection.cursor() as cursor:
-        cursor.execute(check.sql, [stale] * check.sql.count("%s"))
-        names = [column[0] for column in cursor.description]
-        for row in cursor.fetchmany(FINDINGS_PER_CODE_MAX):
-            shown = " ".join(
-                f"{name}={value}" for name, value in zip(names, row, strict=True)
-            )
-            yield Finding(check.code, shown, severity)
+    cursor.execute(sql, [stale] * sql.count("%s"))
+    names = [column[0] for column in cursor.description]
+    found = cursor.fetchmany(FINDINGS_PER_CODE_MAX)
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
-def _totals() -> dict[str, int]:
-    counts = {
-        "accounts": "SELECT count(*) FROM billing_account",
-        "entries": "SELECT count(*) FROM billing_entry",
-        "holds": "SELECT count(*) FROM billing_hold",
-        "unresolved_holds": (
-            "SELECT count(*) FROM billing_hold WHERE state IN ('open', 'in_doubt')"
-        ),
-        "usage_records": "SELECT count(*) FROM billing_usagerecord",
-        "charged_micros": "SELECT sum(charged_micros) FROM billing_usagerecord",
-        "absorbed_micros": "SELECT sum(absorbed_micros) FROM billing_usagerecord",
-        "granted_micros": "SELECT sum(amount_micros) FROM billing_grant",
-    }
-    totals = {}
-    with connection.cursor() as cursor:
-        for name, sql in counts.items():
-            cursor.execute(sql)
-            totals[name] = int(cursor.fetchone()[0] or 0)
-    return totals
+def _text(row: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in row.items())

@@ -19,15 +19,15 @@ def terms(rates: Rates, least: Units, remembered: Document) -> dict[str, Any]:
     """What settling will need, as JSON: a tariff changed meanwhile changes nothing.
     And what is `remembered` of the request, to be shown."""
     return {
-        "rates": stored.rates_to_json(rates),
-        "least": stored.units_to_json(least),
+        "rates": stored.to_json(rates),
+        "least": stored.to_json(least),
         "remembered": remembered,
     }
 
 
 def least(job: Job) -> Units:
     """What the job surely uses. Raises: ValueError when its terms cannot be read."""
-    return stored.units_from_json(job.terms.get("least"))
+    return stored.from_json(Units, job.terms.get("least"))
 
 
 def resolution(job: Job, look: Look) -> Settle | Release:
@@ -51,7 +51,7 @@ def resolution(job: Job, look: Look) -> Settle | Release:
 def _usage(job: Job, report: Any) -> Usage:
     usage = measure(
         report,
-        rates=stored.rates_from_json(job.terms.get("rates")),
+        rates=stored.from_json(Rates, job.terms.get("rates")),
         bound_micros=job.bound_micros,
         counted=least(job),
     )

@@ -11,8 +11,7 @@ import pytest
 from django.db import connection
 
 from billing import accounts
-from billing.ledger import dialect, pipeline
-from billing.ledger.sql import statements
+from billing.ledger import dialect, pipeline, sql
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.usefixtures("committed_db")]
 
@@ -128,7 +127,7 @@ def test_a_server_that_vanished_is_noticed() -> None:
 def test_accounts_are_found_by_key_however_many_there_are() -> None:
     for number in range(30):
         accounts.open_organization(f"one of many {number}")
-    text = statements().lock_accounts.replace("%s", "'[1]'")
+    text = sql.LOCK_ACCOUNTS.replace("%s", "'[1]'")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE billing_account")
         cursor.execute("BEGIN")

@@ -26,6 +26,7 @@ from billing.values.orders import (
 )
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.spooled import waiting
 
 NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
 
@@ -82,10 +83,10 @@ def test_what_the_disk_does_not_take_is_not_kept(
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
             spool.append(some_order())
-    assert spool.waiting() == 1
+    assert waiting() == 1
 
     spool.append(some_order())
-    assert spool.waiting() == 2
+    assert waiting() == 2
     assert files(folder) == ["jsonl", "jsonl"]  # nothing follows a doubtful end
 
 
@@ -103,7 +104,7 @@ def test_a_forked_process_has_a_file_of_its_own(folder: Path) -> None:
 
 
 def test_without_a_spool_nothing_waits() -> None:
-    assert spool.waiting() == 0
+    assert waiting() == 0
     assert spool.replay() == NOTHING
 
 
@@ -120,7 +121,7 @@ def test_replayed_twice_is_booked_once(customer: Payer, folder: Path) -> None:
 
     assert holds.replay_spool() == NOTHING | {"settled": 3}
     assert customer.figures() == (88, 10, 78)
-    assert (files(folder), spool.waiting()) == ([], 0)
+    assert (files(folder), waiting()) == ([], 0)
     path.write_bytes(copy)
     assert spool.replay() == NOTHING | {"repeats": 3}
     assert customer.figures() == (88, 10, 78)
@@ -143,7 +144,7 @@ def test_a_torn_line_is_ignored_and_logged(
     [path] = folder.iterdir()
     path.write_bytes(path.read_bytes() + b'{"order": "settle", "hold_id": "')
 
-    assert spool.waiting() == 1
+    assert waiting() == 1
     assert spool.replay() == NOTHING | {"settled": 1}
     assert "torn line" in caplog.text
     assert (files(folder), Hold.objects.get(id=hold_id).state) == ([], "settled")
@@ -176,7 +177,7 @@ def test_what_the_ledger_refuses_is_kept_for_the_operator(
     assert [line for line in kept if unknown.encode() not in line] == [bad, bad, b""]
     assert Counter(unknown.encode() in line for line in kept)[True] == 2
     assert f"settle of {unknown} refused: UnknownHold()" in caplog.text
-    assert (files(folder), spool.waiting()) == (["jsonl"], 0)
+    assert (files(folder), waiting()) == (["jsonl"], 0)
     assert customer.figures() == (90, 0, 90)
 
 

@@ -21,6 +21,7 @@ from billing.ledger import spool
 from billing.values.orders import Placed
 from tests.support.ledger.locks import books_locked, cut_who_waits
 from tests.support.ledger.payers import Payer
+from tests.support.ledger.spooled import waiting
 from tests.support.services import processes
 from tests.support.sources import ROOT
 
@@ -113,7 +114,7 @@ def test_what_was_appended_outlives_a_kill(customer: Payer, var_dir: Path) -> No
     lines = open_holds(customer, 3)
     crash = append(lines, var_dir, CRASHPOINT="spool.after_append:2")
 
-    assert (crash, spool.waiting()) == (-signal.SIGKILL, 2)
+    assert (crash, waiting()) == (-signal.SIGKILL, 2)
     assert spool.replay()["settled"] == 2
     assert customer.figures() == (998, 2, 996)
 
@@ -128,7 +129,7 @@ def test_a_replay_that_is_killed_is_done_again(
     assert replay(var_dir, CRASHPOINT=place) == -signal.SIGKILL
     [path] = (var_dir / "spool").iterdir()
     assert path.name.endswith(".claimed")
-    assert (spool.waiting(), customer.figures()[0]) == (2, 1000 - settled)
+    assert (waiting(), customer.figures()[0]) == (2, 1000 - settled)
 
     expected = {"settled": 2 - settled, "repeats": settled, "refused": 0, "left": 0}
     assert spool.replay() == expected
@@ -152,7 +153,7 @@ def test_without_the_database_the_files_wait(
 
     nothing = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
     assert found.result() == [nothing | {"left": 3}] * 2
-    assert spool.waiting() == 3
+    assert waiting() == 3
     assert spool.replay() == nothing | {"settled": 3}
     assert customer.figures() == (997, 0, 997)
 

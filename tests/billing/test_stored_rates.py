@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,17 +55,17 @@ UNITS = Units(1, 2, 3, True, 4, 5000, ("4k", "60fps"))
 
 
 def test_stored_examples_are_written_and_read_as_ever() -> None:
-    assert stored.rates_to_json(RATES) == RATES_JSON
-    assert stored.rates_from_json(RATES_JSON) == RATES
-    assert stored.units_to_json(UNITS) == UNITS_JSON
-    assert stored.units_from_json(UNITS_JSON) == UNITS
+    assert stored.to_json(RATES) == RATES_JSON
+    assert stored.from_json(Rates, RATES_JSON) == RATES
+    assert stored.to_json(UNITS) == UNITS_JSON
+    assert stored.from_json(Units, UNITS_JSON) == UNITS
 
 
 @pytest.mark.parametrize(
     ("read", "example"),
     [
-        (stored.rates_from_json, RATES_JSON),
-        (stored.units_from_json, UNITS_JSON),
+        (partial(stored.from_json, Rates), RATES_JSON),
+        (partial(stored.from_json, Units), UNITS_JSON),
     ],
 )
 def test_whatever_else_a_row_has_is_refused(
