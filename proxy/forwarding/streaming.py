@@ -223,7 +223,8 @@ class StreamedCall:
         else:
             # Nothing came, so nothing is charged; but the upstream may see it
             # otherwise, so the call is listed.
-            await exchange.release_unproven(self._fault or "upstream_no_output")
+            reason = self._fault or "upstream_no_output"
+            await exchange.release(reason, is_proven=False)
 
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
