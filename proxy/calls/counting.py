@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from billing.pricing.rates import Units
 
 BYTES_PER_TOKEN = 4  # English text; estimates only
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: Any) -> TypeGuard[int]:
     """Whether it is a whole number of something; true and false are none."""
     return type(value) is int and value >= 0
 

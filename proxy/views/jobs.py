@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from billing.values.amounts import credits_text
 from proxy.http import refusals, reply
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
-from proxy.jobs import rendering, rows, waiting
+from proxy.jobs import rendering, waiting
 from proxy.models import Job
 from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
@@ -57,8 +57,8 @@ async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> J
     """
     job: Job | None = None
     if hex_id:
-        uuid = UUID(hex_id)
-        job = await read(lambda: rows.of_account(uuid, account_id))
+        named = Job.objects.filter(id=UUID(hex_id), account_id=account_id)
+        job = await read(named.first)
     if job is None or (operation and job.operation != operation):
         raise refusals.job_not_found()
     return job

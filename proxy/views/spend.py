@@ -89,13 +89,8 @@ class SpendingView(AsyncAPIView):
             call, self.identity, self.presented, attempt=attempt
         )
         try:
-            match call.mode:
-                case Mode.PLAIN:
-                    return await forward(begun)
-                case Mode.JOB:
-                    return await submission.submit(begun)
-                case Mode.AWAITED:
-                    return await submission.submit_and_wait(begun)
+            make = forward if call.mode == Mode.PLAIN else submission.submit
+            return await make(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again
             refused = refusals.translate(error)
             if refused is None:

@@ -46,7 +46,7 @@ class VideoContentView(AsyncAPIView):
             raise refusals.no_video(*rendering.failure(job))
         if job.is_without_result:
             raise refusals.video_expired(rendering.PURGED)
-        url = video_objects.address(video_objects.result(job))
+        url = video_objects.address(rendering.reply_of(job).get("outputData"))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
 
 
