@@ -5,7 +5,6 @@ Such a count is an estimate, and is charged as one (`basis` estimated).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeGuard
 
@@ -19,13 +18,6 @@ def is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value >= 0
 
 
-def objects(items: Any) -> Iterable[dict[str, Any]]:
-    """The objects in what should be a list of them."""
-    if not isinstance(items, list):
-        return ()
-    return [item for item in items if isinstance(item, dict)]
-
-
 def tokens(text_bytes: int) -> int:
     """Tokens in so many bytes of text, rounded up."""
     return -(-text_bytes // BYTES_PER_TOKEN)
@@ -33,9 +25,10 @@ def tokens(text_bytes: int) -> int:
 
 def delivered_bytes(document: dict[str, Any], part: str) -> int:
     """Bytes of answer in a reply's `message`s, or in one event's `delta`s."""
+    choices = document.get("choices")
     delivered = 0
-    for choice in objects(document.get("choices")):
-        fields = choice.get(part)
+    for choice in choices if isinstance(choices, list) else ():
+        fields = choice.get(part) if isinstance(choice, dict) else None
         if isinstance(fields, dict):
             for name, value in fields.items():
                 if name != "role" and value:

@@ -72,19 +72,12 @@ class Exchange:
         return f"req_{self.hold_id}"
 
     @property
-    def is_open(self) -> bool:
-        """Whether its hold is still this call's to resolve."""
-        return self.end is None and not self.job_id
-
-    @property
     def elapsed_seconds(self) -> float:
         return time.monotonic() - self.started
 
     # --- the end --------------------------------------------------------------------
 
-    async def settle(
-        self, report: Any, *, counted: Units | None = None, upstream_id: str = ""
-    ) -> CallEnd:
+    async def settle(self, report: Any, *, counted: Units, upstream_id: str) -> CallEnd:
         """Charge by the upstream's `usage`, or by what was counted without one.
 
         Raises: LedgerUnavailable; the hold then falls due.
@@ -93,7 +86,7 @@ class Exchange:
             report,
             rates=self.rates,
             bound_micros=self.bound_micros,
-            counted=counted or self.call.least,
+            counted=counted,
         )
         usage = self._complete(usage, upstream_id)
         return await self._resolve(Settle(*self._hold, usage))
@@ -257,9 +250,9 @@ async def rates_for(call: Call) -> Rates:
 
 async def _why_closed(presented: str) -> GatewayError:
     """The ledger only knows that the key may not spend; the keys know why."""
+    why: KeyRefused = ExpiredKey()  # between the two looks, or by the ledger's clock
     try:
         await known_keys.verify(presented)
     except KeyRefused as error:
-        return refusals.key_refused(error)
-    # It expired between the two looks, or the ledger's clock is a little ahead.
-    return refusals.key_refused(ExpiredKey())
+        why = error
+    return refusals.key_refused(why)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.calls.counting import is_count, objects
+from proxy.calls.counting import is_count
 
 
 @dataclass(slots=True)
@@ -51,12 +51,13 @@ class Numbering:
         """Write the numbers that are missing into `chunk`; whether any was."""
         choices = chunk.get("choices")
         is_changed = number_items(choices)
-        for choice in objects(choices):
-            delta = choice.get("delta")
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
             calls = delta.get("tool_calls") if isinstance(delta, dict) else None
-            for call in objects(calls):
-                known = self._calls.setdefault(choice["index"], _Calls())
-                is_changed |= known.complete(call)
+            for call in calls if isinstance(calls, list) else ():
+                if isinstance(call, dict):
+                    known = self._calls.setdefault(choice["index"], _Calls())
+                    is_changed |= known.complete(call)
         return is_changed
 
 

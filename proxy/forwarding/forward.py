@@ -10,7 +10,6 @@ from django.http.response import HttpResponseBase
 from billing.values.amounts import whole_credits
 from billing.values.crashpoints import crashpoint
 from proxy.calls import usage_shown
-from proxy.calls.counting import objects
 from proxy.calls.exchange import Exchange
 from proxy.calls.numbering import number_items
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
@@ -65,21 +64,17 @@ async def answer(
 def _as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
     """A whole answer as a stream: one chunk, its usage if it was asked for, the end."""
     usage = document.pop("usage", None)
-    number_items(document.get("choices"))
-    choices = [*objects(document.get("choices"))]
+    answers = document.get("choices")
+    number_items(answers)
+    answers = answers if isinstance(answers, list) else []
+    choices = [each for each in answers if isinstance(each, dict)]
     for choice in choices:
-        choice["delta"] = _delta(choice.pop("message", None))
+        message = choice.pop("message", None)
+        choice["delta"] = message if isinstance(message, dict) else {}
+        number_items(choice["delta"].get("tool_calls"))  # in pieces they have numbers
     chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
     # Code that reads choices[0] of every chunk breaks on one without any.
     events = render(chunk) if choices else b""
     if wants_usage and usage is not None:
         events += render({**chunk, "choices": [], "usage": usage})
     return events + DONE
-
-
-def _delta(message: Any) -> dict[str, Any]:
-    """A whole message as a piece of one: there the calls of tools are numbered."""
-    if not isinstance(message, dict):
-        return {}
-    number_items(message.get("tool_calls"))
-    return message

@@ -40,7 +40,7 @@ async def accounted(exchange: Exchange) -> AsyncIterator[None]:
     except LedgerError:
         raise refusals.not_settled() from None
     except Exception:  # noqa: BLE001  resolved here, then raised again
-        if exchange.is_open:
+        if exchange.end is None and not exchange.job_id:
             await exchange.doubt("internal_error")
         raise
 

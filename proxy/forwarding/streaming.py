@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,6 @@ from proxy.calls import usage_shown
 from proxy.calls.counting import delivered_bytes, is_count, with_answer
 from proxy.calls.exchange import Exchange
 from proxy.calls.numbering import Numbering
-from proxy.forwarding.relay import Relay
 from proxy.http import refusals, reply
 from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
 from proxy.process.background import BackgroundTasks
@@ -33,6 +33,11 @@ logger = logging.getLogger(__name__)
 HEAD = ("id", "object", "created", "model")
 # Seconds in which a stream that said [DONE] should end: then its connection is reused.
 AFTER_DONE_SECONDS = 1
+
+# Events a slow client may be behind; then the upstream has to wait too.
+QUEUE_EVENTS_MAX = 64
+# Seconds a client may take nothing at all before it counts as gone.
+CLIENT_STALL_SECONDS = 60
 
 # The streams that this process reads now.
 running = BackgroundTasks()
@@ -234,3 +239,49 @@ class StreamedCall:
             f"{name}={said[name]}" for name in said if name.startswith("x-")
         )
         await self.relay.put(f": {comment}\n".encode() + DONE)
+
+
+class Relay:
+    """The client's end. An object with `close`, not a generator: the `finally` of a
+    generator that never started does not run when a client leaves that early."""
+
+    def __init__(self, on_close: Callable[[], object]) -> None:
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS_MAX)
+        self._on_close = on_close
+        self._is_over = False  # the client is gone, or has everything
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = await self._queue.get()
+        if part is None:
+            raise StopAsyncIteration
+        return part
+
+    async def put(self, part: bytes | None) -> None:
+        """Hand on `part`; to nobody, once the client is gone."""
+        if self._is_over:
+            return
+        if not self._queue.full():
+            self._queue.put_nowait(part)
+            return
+        try:
+            async with asyncio.timeout(CLIENT_STALL_SECONDS):
+                await self._queue.put(part)
+        except TimeoutError:
+            self.close()
+
+    async def finish(self) -> None:
+        await self.put(None)
+        self._is_over = True
+
+    def close(self) -> None:
+        """The client is gone, or has everything."""
+        if self._is_over:
+            return
+        self._is_over = True
+        while not self._queue.empty():  # a reader blocked on a full queue goes on
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+        self._on_close()
