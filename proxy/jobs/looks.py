@@ -9,7 +9,6 @@ from billing.pricing.usage import CREDITS_PER_BOUND_MAX
 from billing.values.orders import CREDIT
 from proxy.calls.call import Document
 from proxy.calls.counting import is_count
-from proxy.forwarding.send import json_object
 from proxy.models import JobState
 from proxy.upstream.client import Ambiguous
 
@@ -48,15 +47,6 @@ def is_job(document: Document) -> bool:
     if not isinstance(upstream_id, str) or not UPSTREAM_ID.fullmatch(upstream_id):
         raise Ambiguous("upstream_job_id_invalid")
     return True
-
-
-def parse(content: bytes) -> Look:
-    """What the body of a 200 says of a job."""
-    document = json_object(content)
-    if document is None:
-        return Look(SILENT)
-    status = document.get("status")
-    return Look(status if status in STATUSES else UNKNOWN, document)
 
 
 def estimate(document: Document, bound_micros: int) -> int | None:

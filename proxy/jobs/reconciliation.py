@@ -1,8 +1,7 @@
 """Jobs: asked about until the upstream says how they ended, then settled, once.
 
-A job is a row with a hold that no process owns. Whoever finds it due (the worker, or
-a client that waits) claims it, asks the upstream, and applies what it said. The first
-word on how a job ended settles it; the ledger refuses to settle a hold twice.
+Whoever finds a job due claims it, asks the upstream, and applies what it said. The
+ledger refuses to settle a hold twice.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import Doubt, Entrust, Entrusted, Resolved, Settle
 from proxy.calls.resolving import LEDGER, LedgerAccess
-from proxy.jobs import looks, rendering, rows, settlement
-from proxy.jobs.looks import NOT_FOUND, SILENT, TERMINAL, UNKNOWN, Look
+from proxy.forwarding.send import json_object
+from proxy.jobs import rendering, rows, settlement
+from proxy.jobs.looks import NOT_FOUND, SILENT, STATUSES, TERMINAL, UNKNOWN, Look
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
 from proxy.process.database import read, write
@@ -107,10 +107,12 @@ async def ask(upstream_id: str) -> Look:
         return Look(SILENT)
     if reply.status == 404:
         return Look(NOT_FOUND)
-    if reply.status != 200 or reply.is_encoded:
+    document = json_object(scrubbed(content))
+    if reply.status != 200 or reply.is_encoded or document is None:
         logger.warning("the upstream answered %d about a job", reply.status)
         return Look(SILENT)
-    return looks.parse(scrubbed(content))
+    status = document.get("status")
+    return Look(status if status in STATUSES else UNKNOWN, document)
 
 
 async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
@@ -120,10 +122,9 @@ async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
     """
     if found.status in TERMINAL:
         await _end(job, found, ledger)
-    elif _is_lost(job, found):
+    elif word := _why_lost(job, found):
         logger.error("%s is lost: %s", job, found.status)
         await ledger.submit(Doubt(job.id.hex, job.account_id, "job_lost"))
-        word = "not_found" if found.status == NOT_FOUND else "too_old"
         remark = rows.with_word(job.remark, word)
         await write(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
@@ -163,15 +164,16 @@ async def _end(job: Job, found: Look, ledger: LedgerAccess) -> None:
         await write(lambda: Job.objects.filter(id=job.id).update(**word))
 
 
-def _is_lost(job: Job, found: Look) -> bool:
-    now = clock.now()
-    if now - job.created_at > timedelta(seconds=settings.JOB_SECONDS_MAX):
-        return True
-    return (
-        found.status == NOT_FOUND
-        and job.misses + 1 >= MISSES_MAX
-        and now - (job.missed_since or now) >= MISSED_FOR
+def _why_lost(job: Job, found: Look) -> str:
+    """A word for the operator; none while there is hope."""
+    now, longest = clock.now(), timedelta(seconds=settings.JOB_SECONDS_MAX)
+    is_old = now - job.created_at > longest
+    is_missing = (
+        job.misses + 1 >= MISSES_MAX and now - (job.missed_since or now) >= MISSED_FOR
     )
+    if found.status == NOT_FOUND and (is_missing or is_old):
+        return "not_found"
+    return "too_old" if is_old else ""
 
 
 async def _wait_on(job: Job, found: Look) -> None:

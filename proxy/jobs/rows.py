@@ -1,8 +1,7 @@
-"""The rows of jobs: every question and every change is one short statement.
+"""The rows of jobs, for the threads of `proxy.process.database`.
 
-For the threads of `proxy.process.database`; every change may be repeated. No row
-stays locked while anybody waits for the upstream: whose turn it is to ask is a claim
-in the row, which runs out by itself.
+Every change may be repeated, and no row is locked while somebody waits for the
+upstream: whose turn it is to ask is a claim in the row, which runs out by itself.
 """
 
 from __future__ import annotations

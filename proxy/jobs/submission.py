@@ -80,7 +80,10 @@ async def submit(exchange: Exchange, *, storing: Storing = STORING) -> HttpRespo
                 return await _result(exchange, job)
             return await _receipt(exchange, job, document)
         finally:
-            await _end_row(exchange)
+            end = exchange.end
+            if end and not exchange.job_id:  # it became no job
+                with suppress(errors.LedgerUnavailable):  # then the worker does it
+                    await write(lambda: rows.conclude(job.id, end.state))
 
 
 async def _intend(exchange: Exchange, storing: Storing) -> Job:
@@ -109,25 +112,19 @@ async def _intend(exchange: Exchange, storing: Storing) -> Job:
     return job
 
 
-async def _end_row(exchange: Exchange) -> None:
-    """End the row of a call that became no job, as its hold ended."""
-    end = exchange.end
-    if exchange.job_id or end is None:
-        return
-    with suppress(errors.LedgerUnavailable):  # then the worker does it
-        await write(lambda: rows.conclude(UUID(exchange.hold_id), end.state))
-
-
 async def _accept(
     exchange: Exchange, job: Job, document: Document, storing: Storing
 ) -> None:
     """The upstream made a job of the call: store its id, and give the job the hold.
 
-    Raises: LedgerUnavailable when the id could not be stored.
+    Raises: LedgerUnavailable when the id cannot be stored for long; it is tried on.
     """
     crashpoint("job.accepted")
     _take_over(job, document)
-    await _store_id(job, storing)
+    if not await _is_stored(job, storing, (0, *storing.pauses)):
+        logger.error("%s, %s upstream, is not stored", job, job.upstream_id)
+        storing_later.start(_store_later(job, storing))
+        raise errors.LedgerUnavailable("the upstream's id is not stored")
     crashpoint("job.kept")
     exchange.hand_over(job.public_id)
     try:
@@ -154,14 +151,6 @@ def _take_over(job: Job, document: Document) -> None:
         job.remark = "estimate_invalid"
 
 
-async def _store_id(job: Job, storing: Storing) -> None:
-    """Raises: LedgerUnavailable when that fails for long; it is tried on then."""
-    if not await _is_stored(job, storing, (0, *storing.pauses)):
-        logger.error("%s, %s upstream, is not stored", job, job.upstream_id)
-        storing_later.start(_store_later(job, storing))
-        raise errors.LedgerUnavailable("the upstream's id is not stored")
-
-
 async def _store_later(job: Job, storing: Storing) -> None:
     """Store the upstream's id once the database is back: nothing else can tell what
     the job cost. If this process ends before that, its log still names it."""
@@ -173,7 +162,8 @@ async def _store_later(job: Job, storing: Storing) -> None:
 async def _is_stored(job: Job, storing: Storing, pauses: Iterable[float]) -> bool:
     """Try to store the upstream's id after each pause; whether it is."""
     for pause in pauses:
-        await asyncio.sleep(pause)
+        if pause:  # else nothing comes between the upstream's word and the row
+            await asyncio.sleep(pause)
         with suppress(errors.LedgerUnavailable):
             await write(lambda: storing.accept(job))
             return True

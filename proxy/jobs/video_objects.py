@@ -1,8 +1,6 @@
-"""A video's job as OpenAI's Video object, under an id of its own.
+"""A video's job as OpenAI's Video object: `video_<hex>` is the row of `job_<hex>`.
 
-`video_<hex>` and `job_<hex>` are the same row. Its prompt was never kept, so `prompt`
-is null; `seconds` and `size` are what was asked for. It expires when we forget where
-the upstream keeps it (which may forget it sooner), and nothing is remixed.
+It expires when we forget where the upstream keeps it, which may forget it sooner.
 """
 
 from __future__ import annotations
