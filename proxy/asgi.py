@@ -8,7 +8,7 @@ import logging
 
 from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Receive, Send
-from proxy.http.reply import Responder
+from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
 from proxy.process.lease import process_lease
 
@@ -50,4 +50,4 @@ def _spare_the_collector() -> None:
     gc.set_threshold(GARBAGE_OBJECTS)
 
 
-gateway = Gateway("proxy.urls", errors=Responder())
+gateway = Gateway("proxy.urls", not_found=not_found, crashed=crashed)

@@ -238,7 +238,7 @@ async def rates_for(call: Call) -> Rates:
     try:
         rates = await tariff.rates(call.operation, call.model)
     except UnpricedModel:
-        raise refusals.model_not_priced(call.model) from None
+        raise refusals.model_not_priced(call.model, param="model") from None
     asked = call.completion_tokens_asked
     if asked is not None and asked > rates.completion_tokens_max:
         raise refusals.invalid(

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -19,10 +19,6 @@ from portal.runtime.server import free_port
 
 START_SECONDS = 60
 STOP_SECONDS = 20
-
-
-class NotStarted(Exception):
-    """A process ended, or never answered; the message says where to read why."""
 
 
 def port_or_free(name: str, preferred: int) -> int:
@@ -42,7 +38,7 @@ def port_or_free(name: str, preferred: int) -> int:
 def running(log: Path, environment: dict[str, str]) -> Iterator[None]:
     """`manage.py up` beside us, until the block ends.
 
-    Raises: NotStarted.
+    Raises: CommandError when it ended by itself or never answered.
     """
     with log.open("w") as output:
         process = subprocess.Popen(  # noqa: S603  our own command, no shell
@@ -58,30 +54,21 @@ def running(log: Path, environment: dict[str, str]) -> Iterator[None]:
         wait_for(url, process, log)
         yield
     finally:
-        stop(process)
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Until `url` answers. Raises: NotStarted."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise NotStarted(f"It ended with {process.returncode}; see {log}.")
-        try:
-            if httpx.get(url, timeout=2, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise NotStarted(f"No answer within {START_SECONDS} seconds; see {log}.")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all it started."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise CommandError(f"It ended with {process.returncode}; see {log}.")
+        with suppress(httpx.TransportError):
+            if httpx.get(url, timeout=2, trust_env=False).is_success:
+                return
+        time.sleep(0.1)
+    raise CommandError(f"No answer within {START_SECONDS} seconds; see {log}.")

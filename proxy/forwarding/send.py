@@ -110,13 +110,13 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
     if status == 429:
         wish = reply.retry_after  # the upstream's own, within reason
         seconds = min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
-        return refusals.upstream_rate_limited(seconds)
+        return refusals.upstream_rate_limited(retry_after_seconds=seconds)
     if status in CLIENT_ERRORS:
         return refusals.upstream_refused(status, *_error_fields(content))
     if status in OUR_ACCOUNT:
         logger.error("the upstream refused our own account with %d", status)
         return refusals.upstream_unavailable()
-    return refusals.upstream_error(status)
+    return refusals.upstream_busy() if status == 503 else refusals.upstream_declined()
 
 
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:

@@ -1,23 +1,21 @@
-"""Refusals of `/v1`: the exception, and the table of all there are.
+"""What a refusal of `/v1` is: the exception, and what `refusals.py` makes it of.
 
 `type` decides the exception class in LiteLLM, `status` in OpenAI's SDKs, and
-`x-should-retry` whether those SDKs try again by themselves. The sentences are in
-`refusals.py`, which is what call sites use.
+`x-should-retry` whether those SDKs try again by themselves.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum, unique
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-INVALID = "invalid_request_error"
-AUTHENTICATION = "authentication_error"
-PERMISSION = "permission_error"
-QUOTA = "insufficient_quota"
-RATE = "rate_limit_error"
-CONFLICT = "conflict_error"
-SERVER = "server_error"
+TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    403: "permission_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
 
 
 @dataclass
@@ -25,7 +23,6 @@ class GatewayError(Exception):
     """A reply other than success, complete with what a client should do next."""
 
     status: int
-    type: str
     code: str
     message: str
     param: str | None = None
@@ -37,92 +34,43 @@ class GatewayError(Exception):
     def __post_init__(self) -> None:
         super().__init__(self.message)
 
+    @property
+    def type(self) -> str:
+        other = "server_error" if self.status >= 500 else "invalid_request_error"
+        return TYPES.get(self.status, other)
 
-# fmt: off
-@unique
-class Refusal(Enum):
-    """The table. A code with several meanings has a row for each."""
 
-    # code, status, type; and where it is not just "false": x-should-retry (None: not
-    # sent, the SDK decides by the status), retry-after in seconds
-    INVALID_REQUEST =         "invalid_request",         400, INVALID
-    UNSUPPORTED_PARAMETER =   "unsupported_parameter",   400, INVALID
-    UNSUPPORTED_CONTENT =     "unsupported_content",     400, INVALID
-    INVALID_IDEMPOTENCY_KEY = "invalid_idempotency_key", 400, INVALID
-    CLIENT_CLOSED_REQUEST =   "client_closed_request",   400, INVALID
-    UPSTREAM_REFUSED =        "upstream_refused",        400, INVALID
-    MISSING_API_KEY =         "missing_api_key",         401, AUTHENTICATION
-    MALFORMED_API_KEY =       "malformed_api_key",       401, AUTHENTICATION
-    INVALID_API_KEY =         "invalid_api_key",         401, AUTHENTICATION
-    KEY_REVOKED =             "key_revoked",             401, AUTHENTICATION
-    KEY_EXPIRED =             "key_expired",             401, AUTHENTICATION
-    INSUFFICIENT_CREDITS =    "insufficient_credits",    402, QUOTA
-    ORGANIZATION_SUSPENDED =  "organization_suspended",  403, PERMISSION
-    PERMISSION_DENIED =       "permission_denied",       403, PERMISSION
-    UNSUPPORTED_ENDPOINT =    "unsupported_endpoint",    404, INVALID
-    MODEL_NOT_FOUND =         "model_not_found",         404, INVALID
-    JOB_NOT_FOUND =           "job_not_found",           404, INVALID
-    REQUEST_NOT_FOUND =       "request_not_found",       404, INVALID
-    VIDEO_EXPIRED =           "video_expired",           404, INVALID
-    VIDEO_FAILED =            "upstream_job_failed",     404, INVALID
-    VIDEO_LOST =              "upstream_job_lost",       404, INVALID
-    METHOD_NOT_ALLOWED =      "method_not_allowed",      405, INVALID
-    REQUEST_TIMEOUT =         "request_timeout",         408, INVALID
-    REQUEST_IN_PROGRESS =     "request_in_progress",     409, CONFLICT, None, 1
-    ALREADY_COMPLETED =       "already_completed",       409, CONFLICT
-    EARLIER_IN_DOUBT =        "upstream_ambiguous",      409, CONFLICT
-    VIDEO_NOT_READY =         "video_not_ready",         409, CONFLICT
-    REQUEST_TOO_LARGE =       "request_too_large",       413, INVALID
-    UNSUPPORTED_ENCODING =    "unsupported_encoding",    415, INVALID
-    UNSUPPORTED_MEDIA_TYPE =  "unsupported_media_type",  415, INVALID
-    IDEMPOTENCY_MISMATCH =    "idempotency_mismatch",    422, INVALID
-    CREDITS_ON_HOLD =         "credits_on_hold",         429, RATE, None, 2
-    RATE_LIMIT_EXCEEDED =     "rate_limit_exceeded",     429, RATE, None, 1
-    UPSTREAM_RATE_LIMITED =   "upstream_rate_limited",   429, RATE, None, 1
-    INTERNAL_ERROR =          "internal_error",          500, SERVER
-    UPSTREAM_UNREACHABLE =    "upstream_error",          502, SERVER, True, 1
-    UPSTREAM_DECLINED =       "upstream_error",          502, SERVER
-    UPSTREAM_AMBIGUOUS =      "upstream_ambiguous",      502, SERVER
-    UPSTREAM_NO_JOB =         "upstream_no_job",         502, SERVER
-    UPSTREAM_NO_RESULT =      "upstream_no_result",      502, SERVER
-    UPSTREAM_JOB_FAILED =     "upstream_job_failed",     502, SERVER
-    UPSTREAM_JOB_LOST =       "upstream_job_lost",       502, SERVER
-    MEDIA_UNAVAILABLE =       "media_unavailable",       502, SERVER
-    UPSTREAM_BUSY =           "upstream_error",          503, SERVER, True, 1
-    UPSTREAM_UNAVAILABLE =    "upstream_unavailable",    503, SERVER
-    NO_MODEL_LIST =           "upstream_unavailable",    503, SERVER, True, 2
-    LEDGER_UNAVAILABLE =      "ledger_unavailable",      503, SERVER, True, 2
-    NOT_SETTLED =             "ledger_unavailable",      503, SERVER
-    TOO_MANY_UPLOADS =        "too_many_uploads",        503, SERVER, True, 5
-    UPSTREAM_TIMEOUT =        "upstream_ambiguous",      504, SERVER
-    JOB_STILL_RUNNING =       "job_still_running",       504, SERVER
-    # fmt: on
+@dataclass(frozen=True)
+class Refusal:
+    """A row of the table of refusals. To call it makes the error to raise."""
 
-    def __init__(
-        self,
-        code: str,
-        status: int,
-        type: str,
-        should_retry: bool | None = False,
-        retry_after_seconds: int | None = None,
-    ) -> None:
-        self.code = code
-        self.status = status
-        self.type = type
-        self.should_retry = should_retry
-        self.retry_after_seconds = retry_after_seconds
+    code: str
+    status: int
+    should_retry: bool | None = False  # x-should-retry; None: not sent
+    retry_after_seconds: int | None = None
+    sentence: str = "{}"
+
+    def says(self, sentence: str) -> Refusal:
+        """The row with its sentence, which may have gaps as `str.format` has them."""
+        return replace(self, sentence=sentence)
 
     def __call__(
-        self, message: str, *, param: str | None = None, **metadata: Any
+        self,
+        *words: object,
+        param: str | None = None,
+        retry_after_seconds: int | None = None,
+        **metadata: Any,
     ) -> GatewayError:
-        """The error to raise, with its sentence."""
+        """The error. Words and metadata fill the gaps; clients get the metadata, too.
+        `retry_after_seconds` goes before the row's own."""
+        if retry_after_seconds is None:
+            retry_after_seconds = self.retry_after_seconds
         return GatewayError(
             self.status,
-            self.type,
             self.code,
-            message,
+            self.sentence.format(*words, **metadata),
             param,
             self.should_retry,
-            self.retry_after_seconds,
+            retry_after_seconds,
             metadata,
         )

@@ -13,8 +13,8 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from typing import Any, Protocol
+from contextlib import aclosing, suppress
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
@@ -68,20 +68,18 @@ class LeanRequest(ASGIRequest):
         writing, or has just sent its next request: instead of the answer that says
         what was wrong, it gets a broken pipe.
         """
-        if self._is_read or not self._has_body:
+        if self._is_read:
+            return
+        if not self.declared_bytes and "HTTP_TRANSFER_ENCODING" not in self.META:
             return
         left = LINGER_BYTES_MAX
         until = time.monotonic() + LINGER_SECONDS
-        while left > 0:
-            seconds = min(LINGER_IDLE_SECONDS, until - time.monotonic())
-            try:
+        with suppress(TimeoutError):
+            while left > 0 and not self._is_read:
+                seconds = min(LINGER_IDLE_SECONDS, until - time.monotonic())
                 async with asyncio.timeout(seconds):
                     message = await self.receive()
-            except TimeoutError:
-                return
-            if not message.get("more_body", False):
-                return
-            left -= len(message["body"])
+                left -= len(message.get("body", b""))
 
     def let_go(self) -> None:
         """Give the connection back: nothing is read from here any more.
@@ -92,63 +90,62 @@ class LeanRequest(ASGIRequest):
         self._receive = _nobody
 
     @property
-    def _has_body(self) -> bool:
-        length = self.META.get("CONTENT_LENGTH") or "0"
-        return length != "0" or "HTTP_TRANSFER_ENCODING" in self.META
+    def declared_bytes(self) -> int | None:
+        """How long the body is, by its Content-Length; one in chunks has none."""
+        length = self.META.get("CONTENT_LENGTH", "")
+        return int(length) if length.isdigit() else None
 
-    async def read_body(self, *, bytes_max: int, seconds_max: float) -> bytes:
-        """The whole body.
+    async def read_into(
+        self, take: Callable[[bytes], object], *, bytes_max: int, seconds_max: float
+    ) -> None:
+        """Hand the body to `take`, piece by piece.
 
         Raises: BodyTooLarge, before reading when Content-Length already says so;
         ClientGone; TimeoutError when the body drips for too long.
         """
-        length = self.META.get("CONTENT_LENGTH", "")
-        if length.isdigit() and int(length) > bytes_max:
+        if (self.declared_bytes or 0) > bytes_max:
             raise BodyTooLarge
+        size, more = 0, True
         async with asyncio.timeout(seconds_max):
-            return await self._read_chunks(bytes_max)
+            while more:
+                message = await self.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                if size > bytes_max:
+                    raise BodyTooLarge
+                take(chunk)
+                more = message.get("more_body", False)
 
-    async def _read_chunks(self, bytes_max: int) -> bytes:
-        message = await self.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False) and len(body) <= bytes_max:
-            return body
-        chunks = bytearray(body)
-        while message.get("more_body", False):
-            if len(chunks) > bytes_max:
-                raise BodyTooLarge
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            chunks += message.get("body", b"")
-        if len(chunks) > bytes_max:
-            raise BodyTooLarge
-        return bytes(chunks)
+    async def read_body(self, *, bytes_max: int, seconds_max: float) -> bytes:
+        """The whole body. Raises: as `read_into`."""
+        chunks: list[bytes] = []
+        await self.read_into(
+            chunks.append, bytes_max=bytes_max, seconds_max=seconds_max
+        )
+        return b"".join(chunks)  # a single one is not copied
 
 
 async def _nobody() -> Message:
     return {"type": "http.disconnect"}
 
 
-class ErrorResponder(Protocol):
-    """Turns what no view handled into the caller's error shape."""
-
-    def not_found(self, request: LeanRequest) -> HttpResponseBase: ...
-
-    def crashed(self, request: LeanRequest) -> HttpResponseBase: ...
-
-
 class LeanHandler:
-    """One URLconf of asynchronous views as an ASGI application."""
+    """One URLconf of asynchronous views as an ASGI application. `not_found` and
+    `crashed` answer what no view handled."""
 
-    def __init__(self, urlconf: str, errors: ErrorResponder) -> None:
-        self.urlconf = urlconf
-        self.errors = errors
+    def __init__(
+        self,
+        urlconf: str,
+        *,
+        not_found: Callable[[LeanRequest], HttpResponseBase],
+        crashed: Callable[[], HttpResponseBase],
+    ) -> None:
+        self._urlconf, self._not_found, self._crashed = urlconf, not_found, crashed
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        set_urlconf(self.urlconf)
+        set_urlconf(self._urlconf)
         try:
             request = LeanRequest(scope, receive)
         except (UnicodeDecodeError, RequestDataTooBig):
@@ -170,9 +167,9 @@ class LeanHandler:
 
     async def _respond(self, request: LeanRequest) -> HttpResponseBase:
         try:
-            match = get_resolver(self.urlconf).resolve(request.path_info)
+            match = get_resolver(self._urlconf).resolve(request.path_info)
         except Http404:
-            return self.errors.not_found(request)
+            return self._not_found(request)
         request.resolver_match = match
         try:
             response: HttpResponseBase = await match.func(
@@ -182,30 +179,27 @@ class LeanHandler:
             # The path and the type of the fault only; a body or a key must never
             # reach the log.
             logger.exception("unhandled error in %s", match.view_name)
-            return self.errors.crashed(request)
+            return self._crashed()
         return response
 
 
-def header_list(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:
-    """The response's headers as ASGI wants them."""
-    return [
+def _head(response: HttpResponseBase, *more: tuple[bytes, bytes]) -> Message:
+    headers = [
         (name.lower().encode("ascii"), value.encode("latin1"))
         for name, value in response.items()
     ]
+    return {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": [*headers, *more],
+    }
 
 
 async def send_whole(response: HttpResponseBase, send: Send) -> None:
     """Send a response that is complete; a client that left is not an error."""
     content: bytes = response.content  # type: ignore[attr-defined]
-    headers = header_list(response)
-    headers.append((b"content-length", str(len(content)).encode()))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status_code,
-            "headers": headers,
-        }
-    )
+    length = (b"content-length", str(len(content)).encode())
+    await send(_head(response, length))
     await send({"type": "http.response.body", "body": content})
 
 
@@ -227,13 +221,7 @@ async def send_stream(
 
 
 async def _write_stream(response: StreamingHttpResponse, send: Send) -> None:
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status_code,
-            "headers": header_list(response),
-        }
-    )
+    await send(_head(response))
     async with aclosing(aiter(response)) as parts:  # type: ignore[type-var]
         async for part in parts:
             await send({"type": "http.response.body", "body": part, "more_body": True})

@@ -1,15 +1,15 @@
 """Uploads: multipart forms as the SDKs send them, with or without a length.
 
 openai-js streams files without a Content-Length, and Django's own request then finds
-an empty form without an error (clients.md, trap 2). So the body is first written to a
-file, within the limit; Django's parser reads from there, in a thread.
+an empty form without an error. So the body is first written to a file, within the
+limit; Django's parser reads from there, in a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
@@ -19,7 +19,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
 from proxy.http import refusals
-from proxy.http.handler import BodyTooLarge, ClientGone, LeanRequest
+from proxy.http.handler import BodyTooLarge, LeanRequest
 
 MULTIPART = "multipart/form-data"
 MEMORY_BYTES_MAX = 1024**2  # of a body or a file; above that, on disk
@@ -29,44 +29,26 @@ ENDING_BYTES_MAX = 1024  # the closing boundary, and what may follow it
 
 @dataclass(eq=False)
 class Upload:
-    """One file of a form. `name` and `content_type` are what the client claims."""
+    """One file of a form. `name` is what the client claims."""
 
     name: str
-    content_type: str
     size: int  # bytes
     file: SpooledTemporaryFile[bytes]
 
-    def head(self, count: int = 64) -> bytes:
-        """The first bytes, which tell what kind of file it is."""
+    def read(self, bytes_max: int = -1) -> bytes:
+        """Its beginning, or all of it, in memory."""
         self.file.seek(0)
-        return self.file.read(count)
-
-    def read(self) -> bytes:
-        """All of it, in memory."""
-        self.file.seek(0)
-        return self.file.read()
+        return self.file.read(bytes_max)
 
     def as_base64(self, before: str = "") -> str:
         """`before` and all of it as base64, made without a second whole copy."""
         self.file.seek(0)
-        return "".join([before, *self._encoded()])
-
-    def as_data_uri(self, content_type: str) -> str:
-        """`data:<content_type>;base64,…`"""
-        return self.as_base64(f"data:{content_type};base64,")
+        pieces = iter(lambda: self.file.read(ENCODED_AT_ONCE), b"")
+        return "".join([before, *(base64.b64encode(p).decode() for p in pieces)])
 
     def close(self) -> None:
-        """Close the file; Django's parser does it, too, when a form is malformed."""
+        """Django's parser calls it, too, when a form is malformed."""
         self.file.close()
-
-    def _encoded(self) -> Iterator[str]:
-        while piece := self.file.read(ENCODED_AT_ONCE):
-            yield base64.b64encode(piece).decode("ascii")
-
-
-def is_form(request: LeanRequest) -> bool:
-    """Whether the body says that it is a multipart form."""
-    return request.content_type == MULTIPART
 
 
 async def read_form(
@@ -77,39 +59,27 @@ async def read_form(
 
     Raises: GatewayError (400), BodyTooLarge, ClientGone, TimeoutError.
     """
-    length = request.META.get("CONTENT_LENGTH", "")
-    if length.isdigit() and int(length) > bytes_max:
-        raise BodyTooLarge
     with SpooledTemporaryFile[bytes](MEMORY_BYTES_MAX) as body:
-        async with asyncio.timeout(seconds_max):
-            async for chunk in _chunks(request, bytes_max):
-                body.write(chunk)
+        await request.read_into(
+            body.write, bytes_max=bytes_max, seconds_max=seconds_max
+        )
         return await asyncio.to_thread(_parse, request, body)
 
 
-async def _chunks(request: LeanRequest, bytes_max: int) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises: BodyTooLarge, ClientGone."""
-    size, more = 0, True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > bytes_max:
-            raise BodyTooLarge
-        more = message.get("more_body", False)
-        yield chunk
+def each(form: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every part with its field."""
+    for field, value in form.items():
+        for part in value if isinstance(value, list) else [value]:
+            yield field, part
 
 
 def parts(form: dict[str, Any]) -> Iterator[tuple[str, str, bytes]]:
     """Every part as (field, file name or "", content)."""
-    for field, value in form.items():
-        for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, Upload):
-                yield field, part.name, part.read()
-            else:
-                yield field, "", str(part).encode()
+    for field, part in each(form):
+        if isinstance(part, Upload):
+            yield field, part.name, part.read()
+        else:
+            yield field, "", str(part).encode()
 
 
 class _Files(FileUploadHandler):
@@ -127,9 +97,7 @@ class _Files(FileUploadHandler):
         self.opened[-1].write(raw_data)
 
     def file_complete(self, file_size: int) -> Any:
-        return Upload(
-            self.file_name or "", self.content_type or "", file_size, self.opened[-1]
-        )
+        return Upload(self.file_name or "", file_size, self.opened[-1])
 
     def close(self) -> None:
         for file in self.opened:
@@ -178,7 +146,6 @@ def _is_whole(
 
 def close_uploads(document: dict[str, Any]) -> None:
     """Close the files of a form; they are deleted by that."""
-    for value in document.values():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Upload):
-                each.close()
+    for _, part in each(document):
+        if isinstance(part, Upload):
+            part.close()

@@ -1,13 +1,14 @@
-"""What `/v1` says when it refuses: a function for each sentence.
+"""The table of what `/v1` refuses. A call site raises what a row, called, returns.
 
-Their codes, statuses and advice to retry are the table in `errors.py`. A call site
-raises what a function here returns, and nobody else builds a `GatewayError`.
+A row is a code and a status; where it is not just "false", x-should-retry (None: not
+sent, the SDK decides by the status) and Retry-After in seconds; and the sentence.
+Nobody else builds a `GatewayError`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.conf import settings
 from rest_framework import exceptions as drf
@@ -22,354 +23,237 @@ from proxy.http.handler import BodyTooLarge, ClientGone
 
 # --- the request ---
 
-
-def invalid(message: str, *, param: str | None = None) -> GatewayError:
-    return Refusal.INVALID_REQUEST(message, param=param)
-
-
-def unsupported_parameter(message: str, *, param: str) -> GatewayError:
-    """A field that would be paid for, or change the answer, and is not supported."""
-    return Refusal.UNSUPPORTED_PARAMETER(message, param=param)
-
-
-def unsupported_content(message: str, *, param: str) -> GatewayError:
-    return Refusal.UNSUPPORTED_CONTENT(message, param=param)
-
-
-def invalid_idempotency_key(length_max: int) -> GatewayError:
-    return Refusal.INVALID_IDEMPOTENCY_KEY(
-        f"Idempotency-Key must be 1 to {length_max} printable characters."
-    )
-
-
-def compressed_body() -> GatewayError:
-    return Refusal.UNSUPPORTED_ENCODING(
-        "Compressed request bodies are not accepted: send it plain."
-    )
-
-
-def not_json(content_type: str) -> GatewayError:
-    return Refusal.UNSUPPORTED_MEDIA_TYPE(
-        f"Content-Type is {content_type[:80]}; this takes application/json."
-    )
-
-
-def too_many_uploads() -> GatewayError:
-    return Refusal.TOO_MANY_UPLOADS(
-        "The gateway is busy with other uploads and has not read this one. "
-        "Nothing was charged; try again shortly."
-    )
+invalid = Refusal("invalid_request", 400)
+# A field that would be paid for, or change the answer, and is not supported.
+unsupported_parameter = Refusal("unsupported_parameter", 400)
+unsupported_content = Refusal("unsupported_content", 400)
+invalid_idempotency_key = Refusal("invalid_idempotency_key", 400).says(
+    "Idempotency-Key must be 1 to {} printable characters."
+)
+# Nobody reads it, but a repeat may have joined the call.
+client_gone = Refusal("client_closed_request", 400).says("The client went away.")
+body_too_slow = Refusal("request_timeout", 408).says(
+    "The request body came too slowly."
+)
+body_too_large = Refusal("request_too_large", 413).says(
+    "The request body is too large."
+)
+compressed_body = Refusal("unsupported_encoding", 415).says(
+    "Compressed request bodies are not accepted: send it plain."
+)
+not_json = Refusal("unsupported_media_type", 415).says(
+    "Content-Type is {:.80}; this takes application/json."
+)
+too_many_uploads = Refusal("too_many_uploads", 503, True, 5).says(
+    "The gateway is busy with other uploads and has not read this one. "
+    "Nothing was charged; try again shortly."
+)
+method_not_allowed = Refusal("method_not_allowed", 405).says('Method "{}" not allowed.')
+no_endpoint = Refusal("unsupported_endpoint", 404).says("There is no {} {:.200}. {}")
 
 
 def unsupported_endpoint(method: str | None, path: str) -> GatewayError:
-    return Refusal.UNSUPPORTED_ENDPOINT(
-        f"There is no {method} {path[:200]}. {unsupported.advice(path)}"
-    )
+    return no_endpoint(method, path, unsupported.advice(path))
 
 
 def wrong_method(method: str, path: str, allowed: Sequence[str]) -> GatewayError:
     """405; or 404, as for a path that nobody answers, where OpenAI has the method."""
     if advice := unsupported.advice_on_method(method, path):
-        return Refusal.UNSUPPORTED_ENDPOINT(
-            f"There is no {method} {path[:200]}. {advice}"
-        )
-    error = Refusal.METHOD_NOT_ALLOWED(f'Method "{method}" not allowed.')
+        return no_endpoint(method, path, advice)
+    error = method_not_allowed(method)
     error.allow = ", ".join(allowed)
     return error
 
 
 # --- the key and its credits ---
 
-
-def key_missing() -> GatewayError:
-    return Refusal.MISSING_API_KEY(
-        "No API key: send it as 'Authorization: Bearer tg_live_…'."
-    )
+key_missing = Refusal("missing_api_key", 401).says(
+    "No API key: send it as 'Authorization: Bearer tg_live_…'."
+)
+# By the portal's codes, and in its words, which say what to do about it.
+KEYS = {
+    code: Refusal(code, 401)
+    for code in ("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired")
+}
+permission_denied = Refusal("permission_denied", 403)
+organization_suspended = Refusal("organization_suspended", 403).says(
+    "This organization is suspended. Ask your operator."
+)
+rate_limit_exceeded = Refusal("rate_limit_exceeded", 429, None, 1).says(
+    "This is more than is allowed in so short a time. Try again later."
+)
+credits_on_hold = Refusal("credits_on_hold", 429, None, 2).says(
+    "This request needs up to {required_credits} credits; {available_credits} are "
+    "available now and {held_credits} are held for calls still running. Try again "
+    "when they have settled."
+)
+# The status comes first: most people see nothing but the message.
+insufficient_credits = Refusal("insufficient_credits", 402).says(
+    "402: this request needs up to {required_credits} credits; {available_credits} are "
+    "available ({held_credits} held for running calls). Lower max_tokens, or add "
+    "credits: {}"
+)
 
 
 def key_refused(error: KeyRefused) -> GatewayError:
-    """In the portal's words, which say what to do about it."""
-    return Refusal[error.code.upper()](str(error))
-
-
-def organization_suspended() -> GatewayError:
-    return Refusal.ORGANIZATION_SUSPENDED(
-        "This organization is suspended. Ask your operator."
-    )
+    return KEYS[error.code](str(error))
 
 
 def shortfall(
     error: ledger_errors.InsufficientCredits, identity: Identity
 ) -> GatewayError:
     """402, or 429 when it is enough as soon as running calls have settled."""
-    required, available, held = (
-        credits_text(micros)
-        for micros in (error.required_micros, error.available_micros, error.held_micros)
-    )
-    if isinstance(error, ledger_errors.CreditsOnHold):
-        refusal = Refusal.CREDITS_ON_HOLD
-        message = (
-            f"This request needs up to {required} credits; {available} are available "
-            f"now and {held} are held for calls still running. Try again when they "
-            "have settled."
-        )
-    else:
-        refusal = Refusal.INSUFFICIENT_CREDITS
-        # The status comes first: most people see nothing but the message.
-        message = (
-            f"402: this request needs up to {required} credits; {available} are "
-            f"available ({held} held for running calls). Lower max_tokens, or add "
-            f"credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"
-        )
+    may_wait = isinstance(error, ledger_errors.CreditsOnHold)
+    refusal = credits_on_hold if may_wait else insufficient_credits
     return refusal(
-        message,
-        required_credits=required,
-        available_credits=available,
-        held_credits=held,
+        f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
+        required_credits=credits_text(error.required_micros),
+        available_credits=credits_text(error.available_micros),
+        held_credits=credits_text(error.held_micros),
         limit_source="organization",
     )
 
 
-def rate_limit_exceeded(wait_seconds: float | None) -> GatewayError:
-    error = Refusal.RATE_LIMIT_EXCEEDED(
-        "This is more than is allowed in so short a time. Try again later."
-    )
-    if wait_seconds is not None:
-        error.retry_after_seconds = math.ceil(wait_seconds)
-    return error
-
-
 # --- what is not there ---
 
-
-def model_not_found(model: str) -> GatewayError:
-    return Refusal.MODEL_NOT_FOUND(
-        f"There is no model {model[:200]}. GET /v1/models lists them.", param="model"
-    )
-
-
-def model_not_priced(model: str) -> GatewayError:
-    return Refusal.MODEL_NOT_FOUND(
-        f"The model {model[:200]} has no price here, so it cannot be called.",
-        param="model",
-    )
-
-
-def job_not_found() -> GatewayError:
-    """The same for another account's job, for none, and for an id we did not issue."""
-    return Refusal.JOB_NOT_FOUND("There is no such job.")
-
-
-def request_not_found() -> GatewayError:
-    return Refusal.REQUEST_NOT_FOUND(
-        "Your organization made no call with this request id. An id is the "
-        "x-request-id of a reply; a call refused before it began is not kept.",
-        param="id",
-    )
-
-
-def video_not_ready(status: str, progress: int, public_id: str) -> GatewayError:
-    """Not to be tried again at once: who waits asks for the status. `progress` in %."""
-    return Refusal.VIDEO_NOT_READY(
-        f"The video is not finished: {status}, {progress} %. "
-        f"GET /v1/videos/{public_id} tells when it is.",
-        status=status,
-        progress=progress,
-    )
-
-
-def no_video(code: str, reason: str) -> GatewayError:
-    """The job is over without a video, for the reason that its `failure` names."""
-    lost = code == "upstream_job_lost"
-    refusal = Refusal.VIDEO_LOST if lost else Refusal.VIDEO_FAILED
-    return refusal(f"There is no video. {reason}")
-
-
-def video_expired(message: str) -> GatewayError:
-    return Refusal.VIDEO_EXPIRED(message)
-
+model_not_found = Refusal("model_not_found", 404).says(
+    "There is no model {:.200}. GET /v1/models lists them."
+)
+model_not_priced = Refusal("model_not_found", 404).says(
+    "The model {:.200} has no price here, so it cannot be called."
+)
+# The same for another account's job, for none, and for an id we did not issue.
+job_not_found = Refusal("job_not_found", 404).says("There is no such job.")
+request_not_found = Refusal("request_not_found", 404).says(
+    "Your organization made no call with this request id. An id is the x-request-id "
+    "of a reply; a call refused before it began is not kept."
+)
+# Not to be tried again at once: who waits asks for the status.
+video_not_ready = Refusal("video_not_ready", 409).says(
+    "The video is not finished: {status}, {progress} %. "
+    "GET /v1/videos/{} tells when it is."
+)
+video_expired = Refusal("video_expired", 404)
 
 # --- requests that are sent again ---
 
-
-def request_in_progress() -> GatewayError:
-    """Every SDK tries this one again by itself."""
-    return Refusal.REQUEST_IN_PROGRESS(
-        "This request was sent before and is still running. Ask again shortly: it "
-        "is not made twice."
-    )
-
-
-def already_completed(request_id: str, charged_micros: int) -> GatewayError:
-    """It was charged, and its reply is not kept any more."""
-    charged = credits_text(charged_micros)
-    return Refusal.ALREADY_COMPLETED(
-        f"This request was sent before: {request_id} has completed and was charged "
-        f"{charged} credits. Its answer is no longer here, and it is not made twice. "
-        f"See GET /v1/requests/{request_id}.",
-        request_id=request_id,
-        charged_credits=charged,
-    )
-
-
-def earlier_in_doubt(request_id: str) -> GatewayError:
-    """It was sent before, and nobody knows yet what the upstream did."""
-    return Refusal.EARLIER_IN_DOUBT(
-        f"This request was sent before, and how {request_id} ended is not known yet. "
-        f"It is not made twice. See GET /v1/requests/{request_id}.",
-        request_id=request_id,
-    )
-
-
-def idempotency_mismatch() -> GatewayError:
-    return Refusal.IDEMPOTENCY_MISMATCH(
-        "This Idempotency-Key was used for another request. Use a new key for each "
-        "request, and the same key only to send it again unchanged."
-    )
-
+# Every SDK tries this one again by itself.
+request_in_progress = Refusal("request_in_progress", 409, None, 1).says(
+    "This request was sent before and is still running. Ask again shortly: it is not "
+    "made twice."
+)
+# It was charged, and its reply is not kept any more.
+already_completed = Refusal("already_completed", 409).says(
+    "This request was sent before: {request_id} has completed and was charged "
+    "{charged_credits} credits. Its answer is no longer here, and it is not made "
+    "twice. See GET /v1/requests/{request_id}."
+)
+# It was sent before, and nobody knows yet what the upstream did.
+earlier_in_doubt = Refusal("upstream_ambiguous", 409).says(
+    "This request was sent before, and how {request_id} ended is not known yet. "
+    "It is not made twice. See GET /v1/requests/{request_id}."
+)
+idempotency_mismatch = Refusal("idempotency_mismatch", 422).says(
+    "This Idempotency-Key was used for another request. Use a new key for each "
+    "request, and the same key only to send it again unchanged."
+)
 
 # --- the upstream ---
 
+# The client's own mistake as the upstream names it; nothing was charged.
+refused_upstream = Refusal("upstream_refused", 400)
+upstream_rate_limited = Refusal("upstream_rate_limited", 429, None, 1).says(
+    "The upstream is at its rate limit. Nothing was charged; try again soon."
+)
+# The upstream refused the operator's own account.
+upstream_unavailable = Refusal("upstream_unavailable", 503).says(
+    "The upstream is not available to this gateway at the moment. The operator has "
+    "been told; nothing was charged."
+)
+upstream_unreachable = Refusal("upstream_error", 502, True, 1).says(
+    "The upstream cannot be reached. Nothing was sent, nothing was charged."
+)
+upstream_declined = Refusal("upstream_error", 502).says(
+    "The upstream could not take the call. Nothing was charged."
+)
+upstream_busy = Refusal("upstream_error", 503, True, 1).says(upstream_declined.sentence)
+# It may have charged, so it is not to be tried again blindly.
+no_usable_answer = Refusal("upstream_ambiguous", 502).says(
+    "The upstream took the request but gave no usable answer. Whether it did the work "
+    "is not known yet: the credits stay held until that is resolved."
+)
+no_answer_in_time = Refusal("upstream_ambiguous", 504).says(no_usable_answer.sentence)
+# Said inside a stream, after the charge.
+stream_broken = Refusal("upstream_ambiguous", 502).says(
+    "The upstream broke off its answer ({}). What was delivered is charged."
+)
+no_model_list = Refusal("upstream_unavailable", 503, True, 2).says(
+    "The list of models cannot be had from the upstream at the moment."
+)
+no_media = Refusal("media_unavailable", 502).says(
+    "The call was made and charged, but its result could not be fetched from the "
+    "upstream's storage ({reason}). Fetch it yourself from error.metadata.urls."
+)
+video_without_job = Refusal("upstream_no_job", 502).says(
+    "The upstream made the video at once and not as a job. It was charged; fetch it "
+    "yourself from error.metadata.urls."
+)
+
 
 def upstream_refused(
-    status: int, message: str = "", code: str = "", param: str | None = None
+    status: int, message: str, code: str, param: str | None
 ) -> GatewayError:
-    """The client's own mistake as the upstream names it; nothing was charged.
-
-    `status` is the upstream's: 400, 404, 413, 415 or 422.
-    """
-    error = Refusal.UPSTREAM_REFUSED(
-        message or "The upstream refused the request.", param=param
-    )
-    error.status, error.code = status, code or error.code
-    return error
-
-
-def upstream_rate_limited(retry_after_seconds: int) -> GatewayError:
-    error = Refusal.UPSTREAM_RATE_LIMITED(
-        "The upstream is at its rate limit. Nothing was charged; try again soon."
-    )
-    error.retry_after_seconds = retry_after_seconds
-    return error
-
-
-def upstream_unavailable() -> GatewayError:
-    """The upstream refused the operator's own account."""
-    return Refusal.UPSTREAM_UNAVAILABLE(
-        "The upstream is not available to this gateway at the moment. The "
-        "operator has been told; nothing was charged."
-    )
-
-
-def upstream_unreachable() -> GatewayError:
-    return Refusal.UPSTREAM_UNREACHABLE(
-        "The upstream cannot be reached. Nothing was sent, nothing was charged."
-    )
-
-
-def upstream_error(status: int) -> GatewayError:
-    """It did not take the call. `status` is the upstream's; 503 means try again."""
-    refusal = Refusal.UPSTREAM_BUSY if status == 503 else Refusal.UPSTREAM_DECLINED
-    return refusal("The upstream could not take the call. Nothing was charged.")
+    """`status` is the upstream's: 400, 404, 413, 415 or 422."""
+    row = replace(refused_upstream, status=status, code=code or refused_upstream.code)
+    return row(message or "The upstream refused the request.", param=param)
 
 
 def upstream_ambiguous(reason: str) -> GatewayError:
-    """It may have charged, so it is not to be tried again blindly: 504 for the reason
-    `upstream_timeout`, else 502."""
+    """504 for the reason `upstream_timeout`, else 502."""
     timed_out = reason == "upstream_timeout"
-    refusal = Refusal.UPSTREAM_TIMEOUT if timed_out else Refusal.UPSTREAM_AMBIGUOUS
-    return refusal(
-        "The upstream took the request but gave no usable answer. Whether it did the "
-        "work is not known yet: the credits stay held until that is resolved.",
-        reason=reason,
-    )
-
-
-def stream_broken(reason: str) -> GatewayError:
-    """Said inside a stream, after the charge."""
-    return Refusal.UPSTREAM_AMBIGUOUS(
-        f"The upstream broke off its answer ({reason}). What was delivered is charged."
-    )
-
-
-def no_model_list() -> GatewayError:
-    return Refusal.NO_MODEL_LIST(
-        "The list of models cannot be had from the upstream at the moment."
-    )
+    return (no_answer_in_time if timed_out else no_usable_answer)(reason=reason)
 
 
 def media_unavailable(urls: Sequence[str], reason: str) -> GatewayError:
     """The call was charged. Data URIs among `urls` are not repeated."""
-    return Refusal.MEDIA_UNAVAILABLE(
-        "The call was made and charged, but its result could not be fetched from the "
-        f"upstream's storage ({reason}). Fetch it yourself from error.metadata.urls.",
-        reason=reason,
-        urls=[url for url in urls if url[:5].lower() != "data:"],
-    )
-
-
-def video_without_job(url: str | None) -> GatewayError:
-    return Refusal.UPSTREAM_NO_JOB(
-        "The upstream made the video at once and not as a job. It was charged; fetch "
-        "it yourself from error.metadata.urls.",
-        urls=[url] if url else [],
-    )
+    kept = [url for url in urls if url[:5].lower() != "data:"]
+    return no_media(reason=reason, urls=kept)
 
 
 # --- jobs whose end a client waits for ---
 
-
-def job_still_running(job_id: str) -> GatewayError:
-    return Refusal.JOB_STILL_RUNNING(
-        f"The upstream still works on it, as {job_id}: "
-        f"GET /v1/jobs/{job_id} tells when it is done. It is paid for once.",
-        job_id=job_id,
-    )
-
-
-def job_failed(code: str, message: str, job_id: str) -> GatewayError:
-    """`code` is `upstream_job_failed` or `upstream_job_lost`."""
-    return Refusal[code.upper()](message, job_id=job_id)
-
-
-def job_without_result(job_id: str) -> GatewayError:
-    return Refusal.UPSTREAM_NO_RESULT(
-        "The upstream says that it finished the job, but gave no result.",
-        job_id=job_id,
-    )
-
+job_still_running = Refusal("job_still_running", 504).says(
+    "The upstream still works on it, as {job_id}: GET /v1/jobs/{job_id} tells when it "
+    "is done. It is paid for once."
+)
+job_without_result = Refusal("upstream_no_result", 502).says(
+    "The upstream says that it finished the job, but gave no result."
+)
+# The job is over without a result, by the code and for the reason that its `failure`
+# names: to a client that waits for the result, and to one that asks for the video.
+JOB_ENDS = ("upstream_job_failed", "upstream_job_lost")
+no_result = {code: Refusal(code, 502) for code in JOB_ENDS}
+no_video = {code: Refusal(code, 404).says("There is no video. {}") for code in JOB_ENDS}
 
 # --- faults of our own ---
 
-
-def ledger_unavailable() -> GatewayError:
-    return Refusal.LEDGER_UNAVAILABLE(
-        "The ledger does not answer, so the call was not made. "
-        "Nothing was charged; try again shortly."
-    )
-
-
-def not_settled() -> GatewayError:
-    """The call was made: to try it again would pay the upstream twice."""
-    return Refusal.NOT_SETTLED(
-        "The call was made, but the ledger does not answer, so it could not be "
-        "settled. The credits stay held until that is resolved."
-    )
-
-
-def stream_not_settled() -> GatewayError:
-    """Said inside a stream."""
-    return Refusal.NOT_SETTLED("The call could not be settled; it is resolved later.")
-
-
-def internal_error() -> GatewayError:
-    """A fault of ours; it is in the log under the request id."""
-    return Refusal.INTERNAL_ERROR(
-        "Something went wrong on our side. Quote the request id to your operator."
-    )
-
-
-# --- what is raised elsewhere ---
+ledger_unavailable = Refusal("ledger_unavailable", 503, True, 2).says(
+    "The ledger does not answer, so the call was not made. "
+    "Nothing was charged; try again shortly."
+)
+# The call was made: to try it again would pay the upstream twice.
+not_settled = Refusal("ledger_unavailable", 503).says(
+    "The call was made, but the ledger does not answer, so it could not be settled. "
+    "The credits stay held until that is resolved."
+)
+# Said inside a stream.
+stream_not_settled = Refusal("ledger_unavailable", 503).says(
+    "The call could not be settled; it is resolved later."
+)
+# It is in the log under the request id.
+internal_error = Refusal("internal_error", 500).says(
+    "Something went wrong on our side. Quote the request id to your operator."
+)
 
 
 def translate(error: Exception) -> GatewayError | None:
@@ -380,15 +264,16 @@ def translate(error: Exception) -> GatewayError | None:
         case ledger_errors.LedgerUnavailable():
             return ledger_unavailable()
         case BodyTooLarge():
-            return Refusal.REQUEST_TOO_LARGE("The request body is too large.")
+            return body_too_large()
         case TimeoutError():
-            return Refusal.REQUEST_TIMEOUT("The request body came too slowly.")
-        case ClientGone():  # nobody reads it, but a repeat may have joined the call
-            return Refusal.CLIENT_CLOSED_REQUEST("The client went away.")
+            return body_too_slow()
+        case ClientGone():
+            return client_gone()
         case drf.NotAuthenticated():
             return key_missing()
         case drf.PermissionDenied():
-            return Refusal.PERMISSION_DENIED(str(error.detail))
+            return permission_denied(str(error.detail))
         case drf.Throttled():
-            return rate_limit_exceeded(error.wait)  # type: ignore[attr-defined]
+            wait: int | None = error.wait  # type: ignore[attr-defined]
+            return rate_limit_exceeded(retry_after_seconds=wait)
     return None

@@ -59,11 +59,9 @@ def describe(refused: GatewayError) -> dict[str, Any]:
     return {"error": body}
 
 
-class Responder:
-    """Answers for the lean handler, where no view has."""
+def not_found(request: LeanRequest) -> HttpResponse:
+    return error(refusals.unsupported_endpoint(request.method, request.path_info))
 
-    def not_found(self, request: LeanRequest) -> HttpResponse:
-        return error(refusals.unsupported_endpoint(request.method, request.path_info))
 
-    def crashed(self, request: LeanRequest) -> HttpResponse:
-        return error(refusals.internal_error())
+def crashed() -> HttpResponse:
+    return error(refusals.internal_error())

@@ -12,16 +12,18 @@ IN_CHAT = "send chat completions to /v1/chat/completions"
 STATELESS = f"nothing is kept between calls here; {IN_CHAT} with the whole conversation"
 NO_FILES = "files are not kept here; send them with the call that uses them"
 NOT_TUNED = "models cannot be tuned here; /v1/models lists those there are"
-NOT_LIVE = "there are no live sessions here; use /v1/audio/transcriptions, chat "
-NOT_LIVE += "completions with stream=true, and /v1/audio/speech"
-NOT_STORED = (
-    "completions are not kept here, so none can be fetched, changed or deleted; "
+NOT_LIVE = (
+    "there are no live sessions here; use /v1/audio/transcriptions, chat completions "
+    "with stream=true, and /v1/audio/speech"
 )
-NOT_STORED += "the portal lists the calls"
-VIDEOS = "make videos with POST /v1/videos or /v1/videos/generations, follow them with "
-VIDEOS += "GET /v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are "
-VIDEOS += (
-    "no lists of them, no remixes, edits, extensions or characters, and no deletion"
+NOT_STORED = (
+    "completions are not kept here, so none can be fetched, changed or deleted; the "
+    "portal lists the calls"
+)
+VIDEOS = (
+    "make videos with POST /v1/videos or /v1/videos/generations, follow them with GET "
+    "/v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are no lists "
+    "of them, no remixes, edits, extensions or characters, and no deletion"
 )
 ADMINISTRATION = "keys, members and usage are managed in the portal"
 
@@ -33,18 +35,11 @@ ADVICE = {
     "engines": f"engines are gone; {IN_CHAT} and name the model in the body",
     "edits": IN_CHAT,
     "moderations": "this upstream moderates nothing; ask a chat model to",
-    "files": NO_FILES,
-    "uploads": NO_FILES,
-    "containers": NO_FILES,
+    **dict.fromkeys(("files", "uploads", "containers"), NO_FILES),
     "batches": "there are no batches here; make the calls one by one",
-    "fine_tuning": NOT_TUNED,
-    "fine-tunes": NOT_TUNED,
-    "assistants": STATELESS,
-    "threads": STATELESS,
-    "conversations": STATELESS,
-    "chatkit": STATELESS,
-    "agents": STATELESS,
-    "skills": STATELESS,
+    **dict.fromkeys(("fine_tuning", "fine-tunes"), NOT_TUNED),
+    **dict.fromkeys(("assistants", "threads", "conversations"), STATELESS),
+    **dict.fromkeys(("chatkit", "agents", "skills"), STATELESS),
     "chat/completions": NOT_STORED,
     "vector_stores": "nothing is stored here; make vectors with /v1/embeddings and "
     "keep them in a database of your own",
@@ -52,11 +47,8 @@ ADVICE = {
     "images/variations": "there are no variations; use /v1/images/edits with a prompt",
     "videos": VIDEOS,
     "audio": "use /v1/audio/speech, /v1/audio/transcriptions or /v1/audio/translations",
-    "realtime": NOT_LIVE,
-    "live": NOT_LIVE,
-    "organization": ADMINISTRATION,
-    "projects": ADMINISTRATION,
-    "dashboard": ADMINISTRATION,
+    **dict.fromkeys(("realtime", "live"), NOT_LIVE),
+    **dict.fromkeys(("organization", "projects", "dashboard"), ADMINISTRATION),
     "v1": "the address has /v1 twice: set the SDK's base_url to end in it once",
 }
 
@@ -75,10 +67,10 @@ def advice(path: str) -> str:
     steps = [step for step in below.split("/") if step]
     route = PREFIX + "/".join(steps)
     # A route with a slash too many or in capitals is no foreign endpoint.
-    is_slip = route != path and route in routes()
-    for count in () if is_slip else range(len(steps), 0, -1):
-        if found := ADVICE.get("/".join(steps[:count])):
-            return _sentences(found)
+    if route == path or route not in routes():
+        for count in range(len(steps), 0, -1):
+            if found := ADVICE.get("/".join(steps[:count])):
+                return _sentences(found)
     return _sentences("")
 
 

@@ -40,9 +40,9 @@ async def turn(request: LeanRequest) -> AsyncIterator[None]:
 
 
 def _may_be_large(request: LeanRequest) -> bool:
-    length = request.META.get("CONTENT_LENGTH", "")
-    bytes_max: int = settings.GATEWAY_UPLOAD_BYTES_MAX
-    if not length.isdigit():  # it comes in chunks, and may go on
+    size = request.declared_bytes
+    if size is None:  # it comes in chunks, and may go on
         return True
+    bytes_max: int = settings.GATEWAY_UPLOAD_BYTES_MAX
     # What is over the limit is refused unread: that needs no turn.
-    return MEMORY_BYTES_MAX < int(length) <= bytes_max
+    return MEMORY_BYTES_MAX < size <= bytes_max

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from billing.models import Hold, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
 from billing.values import clock
+from billing.values.amounts import credits_text
 from portal.models import Organization
 from proxy.http import refusals
 from proxy.idempotency.attempts import CLAIM_SECONDS, Attempt, Reply
@@ -121,14 +122,16 @@ def _outcome(hold: Hold, row: StoredReply | None, *, kept: bool) -> Reply | None
         case HoldState.OPEN:
             raise refusals.request_in_progress()
         case HoldState.IN_DOUBT:
-            raise refusals.earlier_in_doubt(request_id)
+            raise refusals.earlier_in_doubt(request_id=request_id)
         case HoldState.RELEASED:
             return None
     usage = UsageRecord.objects.get(hold_id=hold.id)
     may_come = kept and not usage.streamed
     if may_come and usage.settled_at > clock.now() - WRITTEN_WITHIN:
         raise refusals.request_in_progress()
-    raise refusals.already_completed(request_id, usage.charged_micros)
+    raise refusals.already_completed(
+        request_id=request_id, charged_credits=credits_text(usage.charged_micros)
+    )
 
 
 def give_up(attempt: Attempt) -> None:

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from billing.values.crashpoints import crashpoint
 from proxy.idempotency.attempts import Reply
 from proxy.idempotency.fingerprints import Fingerprint
 from proxy.models import StoredReply
@@ -176,6 +177,7 @@ def _tell(batch: list[Kept]) -> None:
 
 def write(batch: list[Kept]) -> None:
     """Into the table, in one statement; of equal fingerprints the last one stays."""
+    crashpoint("reply.keeping")
     rows = {kept.fingerprint.id: kept.row() for kept in batch}
     fields = ["content_digest", "hold_id", "status", "sealed", "expires_at"]
     for is_last in (False, True):

@@ -192,16 +192,17 @@ async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
     left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - exchange.elapsed_seconds)
     job = await waiting.end_of(job, left)
     if not job.is_over:
-        raise refusals.job_still_running(job.public_id)
+        raise refusals.job_still_running(job_id=job.public_id)
     if job.state != JobState.LOST:
         balance = await read(lambda: balance_of(job.account_id))
         charged = job.charged_micros or 0
         end = CallEnd(job.state, charged, balance.available_micros)
         exchange.show_end(end, job.basis)
     if job.state != JobState.COMPLETED:
-        raise refusals.job_failed(*rendering.failure(job), job.public_id)
+        code, reason = rendering.failure(job)
+        raise refusals.no_result[code](reason, job_id=job.public_id)
     result = rendering.reply_of(job).get("outputData")
     if not isinstance(result, dict):
-        raise refusals.job_without_result(job.public_id)
+        raise refusals.job_without_result(job_id=job.public_id)
     document = {**result, "usage": rendering.usage(job)}
     return await exchange.call.answer(document, exchange.headers())

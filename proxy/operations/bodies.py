@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from proxy.http import refusals
-from proxy.upstream import contract
+from proxy.upstream import contract, schemas
 
 # Fields for the caller's bookkeeping, which do not change the answer.
 BOOKKEEPING = frozenset({"user", "metadata", "safety_identifier"})
@@ -36,7 +36,7 @@ def typed(form: dict[str, Any], schema: str) -> dict[str, Any]:
 
     What cannot stays text, for `contract.check` to refuse by name.
     """
-    fields = contract.properties(schema)
+    fields = schemas.properties(schema)
     return {
         name: _as_type(value, fields.get(name, {}).get("type"))
         for name, value in form.items()
@@ -80,11 +80,33 @@ def refuse_streaming(document: Mapping[str, Any]) -> None:
             )
 
 
+def one_of(
+    document: Mapping[str, Any], name: str, choices: Collection[str]
+) -> str | None:
+    """The field `name`; None where it is absent or null.
+
+    Raises: GatewayError (400) for anything but one of `choices`.
+    """
+    value: str | None = document.get(name)
+    if value is not None and value not in [*choices]:
+        raise refusals.invalid(
+            f"{name} must be one of {', '.join(choices)}.", param=name
+        )
+    return value
+
+
 def fill(body: dict[str, Any], schema: str, *names: str) -> None:
     """Write the contract's default into the body where a field is absent, so that the
     upstream cannot apply another one that costs more than was held."""
     for name in names:
-        body.setdefault(name, contract.default(schema, name))
+        body.setdefault(name, schemas.defaults(schema)[name])
+
+
+def check_addresses(body: Mapping[str, Any], *names: str) -> None:
+    """Raises: GatewayError (400) for a field of `names` that holds no address."""
+    for name in names:
+        if name in body:
+            contract.check_address(body[name], param=name)
 
 
 def wants_job(query: Mapping[str, str], *, default: bool) -> bool:
@@ -92,11 +114,9 @@ def wants_job(query: Mapping[str, str], *, default: bool) -> bool:
     said = query.get("async")
     if said is None:
         return default
-    if said.lower() in YES:
-        return True
-    if said.lower() in NO:
-        return False
-    raise refusals.invalid("async must be true or false.", param="async")
+    if said.lower() not in (*YES, *NO):
+        raise refusals.invalid("async must be true or false.", param="async")
+    return said.lower() in YES
 
 
 def media_ms(body: Mapping[str, Any]) -> int:

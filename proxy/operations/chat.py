@@ -9,11 +9,11 @@ from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
 from proxy.calls import usage_shown
-from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.calls.counting import delivered_bytes, tokens, with_answer
 from proxy.calls.numbering import number_items
-from proxy.http import refusals
-from proxy.operations import chat_messages
+from proxy.http import refusals, reply
+from proxy.operations import bodies, chat_messages
 from proxy.upstream import contract
 
 NAME = "chat.completions"
@@ -24,14 +24,7 @@ TOKENS_LARGEST = 10_000_000  # any more is a typing error
 CHOICES_LARGEST = 128
 
 # Fields for the caller's bookkeeping, which do not change the answer.
-BOOKKEEPING = (
-    "user",
-    "metadata",
-    "store",
-    "service_tier",
-    "safety_identifier",
-    "prompt_cache_key",
-)
+BOOKKEEPING = {*bodies.BOOKKEEPING, "store", "service_tier", "prompt_cache_key"}
 TOOLS = ("tools", "functions", "tool_choice", "function_call", "parallel_tool_calls")
 # OpenAI's fields that the contract does not list and that cost nothing but tokens,
 # which are counted. What could cost more, or go to another model, is in no list.
@@ -67,17 +60,18 @@ def read(incoming: Incoming) -> Call:
         # it is the client's choice.
         body["stream_options"] = {"include_usage": True}
     _refuse_tools_if_told(body)
-    contract.check(_in_contract(body), "ChatCompletionRequest", beside=OPENAIS)
+    checked = chat_messages.in_contract(body)
+    contract.check(checked, "ChatCompletionRequest", beside=OPENAIS)
     _refuse_tools_of_the_upstreams(body.get("tools"))
     choices = contract.whole_number(body, "n", default=1, most=CHOICES_LARGEST)
     # Written into the body even when absent: an upper bound that only we know of
     # would be no bound.
     body["max_tokens"] = asked or COMPLETION_TOKENS_DEFAULT
     content = contract.write(body)
-    images, image_bytes = _images(body["messages"])
+    images = chat_messages.images(body["messages"])
     # Everything that goes out is counted, known field or not: what the upstream
     # might read is part of the bound. Images have a price of their own.
-    text_bytes = len(content) - image_bytes
+    text_bytes = len(content) - sum(len(address.encode()) for address in images)
     messages = len(body["messages"])
     web_search = body.get("web_search") is True
     return Call(
@@ -88,12 +82,12 @@ def read(incoming: Incoming) -> Call:
         most=Units(
             prompt_tokens=text_bytes + TOKENS_PER_MESSAGE_MOST * messages,
             completion_tokens=body["max_tokens"] * choices,
-            images=images,
+            images=len(images),
             web_search=web_search,
         ),
         least=Units(
             prompt_tokens=tokens(text_bytes) + TOKENS_PER_MESSAGE * messages,
-            images=images,
+            images=len(images),
             web_search=web_search,
         ),
         completion_tokens_asked=asked,
@@ -110,21 +104,11 @@ def _completion_tokens(body: dict[str, Any]) -> int | None:
 
     Raises: GatewayError (400).
     """
-    caps = [
-        contract.whole_number(body, name, default=0, most=TOKENS_LARGEST)
-        for name in ("max_tokens", "max_completion_tokens")
-    ]
-    body.pop("max_completion_tokens", None)
-    body.pop("max_tokens", None)
+    caps = []
+    for name in ("max_tokens", "max_completion_tokens"):
+        caps.append(contract.whole_number(body, name, default=0, most=TOKENS_LARGEST))
+        body.pop(name, None)
     return min((cap for cap in caps if cap), default=None)
-
-
-def _in_contract(body: dict[str, Any]) -> dict[str, Any]:
-    """The body as the contract's schema can check it."""
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        return body
-    return {**body, "messages": chat_messages.in_contract(messages)}
 
 
 def _refuse_tools_if_told(body: dict[str, Any]) -> None:
@@ -159,14 +143,6 @@ def _refuse_tools_of_the_upstreams(tools: Any) -> None:
             )
 
 
-def _images(messages: list[dict[str, Any]]) -> tuple[int, int]:
-    """How many images the messages carry, and the bytes of their addresses."""
-    addresses = [
-        address for message in messages for address in chat_messages.images(message)
-    ]
-    return len(addresses), sum(len(address.encode()) for address in addresses)
-
-
 def _count(call: Call, document: dict[str, Any]) -> Units:
     return with_answer(call.least, delivered_bytes(document, "message"))
 
@@ -174,7 +150,7 @@ def _count(call: Call, document: dict[str, Any]) -> Units:
 async def _answer(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply, with an `index` in each choice: clients tell them apart by it."""
     number_items(document.get("choices"))
-    return await as_json(document, headers)
+    return reply.json(document, headers)
 
 
 OPERATION = Operation(NAME, "chat/completions", read)

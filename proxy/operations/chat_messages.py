@@ -26,13 +26,17 @@ def native(messages: list[Any]) -> list[Any]:
     ]
 
 
-def in_contract(messages: list[Any]) -> list[Any]:
-    """The messages as the contract's schema can check them: in the place of each
-    result stands one of its own."""
-    return [
+def in_contract(body: dict[str, Any]) -> dict[str, Any]:
+    """The body as the contract's schema can check it: in the place of each result
+    stands a message of its own."""
+    messages = body.get("messages")
+    if not isinstance(messages, list):
+        return body
+    checked = [
         {**message, "role": "user", "content": ""} if is_result(message) else message
         for message in messages
     ]
+    return {**body, "messages": checked}
 
 
 def is_result(message: Any) -> bool:
@@ -40,14 +44,16 @@ def is_result(message: Any) -> bool:
     return isinstance(message, dict) and message.get("role") in RESULTS
 
 
-def images(message: Message) -> list[str]:
-    """The addresses of the images in a native message; a result has them in parts."""
-    addresses = list(message.get("images", ()))
-    content = message.get("content")
-    for part in content if isinstance(content, list) else ():
-        if part["type"] == "image_url":
-            image = part["image_url"]
-            addresses.append(image["url"] if isinstance(image, dict) else image)
+def images(messages: list[Message]) -> list[str]:
+    """The addresses of the images in native messages; a result has them in parts."""
+    addresses: list[str] = []
+    for message in messages:
+        addresses += message.get("images", ())
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            if part["type"] == "image_url":
+                image = part["image_url"]
+                addresses.append(image["url"] if isinstance(image, dict) else image)
     return addresses
 
 
@@ -71,12 +77,8 @@ def _native(message: Message, where: str) -> Message:
         message.pop("images", None)
     elif isinstance(message["images"], list):
         for number, address in enumerate(message["images"]):
-            contract.check_address(
-                # None is no address either.
-                "" if address is None else address,
-                param=f"{where}.images.{number}",
-                kind="image/",
-            )
+            param = f"{where}.images.{number}"
+            contract.check_address(address, param=param, kind="image/")
     return message
 
 
@@ -113,5 +115,5 @@ def _split(message: Message, parts: list[Any], where: str) -> None:
 def _address(image: Any, param: str) -> str:
     """Raises: GatewayError (400)."""
     address = image.get("url") if isinstance(image, dict) else image
-    contract.check_address(address or "", param=param, kind="image/")
+    contract.check_address(address, param=param, kind="image/")
     return str(address)

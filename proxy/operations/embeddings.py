@@ -1,8 +1,8 @@
-"""Embeddings: base64 where the SDKs ask for it, priced by tariff.
+"""Embeddings, with vectors as base64 where the client asks for that.
 
-Every SDK asks for `encoding_format: "base64"`, the upstream knows only lists of
-numbers, and openai-js turns a list it did not expect into an empty vector, without
-an error. So the packing happens here.
+Every SDK asks for `encoding_format: "base64"`, the upstream answers with lists of
+numbers only, and openai-js turns a list that it did not expect into an empty vector,
+without an error.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
-from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.calls.counting import tokens
 from proxy.calls.numbering import number_items
-from proxy.http import refusals
+from proxy.http import refusals, reply
 from proxy.operations import bodies
 from proxy.upstream import contract
 
@@ -31,15 +31,23 @@ TOKENS_PER_INPUT_MOST = 16
 
 
 def read(incoming: Incoming) -> Call:
-    """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = bodies.meaningful(incoming.document)
-    encoding = body.pop("encoding_format", None)
-    if encoding not in (None, "float", "base64"):
-        raise refusals.invalid(
-            "encoding_format must be float or base64.", param="encoding_format"
-        )
+    """The call that a request body asks for, bounded in tokens: a text has at most as
+    many as bytes, and at least a quarter of that.
+
+    Raises: GatewayError (400) for an `encoding_format` other than float and base64, for
+    token ids in place of texts, for no text or more than INPUTS_LARGEST, and for what
+    the contract forbids.
+    """
+    encoding = bodies.one_of(incoming.document, "encoding_format", ("float", "base64"))
+    body = bodies.meaningful(incoming.document, ("encoding_format",))
     body.setdefault("model", MODEL_DEFAULT)
-    _refuse_token_ids(body.get("input"))
+    texts = body.get("input")
+    if isinstance(texts, list) and any(isinstance(text, int | list) for text in texts):
+        raise refusals.invalid(
+            "input must be text: this upstream takes no token ids. In LangChain set "
+            "check_embedding_ctx_length=False.",
+            param="input",
+        )
     contract.check(body, "EmbeddingRequest")
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
     if not 1 <= len(texts) <= INPUTS_LARGEST:
@@ -59,33 +67,23 @@ def read(incoming: Incoming) -> Call:
     )
 
 
-def _refuse_token_ids(texts: Any) -> None:
-    if isinstance(texts, list) and any(isinstance(text, int | list) for text in texts):
-        raise refusals.invalid(
-            "input must be text: this upstream takes no token ids. In LangChain set "
-            "check_embedding_ctx_length=False.",
-            param="input",
-        )
-
-
 async def _answer(
     tokens: int, wants_base64: bool, document: Document, headers: Headers
 ) -> HttpResponseBase:
-    """The reply, whose usage names tokens: the AI SDK throws away one without.
-
-    Where the upstream names none, they are the `tokens` that were charged.
-    """
+    """The reply. Its usage always names tokens, because the AI SDK throws an answer
+    away that names none: those of the upstream, else the `tokens` that were charged."""
     usage = document["usage"]
     for name in ("prompt_tokens", "total_tokens"):
         if type(usage.get(name)) is not int:
             usage[name] = tokens
     number_items(document.get("data"))  # the SDKs put them in order by it
-    return await as_json(pack(document) if wants_base64 else document, headers)
+    if wants_base64:
+        _pack(document.get("data"))
+    return reply.json(document, headers)
 
 
-def pack(document: dict[str, Any]) -> dict[str, Any]:
-    """The reply with its vectors as base64 of little-endian 32-bit floats."""
-    items = document.get("data")
+def _pack(items: Any) -> None:
+    """Replace each vector by base64 of its numbers, as little-endian 32-bit floats."""
     for item in items if isinstance(items, list) else ():
         vector = item.get("embedding") if isinstance(item, dict) else None
         if isinstance(vector, list):
@@ -96,7 +94,6 @@ def pack(document: dict[str, Any]) -> dict[str, Any]:
             if sys.byteorder == "big":
                 numbers.byteswap()
             item["embedding"] = base64.b64encode(numbers.tobytes()).decode()
-    return document
 
 
 OPERATION = Operation(NAME, "embeddings", read)

@@ -26,7 +26,7 @@ def read(incoming: Incoming) -> Call:
         raise refusals.invalid(
             "n must be 1: the upstream edits one image at a time.", param="n"
         )
-    wanted = images.response_format(document)
+    wanted = bodies.one_of(document, "response_format", images.FORMATS)
     body = bodies.meaningful(document, DROPPED)
     for name in ("image", "mask"):
         if name in body:

@@ -17,24 +17,16 @@ from django.http.response import HttpResponseBase
 from billing.pricing.rates import Units
 from portal.outbound import FetchError
 from proxy.calls import usage_shown
-from proxy.calls.call import (
-    Answer,
-    Call,
-    Document,
-    Headers,
-    Incoming,
-    Mode,
-    Operation,
-    as_json,
-)
-from proxy.http import refusals
+from proxy.calls.call import Call, Document, Headers, Incoming, Mode, Operation
+from proxy.http import refusals, reply
 from proxy.operations import bodies
-from proxy.upstream import contract, media
+from proxy.upstream import contract, media, schemas
 
 NAME = "images.generations"
 # Always a job there, also for clients that wait: a crash of ours can still ask.
 PATH = "/images/generations?async=true"
 SCHEMA = "ImageGenerationRequest"
+FORMATS = ("url", "b64_json")
 # OpenAI's fields that this upstream does not have.
 IGNORED = (
     "quality",
@@ -50,7 +42,7 @@ def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
     document = incoming.document
     bodies.refuse_streaming(document)
-    wanted = response_format(document)
+    wanted = bodies.one_of(document, "response_format", FORMATS)
     is_job = bodies.wants_job(incoming.query, default=False)
     if is_job and wanted == "b64_json":
         raise refusals.unsupported_parameter(
@@ -63,7 +55,7 @@ def read(incoming: Incoming) -> Call:
     bodies.fill(body, SCHEMA, "model", "size")
     contract.check(body, SCHEMA)
     body["n"] = contract.whole_number(
-        body, "n", default=1, most=contract.properties(SCHEMA)["n"]["maximum"]
+        body, "n", default=1, most=schemas.properties(SCHEMA)["n"]["maximum"]
     )
     upscale = (body["upscale"],) if "upscale" in body else ()
     units = Units(images=body["n"], options=(body["size"], *upscale))
@@ -79,19 +71,6 @@ def read(incoming: Incoming) -> Call:
         count=count,
         answer=ANSWERS[wanted],
     )
-
-
-def response_format(document: Document) -> str | None:
-    """`url`, `b64_json`, or None where the request names neither.
-
-    Raises: GatewayError (400).
-    """
-    wanted: str | None = document.get("response_format")
-    if wanted not in (None, "url", "b64_json"):
-        raise refusals.invalid(
-            "response_format must be one of url, b64_json.", param="response_format"
-        )
-    return wanted
 
 
 def let_default_size(body: dict[str, Any]) -> None:
@@ -132,17 +111,13 @@ async def _with_both(document: Document, headers: Headers) -> HttpResponseBase:
 async def _as_openais(document: Document, headers: Headers) -> HttpResponseBase:
     """The reply, with the numbers that OpenAI's SDKs add up in its usage."""
     document["usage"] = usage_shown.of_images(document["usage"])
-    return await as_json(document, headers)
+    return reply.json(document, headers)
 
 
 # By `response_format`. OpenAI's newer models answer with bytes and know no such field,
 # the older ones with addresses: clients of either kind do not say what they read, and
 # what they find empty is paid for. `Accept` does not say it: every SDK asks for JSON.
-ANSWERS: dict[str | None, Answer] = {
-    None: _with_both,
-    "url": _as_openais,
-    "b64_json": _with_bytes,
-}
+ANSWERS = {None: _with_both, "url": _as_openais, "b64_json": _with_bytes}
 
 
 def _with_addresses(document: Document) -> list[Document]:

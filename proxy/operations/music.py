@@ -20,7 +20,7 @@ def read(incoming: Incoming) -> Call:
     body = bodies.meaningful(incoming.document, ("stream",))
     bodies.fill(body, SCHEMA, "model", "duration_seconds")
     contract.check(body, SCHEMA)
-    contract.check_address(body.get("source_audio"), param="source_audio")
+    bodies.check_addresses(body, "source_audio")
     units = Units(media_ms=bodies.media_ms(body))
     return Call(
         operation=NAME,

@@ -1,8 +1,7 @@
 """OpenAI's `client.videos`: the videos of `videos.py` under OpenAI's names.
 
 A body in OpenAI's words becomes one in the contract's, which `videos.py` reads, so both
-routes hold, charge and refuse alike. Absent fields get the defaults that OpenAI
-documents, seconds="4" and size="720x1280"; the model gets the contract's default.
+routes hold, charge and refuse alike.
 """
 
 from __future__ import annotations
@@ -15,19 +14,17 @@ from django.http.response import HttpResponseBase
 
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.http import refusals
-from proxy.http.errors import GatewayError
 from proxy.jobs import video_objects
-from proxy.models import Job
 from proxy.operations import bodies, uploads, videos
-from proxy.upstream import contract
+from proxy.upstream import schemas
 
 SCHEMA = videos.SCHEMA
-SECONDS_DEFAULT, SIZE_DEFAULT = "4", "720x1280"
+DEFAULTS = {"seconds": "4", "size": "720x1280"}  # as OpenAI documents them
 SIZES = {
     videos.size(resolution, ratio): {"resolution": resolution, "aspect_ratio": ratio}
     for resolution, ratio in product(
-        contract.properties(SCHEMA)["resolution"]["enum"],
-        contract.properties(SCHEMA)["aspect_ratio"]["enum"],
+        schemas.properties(SCHEMA)["resolution"]["enum"],
+        schemas.properties(SCHEMA)["aspect_ratio"]["enum"],
     )
 }
 REFERENCE = "input_reference"
@@ -50,21 +47,33 @@ def read(incoming: Incoming) -> Call:
     _take_reference(body)
     uploads.refuse_others(body)
     call = videos.read(replace(incoming, document=body))
-    return replace(call, receipt=_receipt, answer=_no_job)
+    return replace(
+        call, receipt=lambda job, _document: video_objects.render(job), answer=_no_job
+    )
+
+
+def _take(body: dict[str, Any], name: str, *natives: str) -> Any:
+    """OpenAI's field `name`, which leaves the body; else its default, but None where
+    the contract's fields say the same. Raises: GatewayError (400) where both do."""
+    native = next((each for each in natives if each in body), None)
+    if name not in body:
+        return None if native else DEFAULTS.get(name)
+    if native:
+        raise refusals.invalid(
+            f"{name} says what {native} says: give one of them.", param=name
+        )
+    return body.pop(name)
 
 
 def _take_seconds(body: dict[str, Any]) -> None:
     """`seconds` as `duration_seconds`. Raises: GatewayError (400)."""
     name = "duration_seconds"
-    if "seconds" not in body:
-        if name in body:
-            return
-        body["seconds"] = SECONDS_DEFAULT
-    elif name in body:
-        raise _said_twice("seconds", name)
-    limits = contract.properties(SCHEMA)[name]
+    asked = _take(body, "seconds", name)
+    if asked is None:
+        return
+    limits = schemas.properties(SCHEMA)[name]
     least, most = limits["minimum"], limits["maximum"]
-    seconds = bodies.typed({name: body.pop("seconds")}, SCHEMA)[name]
+    seconds = bodies.typed({name: asked}, SCHEMA)[name]
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not least <= seconds <= most:
         raise refusals.invalid(
@@ -77,34 +86,26 @@ def _take_seconds(body: dict[str, Any]) -> None:
 
 def _take_size(body: dict[str, Any]) -> None:
     """`size` as `resolution` and `aspect_ratio`. Raises: GatewayError (400)."""
-    native = [name for name in ("resolution", "aspect_ratio") if name in body]
-    if "size" not in body:
-        if not native:
-            body.update(SIZES[SIZE_DEFAULT])
-        return
-    if native:
-        raise _said_twice("size", native[0])
-    size = body.pop("size")
-    if not isinstance(size, str) or size not in SIZES:
-        raise refusals.invalid(f"size must be one of {', '.join(SIZES)}.", param="size")
-    body.update(SIZES[size])
+    asked = {"size": _take(body, "size", "resolution", "aspect_ratio")}
+    if size := bodies.one_of(asked, "size", SIZES):
+        body.update(SIZES[size])
 
 
 def _take_reference(body: dict[str, Any]) -> None:
     """`input_reference`, a file, an address or OpenAI's object with one, as the
     picture that the video begins with. Raises: GatewayError (400)."""
-    parts: list[Any] = []
-    named = [name for name in (REFERENCE, *REFERENCE_FIELDS) if name in body]
-    for name in named:
-        value = body.pop(name)
-        if name in REFERENCE_FIELDS:
-            value = {REFERENCE_FIELDS[name]: value}
-        parts += value if isinstance(value, list) else [value]
-    if not named:
+    objects = [
+        {field: body.pop(name)}
+        for name, field in REFERENCE_FIELDS.items()
+        if name in body
+    ]
+    if objects:
+        given = body.get(REFERENCE, [])
+        body[REFERENCE] = [*(given if isinstance(given, list) else [given]), *objects]
+    asked = _take(body, REFERENCE, "source_image")
+    if asked is None:
         return
-    if "source_image" in body:
-        raise _said_twice(REFERENCE, "source_image")
-    reference = uploads.only_one(parts, REFERENCE)
+    reference = uploads.only_one(asked, REFERENCE)
     if isinstance(reference, dict):
         if set(reference) != {"image_url"}:
             raise refusals.invalid(
@@ -117,20 +118,11 @@ def _take_reference(body: dict[str, Any]) -> None:
     body.setdefault("mode", "image_to_video")
 
 
-def _said_twice(name: str, native: str) -> GatewayError:
-    return refusals.invalid(
-        f"{name} says what {native} says: give one of them.", param=name
-    )
-
-
-def _receipt(job: Job, _document: Document) -> Document:
-    return video_objects.render(job)
-
-
 async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
     """Raises: GatewayError (502): a finished video, which is no job, has no id that a
     client could ask about."""
-    raise refusals.video_without_job(video_objects.address(document))
+    url = video_objects.address(document)
+    raise refusals.video_without_job(urls=[url] if url else [])
 
 
 OPERATION = Operation(videos.NAME, "videos", read, takes_forms=True)

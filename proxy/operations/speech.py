@@ -1,4 +1,4 @@
-"""Speech: the bytes that the SDKs expect, from the address that the upstream gives."""
+"""Speech: clients get the sound itself, the upstream answers with its address."""
 
 from __future__ import annotations
 
@@ -16,28 +16,26 @@ from proxy.upstream.deliveries import deliver
 NAME = "audio.speech"
 PATH = "/audio/speech"
 SCHEMA = "TextToSpeechRequest"
-CONTENT_TYPES = {
-    "mp3": "audio/mpeg",
-    "wav": "audio/wav",
-    "opus": "audio/opus",
-    "aac": "audio/aac",
-}
 IGNORED = ("instructions",)
 DROPPED = (*IGNORED, "stream_format", "stream")
 
 
 def read(incoming: Incoming) -> Call:
-    """The call that a request body asks for. Raises: GatewayError (400)."""
+    """The call that a request body asks for, bounded in characters: those of its text.
+
+    Raises: GatewayError (400) for a stream of events, an empty text, a
+    `reference_audio` that is no address, and for what the contract forbids.
+    """
     bodies.refuse_streaming(incoming.document)
     if incoming.document.get("stream_format") not in (None, "audio"):
         raise refusals.unsupported_parameter(
-            "This upstream speaks no event streams: leave stream_format out.",
+            "This upstream sends no event streams: leave stream_format out.",
             param="stream_format",
         )
     body = bodies.meaningful(incoming.document, DROPPED)
     bodies.fill(body, SCHEMA, "model", "voice", "response_format")
     contract.check(body, SCHEMA)
-    contract.check_address(body.get("reference_audio"), param="reference_audio")
+    bodies.check_addresses(body, "reference_audio")
     if not body["input"].strip():
         raise refusals.invalid(
             "input is empty: there is nothing to say.", param="input"
@@ -47,7 +45,8 @@ def read(incoming: Incoming) -> Call:
         incoming.query.get("raw") == "json"
         or incoming.accept.split(";")[0].strip().lower() == "application/json"
     )
-    content_type = CONTENT_TYPES[body["response_format"]]
+    sound: str = body["response_format"]
+    content_type = "audio/mpeg" if sound == "mp3" else f"audio/{sound}"
     return Call(
         operation=NAME,
         path=PATH,

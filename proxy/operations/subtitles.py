@@ -1,11 +1,12 @@
-"""A transcript in every form that OpenAI's clients ask for.
+"""A transcript in every format that OpenAI's clients ask for.
 
-Pure functions. `read` takes the upstream's reply with suspicion, everything else
-renders what it found; times are milliseconds until they are written.
+`read` leaves out what makes no sense in the upstream's answer, so nothing here raises.
+Times are whole milliseconds until they are written.
 """
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any
 MS = 1000
 SECONDS_MAX = 1_000_000  # any later moment is a fault, not a long recording
 CUE_MS_LEAST = 1000  # of a text without times
-# What OpenAI's models tell of a segment and this upstream does not: there, so that
-# no client misses a field, and saying nothing.
+# What OpenAI's models tell of a segment and this upstream does not: clients expect the
+# fields, so they are there, without a meaning.
 UNKNOWN = {
     "seek": 0,
     "tokens": [],
@@ -48,8 +49,7 @@ class Transcript:
 
     @property
     def length_ms(self) -> int | None:
-        """How long the recording is, or when its last words end; None if nobody
-        says."""
+        """How long the recording is, or when its last words end; None if unknown."""
         if self.duration_ms:
             return self.duration_ms
         ends = [part.end_ms for part in (*self.segments, *self.words)]
@@ -57,7 +57,8 @@ class Transcript:
 
 
 def read(document: dict[str, Any]) -> Transcript:
-    """The upstream's reply; whatever makes no sense in it is left out."""
+    """The upstream's answer, with its seconds as milliseconds. Left out are parts
+    without a text or a start, and times below 0 or above SECONDS_MAX."""
     segments = tuple(_parts(document.get("segments"), "text"))
     text = document.get("text")
     if not isinstance(text, str):
@@ -96,29 +97,26 @@ def _ms(seconds: Any) -> int | None:
     return round(seconds * MS) if 0 <= seconds <= SECONDS_MAX else None
 
 
-# --- subtitles ---------------------------------------------------------------------
-
-
 def srt(transcript: Transcript) -> str:
-    """SubRip."""
+    """SubRip: numbered cues, and times as `hours:minutes:seconds,milliseconds`."""
     blocks = [
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        f"{_one_line(cue.speaker) + ': ' if cue.speaker else ''}{cue.text}\n"
+        f"{cue.speaker + ': ' if cue.speaker else ''}{cue.text}\n"
         for number, cue in enumerate(_cues(transcript), start=1)
     ]
     return "\n".join(blocks)
 
 
 def vtt(transcript: Transcript) -> str:
-    """WebVTT."""
+    """WebVTT: times as `hours:minutes:seconds.milliseconds`, speakers as voice tags."""
     blocks = ["WEBVTT\n"]
     for cue in _cues(transcript):
         # No dashes at its end: with the tag's own they would be the arrow of a cue.
-        speaker = _escaped(_one_line(cue.speaker)).rstrip("-") if cue.speaker else ""
+        speaker = html.escape(cue.speaker, quote=False).rstrip("-")
         voice = f"<v {speaker}>" if speaker else ""
         blocks.append(
             f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n"
-            f"{voice}{_escaped(cue.text)}\n"
+            f"{voice}{html.escape(cue.text, quote=False)}\n"
         )
     return "\n".join(blocks)
 
@@ -131,7 +129,7 @@ def _cues(transcript: Transcript) -> list[Segment]:
             start_ms=segment.start_ms,
             end_ms=max(segment.end_ms, segment.start_ms + 1),
             text=text,
-            speaker=_clean(segment.speaker),
+            speaker=_clean(segment.speaker).replace("\n", " "),
         )
         for segment in sorted(transcript.segments, key=lambda part: part.start_ms)
         if (text := _clean(segment.text))
@@ -150,14 +148,6 @@ def _clean(text: str) -> str:
     return "\n".join(line for line in lines if line).replace("-->", "→")
 
 
-def _one_line(text: str) -> str:
-    return text.replace("\n", " ")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _clock(ms: int, point: str) -> str:
     """`00:01:02,500`; whole milliseconds, so nothing is ever rounded up to 60."""
     seconds, ms = divmod(ms, MS)
@@ -166,11 +156,9 @@ def _clock(ms: int, point: str) -> str:
     return f"{hours:02}:{minutes:02}:{seconds:02}{point}{ms:03}"
 
 
-# --- JSON --------------------------------------------------------------------------
-
-
 def verbose(transcript: Transcript, *, task: str, words: bool) -> dict[str, Any]:
-    """OpenAI's `verbose_json`; its words only where they were asked for."""
+    """OpenAI's `verbose_json`, with times in seconds. `task` is "transcribe" or
+    "translate"; single words are in it only if `words`."""
     shown: dict[str, Any] = {
         "task": task,
         # OpenAI's own word for what a translation is in.
@@ -190,7 +178,8 @@ def verbose(transcript: Transcript, *, task: str, words: bool) -> dict[str, Any]
 
 
 def diarized(transcript: Transcript, *, task: str) -> dict[str, Any]:
-    """OpenAI's `diarized_json`: who said what."""
+    """OpenAI's `diarized_json`, who said what, with times in seconds. `task` as in
+    `verbose`."""
     return {
         "task": task,
         "duration": (transcript.length_ms or 0) / MS,

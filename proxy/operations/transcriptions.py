@@ -1,13 +1,13 @@
-"""Transcriptions and translations: recordings as uploads or as the contract has them.
+"""Transcriptions and translations of recordings, which come as files or addresses.
 
-The upstream is always asked for JSON, with the recording in it; every other form is
-made here, of its segments.
+The upstream takes JSON with the recording in it, and is always asked for a JSON answer;
+every other format is made here, of the answer's segments.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,8 +17,8 @@ from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
 from proxy.calls import usage_shown
-from proxy.calls.call import Call, Document, Headers, Incoming, Operation, as_json
-from proxy.http import refusals
+from proxy.calls.call import Call, Document, Headers, Incoming, Operation
+from proxy.http import refusals, reply
 from proxy.http.multipart import Upload
 from proxy.operations import bodies, subtitles
 from proxy.upstream import contract
@@ -26,8 +26,14 @@ from proxy.upstream import contract
 NAME = "audio.transcriptions"
 PATH = "/audio/transcriptions"
 SCHEMA = "SpeechToTextRequest"
-FORMATS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
-# What no field of the upstream's takes.
+# The formats that are no JSON: what is sent, and how it is made.
+TEXTS: dict[str, tuple[str, Callable[[subtitles.Transcript], str]]] = {
+    "text": ("text/plain", lambda transcript: transcript.text.strip() + "\n"),
+    "srt": ("text/plain", subtitles.srt),
+    "vtt": ("text/vtt", subtitles.vtt),
+}
+FORMATS = ("json", *TEXTS, "verbose_json", "diarized_json")
+# Fields of OpenAI's that the upstream does not have.
 IGNORED = (
     *("temperature", "prompt", "include", "chunking_strategy"),
     *("known_speaker_names", "known_speaker_references"),
@@ -41,14 +47,19 @@ HTTP = ("http://", "https://")
 
 
 def read(incoming: Incoming, *, translate: bool = False) -> Call:
-    """The call that a form or a JSON body asks for. Raises: GatewayError (400)."""
+    """The call that a form or a JSON body asks for, bounded in milliseconds of sound:
+    by the size of its file, or by TRANSCRIPTION_URL_SECONDS_MAX for an address.
+
+    Raises: GatewayError (400) for a stream of events, an unknown `response_format`, a
+    `file` that is missing, empty or not readable, and for what the contract forbids.
+    """
     bodies.refuse_streaming(incoming.document)
     asked = bodies.meaningful(incoming.document)
-    wanted = _format(asked.get("response_format", "json"))
+    wanted = bodies.one_of(asked, "response_format", FORMATS) or "json"
     body = bodies.typed(bodies.meaningful(asked, DROPPED), SCHEMA)
     bodies.fill(body, SCHEMA, "model")
     if wanted != "json" and "timestamp_granularities" in body:
-        # All other forms are made of segments.
+        # All other formats are made of segments.
         body["timestamp_granularities"] = sorted(
             {*map(str, body["timestamp_granularities"]), "segment"}
         )
@@ -82,23 +93,11 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
     )
 
 
-# --- what was asked ------------------------------------------------------------------
-
-
-def _format(wanted: Any) -> str:
-    if wanted not in FORMATS:
-        raise refusals.invalid(
-            f"response_format must be one of {', '.join(FORMATS)}.",
-            param="response_format",
-        )
-    return str(wanted)
-
-
 def _bounds(recording: Any) -> tuple[int, int]:
-    """The longest and the shortest the recording may be, in milliseconds.
+    """The longest and the shortest the recording may be, in milliseconds. A file's
+    header may lie about its length, so only its size counts.
 
-    Raises: GatewayError (400). What a file's header says of its length is a claim, so
-    only its size counts.
+    Raises: GatewayError (400).
     """
     if isinstance(recording, str) and recording[:8].lower().startswith(HTTP):
         contract.check_address(recording, param="file")
@@ -126,18 +125,15 @@ def _decoded_bytes(text: str) -> int:
             raise refusals.invalid("A data URI in file must be base64.", param="file")
     try:
         return len(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise refusals.invalid(
             "file is neither an http(s) address, nor a data URI, nor base64.",
             param="file",
         ) from None
 
 
-# --- what came ---------------------------------------------------------------------
-
-
 def _count(call: Call, document: Document) -> Units:
-    """As long as the reply says, or as its last words; else what is certain."""
+    """The recording's length by the answer, in milliseconds; else the least it has."""
     length_ms = subtitles.read(document).length_ms
     return Units(media_ms=length_ms) if length_ms else call.least
 
@@ -152,34 +148,26 @@ async def _answer(
     is_native: bool,
     least_ms: int,
 ) -> HttpResponseBase:
-    """The reply in the form that was asked for."""
+    """The answer in the format that was asked for."""
     transcript = subtitles.read(document)
-    match wanted:
-        case "text":
-            return _text(transcript.text.strip() + "\n", "text/plain", headers)
-        case "srt":
-            return _text(subtitles.srt(transcript), "text/plain", headers)
-        case "vtt":
-            return _text(subtitles.vtt(transcript), "text/vtt", headers)
-        case "verbose_json":
-            shown = subtitles.verbose(transcript, task=task, words=words)
-        case "diarized_json":
-            shown = subtitles.diarized(transcript, task=task)
-        case _ if is_native:
-            shown = document  # the contract's own reply, to the contract's own request
-        case _:
-            shown = {"text": transcript.text}
+    if wanted in TEXTS:
+        content_type, render = TEXTS[wanted]
+        return HttpResponse(
+            render(transcript),
+            headers=headers,
+            content_type=f"{content_type}; charset=utf-8",
+        )
+    if wanted == "verbose_json":
+        shown = subtitles.verbose(transcript, task=task, words=words)
+    elif wanted == "diarized_json":
+        shown = subtitles.diarized(transcript, task=task)
+    else:  # to the contract's own request the contract's own answer
+        shown = document if is_native else {"text": transcript.text}
     usage = document.get("usage")
     shown["usage"] = usage_shown.of_recording(
         usage if isinstance(usage, dict) else {}, transcript.length_ms or least_ms
     )
-    return await as_json(shown, headers)
-
-
-def _text(content: str, content_type: str, headers: Headers) -> HttpResponseBase:
-    return HttpResponse(
-        content.encode(), headers=headers, content_type=f"{content_type}; charset=utf-8"
-    )
+    return reply.json(shown, headers)
 
 
 OPERATION = Operation(NAME, "audio/transcriptions", read, takes_forms=True)

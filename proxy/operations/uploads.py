@@ -6,14 +6,19 @@ followed here.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from proxy.http import refusals
+from proxy.http import multipart, refusals
 from proxy.http.multipart import Upload
 from proxy.upstream import contract
 
 # How files begin; what a client or its SDK calls them is often just octet-stream.
-PNG, JPEG, RIFF, WEBP = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"WEBP"
+BEGINNINGS = {
+    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
+    "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
 
 
 def only_one(value: Any, name: str) -> Any:
@@ -41,28 +46,22 @@ def as_address(value: Any, name: str) -> str:
     Raises: GatewayError (400).
     """
     if isinstance(value, Upload):
-        return value.as_data_uri(_type_of(value, name))
-    contract.check_address("" if value is None else value, param=name, kind="image/")
+        return value.as_base64(f"data:{_type_of(value, name)};base64,")
+    contract.check_address(value, param=name, kind="image/")
     return str(value)
 
 
 def _type_of(upload: Upload, name: str) -> str:
     """What the file is by its first bytes. Raises: GatewayError (400)."""
-    head = upload.head(12)
-    if head.startswith(PNG):
-        return "image/png"
-    if head.startswith(JPEG):
-        return "image/jpeg"
-    if head[:4] == RIFF and head[8:12] == WEBP:
-        return "image/webp"
+    head = upload.read(12)
+    for kind, beginning in BEGINNINGS.items():
+        if beginning.match(head):
+            return kind
     raise refusals.invalid(f"{name} must be a PNG, JPEG or WebP file.", param=name)
 
 
 def refuse_others(body: dict[str, Any]) -> None:
     """Refuse files in other fields. Raises: GatewayError (400)."""
-    for name, value in body.items():
-        for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Upload):
-                raise refusals.invalid(
-                    f"{name[:64]} is not a file here.", param=name[:64]
-                )
+    for name, part in multipart.each(body):
+        if isinstance(part, Upload):
+            raise refusals.invalid(f"{name[:64]} is not a file here.", param=name[:64])

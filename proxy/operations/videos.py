@@ -5,13 +5,12 @@ from __future__ import annotations
 from billing.pricing.rates import Units
 from proxy.calls.call import Call, Incoming, Mode, Operation
 from proxy.operations import bodies
-from proxy.upstream import contract
+from proxy.upstream import contract, schemas
 
 NAME = "videos.generations"
 SCHEMA = "VideoGenerationRequest"
 # Also for clients that wait for the video: a crash of ours can still ask about a job.
 PATH = "/videos/generations?async=true"
-ADDRESSES = ("source_image", "source_video")
 FPS_DEAR = 60
 # A resolution is named after the video's shorter side, in pixels.
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
@@ -31,12 +30,11 @@ def read(incoming: Incoming) -> Call:
     body = bodies.meaningful(incoming.document, ("stream",))
     bodies.fill(body, SCHEMA, "model", "duration_seconds", "resolution", "fps")
     contract.check(body, SCHEMA)
-    for name in ADDRESSES:
-        contract.check_address(body.get(name), param=name)
+    bodies.check_addresses(body, "source_image", "source_video")
     options: tuple[str, ...] = (body["resolution"],)
     if body["fps"] == FPS_DEAR:
         options += ("60fps",)
-    ratio = body.get("aspect_ratio") or contract.default(SCHEMA, "aspect_ratio")
+    ratio = body.get("aspect_ratio") or schemas.defaults(SCHEMA)["aspect_ratio"]
     units = Units(media_ms=bodies.media_ms(body), options=options)
     return Call(
         operation=NAME,

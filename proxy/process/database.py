@@ -31,7 +31,7 @@ async def read(question: Callable[[], T]) -> T:
     Raises: LedgerUnavailable when the database does not answer; else whatever
     `question` raises.
     """
-    return await _in_thread(question)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _do, question)
 
 
 async def write(change: Callable[[], T]) -> T:
@@ -42,11 +42,7 @@ async def write(change: Callable[[], T]) -> T:
     Raises: LedgerUnavailable when the database does not answer; whether the change was
     made is not known then. Else whatever `change` raises.
     """
-    return await _in_thread(change)
-
-
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_threads, _do, work)
+    return await asyncio.get_running_loop().run_in_executor(_threads, _do, change)
 
 
 def _do(work: Callable[[], T]) -> T:

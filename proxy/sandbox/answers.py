@@ -1,13 +1,15 @@
-"""The only place that makes up what the sandbox says: the same prompt, the same words.
+"""What the sandbox says: to the same prompt the same.
 
 An answer has between 20 and 120 tokens, or up to 143 where its topic is punctuation.
-Randomness would make a test's expected charge unknowable; a digest of the conversation
-picks the words instead.
+A digest of the conversation picks the words: chance would make a test's expected
+charge unknowable.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any
 
 import orjson
@@ -37,20 +39,26 @@ SENTENCES = (
 def write(model: str, messages: list[dict[str, Any]], *, index: int) -> str:
     """The text of choice `index` of a conversation with a model."""
     digest = hashlib.blake2b(orjson.dumps([model, messages, index])).digest()
-    sentences = [OPENINGS[digest[0] % len(OPENINGS)].format(topic=topic(messages))]
-    first, count = digest[1], digest[2] % 6
-    # A stride of 1..10 never repeats a sentence: their number is a prime.
+    opening = OPENINGS[digest[0] % len(OPENINGS)].format(topic=topic(messages))
+    return " ".join([opening, *islice(sentences(digest), digest[2] % 6)])
+
+
+def sentences(digest: bytes) -> Iterator[str]:
+    """Sentences without end, in an order that the digest decides."""
+    # Their number is a prime: any stride visits all of them before it repeats one.
     stride = 1 + digest[3] % (len(SENTENCES) - 1)
-    sentences += [
-        SENTENCES[(first + step * stride) % len(SENTENCES)] for step in range(count)
-    ]
-    return " ".join(sentences)
+    return (SENTENCES[at % len(SENTENCES)] for at in count(digest[1], stride))
+
+
+def last_words(messages: list[dict[str, Any]]) -> str:
+    """What the user said last."""
+    said = [message["content"] for message in messages if message["role"] == "user"]
+    return said[-1] if said else ""
 
 
 def topic(messages: list[dict[str, Any]]) -> str:
-    """The beginning of the last thing the user said, on whole words if it can be."""
-    said = [message["content"] for message in messages if message["role"] == "user"]
-    text = " ".join(said[-1][:1000].split()) if said else ""
+    """The beginning of the last words, whole if it can be."""
+    text = " ".join(last_words(messages)[:1000].split())
     if len(text) > TOPIC_CHARACTERS_MAX:
         text = text[: TOPIC_CHARACTERS_MAX + 1]
         text = text.rsplit(" ", 1)[0][:TOPIC_CHARACTERS_MAX] + "…"

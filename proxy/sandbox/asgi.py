@@ -12,7 +12,7 @@ django.setup()
 
 from proxy.http.handler import LeanHandler, Message, Receive, Send  # noqa: E402
 from proxy.sandbox import journal  # noqa: E402
-from proxy.sandbox.errors import Responder  # noqa: E402
+from proxy.sandbox.errors import Refusal  # noqa: E402
 from proxy.sandbox.failures import ConnectionCut  # noqa: E402
 
 
@@ -24,6 +24,10 @@ class SandboxHandler(LeanHandler):
             await super().__call__(scope, receive, send)
 
 
-application = SandboxHandler("proxy.sandbox.urls", errors=Responder())
+application = SandboxHandler(
+    "proxy.sandbox.urls",
+    not_found=lambda _request: Refusal("not_found").response(),
+    crashed=lambda: Refusal("internal_error").response(),
+)
 # Opened here, so that a journal that cannot be written stops the start.
 journal.current()

@@ -1,4 +1,4 @@
-"""The only place that says which models the sandbox has."""
+"""Which models the sandbox has."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ class Model:
 
 
 VIDEO = "fal-ai/minimax/hailuo-02/standard/text-to-video"
-EDIT = "fal-ai/flux/dev/image-to-image"
 # Every model that the contract names as a default is here, and a few more.
 MODELS = (
     Model("openai/gpt-4o-mini", "chat", "fast", CHAT),
@@ -41,7 +40,7 @@ MODELS = (
     Model("flux/dev:free", "image", "fast", ("text_to_image",)),
     Model("fal-ai/flux/dev", "image", "standard", ("text_to_image",)),
     Model("fal-ai/flux-pro/v1.1", "image", "premium", ("text_to_image",)),
-    Model(EDIT, "image", "standard", ("image_to_image",)),
+    Model("fal-ai/flux/dev/image-to-image", "image", "standard", ("image_to_image",)),
     Model(VIDEO, "video", "standard", ("text_to_video", "async")),
     Model("fal-ai/f5-tts", "audio", "fast", ("text_to_speech",)),
     Model("fal-ai/whisper", "audio", "fast", ("speech_to_text",)),

@@ -1,4 +1,8 @@
-"""Chat completions: the answer, what it charges, and both ways to send it."""
+"""Chat completions: the answer, what it charges, and the stream of it.
+
+The contract does not name tools, but SDKs send them: the sandbox calls one only where
+`tool_choice` tells it to.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +16,26 @@ from typing import Any
 
 import orjson
 
+from proxy.operations.chat_messages import is_result
 from proxy.sandbox import (
     answers,
     catalogue,
     contract,
     errors,
     failures,
+    journal,
+    options,
     prices,
     tokens,
-    tools,
 )
-from proxy.sandbox.failures import ConnectionCut, Marks
-from proxy.sandbox.journal import Journal, JournalEntry
+from proxy.sandbox.failures import ConnectionCut
+from proxy.sandbox.work import Work
 
-OPERATION = "chat.completions"
 TOKENS_LARGEST = 1_000_000_000  # the contract names none; any more is a typing error
 CHOICES_LARGEST = 128
 CHUNK_TOKENS = 4  # at least; a chunk then runs on to the end of its word
+COUNTED = ("content", "tool_calls")  # of a message
+ARGUMENTS = "{}"  # of every call of a tool: what the tool wants is not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,134 +45,135 @@ class Choice:
     tool: str = ""  # the tool that it calls; the tokens are then its arguments
     call_id: str = ""
 
-    def message(self, text: str, **place: int) -> dict[str, Any]:
-        """A message of this text, or a call of the tool with it; in a stream a call
-        has its place (`index`) beside it."""
-        if not self.tool:
-            return {"role": "assistant", "content": text}
-        called = {**place, **tools.call(self.call_id, self.tool, text)}
-        return {"role": "assistant", "content": None, "tool_calls": [called]}
-
-    def delta(self, chunk: list[str]) -> dict[str, Any]:
-        """A later delta of the choice in a stream."""
-        text = "".join(chunk)
+    def part(self, text: str) -> dict[str, Any]:
+        """A part of the message: text, or the call of the tool. Its few arguments are
+        one chunk, so a stream has the call whole."""
         if not self.tool:
             return {"content": text}
-        return {"tool_calls": [{"index": 0, "function": {"arguments": text}}]}
+        function = {"name": self.tool, "arguments": text}
+        call = {"id": self.call_id, "type": "function", "function": function}
+        return {"content": None, "tool_calls": [{"index": 0, **call}]}
 
 
-@dataclass(frozen=True, slots=True)
-class ChatPlan:
-    """An accepted request and its whole answer, decided before a word is sent."""
-
-    id: str
-    created: int
-    model: catalogue.Model
-    prompt_tokens: int
-    images: int
-    web_search: bool
-    choices: list[Choice]
-    stream: bool
-    include_usage: bool
-    marks: Marks
-
-    @property
-    def completion_tokens(self) -> int:
-        return sum(len(choice.tokens) for choice in self.choices)
-
-    def usage(self, completion_tokens: int) -> dict[str, Any]:
-        """The contract's Usage for the tokens that were generated."""
-        breakdown = prices.chat(
-            self.model.tier,
-            prompt=self.prompt_tokens,
-            completion=completion_tokens,
-            images=self.images,
-            web_search=self.web_search,
-        )
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": self.prompt_tokens + completion_tokens,
-            "credits_used": sum(breakdown.values()),
-            "credits_breakdown": breakdown,
-        }
-
-    def entry(self, completion_tokens: int, *, cut: bool = False) -> JournalEntry:
-        return JournalEntry(
-            id=self.id,
-            operation=OPERATION,
-            model=self.model.id,
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=completion_tokens,
-            credits=self.usage(completion_tokens)["credits_used"],
-            stream=self.stream,
-            cut=cut,
-        )
-
-
-def plan(body: bytes) -> ChatPlan:
-    """Read a request and decide the whole answer.
+class Chat:
+    """An accepted request and its whole answer, decided before a word is sent.
 
     Raises: Refusal (400, 404).
     """
-    fields = contract.parse(body, "ChatCompletionRequest", tools.without_tools)
-    messages = fields["messages"]
-    if not messages:
-        raise errors.invalid("messages", "must not be empty")
-    model = catalogue.find(fields["model"], "chat")
-    limit = contract.whole_number(fields, "max_tokens", largest=TOKENS_LARGEST)
-    count = contract.whole_number(fields, "n", largest=CHOICES_LARGEST)
-    stream_options = fields.get("stream_options")
-    return ChatPlan(
-        id=f"chatcmpl-{uuid.uuid4().hex}",
-        created=int(time.time()),
-        model=model,
-        prompt_tokens=tools.prompt_tokens(fields),
-        images=sum(len(message.get("images", ())) for message in messages),
-        web_search=fields["web_search"],
-        choices=[_choice(model.id, fields, limit, index) for index in range(count)],
-        stream=fields["stream"],
-        include_usage=isinstance(stream_options, dict)
-        and stream_options.get("include_usage") is True,
-        marks=failures.read(last_words(messages)),
-    )
+
+    def __init__(self, body: bytes) -> None:
+        fields = contract.parse(body, "ChatCompletionRequest", without_tools)
+        messages = fields["messages"]
+        if not messages:
+            raise errors.invalid("messages", "must not be empty")
+        self.model = catalogue.find(fields["model"], "chat")
+        limit = contract.whole_number(fields, "max_tokens", largest=TOKENS_LARGEST)
+        count = contract.whole_number(fields, "n", largest=CHOICES_LARGEST)
+        self.id = f"chatcmpl-{uuid.uuid4().hex}"
+        self.created = int(time.time())
+        self.choices = [
+            _choice(self.model.id, fields, limit, index) for index in range(count)
+        ]
+        self.prompt_tokens = prompt_tokens(fields)
+        self.completion_tokens = sum(len(choice.tokens) for choice in self.choices)
+        self.images = sum(len(message.get("images", ())) for message in messages)
+        self.web_search: bool = fields["web_search"]
+        self.stream: bool = fields["stream"]
+        options = fields.get("stream_options")
+        self.include_usage = (
+            isinstance(options, dict) and options.get("include_usage") is True
+        )
+        # Marks in earlier messages are history.
+        self.marks = failures.read(answers.last_words(messages))
+
+    def work(self, completion_tokens: int) -> Work:
+        """The whole answer, priced by the tokens that were generated."""
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", **choice.part("".join(choice.tokens))},
+                "finish_reason": choice.finish_reason,
+            }
+            for index, choice in enumerate(self.choices)
+        ]
+        return Work(
+            operation="chat.completions",
+            model=self.model,
+            marks=self.marks,
+            output={
+                "id": self.id,
+                "object": "chat.completion",
+                "created": self.created,
+                "choices": choices,
+            },
+            breakdown=prices.chat(
+                self.model.tier,
+                prompt=self.prompt_tokens,
+                completion=completion_tokens,
+                images=self.images,
+                web_search=self.web_search,
+            ),
+            tokens={
+                "prompt_tokens": self.prompt_tokens,
+                "completion_tokens": completion_tokens,
+                "total_tokens": self.prompt_tokens + completion_tokens,
+            },
+        )
 
 
-def last_words(messages: list[dict[str, Any]]) -> str:
-    """What the user said last: marks in earlier messages are history."""
-    said = [message["content"] for message in messages if message["role"] == "user"]
-    return said[-1] if said else ""
+def without_tools(document: Any) -> Any:
+    """The request as the contract's schema can check it: a tool's result is a user's
+    message, and an assistant that only called tools said an empty text."""
+    messages = document.get("messages") if isinstance(document, dict) else None
+    if not isinstance(messages, list):
+        return document
+    return {**document, "messages": [_without_tools(message) for message in messages]}
+
+
+def _without_tools(message: Any) -> Any:
+    if is_result(message):
+        return {**message, "role": "user", "content": ""}
+    if not isinstance(message, dict) or message.get("content") is not None:
+        return message
+    calls = message.get("tool_calls") or message.get("function_call")
+    return {**message, "content": ""} if calls else message
 
 
 def _choice(model: str, fields: dict[str, Any], limit: int, index: int) -> Choice:
     messages = fields["messages"]
-    tool = tools.wanted(fields)
-    text = tools.ARGUMENTS if tool else answers.write(model, messages, index=index)
+    tool = _wanted_tool(fields)
+    text = ARGUMENTS if tool else answers.write(model, messages, index=index)
     whole = tokens.split(text)
     reason = "length" if len(whole) > limit else "tool_calls" if tool else "stop"
     return Choice(whole[:limit], reason, tool, f"call_{len(messages)}_{index}")
 
 
-async def complete(plan: ChatPlan, journal: Journal, *, pace_ms: int) -> dict[str, Any]:
-    """The whole answer at once, journaled before it is returned."""
-    await asyncio.sleep(pace_ms * (1 + plan.completion_tokens // 32) / 1000)
-    await journal.append(plan.entry(plan.completion_tokens))
-    return {
-        "id": plan.id,
-        "object": "chat.completion",
-        "created": plan.created,
-        "model": plan.model.id,
-        "model_tier": plan.model.tier,
-        "choices": [
-            {
-                "index": index,
-                "message": choice.message("".join(choice.tokens)),
-                "finish_reason": choice.finish_reason,
-            }
-            for index, choice in enumerate(plan.choices)
-        ],
-        "usage": plan.usage(plan.completion_tokens),
-    }
+def _wanted_tool(fields: dict[str, Any]) -> str:
+    """The tool that `tool_choice` wants called; "" if the answer may be words."""
+    tools, choice = fields.get("tools"), fields.get("tool_choice")
+    names = [_name(tool) for tool in (tools if isinstance(tools, list) else ())]
+    if choice == "required":
+        return next(filter(None, names), "")
+    return _name(choice) if _name(choice) in names else ""
+
+
+def _name(tool: Any) -> str:
+    match tool:
+        case {"function": {"name": str(name)}}:
+            return name
+    return ""
+
+
+def prompt_tokens(fields: dict[str, Any]) -> int:
+    """The tokens of the messages, and of the tools beside them."""
+    messages = fields["messages"]
+    parts = [message.get(part) for message in messages for part in COUNTED]
+    texts = [
+        part if isinstance(part, str) else orjson.dumps(part).decode()
+        for part in (*parts, fields.get("tools"))
+        if part is not None
+    ]
+    return tokens.PER_MESSAGE * len(messages) + sum(map(tokens.count, texts))
 
 
 class Stream:
@@ -176,75 +184,64 @@ class Stream:
     it is collected.
     """
 
-    def __init__(self, plan: ChatPlan, journal: Journal, *, pace_ms: int) -> None:
-        self._plan = plan
-        self._journal = journal
-        self._pace_seconds = pace_ms / 1000
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
         self._generated = 0
         self._is_charged = False
-        self._parts = self._write()
 
-    def __aiter__(self) -> Stream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        return await anext(self._parts)
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._write()
 
     def close(self) -> None:
         """Charge what was generated, if the client left before the end."""
         if not self._is_charged:
-            self._is_charged = True
-            self._journal.enqueue(self._plan.entry(self._generated, cut=True))
+            journal.current().enqueue(self._entry(cut=True))
+
+    def _entry(self, *, cut: bool) -> dict[str, Any]:
+        self._is_charged = True
+        work = self._chat.work(self._generated)
+        return work.entry(self._chat.id, stream=True, cut=cut)
 
     async def _write(self) -> AsyncGenerator[bytes, None]:
-        for index, choice in enumerate(self._plan.choices):
-            yield self._event(index, choice.message("", index=0))
+        chat = self._chat
+        for index in range(len(chat.choices)):
+            yield self._event(index, {"role": "assistant", "content": ""})
         for index, chunk in self._chunks():
-            await self._cut_if_wanted()
-            await asyncio.sleep(self._pace_seconds)
+            if "cut" in chat.marks and self._generated >= chat.completion_tokens // 2:
+                await journal.current().append(self._entry(cut=True))
+                raise ConnectionCut
+            await asyncio.sleep(options.load().pace_ms / 1000)
             self._generated += len(chunk)
-            yield self._event(index, self._plan.choices[index].delta(chunk))
+            yield self._event(index, chat.choices[index].part("".join(chunk)))
         # Before any sign of the end reaches the client the charge is on disk.
-        self._is_charged = True
-        await self._journal.append(self._plan.entry(self._generated))
-        for index, choice in enumerate(self._plan.choices):
+        await journal.current().append(self._entry(cut=False))
+        for index, choice in enumerate(chat.choices):
             yield self._event(index, {}, choice.finish_reason)
-        if self._plan.include_usage and "no-usage" not in self._plan.marks:
-            usage = self._plan.usage(self._generated)
-            yield self._frame({"choices": [], "usage": usage})
+        if chat.include_usage and "no-usage" not in chat.marks:
+            usage = chat.work(self._generated).usage()
+            yield self._frame(choices=[], usage=usage)
         yield b"data: [DONE]\n\n"
-
-    async def _cut_if_wanted(self) -> None:
-        """Raises: ConnectionCut half way, once that half is charged."""
-        half = self._plan.completion_tokens // 2
-        if "cut" in self._plan.marks and self._generated >= half:
-            self._is_charged = True
-            await self._journal.append(self._plan.entry(self._generated, cut=True))
-            raise ConnectionCut
 
     def _chunks(self) -> Iterator[tuple[int, list[str]]]:
         """The choices' chunks in turn, as if all were generated side by side."""
-        columns = [list(chunks(choice.tokens)) for choice in self._plan.choices]
+        columns = [chunks(choice.tokens) for choice in self._chat.choices]
         for row in zip_longest(*columns):
-            for index, chunk in enumerate(row):
-                if chunk:
-                    yield index, chunk
+            yield from ((index, chunk) for index, chunk in enumerate(row) if chunk)
 
     def _event(
         self, index: int, delta: dict[str, Any], finish_reason: str | None = None
     ) -> bytes:
         choice = {"index": index, "delta": delta, "finish_reason": finish_reason}
-        fields: dict[str, Any] = {"choices": [choice]}
-        if self._plan.include_usage:
-            fields["usage"] = None  # OpenAI does so on every chunk but the last
-        return self._frame(fields)
+        # OpenAI does so on every chunk but the last.
+        usage = {"usage": None} if self._chat.include_usage else {}
+        return self._frame(choices=[choice], **usage)
 
-    def _frame(self, fields: dict[str, Any]) -> bytes:
+    def _frame(self, **fields: Any) -> bytes:
         chunk = {
-            "id": self._plan.id,
+            "id": self._chat.id,
             "object": "chat.completion.chunk",
-            "created": self._plan.created,
-            "model": self._plan.model.id,
+            "created": self._chat.created,
+            "model": self._chat.model.id,
             **fields,
         }
         return b"data: " + orjson.dumps(chunk) + b"\n\n"

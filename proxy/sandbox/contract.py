@@ -38,25 +38,21 @@ def parse(
     return {**schemas.defaults(schema), **document}
 
 
-def millis(seconds: float) -> int:
+def millis(seconds: float | Decimal) -> int:
     """Seconds as JSON wrote them, in milliseconds and rounded up."""
-    return whole_millis(Decimal(str(seconds)))
-
-
-def whole_millis(seconds: Decimal) -> int:
-    return int((seconds * 1000).to_integral_value(ROUND_CEILING))
+    return int((Decimal(str(seconds)) * 1000).to_integral_value(ROUND_CEILING))
 
 
 def whole_number(
-    body: dict[str, Any], field: str, *, default: int = 1, largest: int
+    fields: dict[str, Any], field: str, *, default: int = 1, largest: int
 ) -> int:
     """A field that counts something; `default` where neither side names a value.
 
     Raises: Refusal (400) unless 1 ≤ value ≤ largest.
     """
-    if body.get(field) is None:
+    if fields.get(field) is None:
         return default
-    value = schemas.whole_number(body[field], most=largest)
+    value = schemas.whole_number(fields[field], most=largest)
     if value is None:
         raise errors.invalid(field, f"must be a whole number from 1 to {largest}")
     return value

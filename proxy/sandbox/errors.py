@@ -1,11 +1,12 @@
-"""The sandbox's refusals, in the contract's Error shape: one table, by their codes."""
+"""The sandbox's replies, and its refusals in the contract's Error shape: one table."""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import orjson
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 REQUEST_ID_HEADER = "x-request-id"
 REQUEST, LIMIT, SERVER = "invalid_request_error", "rate_limit_error", "server_error"
@@ -24,49 +25,35 @@ REFUSALS = {
     "internal_error": (500, SERVER, "The sandbox failed."),
     "overloaded": (503, SERVER, "The sandbox is overloaded."),
 }
-HEADERS = {
-    "method_not_allowed": {"Allow": "{}"},
-    "rate_limit_exceeded": {"Retry-After": "1"},
-}
 
 
 class Refusal(Exception):
     """One of the table's; `details` fill the gaps of its message."""
 
     def __init__(self, code: str, *details: str) -> None:
-        self.code = code
+        self.code, self.details = code, details
         self.status, self.kind, message = REFUSALS[code]
-        self.details = details
         super().__init__(message.format(*details))
 
     def response(self) -> HttpResponse:
-        body = {"message": str(self), "type": self.kind, "code": self.code}
-        reply = HttpResponse(
-            orjson.dumps({"error": body}),
-            status=self.status,
-            content_type="application/json",
-        )
-        reply[REQUEST_ID_HEADER] = new_request_id()
-        for name, value in HEADERS.get(self.code, {}).items():
-            reply[name] = value.format(*self.details)
-        return reply
+        error = {"message": str(self), "type": self.kind, "code": self.code}
+        response = reply({"error": error}, status=self.status)
+        if self.code == "method_not_allowed":
+            response["Allow"] = self.details[0]
+        if self.code == "rate_limit_exceeded":
+            response["Retry-After"] = "1"
+        return response
 
 
-def new_request_id() -> str:
-    """For replies that charge nothing; the others carry their journal id."""
-    return f"req-{uuid.uuid4().hex}"
+def reply(
+    document: dict[str, Any], *, status: int = 200, request_id: str = ""
+) -> HttpResponse:
+    """`request_id` is the journal's, of a call that was charged."""
+    content = orjson.dumps(document)
+    response = HttpResponse(content, status=status, content_type="application/json")
+    response[REQUEST_ID_HEADER] = request_id or f"req-{uuid.uuid4().hex}"
+    return response
 
 
 def invalid(field: str, problem: str) -> Refusal:
-    """The refusal (400) of a field."""
     return Refusal("invalid_request", field, problem)
-
-
-class Responder:
-    """What the lean handler answers when no view did."""
-
-    def not_found(self, request: HttpRequest) -> HttpResponse:
-        return Refusal("not_found").response()
-
-    def crashed(self, request: HttpRequest) -> HttpResponse:
-        return Refusal("internal_error").response()

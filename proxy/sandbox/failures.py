@@ -36,8 +36,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from proxy.sandbox import errors
@@ -50,16 +49,9 @@ REFUSALS = {
     "429": "rate_limit_exceeded",
     "refuse": "content_policy_violation",
 }
-SWITCHES = REFUSALS.keys() | {
-    "charge-then-500",
-    "no-usage",
-    "cut",
-    "job-fails",
-    "job-fails-charged",
-    "job-no-usage",
-    "job-unknown",
-    "job-vanishes",
-}
+CHARGED = {"charge-then-500", "no-usage", "cut"}
+JOBS = {"job-fails", "job-fails-charged", "job-no-usage", "job-unknown", "job-vanishes"}
+SWITCHES = {*REFUSALS, *CHARGED, *JOBS}
 
 
 class ConnectionCut(Exception):
@@ -68,8 +60,6 @@ class ConnectionCut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What one text asks for."""
-
     switches: frozenset[str] = frozenset()
     slow_seconds: float = 0
     estimate: int | None = None
@@ -80,9 +70,7 @@ class Marks:
 
 def read(text: str) -> Marks:
     """Raises: Refusal (400) for a mark that does not exist."""
-    switches = set()
-    slow_seconds: float = 0
-    estimate = None
+    switches, slow_seconds, estimate = set(), 0.0, None
     for mark, value in MARK.findall(text):
         if mark in SWITCHES and not value:
             switches.add(mark)
@@ -111,19 +99,17 @@ def charged_reply(
     marks: Marks, call_id: str, document: dict[str, Any]
 ) -> HttpResponseBase:
     """The reply to a call that was charged, damaged as its marks want it."""
+    if "charge-then-500" in marks:
+        refusal = errors.Refusal("internal_error").response()
+        refusal[errors.REQUEST_ID_HEADER] = call_id
+        return refusal
     if "no-usage" in marks:
         document = {name: document[name] for name in document if name != "usage"}
-    content = orjson.dumps(document)
-    reply: HttpResponseBase
-    if "charge-then-500" in marks:
-        reply = errors.Refusal("internal_error").response()
-    elif "cut" in marks:
-        reply = StreamingHttpResponse(_half(content), content_type="application/json")
-        reply["Content-Length"] = str(len(content))
-    else:
-        reply = HttpResponse(content, content_type="application/json")
-    reply[errors.REQUEST_ID_HEADER] = call_id
-    return reply
+    reply = errors.reply(document, request_id=call_id)
+    if "cut" not in marks:
+        return reply
+    headers = {**reply.headers, "Content-Length": str(len(reply.content))}
+    return StreamingHttpResponse(_half(reply.content), headers=headers)
 
 
 async def _half(content: bytes) -> AsyncGenerator[bytes, None]:

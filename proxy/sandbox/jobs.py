@@ -38,73 +38,57 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     end: dict[str, Any] = field(default_factory=dict)  # what the end adds, if it came
+    running: asyncio.Task[None] | None = None  # the loop itself keeps it only weakly
 
     def submitted(self) -> dict[str, Any]:
         """The contract's AsyncJobResponse."""
         estimate = self.work.marks.estimate
-        return {
-            "id": self.id,
-            "status": "pending",
-            "created": self.created,
-            "model": self.work.model.id,
-            "estimated_credits": self.work.credits if estimate is None else estimate,
-        }
+        credits = self.work.credits if estimate is None else estimate
+        return {**self._known(), "status": "pending", "estimated_credits": credits}
 
     def status(self) -> dict[str, Any]:
         """The contract's JobStatusResponse. What is not known yet is left out: the
         document calls it nullable in a word that JSON Schema does not know."""
-        known = {"id": self.id, "created": self.created, "model": self.work.model.id}
         if self.end:
-            return {**known, **self.end}
+            return self._known() | self.end
         percent = self.percent()
         status = "pending" if percent < PENDING_PERCENT else "processing"
         if "job-unknown" in self.work.marks:
             status = "paused"
-        return {
-            **known,
-            "status": status,
-            "progress": 0 if status == "pending" else percent,
-        }
+        progress = 0 if status == "pending" else percent
+        return {**self._known(), "status": status, "progress": progress}
 
     def percent(self) -> int:
         """How much of its time is over; 100 is for jobs that ended."""
-        if not self.seconds:
-            return 99
         elapsed = time.monotonic() - self.started
-        return min(99, int(100 * elapsed / self.seconds))
+        return min(99, int(100 * elapsed / self.seconds)) if self.seconds else 99
 
     async def run(self, journal: Journal) -> None:
         """Take the time, charge, end; in this order."""
         await asyncio.sleep(self.seconds)
         try:
-            self.end = await self._conclude(journal)
+            end = await self._conclude(journal)
         except OSError:
-            self.end = self._failed("The sandbox's journal cannot be written.")
+            end = self._failed("The sandbox's journal cannot be written.")
+        over = {"progress": self.percent(), "completed": int(time.time())}
+        self.end = over | end
         self.ended.set()
 
     async def _conclude(self, journal: Journal) -> dict[str, Any]:
-        marks = self.work.marks
+        marks, usage = self.work.marks, {"usage": self.work.usage()}
         if "job-fails" in marks:
             return self._failed("The sandbox was asked to fail.")
         await journal.append(self.work.entry(self.id))
-        usage = {"usage": self.work.usage()}
         if "job-fails-charged" in marks:
             return self._failed("The sandbox was asked to fail and charge.") | usage
-        return {
-            "status": "completed",
-            "progress": 100,
-            "completed": int(time.time()),
-            "outputData": self.work.body(),
-            **({} if "job-no-usage" in marks else usage),
-        }
+        end = {"status": "completed", "progress": 100, "outputData": self.work.body()}
+        return end if "job-no-usage" in marks else end | usage
 
     def _failed(self, reason: str) -> dict[str, Any]:
-        return {
-            "status": "failed",
-            "progress": self.percent(),
-            "completed": int(time.time()),
-            "errorMessage": reason,
-        }
+        return {"status": "failed", "errorMessage": reason}
+
+    def _known(self) -> dict[str, Any]:
+        return {"id": self.id, "created": self.created, "model": self.work.model.id}
 
 
 class Jobs:
@@ -117,17 +101,13 @@ class Jobs:
         self._seconds = seconds
         self._kept_max = kept_max
         self._jobs: dict[str, Job] = {}
-        self._running: set[asyncio.Task[None]] = set()
 
     def submit(self, work: Work) -> Job:
         job = Job(f"job-{uuid.uuid4().hex}", work, self._seconds)
         self._forget()
         self._jobs[job.id] = job
         if not STANDING_STILL & work.marks.switches:
-            # The loop itself keeps only weak references to its tasks.
-            task = asyncio.create_task(job.run(self._journal))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            job.running = asyncio.create_task(job.run(self._journal))
         return job
 
     async def ask(self, job_id: str, *, is_waiting: bool) -> dict[str, Any]:
@@ -155,5 +135,4 @@ class Jobs:
 
 @cache
 def current() -> Jobs:
-    """The jobs of this process."""
     return Jobs(journal.current(), seconds=options.load().job_seconds)

@@ -1,9 +1,8 @@
 """The addresses of the sandbox's media, and the files behind them.
 
-Every file of a kind is the same small sample: its name and the reply say the ordered
-size and length, but the sample has its own. Only a WAV is as long as ordered, because
-a transcription is priced by the length of its audio. The digest of the request in a
-name keeps the addresses of different requests apart:
+Every file of a kind is the same small sample, whatever its name and the reply say of
+size and length. Only a WAV is as long as ordered, because a transcription is priced by
+the length of its audio. A digest keeps the addresses of different requests apart:
 
     image-1024x1024-DIGEST.png
     video-1280x720-5000ms-DIGEST.mp4
@@ -13,18 +12,13 @@ name keeps the addresses of different requests apart:
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import wave
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from proxy.sandbox import errors
 
-PATH = "/media/"
 SAMPLES = Path(__file__).resolve().parent / "samples"
 HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]{1,255}")
 TYPES = {
@@ -37,7 +31,7 @@ TYPES = {
 }
 NAME = re.compile(
     r"(?:image|video|speech|music)(?:-\d{3,4}x\d{3,4})?(?:-(?P<millis>\d{1,7})ms)?"
-    r"-[0-9a-f]{32}\.(?P<extension>png|mp4|mp3|wav|opus|aac)",
+    rf"-[0-9a-f]{{32}}\.(?P<extension>{'|'.join(TYPES)})",
     re.ASCII,
 )
 # The longest that the contract lets anybody order: 10,000 characters of speech at
@@ -57,12 +51,6 @@ def origin(scheme: str, host: str) -> str:
     return f"{scheme}://{host}"
 
 
-def address(origin: str, label: str, extension: str, *request: Any) -> str:
-    """Where the file of a request is; the same request always has the same file."""
-    digest = hashlib.blake2b(orjson.dumps(request), digest_size=16).hexdigest()
-    return f"{origin}{PATH}{label}-{digest}.{extension}"
-
-
 def read(name: str) -> tuple[str, bytes]:
     """The content type and the content of a file.
 
@@ -73,10 +61,8 @@ def read(name: str) -> tuple[str, bytes]:
         raise errors.Refusal("not_found")
     extension = found["extension"]
     if extension == "wav":
-        content = wav(int(found["millis"] or 0))
-    else:
-        content = (SAMPLES / f"sample.{extension}").read_bytes()
-    return TYPES[extension], content
+        return TYPES[extension], wav(int(found["millis"] or 0))
+    return TYPES[extension], (SAMPLES / f"sample.{extension}").read_bytes()
 
 
 def wav(millis: int) -> bytes:

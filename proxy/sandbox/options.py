@@ -1,15 +1,11 @@
-"""The only place that knows how `manage.py sandbox` reaches its server process.
-
-Granian starts the server in a process of its own, so the command's options travel
-through the environment.
-"""
+"""How `manage.py sandbox` reaches its server process: granian starts that process by
+itself, so the command's options travel through the environment."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
-from pathlib import Path
 
 import orjson
 from django.conf import settings
@@ -19,21 +15,16 @@ VARIABLE = "SANDBOX_OPTIONS"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    journal: str
+    journal: str = field(
+        default_factory=lambda: f"{settings.VAR_DIR}/sandbox-journal.jsonl"
+    )
     pace_ms: int = 25
     job_seconds: float = 3.0
 
     def export(self) -> None:
-        """Put the options where the server process will find them."""
         os.environ[VARIABLE] = orjson.dumps(asdict(self)).decode()
-
-
-def defaults() -> Options:
-    return Options(journal=str(Path(settings.VAR_DIR) / "sandbox-journal.jsonl"))
 
 
 @cache
 def load() -> Options:
-    """The options of this process, read once."""
-    given = os.environ.get(VARIABLE)
-    return Options(**orjson.loads(given)) if given else defaults()
+    return Options(**orjson.loads(os.environ.get(VARIABLE, "{}")))

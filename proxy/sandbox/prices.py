@@ -1,49 +1,31 @@
 """The only place that says what the sandbox charges, in whole credits.
 
-Chat: per 1,000 tokens, each part rounded up to a whole credit of its own.
+What checks the gateway's charges shares no arithmetic with it. Every price is rounded
+up once for the call (chat: each part; images: each image) and is at least 1.
 
-    tier       prompt  completion
-    fast            1           2
-    standard        5          10
-    premium        10          30
-
-`web_search` adds 5 to a call, each image URL in a message adds 2. With `n` choices
-the prompt is charged once and the tokens of all choices together. The parts are
-the reply's `credits_breakdown` and always sum to `credits_used`; the prompt part is
-at least 1, and so is the charge.
-
-Embeddings: 1 credit per 1,000 tokens over all inputs, rounded up, at least 1.
-
-Media: every price below is rounded up once for the call (images: once for each
-image) and is at least 1.
-
-    images         per image fast 4, standard 10, premium 25
-                   512x512 × 1/2; 1792x1024 and 1024x1792 × 2
-                   upscale 2x × 2, 4x × 4
-    image edits    12 per edit; 512x512 × 1/2
-    videos         20 per second; 1080p × 2, 4k × 4; 60 frames a second × 3/2
-    music          2 per second
-    speech         15 per 1,000 characters
-    transcription  1 per 10 seconds of audio
+With `n` choices of a chat the prompt is charged once and the tokens of all choices
+together. The parts are the reply's `credits_breakdown` and always sum to
+`credits_used`.
 """
 
 from __future__ import annotations
 
+# Prompt and completion, per 1,000 tokens.
 RATES = {"fast": (1, 2), "standard": (5, 10), "premium": (10, 30)}
-EMBEDDING_RATE = 1
-WEB_SEARCH = 5
-IMAGE = 2
-IMAGE_RATES = {"fast": 4, "standard": 10, "premium": 25}
-EDIT_RATE = 12
-# In halves, so that every factor is a whole number.
+EMBEDDING_RATE = 1  # per 1,000 tokens over all inputs
+WEB_SEARCH = 5  # per call
+IMAGE = 2  # per image URL in a message
+IMAGE_RATES = {"fast": 4, "standard": 10, "premium": 25}  # per image
+EDIT_RATE = 12  # per edit
+# Factors in halves, so that each is a whole number.
 SIZE_HALVES = {"512x512": 1, "1024x1024": 2, "1792x1024": 4, "1024x1792": 4}
 UPSCALE = {"": 1, "2x": 2, "4x": 4}
-VIDEO_RATE = 20
+VIDEO_RATE = 20  # per second
 RESOLUTION = {"720p": 1, "1080p": 2, "4k": 4}
 FPS_HALVES = {30: 2, 60: 3}
-MUSIC_RATE = 2
-SPEECH_RATE = 15
-TRANSCRIPTION_SECONDS = 10
+MUSIC_RATE = 2  # per second
+SPEECH_RATE = 15  # per 1,000 characters
+TRANSCRIPTION_SECONDS = 10  # of audio, for 1 credit
 
 
 def chat(

@@ -37,7 +37,7 @@ class Catalogue:
         for model in await self.models():
             if model.get("id") == model_id:
                 return model
-        raise refusals.model_not_found(model_id)
+        raise refusals.model_not_found(model_id, param="model")
 
 
 async def _fetch() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import cast
 
 import aiohttp
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 KEEPALIVE_SECONDS = 30
 # What asyncio takes at once, however slowly the upstream reads.
 SENT_AT_ONCE_BYTES = 64 * 1024
+
+_url = lru_cache(maxsize=256)(httpx.URL)  # few are posted to, and parsing costs
 
 
 class UpstreamFault(Exception):
@@ -65,6 +68,7 @@ class Client:
         idle = min(settings.UPSTREAM_IDLE_SECONDS, settings.UPSTREAM_TOTAL_SECONDS)
         # That limit begins when the body is sent; sending it has none of its own.
         self._seconds_to_head = 2 * idle
+        self._base_url = settings.UPSTREAM_BASE_URL
         self._transport = AiohttpTransport(client=_session)
         self._extensions = {
             "timeout": {
@@ -73,7 +77,6 @@ class Client:
                 "read": idle,
             }
         }
-        self._urls: dict[str, httpx.URL] = {}  # that are posted to; there are few
         # The whole of what goes out: nothing of the client's own headers does.
         self._headers = {
             "authorization": f"Bearer {settings.UPSTREAM_API_KEY}",
@@ -86,19 +89,16 @@ class Client:
 
     async def post(self, path: str, content: bytes) -> Reply:
         """Send a call. Raises: NotSent, Ambiguous."""
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = _url(path)
-        return await self._send("POST", url, content)
+        return await self._send("POST", path, content)
 
     async def get(self, path: str) -> Reply:
         """Ask for something free. Raises: NotSent, Ambiguous."""
-        return await self._send("GET", _url(path), b"")
+        return await self._send("GET", path, b"")
 
-    async def _send(self, method: str, url: httpx.URL, content: bytes) -> Reply:
+    async def _send(self, method: str, path: str, content: bytes) -> Reply:
         request = httpx.Request(
             method,
-            url,
+            _url(self._base_url + path),
             headers=self._headers,
             content=content,
             extensions=self._extensions,
@@ -169,10 +169,6 @@ class Reply:
     async def close(self) -> None:
         """Give the connection back, or drop it if the body was not read."""
         await self._body.aclose()
-
-
-def _url(path: str) -> httpx.URL:
-    return httpx.URL(settings.UPSTREAM_BASE_URL + path)
 
 
 def _fault(error: httpx.TransportError) -> UpstreamFault:

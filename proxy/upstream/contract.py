@@ -14,12 +14,6 @@ import orjson
 from proxy.http import refusals
 from proxy.upstream import schemas
 
-# The gateway asks this module only, whether for a check or for the document itself.
-from proxy.upstream.schemas import components as components
-from proxy.upstream.schemas import default as default
-from proxy.upstream.schemas import properties as properties
-from proxy.upstream.schemas import validator as validator
-
 MODEL_LENGTH_MAX = 200
 ADDRESS_LENGTH_MAX = 8192
 DATA_URI_HEAD_MAX = 200
@@ -59,7 +53,7 @@ def check(
     except schemas.Violation as error:
         where = f"{error.field}: " if error.field else ""
         raise refusals.invalid(f"{where}{error}", param=error.field or None) from None
-    known = properties(schema)
+    known = schemas.properties(schema)
     for field in document:
         if field not in known and field not in beside:
             raise refusals.unsupported_parameter(
@@ -71,12 +65,10 @@ def check(
 
 def check_address(value: Any, *, param: str, kind: str = "") -> None:
     """An address that the upstream, never this gateway, will fetch: http(s), or a
-    data URI, of `kind` ("image/") if one is given. None passes.
+    data URI, of `kind` ("image/") if one is given.
 
-    Raises: GatewayError (400).
+    Raises: GatewayError (400) for anything else.
     """
-    if value is None:
-        return
     if isinstance(value, str):
         scheme = value[:8].lower()
         if scheme.startswith(("http://", "https://")):

@@ -50,11 +50,6 @@ def properties(schema: str) -> dict[str, Any]:
     return found
 
 
-def default(schema: str, field: str) -> Any:
-    """What the contract says the upstream takes where a field is absent."""
-    return defaults(schema)[field]
-
-
 @cache
 def defaults(schema: str) -> dict[str, Any]:
     """What the contract says the upstream takes, for each field that may be absent."""

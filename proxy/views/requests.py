@@ -23,7 +23,7 @@ class RequestView(AsyncAPIView):
         uuid, account_id = uuid_in(request_id, "req"), self.identity.account_id
         call = await read(lambda: find_call(account_id, uuid)) if uuid else None
         if call is None:
-            raise refusals.request_not_found()
+            raise refusals.request_not_found(param="id")
         return reply.json(describe(call))
 
 

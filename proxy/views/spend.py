@@ -85,7 +85,7 @@ async def _upload(request: Request) -> dict[str, Any]:
     ClientGone, TimeoutError."""
     bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
     lean = uncompressed(request)
-    if not multipart.is_form(lean):
+    if lean.content_type != multipart.MULTIPART:
         return await read_json(request, bytes_max=bytes_max)
     form = await multipart.read_form(
         lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX

@@ -36,10 +36,13 @@ class VideoContentView(AsyncAPIView):
         job = await look(video_id, self.identity.account_id)
         if not job.is_over:
             raise refusals.video_not_ready(
-                video_objects.status(job), job.progress, video_objects.public_id(job)
+                video_objects.public_id(job),
+                status=video_objects.status(job),
+                progress=job.progress,
             )
         if job.state != JobState.COMPLETED:
-            raise refusals.no_video(*rendering.failure(job))
+            code, reason = rendering.failure(job)
+            raise refusals.no_video[code](reason)
         if job.is_without_result:
             raise refusals.video_expired(rendering.PURGED)
         url = video_objects.address(rendering.reply_of(job).get("outputData"))

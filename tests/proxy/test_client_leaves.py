@@ -180,9 +180,11 @@ def test_reading_on_has_a_limit_and_then_what_was_seen_is_charged(
 def test_a_reader_that_takes_nothing_holds_up_nobody_else(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    # More than sockets and queues hold: the gateway has to wait for this reader.
+    # Two pairs of sockets may grow to 10 MB each (Linux' tcp_wmem and tcp_rmem): 60 MB
+    # are more than they and the queues hold, so the gateway waits for this reader.
+    pieces = 1_000
     flood = stream_reply(
-        [chat_chunk("x" * 60_000) for _ in range(300)]
+        [chat_chunk("x" * 60_000) for _ in range(pieces)]
         + [chat_chunk(choices=[], usage=usage_of(9)), DONE],
         credits=9,
     )
@@ -194,7 +196,7 @@ def test_a_reader_that_takes_nothing_holds_up_nobody_else(
     wait_for(lambda: entry.pieces_sent > 20)
     for _ in range(10):
         assert customer.chat(live_gateway, "quick").status_code == 200
-        assert entry.pieces_sent < 300  # and the flood is still held up
+        assert entry.pieces_sent < pieces  # and the flood is still held up
     call.leave()
 
     customer.wait_records(11)

@@ -140,7 +140,7 @@ def test_doubts_are_closed_by_the_rule_and_listed(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
     upstream.on(model="m", reply=chat_json(credits=4).held(Gate()))
-    started = gateway()
+    started = gateway(LEASE_SECONDS=600)
     with RawCall(started, customer.secret).send(model="m", messages=SAY_HI):
         upstream.journal.wait_arrived()
         started.kill()

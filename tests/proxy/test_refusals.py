@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from string import Formatter
 
 import pytest
 
 from portal.tenants.errors import KeyRefused
-from proxy.http.errors import Refusal
+from proxy.http import refusals
+from proxy.http.errors import GatewayError, Refusal
 from tests.support import sources
 
 AUTHENTICATION, INVALID = "authentication_error", "invalid_request_error"
@@ -48,20 +50,68 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
 }
 
 
-def test_every_refusal_is_in_the_table() -> None:
-    found: dict[tuple[int, str, bool | None, int | None], list[str]] = {}
-    for row in Refusal:
-        kind = (row.status, row.type, row.should_retry, row.retry_after_seconds)
-        found.setdefault(kind, []).append(row.code)
+def rows() -> Iterator[Refusal]:
+    """Those with a name, and those that are found by their codes."""
+    for value in vars(refusals).values():
+        for row in value.values() if isinstance(value, dict) else [value]:
+            if isinstance(row, Refusal):
+                yield row
 
-    assert {kind: sorted(codes) for kind, codes in found.items()} == {
-        kind: sorted(codes.split()) for kind, codes in TABLE.items()
-    }
+
+def test_every_refusal_is_in_the_table() -> None:
+    found: dict[tuple[int, str, bool | None, int | None], set[str]] = {}
+    for row in rows():
+        error_type = GatewayError(row.status, row.code, "").type
+        kind = (row.status, error_type, row.should_retry, row.retry_after_seconds)
+        found.setdefault(kind, set()).add(row.code)
+
+    assert found == {kind: set(codes.split()) for kind, codes in TABLE.items()}
 
 
 def test_every_reason_to_refuse_a_key_has_a_row() -> None:
-    for error in KeyRefused.__subclasses__():
-        assert Refusal[error.code.upper()].code == error.code
+    assert {error.code for error in KeyRefused.__subclasses__()} == set(refusals.KEYS)
+
+
+def misfits(tree: ast.Module) -> Iterator[str]:
+    """Calls of a row that leave a gap of its sentence open, or say more than fits."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=(
+                    ast.Attribute(value=ast.Name(id="refusals"), attr=name)
+                    | ast.Name(id=name)
+                )
+            ):
+                row = getattr(refusals, name, None)
+            case _:
+                continue
+        if isinstance(row, Refusal):
+            gaps = [gap for _, gap, _, _ in Formatter().parse(row.sentence)]
+            named = {keyword.arg for keyword in node.keywords}
+            if gaps.count("") != len(node.args) or not {*gaps} - {"", None} <= named:
+                yield f"line {node.lineno}: {name}"
+
+
+def test_every_gap_of_a_sentence_is_filled() -> None:
+    findings = [
+        f"{sources.name_of(path)}: {finding}"
+        for path in sources.python_files("proxy")
+        for finding in misfits(sources.tree_of(path))
+    ]
+    assert not findings, "\n".join(findings)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "raise refusals.invalid(param='n')",
+        "raise refusals.job_not_found('job_1')",
+        "raise refusals.earlier_in_doubt('req_1')",
+        "raise refusals.model_not_found(param='model')",
+    ],
+)
+def test_a_gap_that_stays_open_is_found(planted: str) -> None:
+    assert len(list(misfits(ast.parse(planted)))) == 1
 
 
 def made_by_hand(tree: ast.Module) -> Iterator[str]:

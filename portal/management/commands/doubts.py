@@ -67,12 +67,15 @@ class Command(BaseCommand):
         if not rows:
             self.stdout.write("No call is in doubt. All is well.")
             return
-        table = [tuple(rows[0]), *(tuple(each.values()) for each in rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for line in table:
-            pairs = zip(line, widths, strict=True)
-            cells = "  ".join(cell.ljust(width) for cell, width in pairs)
-            self.stdout.write(cells.rstrip())
+        self.stdout.write(aligned(rows))
+
+
+def aligned(rows: list[dict[str, Any]]) -> str:
+    """Rows with the same columns as text, under their names."""
+    table = [list(rows[0]), *(list(map(str, row.values())) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    layout = "  ".join(f"{{:<{width}}}" for width in widths)
+    return "\n".join(layout.format(*line).rstrip() for line in table)
 
 
 def refuse_nonsense(options: dict[str, Any]) -> None:

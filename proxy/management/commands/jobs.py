@@ -12,22 +12,10 @@ from billing.models import Hold
 from billing.models.hold import UNRESOLVED
 from billing.values import clock
 from billing.values.amounts import credits_text
+from portal.management.commands.doubts import aligned
 from portal.models import Organization
 from proxy.models import Job, JobState
 from proxy.models.job import UNFINISHED
-
-COLUMNS = (
-    "id",
-    "organization",
-    "operation",
-    "model",
-    "state",
-    "age_seconds",
-    "polls",
-    "misses",
-    "held_credits",
-    "remark",
-)
 
 
 class Command(BaseCommand):
@@ -46,36 +34,23 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(rows))
         elif rows:
-            self._print(rows)
+            self.stdout.write(aligned(rows))
         else:
             self.stdout.write("No job is waiting, and none is lost. All is well.")
 
-    def _print(self, rows: list[dict[str, Any]]) -> None:
-        table = [
-            COLUMNS,
-            *(tuple(str(value) for value in row.values()) for row in rows),
-        ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for line in table:
-            pairs = zip(line, widths, strict=True)
-            cells = "  ".join(cell.ljust(width) for cell, width in pairs)
-            self.stdout.write(cells.rstrip())
-
 
 def describe(job: Job) -> dict[str, Any]:
-    """One line of the list."""
     organization = Organization.objects.filter(account_id=job.account_id).first()
     hold = Hold.objects.filter(id=job.id, state__in=UNRESOLVED).first()
-    values = (
-        job.public_id,
-        organization.slug if organization else "",
-        job.operation,
-        job.model,
-        job.state,
-        int((clock.now() - job.created_at).total_seconds()),
-        job.polls,
-        job.misses,
-        credits_text(hold.amount_micros if hold else 0),
-        job.remark,
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "id": job.public_id,
+        "organization": organization.slug if organization else "",
+        "operation": job.operation,
+        "model": job.model,
+        "state": job.state,
+        "age_seconds": int((clock.now() - job.created_at).total_seconds()),
+        "polls": job.polls,
+        "misses": job.misses,
+        "held_credits": credits_text(hold.amount_micros if hold else 0),
+        "remark": job.remark,
+    }

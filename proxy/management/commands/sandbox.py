@@ -20,27 +20,14 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        usual = options.defaults()
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument(
-            "--port", type=int, default=settings.SANDBOX_PORT, help="0 takes a free one"
-        )
-        parser.add_argument("--journal", type=Path, default=Path(usual.journal))
-        parser.add_argument(
-            "--pace-ms",
-            type=int,
-            default=usual.pace_ms,
-            help="milliseconds between two chunks of a stream",
-        )
-        parser.add_argument(
-            "--job-seconds",
-            type=float,
-            default=usual.job_seconds,
-            help="how long a job takes",
-        )
-        parser.add_argument(
-            "--workers", type=int, choices=[1], default=1, help="one owns the journal"
-        )
+        usual = options.Options()
+        add = parser.add_argument
+        add("--host", default="127.0.0.1")
+        add("--port", type=int, default=settings.SANDBOX_PORT, help="0: a free one")
+        add("--journal", type=Path, default=Path(usual.journal))
+        add("--pace-ms", type=int, default=usual.pace_ms, help="of a stream's chunk")
+        add("--job-seconds", type=float, default=usual.job_seconds, help="of a job")
+        add("--workers", type=int, choices=[1], default=1, help="one owns the journal")
 
     def handle(self, *args: Any, **given: Any) -> None:
         if not settings.UPSTREAM_API_KEY:
@@ -50,11 +37,8 @@ class Command(BaseCommand):
         if not 0 <= given["job_seconds"] <= JOB_SECONDS_MAX:
             raise CommandError(f"--job-seconds must be from 0 to {JOB_SECONDS_MAX}.")
         host, port = given["host"], free_port(given["host"], given["port"])
-        options.Options(
-            journal=str(given["journal"].resolve()),
-            pace_ms=given["pace_ms"],
-            job_seconds=given["job_seconds"],
-        ).export()
+        journal = str(given["journal"].resolve())
+        options.Options(journal, given["pace_ms"], given["job_seconds"]).export()
         self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
         self.stdout.flush()
         serve("proxy.sandbox.asgi:application", host=host, port=port, workers=1)

@@ -22,13 +22,10 @@ class Command(BaseCommand):
         if settings.USES_SANDBOX:
             parts.insert(0, "sandbox")
         manager = Manager()
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        root = str(settings.BASE_DIR)
         for part in parts:
             command = f"exec {sys.executable} manage.py {part}"
-            manager.add_process(
-                part,
-                command,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                cwd=str(settings.BASE_DIR),
-            )
+            manager.add_process(part, command, env=environment, cwd=root)
         manager.loop()
         sys.exit(manager.returncode)

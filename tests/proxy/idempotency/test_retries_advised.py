@@ -66,11 +66,11 @@ TABLE: list[tuple[GatewayError, Row]] = [
         (409, CONFLICT, "request_in_progress", None, "1"),
     ),
     (
-        refusals.already_completed("req_1", 1),
+        refusals.already_completed(request_id="req_1", charged_credits="1"),
         (409, CONFLICT, "already_completed", *NEVER),
     ),
     (
-        refusals.earlier_in_doubt("req_1"),
+        refusals.earlier_in_doubt(request_id="req_1"),
         (409, CONFLICT, "upstream_ambiguous", *NEVER),
     ),
     (

@@ -17,7 +17,7 @@ from proxy.jobs import reconciliation, rows
 from proxy.jobs.looks import Look
 from proxy.jobs.rendering import PURGED
 from proxy.models import Job
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.films import FILM, Film, worker_looks
 from tests.support.services.gateway import Gateway
@@ -53,7 +53,7 @@ def shown(gateway: Gateway, customer: Customer, job: Job) -> dict[str, Any]:
     assert reply.headers["x-credits-charged"] == "6"
     document: dict[str, Any] = reply.json()
     said = {name: value for name, value in document.items() if value is not None}
-    contract.validator("JobStatusResponse").validate(said)
+    schemas.validator("JobStatusResponse").validate(said)
     return document
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.journalled import assert_charges_are_the_journals, operations
 from tests.support.sandbox import media_files
@@ -27,11 +27,11 @@ def keeps(reply: httpx.Response, schema: str) -> dict[str, Any]:
     assert reply.status_code == 200, reply.text
     body: dict[str, Any] = reply.json()
     # "nullable" is a word of the document that JSON Schema does not know.
-    fields = contract.properties(schema)
+    fields = schemas.properties(schema)
     null = {name for name in fields if body.get(name, 0) is None}
     assert all(fields[name].get("nullable") for name in null)
     said = {name: value for name, value in body.items() if name not in null}
-    contract.validator(schema).validate(said)
+    schemas.validator(schema).validate(said)
     assert fields.keys() - said.keys() <= ABSENT
     return body
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from proxy.sandbox import embeddings
+from proxy.sandbox import operations
 from proxy.upstream import schemas
 from tests.support.sandbox.server import Sandbox
 
@@ -47,11 +47,11 @@ def test_the_openai_sdk_reads_the_reply(sandbox: Sandbox) -> None:
 
 
 def test_vectors_have_length_one() -> None:
-    vector = embeddings.vector("text-embedding-3-small", "tide", 1536)
+    vector = operations.vector("text-embedding-3-small", "tide", 1536)
     assert len(vector) == 1536
     assert math.isclose(math.hypot(*vector), 1)
-    assert vector == embeddings.vector("text-embedding-3-small", "tide", 1536)
-    assert vector != embeddings.vector("text-embedding-3-large", "tide", 1536)
+    assert vector == operations.vector("text-embedding-3-small", "tide", 1536)
+    assert vector != operations.vector("text-embedding-3-large", "tide", 1536)
 
 
 def test_dimensions_are_honoured(sandbox: Sandbox) -> None:

@@ -12,19 +12,12 @@ import httpx
 import orjson
 import pytest
 
-from proxy.sandbox.journal import Journal, JournalEntry
+from proxy.sandbox.journal import Journal
 from tests.support.sandbox.server import AUTHORIZED, Sandbox, serve
 
 
-def entry(number: int) -> JournalEntry:
-    return JournalEntry(
-        id=f"call-{number}",
-        operation="chat.completions",
-        model="openai/gpt-4o",
-        prompt_tokens=1,
-        completion_tokens=2,
-        credits=number,
-    )
+def entry(number: int) -> dict[str, object]:
+    return {"id": f"call-{number}", "credits": number}
 
 
 def test_the_sum_of_all_replies_is_the_total(sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ import json
 import random
 from typing import Any
 
-from proxy.upstream import contract
+from proxy.upstream import schemas
 
 TEXTS = (
     "",
@@ -78,7 +78,7 @@ def drawn(schema: str, chance: random.Random) -> dict[str, Any]:
 def _value(schema: dict[str, Any], chance: random.Random) -> Any:
     if reference := schema.get("$ref"):
         name = reference.rpartition("/")[2]
-        return _value(contract.components()["schemas"][name], chance)
+        return _value(schemas.components()["schemas"][name], chance)
     if choices := schema.get("oneOf"):
         return _value(chance.choice(choices), chance)
     if schema.get("nullable") and chance.random() < 0.2:
