@@ -6,11 +6,16 @@ Such a count is an estimate, and is charged as one (`basis` estimated).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from billing.pricing.rates import Units
 
 BYTES_PER_TOKEN = 4  # English text; estimates only
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether it is a whole number of something; true and false are none."""
+    return type(value) is int and value >= 0
 
 
 def tokens(text_bytes: int) -> int:

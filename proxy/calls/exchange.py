@@ -6,7 +6,7 @@ hold committed → forwarded → answered → settled in one transaction → las
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -34,7 +34,7 @@ from portal.tenants.errors import ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.call import Call
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
-from proxy.http import refusals
+from proxy.http import refusals, reply
 from proxy.http.errors import GatewayError
 from proxy.idempotency.attempts import Attempt
 from proxy.process.caches import known_keys, tariff
@@ -45,93 +45,39 @@ from proxy.process.lease import process_lease
 SLACK_SECONDS = 60
 
 
+@dataclass(slots=True)
 class Exchange:
     """A call with its hold. Made by `begin`; ended by settle, release or doubt, or
     handed over to a job. Others read its fields; only its own methods write them."""
 
-    def __init__(
-        self,
-        call: Call,
-        identity: Identity,
-        rates: Rates,
-        *,
-        attempt: Attempt | None = None,
-        ledger: LedgerAccess = LEDGER,
-    ) -> None:
-        self.call = call
-        self.identity = identity
-        self.rates = rates
-        self.ledger = ledger
-        self.hold_id = attempt.hold_id if attempt else new_id()
-        self.bound_micros = rates.cost_micros(call.most)
-        self.end: CallEnd | None = None
-        self.basis = ""
-        self.job_id = ""  # once a job has taken the call over
-        self._attempt = attempt
-        self._started = time.monotonic()
-        self._placed: Placed | None = None
-        self._flags: list[str] = []
+    call: Call
+    identity: Identity
+    rates: Rates
+    bound_micros: int
+    placed: Placed
+    started: float  # monotonic
+    attempt: Attempt | None
+    ledger: LedgerAccess
+    end: CallEnd | None = None
+    basis: str = ""
+    job_id: str = ""  # once a job has taken the call over
+    flags: list[str] = field(default_factory=list)
+
+    @property
+    def hold_id(self) -> str:
+        return self.placed.hold_id
 
     @property
     def request_id(self) -> str:
         return f"req_{self.hold_id}"
 
     @property
-    def placed(self) -> Placed:
-        """The hold, which stands since `begin`."""
-        assert self._placed is not None
-        return self._placed
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its hold is still this call's to resolve."""
-        return self.end is None and not self.job_id
-
-    @property
     def elapsed_seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    # --- the beginning -------------------------------------------------------------
-
-    async def place(self, presented: str) -> None:
-        """Set the credits aside.
-
-        Raises: GatewayError (401, 402, 403, 429), LedgerUnavailable.
-        """
-        lifetime = (
-            settings.UPSTREAM_TOTAL_SECONDS
-            + 2 * settings.UPSTREAM_IDLE_SECONDS  # to send the body, and for the head
-            + settings.DRAIN_SECONDS
-            + SLACK_SECONDS
-        )
-        order = Place(
-            hold_id=self.hold_id,
-            account_id=self.identity.account_id,
-            spender_id=self.identity.spender_id,
-            bound_micros=self.bound_micros,
-            operation=self.call.operation,
-            model=self.call.model,
-            due_at=clock.now() + timedelta(seconds=lifetime),
-            lease_id=process_lease.id,
-            fingerprint=self._attempt.fingerprint.id if self._attempt else None,
-        )
-        try:
-            self._placed = await self.ledger.submit(order)
-        except errors.InsufficientCredits as error:
-            raise refusals.shortfall(error, self.identity) from None
-        except errors.AccountClosed:
-            raise refusals.organization_suspended() from None
-        except errors.SpenderClosed:
-            raise await _why_closed(presented) from None
-        if self._attempt:
-            self._attempt.state = HoldState.OPEN
-        crashpoint("call.held")
+        return time.monotonic() - self.started
 
     # --- the end --------------------------------------------------------------------
 
-    async def settle(
-        self, report: Any, *, counted: Units | None = None, upstream_id: str = ""
-    ) -> CallEnd:
+    async def settle(self, report: Any, *, counted: Units, upstream_id: str) -> CallEnd:
         """Charge by the upstream's `usage`, or by what was counted without one.
 
         Raises: LedgerUnavailable; the hold then falls due.
@@ -140,56 +86,43 @@ class Exchange:
             report,
             rates=self.rates,
             bound_micros=self.bound_micros,
-            counted=counted or self.call.least,
-            flags=tuple(self._flags),
+            counted=counted,
         )
-        usage = replace(
+        usage = self._complete(usage, upstream_id)
+        return await self._resolve(Settle(*self._hold, usage))
+
+    async def release(self, reason: str, *, is_proven: bool = True) -> CallEnd:
+        """Give everything back: the upstream did nothing. Where that is not proven, it
+        may have charged for an answer of which not one byte arrived: the call is
+        listed."""
+        usage = None
+        if not is_proven:
+            usage = self._complete(Usage(Basis.IN_DOUBT.value, cost_micros=0))
+        return await self._resolve(Release(*self._hold, reason, usage))
+
+    async def doubt(self, reason: str) -> CallEnd:
+        """Keep the hold: nobody knows yet what the upstream did."""
+        self.basis = Basis.IN_DOUBT.value
+        return await self._resolve(Doubt(*self._hold, reason))
+
+    @property
+    def _hold(self) -> tuple[str, int]:
+        return self.hold_id, self.identity.account_id
+
+    def _complete(self, usage: Usage, upstream_id: str = "") -> Usage:
+        """The usage with what is known of the call itself."""
+        self.basis = usage.basis
+        return replace(
             usage,
             # The upstream may use any name; the ledger's column holds this one.
             upstream_id="".join(filter(str.isprintable, upstream_id[:128])),
             streamed=self.call.stream,
             duration_ms=int(self.elapsed_seconds * 1000),
-        )
-        self.basis = usage.basis
-        return await self._resolve(
-            Settle(self.hold_id, self.identity.account_id, usage)
-        )
-
-    async def release(self, reason: str) -> CallEnd:
-        """Give everything back: the upstream certainly did nothing."""
-        return await self._resolve(
-            Release(self.hold_id, self.identity.account_id, reason)
-        )
-
-    async def release_unproven(self, reason: str) -> CallEnd:
-        """Give everything back, and list the call: the upstream may have charged for
-        an answer of which not one byte arrived."""
-        usage = Usage(
-            basis=Basis.IN_DOUBT.value,
-            cost_micros=0,
-            streamed=self.call.stream,
-            duration_ms=int(self.elapsed_seconds * 1000),
-            flags=tuple(self._flags),
-        )
-        self.basis = usage.basis
-        return await self._resolve(
-            Release(self.hold_id, self.identity.account_id, reason, usage)
-        )
-
-    async def doubt(self, reason: str) -> CallEnd:
-        """Keep the hold: nobody knows yet what the upstream did."""
-        self.basis = Basis.IN_DOUBT.value
-        return await self._resolve(
-            Doubt(self.hold_id, self.identity.account_id, reason)
+            flags=(*self.flags, *usage.flags),
         )
 
     async def _resolve(self, order: Resolution) -> CallEnd:
-        resolved = await self.ledger.resolve(order)
-        self.end = (
-            CallEnd.of(resolved) if resolved else CallEnd.expected(order, self.placed)
-        )
-        if self._attempt:
-            self._attempt.state = self.end.state
+        self.end = await self.ledger.resolve(order, self.placed)
         crashpoint("call.resolved")
         return self.end
 
@@ -201,7 +134,7 @@ class Exchange:
 
     def show_hold(self, entrusted: Entrusted) -> None:
         """The headers tell the hold as the job has it, which may have raised it."""
-        self._placed = replace(
+        self.placed = replace(
             self.placed,
             held_micros=entrusted.held_micros,
             available_micros=entrusted.available_micros,
@@ -215,30 +148,29 @@ class Exchange:
 
     def remark(self, flag: str) -> None:
         """A word for the usage record, once."""
-        if flag not in self._flags:
-            self._flags.append(flag)
+        if flag not in self.flags:
+            self.flags.append(flag)
 
     def answers_by_stream(self) -> None:
         """Repeats of this call wait for the end of its stream."""
-        if self._attempt:
-            self._attempt.ends_later = True
+        if self.attempt:
+            self.attempt.ends_later = True
 
     def stream_ended(self) -> None:
         """Repeats ask the ledger: a stream is not given twice."""
-        if self._attempt:
-            self._attempt.end(None)
+        if self.attempt:
+            self.attempt.end(None)
 
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""
-        found = {"x-request-id": self.request_id, "cache-control": "no-store"}
+        found = reply.headers(self.request_id)
         if self.call.ignored:
             found["x-ignored-parameters"] = ", ".join(self.call.ignored)
-        if self._placed:
-            found["x-credits-held"] = credits_text(self._placed.held_micros)
-            found["x-credits-remaining"] = credits_text(self._placed.available_micros)
+        available = (self.end or self.placed).available_micros
+        found["x-credits-held"] = credits_text(self.placed.held_micros)
+        found["x-credits-remaining"] = credits_text(available)
         if self.end:
             found["x-credits-charged"] = credits_text(self.end.charged_micros)
-            found["x-credits-remaining"] = credits_text(self.end.available_micros)
         if self.job_id:
             found["x-job-id"] = self.job_id
         if self.basis:
@@ -257,11 +189,41 @@ async def begin(
     """Price the call and set its credits aside, under the id of its `attempt` if it
     is one of a request that may come again.
 
-    Raises: GatewayError, LedgerUnavailable. Nothing was forwarded.
+    Raises: GatewayError (400 to 404, 429), LedgerUnavailable. Nothing was forwarded.
     """
     rates = await rates_for(call)
-    exchange = Exchange(call, identity, rates, attempt=attempt, ledger=ledger)
-    await exchange.place(presented)
+    started = time.monotonic()
+    lifetime_seconds = (
+        settings.UPSTREAM_TOTAL_SECONDS
+        + 2 * settings.UPSTREAM_IDLE_SECONDS  # to send the body, and for the head
+        + settings.DRAIN_SECONDS
+        + SLACK_SECONDS
+    )
+    order = Place(
+        hold_id=attempt.hold_id if attempt else new_id(),
+        account_id=identity.account_id,
+        spender_id=identity.spender_id,
+        bound_micros=rates.cost_micros(call.most),
+        operation=call.operation,
+        model=call.model,
+        due_at=clock.now() + timedelta(seconds=lifetime_seconds),
+        lease_id=process_lease.id,
+        fingerprint=attempt.fingerprint.id if attempt else None,
+    )
+    try:
+        placed = await ledger.submit(order)
+    except errors.InsufficientCredits as error:
+        raise refusals.shortfall(error, identity) from None
+    except errors.AccountClosed:
+        raise refusals.organization_suspended() from None
+    except errors.SpenderClosed:
+        raise await _why_closed(presented) from None
+    exchange = Exchange(
+        call, identity, rates, order.bound_micros, placed, started, attempt, ledger
+    )
+    if attempt:
+        attempt.state = HoldState.OPEN
+    crashpoint("call.held")
     if attempt and attempt.has_lapsed:
         await exchange.release("claim_lapsed")
         raise errors.LedgerUnavailable("the hold came too late for its claim")
@@ -288,9 +250,9 @@ async def rates_for(call: Call) -> Rates:
 
 async def _why_closed(presented: str) -> GatewayError:
     """The ledger only knows that the key may not spend; the keys know why."""
+    why: KeyRefused = ExpiredKey()  # between the two looks, or by the ledger's clock
     try:
         await known_keys.verify(presented)
     except KeyRefused as error:
-        return refusals.key_refused(error)
-    # It expired between the two looks, or the ledger's clock is a little ahead.
-    return refusals.key_refused(ExpiredKey())
+        why = error
+    return refusals.key_refused(why)

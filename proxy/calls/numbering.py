@@ -9,30 +9,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxy.calls.counting import is_count
+
 
 @dataclass(slots=True)
 class _Calls:
     """The calls of tools in one choice, as far as they were streamed."""
 
     count: int = 0  # above every number given so far
-    last: int | None = None
+    last: int = 0
     numbers: dict[str, int] = field(default_factory=dict)  # by the call's id
 
-    def note(self, call: dict[str, Any], number: int) -> None:
-        self.last = number
-        self.count = max(self.count, number + 1)
-        if isinstance(name := call.get("id"), str) and name:
-            self.numbers[name] = number
+    def complete(self, call: dict[str, Any]) -> bool:
+        """Number the call if it has no number; whether it had none.
 
-    def number_of(self, call: dict[str, Any]) -> int:
-        """An id that is new, or a name without an id, begins a call; anything else
-        continues the last one."""
+        An id that is new, or a name without an id, begins a call; anything else
+        continues the last one.
+        """
+        is_missing = not is_count(call.get("index"))
         name = call.get("id")
-        if isinstance(name, str) and name:
-            return self.numbers.get(name, self.count)
-        if self.last is None or _names_a_tool(call):
-            return self.count
-        return self.last
+        if not isinstance(name, str):
+            name = ""
+        if is_missing and name:
+            call["index"] = self.numbers.get(name, self.count)
+        elif is_missing:
+            call["index"] = self.count if _names_a_tool(call) else self.last
+        self.last = call["index"]
+        self.count = max(self.count, self.last + 1)
+        if name:
+            self.numbers[name] = self.last
+        return is_missing
 
 
 class Numbering:
@@ -43,16 +49,15 @@ class Numbering:
 
     def complete(self, chunk: dict[str, Any]) -> bool:
         """Write the numbers that are missing into `chunk`; whether any was."""
-        is_changed = number_items(chunk.get("choices"))
         choices = chunk.get("choices")
+        is_changed = number_items(choices)
         for choice in choices if isinstance(choices, list) else ():
             delta = choice.get("delta") if isinstance(choice, dict) else None
             calls = delta.get("tool_calls") if isinstance(delta, dict) else None
-            if isinstance(calls, list):
-                known = self._calls.setdefault(choice["index"], _Calls())
-                for call in calls:
-                    if isinstance(call, dict):
-                        is_changed |= _number(call, known)
+            for call in calls if isinstance(calls, list) else ():
+                if isinstance(call, dict):
+                    known = self._calls.setdefault(choice["index"], _Calls())
+                    is_changed |= known.complete(call)
         return is_changed
 
 
@@ -61,27 +66,12 @@ def number_items(items: Any) -> bool:
     was one."""
     is_changed = False
     for place, item in enumerate(items if isinstance(items, list) else ()):
-        if isinstance(item, dict) and not _is_number(item.get("index")):
+        if isinstance(item, dict) and not is_count(item.get("index")):
             item["index"] = place
             is_changed = True
     return is_changed
 
 
-def _number(call: dict[str, Any], known: _Calls) -> bool:
-    is_missing = not _is_number(call.get("index"))
-    if is_missing:
-        call["index"] = known.number_of(call)
-    known.note(call, call["index"])
-    return is_missing
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
 def _names_a_tool(call: dict[str, Any]) -> bool:
-    for kind in ("function", "custom"):
-        tool = call.get(kind)
-        if isinstance(tool, dict) and tool.get("name"):
-            return True
-    return False
+    tools = (call.get(kind) for kind in ("function", "custom"))
+    return any(isinstance(tool, dict) and tool.get("name") for tool in tools)

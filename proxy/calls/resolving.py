@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,15 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class CallEnd:
+    """How a call ended, as its reply tells it; amounts in microcredits."""
+
+    state: str  # of the hold
+    charged_micros: int
+    available_micros: int  # what a new call may use now
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerAccess:
     """Where a call's orders go, and how long one that ends a hold is sent again while
     nobody answers. Then it is spooled, and the client gets its answer."""
@@ -33,15 +42,23 @@ class LedgerAccess:
     pause_seconds: float = 0.2
     patience_seconds: float = 3
 
-    async def resolve(self, order: Resolution) -> Resolved | None:
-        """End a hold; None when the order waits in the spool.
+    async def resolve(self, order: Resolution, placed: Placed) -> CallEnd:
+        """End a hold; how the call ended, or will have when the order waits in the
+        spool.
 
         Raises: LedgerUnavailable when neither database nor disk takes it.
         """
-        outcome = await self._taken(order)
-        if outcome and outcome.repeat and outcome.state == HoldState.SETTLED:
-            return await _with_its_charge(outcome)
-        return outcome
+        resolved = await self._taken(order)
+        if resolved is None:
+            return _expected(order, placed)
+        charged = resolved.charged_micros
+        if resolved.repeat and resolved.state == HoldState.SETTLED:
+            # The first commit was done and its answer lost, or somebody else was
+            # faster. The charge is only shown, so it may stay unknown.
+            with contextlib.suppress(errors.LedgerUnavailable):
+                found, _ = await read(lambda: charge_of(UUID(order.hold_id)))
+                charged = found or 0
+        return CallEnd(resolved.state, charged, resolved.available_micros)
 
     async def _taken(self, order: Resolution) -> Resolved | None:
         outcome: Resolved
@@ -65,15 +82,6 @@ class LedgerAccess:
 LEDGER = LedgerAccess()
 
 
-async def _with_its_charge(repeat: Resolved) -> Resolved:
-    """A repeat, and what was charged: the first commit was done and its answer lost, or
-    somebody else was faster. The charge is only shown, so it may stay unknown."""
-    with contextlib.suppress(errors.LedgerUnavailable):
-        charged, _ = await read(lambda: charge_of(UUID(repeat.hold_id)))
-        return replace(repeat, charged_micros=charged or 0)
-    return repeat
-
-
 async def _spool(order: Resolution) -> None:
     """Raises: LedgerUnavailable when the disk does not take it."""
     try:
@@ -84,29 +92,14 @@ async def _spool(order: Resolution) -> None:
     logger.warning("the settlement of req_%s waits in the spool", order.hold_id)
 
 
-@dataclass(frozen=True, slots=True)
-class CallEnd:
-    """How a call ended, as its reply tells it; amounts in microcredits."""
-
-    state: str  # of the hold
-    charged_micros: int
-    available_micros: int  # what a new call may use now
-
-    @classmethod
-    def of(cls, resolved: Resolved) -> CallEnd:
-        """As the ledger wrote it."""
-        return cls(resolved.state, resolved.charged_micros, resolved.available_micros)
-
-    @classmethod
-    def expected(cls, order: Resolution, placed: Placed) -> CallEnd:
-        """As the ledger will write a spooled order, as far as this call knows."""
-        held, available = placed.held_micros, placed.available_micros
-        match order:
-            case Settle(usage=usage):
-                price = price_of(usage.cost_micros, placed.price_factor_ppm)
-                left = max(0, available + held - price)
-                return cls(HoldState.SETTLED.value, price, left)
-            case Release():
-                return cls(HoldState.RELEASED.value, 0, available + held)
-            case Doubt():  # it keeps the hold
-                return cls(HoldState.IN_DOUBT.value, 0, available)
+def _expected(order: Resolution, placed: Placed) -> CallEnd:
+    """As the ledger will write a spooled order, as far as this call knows."""
+    held, available = placed.held_micros, placed.available_micros
+    match order:
+        case Settle(usage=usage):
+            price = price_of(usage.cost_micros, placed.price_factor_ppm)
+            return CallEnd(HoldState.SETTLED, price, max(0, available + held - price))
+        case Release():
+            return CallEnd(HoldState.RELEASED, 0, available + held)
+        case Doubt():  # it keeps the hold
+            return CallEnd(HoldState.IN_DOUBT, 0, available)

@@ -11,51 +11,45 @@ from typing import Any
 from billing.pricing.rates import Units
 from billing.values.amounts import PPM, price_of, whole_credits
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
+from proxy.calls.counting import is_count
 
 CREDITS_MAX = AMOUNT_MICROS_MAX // CREDIT
 
 
-def priced(usage: Any, factor_ppm: int) -> Any:
+def priced(usage: dict[str, Any], factor_ppm: int) -> dict[str, Any]:
     """`usage` with its credits times the factor; anything odd is left out."""
-    if factor_ppm == PPM or not isinstance(usage, dict):
+    if factor_ppm == PPM:
         return usage
-    shown = dict(usage)
-    credits = shown.get("credits_used")
-    if type(credits) is not int or credits > CREDITS_MAX:
-        shown.pop("credits_used", None)
-        shown.pop("credits_breakdown", None)
-        return shown
-    return charged(shown, price_of(max(credits, 0) * CREDIT, factor_ppm))
-
-
-def counted(units: Units) -> dict[str, int]:
-    """The tokens that are charged where the upstream reports none: clients read a
-    missing number as zero, or throw the answer away."""
-    prompt, completion = units.prompt_tokens, units.completion_tokens
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-    }
+    credits = usage.get("credits_used")
+    if type(credits) is int and credits <= CREDITS_MAX:
+        return charged(usage, price_of(max(credits, 0) * CREDIT, factor_ppm))
+    odd = ("credits_used", "credits_breakdown")
+    return {name: value for name, value in usage.items() if name not in odd}
 
 
 def with_tokens(usage: dict[str, Any], units: Units) -> dict[str, Any]:
-    """`usage` with all three numbers of tokens; those of `units` where the upstream
-    does not name both of its own. The same object if nothing was missing."""
+    """`usage` with all three numbers of tokens; those of `units`, which are charged,
+    where the upstream does not name both of its own: clients read a missing number as
+    zero, or throw the answer away. The same object if nothing was missing."""
     before: Any = usage.get("prompt_tokens")
     after: Any = usage.get("completion_tokens")
-    if not (_is_count(before) and _is_count(after)):
-        return {**usage, **counted(units)}
-    if _is_count(usage.get("total_tokens")):
+    if not (is_count(before) and is_count(after)):
+        before, after = units.prompt_tokens, units.completion_tokens
+    elif is_count(usage.get("total_tokens")):
         return usage
-    return {**usage, "total_tokens": before + after}
+    return {
+        **usage,
+        "prompt_tokens": before,
+        "completion_tokens": after,
+        "total_tokens": before + after,
+    }
 
 
 def of_recording(usage: dict[str, Any], length_ms: int) -> dict[str, Any]:
     """`usage` as OpenAI has it of a transcription: by tokens if the upstream names them
     all, else by seconds."""
     tokens = ("input_tokens", "output_tokens", "total_tokens")
-    if usage.get("type") == "tokens" and all(_is_count(usage.get(t)) for t in tokens):
+    if usage.get("type") == "tokens" and all(is_count(usage.get(t)) for t in tokens):
         return usage
     seconds: Any = usage.get("seconds")
     if type(seconds) not in (int, float) or seconds < 0:
@@ -85,11 +79,7 @@ def of_images(usage: dict[str, Any]) -> dict[str, Any]:
 
 def _count(*said: Any) -> int:
     """The first that counts something; else none."""
-    return next((each for each in said if _is_count(each)), 0)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return next(filter(is_count, said), 0)
 
 
 def charged(usage: dict[str, Any], charged_micros: int) -> dict[str, Any]:
@@ -105,15 +95,10 @@ def charged(usage: dict[str, Any], charged_micros: int) -> dict[str, Any]:
 
 def _spread(breakdown: Any, total: int) -> dict[str, int]:
     """`total` over the same lines in the same proportions; the last takes the rest."""
-    lines = {
-        name: credits
-        for name, credits in (breakdown.items() if isinstance(breakdown, dict) else ())
-        if type(credits) is int and credits >= 0
-    }
-    before, left = sum(lines.values()), total
-    spread = {}
-    for place, (name, credits) in enumerate(lines.items(), start=1):
-        part = left if place == len(lines) else total * credits // max(before, 1)
-        spread[name] = min(part, left)
-        left -= spread[name]
+    lines = breakdown if isinstance(breakdown, dict) else {}
+    lines = {name: credits for name, credits in lines.items() if is_count(credits)}
+    before = max(sum(lines.values()), 1)
+    spread = {name: total * credits // before for name, credits in lines.items()}
+    if spread:
+        spread[next(reversed(spread))] += total - sum(spread.values())
     return spread

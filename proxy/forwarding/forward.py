@@ -11,9 +11,10 @@ from billing.values.amounts import whole_credits
 from billing.values.crashpoints import crashpoint
 from proxy.calls import usage_shown
 from proxy.calls.exchange import Exchange
+from proxy.calls.numbering import number_items
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
 from proxy.forwarding.streaming import stream_reply
-from proxy.forwarding.whole_answers import as_events
+from proxy.http.sse import DONE, render
 from proxy.upstream.client import Reply
 
 
@@ -41,24 +42,39 @@ async def answer(
     """
     call = exchange.call
     crashpoint("call.read")
-    upstream_id = document.get("id")
+    said, upstream_id = document.get("usage"), document.get("id")
+    if not isinstance(upstream_id, str):
+        upstream_id = reply.request_id
     units = call.count(call, document)
-    end = await exchange.settle(
-        document.get("usage"),
-        counted=units,
-        upstream_id=upstream_id if isinstance(upstream_id, str) else reply.request_id,
-    )
-    said = document.get("usage")
+    end = await exchange.settle(said, counted=units, upstream_id=upstream_id)
     usage = call.complete_usage(said if isinstance(said, dict) else {}, units)
-    if usage is not said or usage.get("credits_used") != whole_credits(
-        end.charged_micros
-    ):
+    charged = whole_credits(end.charged_micros)
+    if usage is not said or usage.get("credits_used") != charged:
         document["usage"] = usage_shown.charged(usage, end.charged_micros)
     headers = exchange.headers()
     if call.stream:
         return HttpResponse(
-            as_events(document, call.wants_usage),
+            _as_events(document, call.wants_usage),
             headers=headers,
             content_type="text/event-stream",
         )
     return await call.answer(document, headers)
+
+
+def _as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
+    """A whole answer as a stream: one chunk, its usage if it was asked for, the end."""
+    usage = document.pop("usage", None)
+    answers = document.get("choices")
+    number_items(answers)
+    answers = answers if isinstance(answers, list) else []
+    choices = [each for each in answers if isinstance(each, dict)]
+    for choice in choices:
+        message = choice.pop("message", None)
+        choice["delta"] = message if isinstance(message, dict) else {}
+        number_items(choice["delta"].get("tool_calls"))  # in pieces they have numbers
+    chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
+    # Code that reads choices[0] of every chunk breaks on one without any.
+    events = render(chunk) if choices else b""
+    if wants_usage and usage is not None:
+        events += render({**chunk, "choices": [], "usage": usage})
+    return events + DONE

@@ -40,7 +40,7 @@ async def accounted(exchange: Exchange) -> AsyncIterator[None]:
     except LedgerError:
         raise refusals.not_settled() from None
     except Exception:  # noqa: BLE001  resolved here, then raised again
-        if exchange.is_open:
+        if exchange.end is None and not exchange.job_id:
             await exchange.doubt("internal_error")
         raise
 
@@ -70,16 +70,19 @@ async def sent(exchange: Exchange) -> AsyncIterator[Reply]:
 
 async def document_of(reply: Reply) -> dict[str, Any]:
     """The JSON object in a 200. Raises: Ambiguous when it is none after all."""
-    content = await reply.read()
-    if "json" not in reply.content_type:
-        raise Ambiguous("upstream_not_json")
-    try:
-        document = orjson.loads(scrubbed(content))
-    except orjson.JSONDecodeError:
-        document = None
-    if not isinstance(document, dict):
+    document = json_object(scrubbed(await reply.read()))
+    if document is None or "json" not in reply.content_type:
         raise Ambiguous("upstream_not_json")
     return document
+
+
+def json_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object that `content` is; None when it is anything else."""
+    try:
+        document = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def refuse_error(document: dict[str, Any]) -> None:
@@ -105,31 +108,25 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         return refusals.upstream_ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
     if status == 429:
-        return refusals.upstream_rate_limited(retry_after_seconds=_retry_after(reply))
+        wish = reply.retry_after  # the upstream's own, within reason
+        seconds = min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
+        return refusals.upstream_rate_limited(retry_after_seconds=seconds)
     if status in CLIENT_ERRORS:
-        message, code, param = _error_fields(content)
-        return refusals.upstream_refused(status, message, code, param)
+        return refusals.upstream_refused(status, *_error_fields(content))
     if status in OUR_ACCOUNT:
         logger.error("the upstream refused our own account with %d", status)
         return refusals.upstream_unavailable()
     return refusals.upstream_busy() if status == 503 else refusals.upstream_declined()
 
 
-def _retry_after(reply: Reply) -> int:
-    """The upstream's own wish, within reason."""
-    wish = reply.retry_after
-    return min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
-
-
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:
-    """Message, code and param of the upstream's error."""
-    try:
-        error = orjson.loads(content)["error"]
-        message, code, param = error["message"], error.get("code"), error.get("param")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        return "The upstream refused the request.", "upstream_refused", None
+    """Message, code and param of the upstream's error, as far as it names them."""
+    error = (json_object(content) or {}).get("error")
+    if not isinstance(error, dict) or "message" not in error:
+        return "", "", None
+    code, param = error.get("code"), error.get("param")
     return (
-        without_key(str(message))[:MESSAGE_LENGTH_MAX],
-        without_key(code)[:64] if isinstance(code, str) else "upstream_refused",
+        without_key(str(error["message"]))[:MESSAGE_LENGTH_MAX],
+        without_key(code)[:64] if isinstance(code, str) else "",
         without_key(param)[:64] if isinstance(param, str) else None,
     )

@@ -1,15 +1,15 @@
 """Streamed answers: read to the end, whoever still listens, and settled before it.
 
-Two sides that do not wait for each other's fate. A task reads the upstream; the
-client's side takes events from a bounded queue. When the client leaves, the task
-reads on (for a bounded time), because the upstream charges for the whole answer and
-only its last event says how much.
+A task reads the upstream, the client takes events from a bounded queue. When the client
+leaves, the task reads on (for a bounded time), because the upstream charges for the
+whole answer and only its last event says how much.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from django.conf import settings
@@ -19,12 +19,10 @@ from billing.pricing.rates import Units
 from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown
-from proxy.calls.counting import delivered_bytes, with_answer
+from proxy.calls.counting import delivered_bytes, is_count, with_answer
 from proxy.calls.exchange import Exchange
 from proxy.calls.numbering import Numbering
-from proxy.forwarding.relay import Relay
 from proxy.http import refusals, reply
-from proxy.http.errors import GatewayError
 from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
 from proxy.process.background import BackgroundTasks
 from proxy.upstream.client import Ambiguous, Reply
@@ -35,6 +33,11 @@ logger = logging.getLogger(__name__)
 HEAD = ("id", "object", "created", "model")
 # Seconds in which a stream that said [DONE] should end: then its connection is reused.
 AFTER_DONE_SECONDS = 1
+
+# Events a slow client may be behind; then the upstream has to wait too.
+QUEUE_EVENTS_MAX = 64
+# Seconds a client may take nothing at all before it counts as gone.
+CLIENT_STALL_SECONDS = 60
 
 # The streams that this process reads now.
 running = BackgroundTasks()
@@ -155,7 +158,8 @@ class StreamedCall:
                 self._usage_event = document
                 return
             shown = usage_shown.priced(
-                usage_shown.with_tokens(usage, self._counted), self._factor_ppm
+                usage_shown.with_tokens(usage, self._counted),
+                self.exchange.placed.price_factor_ppm,
             )
             is_changed |= shown is not usage
             document["usage"] = shown
@@ -166,49 +170,41 @@ class StreamedCall:
         """What was seen so far, for what the upstream does not say."""
         return with_answer(self.exchange.call.least, self._delivered_bytes)
 
-    @property
-    def _factor_ppm(self) -> int:
-        return self.exchange.placed.price_factor_ppm
-
     def _note(self, document: dict[str, Any]) -> None:
         """Remember what settlement needs: usage, ids, how much was delivered."""
         if isinstance(document.get("id"), str):
             self._upstream_id = document["id"]
         if not self._head:
             self._head = {name: document[name] for name in HEAD if name in document}
+        self._delivered_bytes += delivered_bytes(document, "delta")
         usage = document.get("usage")
         if isinstance(usage, dict) and usage:
             self._note_usage(usage)
-        self._delivered_bytes += delivered_bytes(document, "delta")
 
     def _note_usage(self, usage: dict[str, Any]) -> None:
         """The last valid report wins; one that takes credits back is remarked."""
-        credits = usage.get("credits_used")
-        if self._report is not None:
-            before = self._report.get("credits_used")
-            if type(before) is int:
-                if type(credits) is not int or credits < 0:
-                    return
-                if credits < before:
-                    self.exchange.remark("usage_decreased")
+        credits: Any = usage.get("credits_used")
+        before = self._report and self._report.get("credits_used")
+        if type(before) is int:
+            if not is_count(credits):
+                return
+            if credits < before:
+                self.exchange.remark("usage_decreased")
         self._report = usage
 
     # --- the end -------------------------------------------------------------------
 
     async def _finish(self) -> None:
+        refused = refusals.stream_broken(self._fault) if self._fault else None
         try:
             await self._settle()
         except LedgerUnavailable:
-            await self._refuse(refusals.stream_not_settled())
-            return
-        if self._fault:
-            await self._refuse(refusals.stream_broken(self._fault))
-            return
-        await self._say_goodbye()
-
-    async def _refuse(self, refused: GatewayError) -> None:
-        """An error inside a stream: the SDKs raise APIError with its code."""
-        await self.relay.put(render(reply.describe(refused)))
+            refused = refusals.stream_not_settled()
+        if refused:
+            # An error inside a stream: the SDKs raise APIError with its code.
+            await self.relay.put(render(reply.describe(refused)))
+        else:
+            await self._say_goodbye()
 
     async def _settle(self) -> None:
         exchange = self.exchange
@@ -216,14 +212,13 @@ class StreamedCall:
             exchange.remark(self._fault)
         if self._report is not None or self._delivered_bytes:
             await exchange.settle(
-                self._report,
-                counted=self._counted,
-                upstream_id=self._upstream_id,
+                self._report, counted=self._counted, upstream_id=self._upstream_id
             )
         else:
             # Nothing came, so nothing is charged; but the upstream may see it
             # otherwise, so the call is listed.
-            await exchange.release_unproven(self._fault or "upstream_no_output")
+            reason = self._fault or "upstream_no_output"
+            await exchange.release(reason, is_proven=False)
 
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
@@ -233,13 +228,10 @@ class StreamedCall:
             # The upstream says nothing of it; what was charged can still be said.
             event = {"usage": {}}
         if event and exchange.call.wants_usage and end:
-            usage = usage_shown.charged(
-                usage_shown.with_tokens(event["usage"], self._counted),
-                end.charged_micros,
-            )
-            await self.relay.put(
-                render({**self._head, **event, "choices": [], "usage": usage})
-            )
+            usage = usage_shown.with_tokens(event["usage"], self._counted)
+            usage = usage_shown.charged(usage, end.charged_micros)
+            last = {**self._head, **event, "choices": [], "usage": usage}
+            await self.relay.put(render(last))
         said = exchange.headers()
         # A comment: every client skips it, people with curl read it. It stands in the
         # block of [DONE], because a block without data is an event to naive parsers.
@@ -247,3 +239,49 @@ class StreamedCall:
             f"{name}={said[name]}" for name in said if name.startswith("x-")
         )
         await self.relay.put(f": {comment}\n".encode() + DONE)
+
+
+class Relay:
+    """The client's end. An object with `close`, not a generator: the `finally` of a
+    generator that never started does not run when a client leaves that early."""
+
+    def __init__(self, on_close: Callable[[], object]) -> None:
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS_MAX)
+        self._on_close = on_close
+        self._is_over = False  # the client is gone, or has everything
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        part = await self._queue.get()
+        if part is None:
+            raise StopAsyncIteration
+        return part
+
+    async def put(self, part: bytes | None) -> None:
+        """Hand on `part`; to nobody, once the client is gone."""
+        if self._is_over:
+            return
+        if not self._queue.full():
+            self._queue.put_nowait(part)
+            return
+        try:
+            async with asyncio.timeout(CLIENT_STALL_SECONDS):
+                await self._queue.put(part)
+        except TimeoutError:
+            self.close()
+
+    async def finish(self) -> None:
+        await self.put(None)
+        self._is_over = True
+
+    def close(self) -> None:
+        """The client is gone, or has everything."""
+        if self._is_over:
+            return
+        self._is_over = True
+        while not self._queue.empty():  # a reader blocked on a full queue goes on
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+        self._on_close()

@@ -1,8 +1,7 @@
 """Jobs: asked about until the upstream says how they ended, then settled, once.
 
-A job is a row with a hold that no process owns. Whoever finds it due (the worker, or
-a client that waits) claims it, asks the upstream, and applies what it said. The first
-word on how a job ended settles it; the ledger refuses to settle a hold twice.
+Whoever finds a job due claims it, asks the upstream, and applies what it said. The
+ledger refuses to settle a hold twice.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from billing.values.crashpoints import crashpoint
 from billing.values.ids import new_id
 from billing.values.orders import Doubt, Entrust, Entrusted, Resolved, Settle
 from proxy.calls.resolving import LEDGER, LedgerAccess
-from proxy.jobs import looks, rendering, rows, settlement
-from proxy.jobs.looks import NOT_FOUND, SILENT, UNKNOWN, Look
+from proxy.forwarding.send import json_object
+from proxy.jobs import rendering, rows, settlement
+from proxy.jobs.looks import NOT_FOUND, SILENT, STATUSES, TERMINAL, UNKNOWN, Look
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
 from proxy.process.database import read, write
@@ -53,7 +53,8 @@ async def entrust(job: Job, ledger: LedgerAccess = LEDGER) -> Entrusted:
             bound_micros=job.bound_micros,
         )
     )
-    await write(lambda: rows.entrusted(job.id))
+    row = Job.objects.filter(id=job.id)
+    await write(lambda: row.update(entrusted_at=clock.now()))
     return outcome
 
 
@@ -77,12 +78,6 @@ async def poll_due(ledger: LedgerAccess = LEDGER) -> int:
     return len(jobs)
 
 
-async def claim(job: Job, *, is_waited_for: bool = False) -> Job | None:
-    """The job as it is now, if it is due and ours to ask about."""
-    token = new_id()
-    return await write(lambda: rows.claim(job.id, token, is_waited_for=is_waited_for))
-
-
 async def look(
     job: Job, *, is_waited_for: bool = False, ledger: LedgerAccess = LEDGER
 ) -> None:
@@ -90,7 +85,10 @@ async def look(
 
     Raises: LedgerError; the claim then runs out, and somebody tries again.
     """
-    claimed = await claim(job, is_waited_for=is_waited_for)
+    token = new_id()
+    claimed = await write(
+        lambda: rows.claim(job.id, token, is_waited_for=is_waited_for)
+    )
     if claimed is None:
         return
     if claimed.entrusted_at is None:
@@ -109,10 +107,12 @@ async def ask(upstream_id: str) -> Look:
         return Look(SILENT)
     if reply.status == 404:
         return Look(NOT_FOUND)
-    if reply.status != 200 or reply.is_encoded:
+    document = json_object(scrubbed(content))
+    if reply.status != 200 or reply.is_encoded or document is None:
         logger.warning("the upstream answered %d about a job", reply.status)
         return Look(SILENT)
-    return looks.parse(scrubbed(content))
+    status = document.get("status")
+    return Look(status if status in STATUSES else UNKNOWN, document)
 
 
 async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
@@ -120,12 +120,11 @@ async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
 
     Raises: LedgerError; nothing is written then.
     """
-    if found.is_terminal:
+    if found.status in TERMINAL:
         await _end(job, found, ledger)
-    elif _is_lost(job, found):
+    elif word := _why_lost(job, found):
         logger.error("%s is lost: %s", job, found.status)
         await ledger.submit(Doubt(job.id.hex, job.account_id, "job_lost"))
-        word = "too_old" if found.status != NOT_FOUND else "not_found"
         remark = rows.with_word(job.remark, word)
         await write(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
@@ -155,38 +154,39 @@ async def _end(job: Job, found: Look, ledger: LedgerAccess) -> None:
             remark=rows.with_word(job.remark, *words),
         )
     )
-    if not is_first and _differs(await read(lambda: rows.get(job.id)), found, reply):
+    if is_first:
+        return
+    ended = await read(lambda: Job.objects.get(id=job.id))
+    # A reply that was purged tells nothing.
+    if ended.state != found.status or ended.reply not in ("", reply):
         logger.warning("the upstream changed its word on %s", job)
-        await write(lambda: rows.remark(job.id, "job_changed"))
+        word = {"remark": rows.with_word(ended.remark, "job_changed")}
+        await write(lambda: Job.objects.filter(id=job.id).update(**word))
 
 
-def _differs(job: Job, found: Look, reply: str) -> bool:
-    """Whether the job ended otherwise; a reply that was purged tells nothing."""
-    return job.state != found.status or (bool(job.reply) and job.reply != reply)
-
-
-def _is_lost(job: Job, found: Look) -> bool:
-    now = clock.now()
-    if now - job.created_at > timedelta(seconds=settings.JOB_SECONDS_MAX):
-        return True
-    return (
-        found.status == NOT_FOUND
-        and job.misses + 1 >= MISSES_MAX
-        and now - (job.missed_since or now) >= MISSED_FOR
+def _why_lost(job: Job, found: Look) -> str:
+    """A word for the operator; none while there is hope."""
+    now, longest = clock.now(), timedelta(seconds=settings.JOB_SECONDS_MAX)
+    is_old = now - job.created_at > longest
+    is_missing = (
+        job.misses + 1 >= MISSES_MAX and now - (job.missed_since or now) >= MISSED_FOR
     )
+    if found.status == NOT_FOUND and (is_missing or is_old):
+        return "not_found"
+    return "too_old" if is_old else ""
 
 
 async def _wait_on(job: Job, found: Look) -> None:
-    heard: dict[str, object] = {}
-    match found.status:
-        case status if status in ASKED_ABOUT:
-            progress = found.progress
-            heard = {"state": status, "misses": 0, "missed_since": None}
-            heard["progress"] = job.progress if progress is None else progress
-        case status if status == NOT_FOUND:
-            since = job.missed_since or clock.now()
-            heard = {"misses": job.misses + 1, "missed_since": since}
-        case status if status == UNKNOWN:
-            remark = rows.with_word(job.remark, "status_unknown")
-            heard = {"misses": 0, "missed_since": None, "remark": remark}
+    heard: dict[str, object] = {"misses": 0, "missed_since": None}
+    if found.status in ASKED_ABOUT:
+        progress = found.progress
+        heard["state"] = found.status
+        heard["progress"] = job.progress if progress is None else progress
+    elif found.status == NOT_FOUND:
+        since = job.missed_since or clock.now()
+        heard = {"misses": job.misses + 1, "missed_since": since}
+    elif found.status == UNKNOWN:
+        heard["remark"] = rows.with_word(job.remark, "status_unknown")
+    else:  # silent: nothing was heard
+        heard = {}
     await write(lambda: rows.postpone(job, **heard))

@@ -16,12 +16,12 @@ PURGED = "The result is no longer kept. What it cost is in `usage`."
 
 def store(document: Document) -> tuple[str, str]:
     """The reply as its row keeps it, and a remark when it is too large for that."""
-    text = orjson.dumps(document)
-    if len(text) <= REPLY_BYTES_MAX:
-        return text.decode(), ""
     short = {"status": document.get("status"), "usage": document.get("usage")}
-    text = orjson.dumps(short)
-    return (text if len(text) <= REPLY_BYTES_MAX else b"{}").decode(), "reply_too_large"
+    for said, remark in ((document, ""), (short, "reply_too_large")):
+        text = orjson.dumps(said)
+        if len(text) <= REPLY_BYTES_MAX:
+            return text.decode(), remark
+    return "{}", "reply_too_large"
 
 
 def error_text(document: Document) -> str:
@@ -32,19 +32,30 @@ def error_text(document: Document) -> str:
     return "".join(filter(str.isprintable, without_key(message)))[:ERROR_LENGTH_MAX]
 
 
+def reply_of(job: Job) -> Document:
+    """The upstream's last word, as far as it is kept."""
+    document: Document = orjson.loads(job.reply) if job.reply else {}
+    return document
+
+
+def status(job: Job) -> str:
+    """Our state in the contract's four words."""
+    shown = {JobState.SUBMITTING: JobState.PENDING, JobState.LOST: JobState.FAILED}
+    state = JobState(job.state)
+    return shown.get(state, state).value
+
+
 def render(job: Job) -> Document:
     """The contract's JobStatusResponse, under our id and at the customer's price."""
-    said: Document = orjson.loads(job.reply) if job.reply else {}
-    finished = job.finished_at and int(job.finished_at.timestamp())
     document: Document = {
         "progress": job.progress,
         "created": int(job.created_at.timestamp()),
-        "completed": finished,
+        "completed": job.finished_at and int(job.finished_at.timestamp()),
         "model": job.model,
         "outputData": None,
-        **said,
+        **reply_of(job),
         "id": job.public_id,
-        "status": _status(job),
+        "status": status(job),
         "errorMessage": job.error or (PURGED if job.is_without_result else None),
     }
     if job.is_over:
@@ -65,13 +76,7 @@ def failure(job: Job) -> tuple[str, str]:
 
 def usage(job: Job) -> Document:
     """The job's `usage` at the customer's charge."""
-    said = orjson.loads(job.reply).get("usage") if job.reply else None
-    said = said if isinstance(said, dict) else {}
-    return usage_shown.charged(said, job.charged_micros or 0)
-
-
-def _status(job: Job) -> str:
-    """Our state in the contract's four words."""
-    if job.state == JobState.SUBMITTING:
-        return JobState.PENDING.value
-    return JobState.FAILED.value if job.state == JobState.LOST else job.state
+    found = reply_of(job).get("usage")
+    return usage_shown.charged(
+        found if isinstance(found, dict) else {}, job.charged_micros or 0
+    )

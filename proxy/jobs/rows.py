@@ -1,8 +1,7 @@
-"""The rows of jobs: every question and every change is one short statement.
+"""The rows of jobs, for the threads of `proxy.process.database`.
 
-For the threads of `proxy.process.database`; every change may be repeated. No row
-stays locked while anybody waits for the upstream: whose turn it is to ask is a claim
-in the row, which runs out by itself.
+Every change may be repeated, and no row is locked while somebody waits for the
+upstream: whose turn it is to ask is a claim in the row, which runs out by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from billing.models import Hold
 from billing.models.hold import HoldState
@@ -44,28 +44,10 @@ def accept(job: Job) -> None:
     job.save(
         force_update=True,
         update_fields=[
-            "upstream_id",
-            "state",
-            "estimated_credits",
-            "bound_micros",
-            "next_poll_at",
-            "finished_at",
-            "remark",
+            *("upstream_id", "state", "estimated_credits", "bound_micros"),
+            *("next_poll_at", "finished_at", "remark"),
         ],
     )
-
-
-def entrusted(job_id: UUID) -> None:
-    Job.objects.filter(id=job_id).update(entrusted_at=clock.now())
-
-
-def get(job_id: UUID) -> Job:
-    return Job.objects.get(id=job_id)
-
-
-def of_account(job_id: UUID, account_id: int) -> Job | None:
-    """The job, if it is this account's: another's is as unknown as one never made."""
-    return Job.objects.filter(id=job_id, account_id=account_id).first()
 
 
 def due() -> list[Job]:
@@ -90,7 +72,7 @@ def claim(job_id: UUID, token: str, *, is_waited_for: bool) -> Job | None:
     claimed = Job.objects.filter(
         _unclaimed(now) | Q(claimed_by=token), is_due, id=job_id, state__in=ASKED_ABOUT
     ).update(claimed_by=token, claimed_until=now + CLAIM)
-    return get(job_id) if claimed else None
+    return Job.objects.get(id=job_id) if claimed else None
 
 
 def may_claim(job: Job) -> bool:
@@ -109,40 +91,29 @@ def _unclaimed(now: datetime) -> Q:
 
 def postpone(job: Job, **heard: Any) -> None:
     """The look told no end: write down what it told, and give the claim back."""
-    now = clock.now()
     seconds = BACKOFF_SECONDS[min(job.polls, len(BACKOFF_SECONDS) - 1)]
+    next_poll_at = clock.now() + timedelta(seconds=seconds)
     Job.objects.filter(
         id=job.id, claimed_by=job.claimed_by, state__in=ASKED_ABOUT
-    ).update(
-        polls=job.polls + 1,
-        polled_at=now,
-        next_poll_at=now + timedelta(seconds=seconds),
-        claimed_by="",
-        claimed_until=None,
-        **heard,
-    )
+    ).update(next_poll_at=next_poll_at, **_looked_at(job), **heard)
 
 
 def finish(job: Job, state: JobState, **values: Any) -> bool:
     """Write how the job ended; False when that was written before."""
-    now = clock.now()
     finished = Job.objects.filter(id=job.id, state__in=UNFINISHED).update(
-        state=state,
-        finished_at=now,
-        polls=job.polls + 1,
-        polled_at=now,
-        claimed_by="",
-        claimed_until=None,
-        **values,
+        state=state, finished_at=clock.now(), **_looked_at(job), **values
     )
     return finished == 1
 
 
-def remark(job_id: UUID, word: str) -> None:
-    """Add a word for the operator, once."""
-    job = get(job_id)
-    if word not in job.remark.split():
-        Job.objects.filter(id=job_id).update(remark=with_word(job.remark, word))
+def _looked_at(job: Job) -> dict[str, Any]:
+    """After a look: it is counted, and its claim given back."""
+    return {
+        "polls": job.polls + 1,
+        "polled_at": clock.now(),
+        "claimed_by": "",
+        "claimed_until": None,
+    }
 
 
 def with_word(remarks: str, *words: str) -> str:
@@ -154,23 +125,21 @@ def with_word(remarks: str, *words: str) -> str:
 # --- submissions that nobody finished ------------------------------------------------
 
 
-def conclude(job_id: UUID, hold_state: str) -> bool:
-    """End a submission that led to no job, the way its hold ended."""
+def conclude(job_id: UUID, hold_state: str) -> int:
+    """End a submission that led to no job, the way its hold ended; 1, or 0 if it was
+    ended before."""
     charged, basis = charge_of(job_id)
-    state = {
-        HoldState.SETTLED: JobState.COMPLETED,
-        HoldState.RELEASED: JobState.FAILED,
-    }.get(HoldState(hold_state), JobState.LOST)
-    if basis == Basis.IN_DOUBT:
-        state = JobState.LOST
-    return bool(
-        Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
-            state=state,
-            finished_at=clock.now(),
-            charged_micros=charged,
-            basis=basis,
-            remark="never_accepted",
-        )
+    state = JobState.LOST
+    if hold_state == HoldState.SETTLED:
+        state = JobState.COMPLETED
+    elif hold_state == HoldState.RELEASED and basis != Basis.IN_DOUBT:
+        state = JobState.FAILED
+    return Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
+        state=state,
+        finished_at=clock.now(),
+        charged_micros=charged,
+        basis=basis,
+        remark="never_accepted",
     )
 
 
@@ -180,16 +149,14 @@ def conclude_abandoned() -> int:
     Their holds are the sweep's to resolve.
     """
     longest = timedelta(seconds=settings.UPSTREAM_TOTAL_SECONDS) + SUBMITTING_SLACK
-    holds = Hold.objects.filter(id=OuterRef("id"))
-    abandoned = Job.objects.filter(state=JobState.SUBMITTING).filter(
-        Q(created_at__lt=clock.now() - longest)
-        | ~Exists(holds.filter(state=HoldState.OPEN))
+    state = Hold.objects.filter(id=OuterRef("id")).values("state")
+    abandoned = (
+        Job.objects.filter(state=JobState.SUBMITTING)
+        .annotate(hold_state=Coalesce(Subquery(state), Value(HoldState.IN_DOUBT)))
+        .filter(Q(created_at__lt=clock.now() - longest) | ~Q(hold_state=HoldState.OPEN))
+        .values_list("id", "hold_state")
     )
-    concluded = 0
-    for job in abandoned[:BATCH_MAX]:
-        hold = Hold.objects.filter(id=job.id).first()
-        concluded += conclude(job.id, hold.state if hold else HoldState.IN_DOUBT)
-    return concluded
+    return sum(conclude(*found) for found in abandoned[:BATCH_MAX])
 
 
 # --- results past their time ---------------------------------------------------------

@@ -55,11 +55,10 @@ def _usage(job: Job, report: Any) -> Usage:
         bound_micros=job.bound_micros,
         counted=least(job),
     )
-    usage = replace(usage, upstream_id=job.upstream_id)
-    if usage.basis != Basis.ESTIMATED:
-        return usage
-    if "usage_invalid" not in usage.flags:
-        usage = replace(usage, flags=(*usage.flags, "usage_missing"))
-    if job.estimated_credits is None:
-        return usage
-    return replace(usage, cost_micros=job.estimated_credits * CREDIT)
+    changes: dict[str, Any] = {"upstream_id": job.upstream_id}
+    if usage.basis == Basis.ESTIMATED:
+        if "usage_invalid" not in usage.flags:
+            changes["flags"] = (*usage.flags, "usage_missing")
+        if job.estimated_credits is not None:
+            changes["cost_micros"] = job.estimated_credits * CREDIT
+    return replace(usage, **changes)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import repeat
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
@@ -24,14 +23,13 @@ from billing.values import clock, errors
 from billing.values.amounts import price_of, whole_credits
 from billing.values.crashpoints import crashpoint
 from billing.values.orders import CREDIT
-from proxy.calls.call import Document, as_json
+from proxy.calls.call import Document, Mode, as_json
 from proxy.calls.exchange import Exchange
 from proxy.calls.resolving import CallEnd
 from proxy.forwarding.forward import answer
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
 from proxy.http import refusals
 from proxy.jobs import looks, reconciliation, rendering, rows, settlement, waiting
-from proxy.jobs.looks import Accepted
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
 from proxy.process.background import BackgroundTasks
@@ -58,46 +56,34 @@ STORING = Storing()
 # The jobs whose id is still to be stored.
 storing_later = BackgroundTasks()
 
-Conclusion = Callable[[Exchange, Job, Accepted], Awaitable[HttpResponseBase]]
-
 
 async def submit(exchange: Exchange, *, storing: Storing = STORING) -> HttpResponseBase:
-    """Make a job of the call, for a client that asks about it later.
+    """Make a job of the call. Its client asks about it later; one whose call is
+    `AWAITED` is answered with the result, as if there were no job.
 
-    Raises: GatewayError. The hold is resolved or the job's on every way out, unless the
-    ledger does not answer: then it falls due.
+    Raises: GatewayError, for who waits also (502) for a job that failed, and (504) for
+    one that still runs after UPSTREAM_TOTAL_SECONDS. The hold is resolved or the job's
+    on every way out, unless the ledger does not answer: then it falls due.
     """
-    return await _submit(exchange, _receipt, storing)
-
-
-async def submit_and_wait(
-    exchange: Exchange, *, storing: Storing = STORING
-) -> HttpResponseBase:
-    """Make a job of the call, and answer with its result as if there were no job.
-
-    Raises: as `submit`; GatewayError (502) for a job that failed, (504) for one that
-    still runs after UPSTREAM_TOTAL_SECONDS.
-    """
-    return await _submit(exchange, _result, storing)
-
-
-async def _submit(
-    exchange: Exchange, conclude: Conclusion, storing: Storing
-) -> HttpResponseBase:
     async with accounted(exchange):
         job = await _intend(exchange, storing)
         try:
             async with sent(exchange) as reply:
                 document = await document_of(reply)
-                accepted = looks.accepted(document)
-                if accepted is None:
+                is_job = looks.is_job(document)
+                if not is_job:
                     refuse_error(document)
-            if accepted is None:
+            if not is_job:
                 return await answer(exchange, reply, document)
-            await _accept(exchange, job, accepted, storing)
-            return await conclude(exchange, job, accepted)
+            await _accept(exchange, job, document, storing)
+            if exchange.call.mode == Mode.AWAITED:
+                return await _result(exchange, job)
+            return await _receipt(exchange, job, document)
         finally:
-            await _end_row(exchange)
+            end = exchange.end
+            if end and not exchange.job_id:  # it became no job
+                with suppress(errors.LedgerUnavailable):  # then the worker does it
+                    await write(lambda: rows.conclude(job.id, end.state))
 
 
 async def _intend(exchange: Exchange, storing: Storing) -> Job:
@@ -126,25 +112,19 @@ async def _intend(exchange: Exchange, storing: Storing) -> Job:
     return job
 
 
-async def _end_row(exchange: Exchange) -> None:
-    """End the row of a call that became no job, as its hold ended."""
-    end = exchange.end
-    if exchange.job_id or end is None:
-        return
-    with suppress(errors.LedgerUnavailable):  # then the worker does it
-        await write(lambda: rows.conclude(UUID(exchange.hold_id), end.state))
-
-
 async def _accept(
-    exchange: Exchange, job: Job, accepted: Accepted, storing: Storing
+    exchange: Exchange, job: Job, document: Document, storing: Storing
 ) -> None:
     """The upstream made a job of the call: store its id, and give the job the hold.
 
-    Raises: LedgerUnavailable when the id could not be stored.
+    Raises: LedgerUnavailable when the id cannot be stored for long; it is tried on.
     """
     crashpoint("job.accepted")
-    _take_over(job, accepted)
-    await _store_id(job, storing)
+    _take_over(job, document)
+    if not await _is_stored(job, storing, (0, *storing.pauses)):
+        logger.error("%s, %s upstream, is not stored", job, job.upstream_id)
+        storing_later.start(_store_later(job, storing))
+        raise errors.LedgerUnavailable("the upstream's id is not stored")
     crashpoint("job.kept")
     exchange.hand_over(job.public_id)
     try:
@@ -156,55 +136,48 @@ async def _accept(
     crashpoint("job.entrusted")
 
 
-def _take_over(job: Job, accepted: Accepted) -> None:
+def _take_over(job: Job, document: Document) -> None:
     """Write the upstream's word into the row."""
-    job.upstream_id = accepted.upstream_id
+    job.upstream_id = document["id"]
     job.state = JobState.PENDING
     job.next_poll_at = clock.now()
-    if accepted.status in ASKED_ABOUT:
-        job.state = accepted.status
+    if document["status"] in ASKED_ABOUT:
+        job.state = document["status"]
         job.next_poll_at += FIRST_LOOK
-    credits = looks.estimate(accepted.document, job.bound_micros)
+    credits = looks.estimate(document, job.bound_micros)
     job.estimated_credits = credits
     job.bound_micros = max(job.bound_micros, (credits or 0) * CREDIT)
-    if credits is None and "estimated_credits" in accepted.document:
+    if credits is None and "estimated_credits" in document:
         job.remark = "estimate_invalid"
-
-
-async def _store_id(job: Job, storing: Storing) -> None:
-    """Raises: LedgerUnavailable when that fails for long; it is tried on then."""
-    for pause in (*storing.pauses, None):
-        try:
-            return await write(lambda: storing.accept(job))
-        except errors.LedgerUnavailable:
-            if pause is None:
-                logger.error("%s, %s upstream, is not stored", job, job.upstream_id)
-                storing_later.start(_store_later(job, storing))
-                raise
-            await asyncio.sleep(pause)
-    raise AssertionError("unreachable")
 
 
 async def _store_later(job: Job, storing: Storing) -> None:
     """Store the upstream's id once the database is back: nothing else can tell what
     the job cost. If this process ends before that, its log still names it."""
-    until = time.monotonic() + settings.JOB_SECONDS_MAX
-    while time.monotonic() < until:
-        await asyncio.sleep(storing.later_seconds)
+    times = int(settings.JOB_SECONDS_MAX / storing.later_seconds)
+    if await _is_stored(job, storing, repeat(storing.later_seconds, times)):
+        logger.warning("%s is stored after all", job)
+
+
+async def _is_stored(job: Job, storing: Storing, pauses: Iterable[float]) -> bool:
+    """Try to store the upstream's id after each pause; whether it is."""
+    for pause in pauses:
+        if pause:  # else nothing comes between the upstream's word and the row
+            await asyncio.sleep(pause)
         with suppress(errors.LedgerUnavailable):
             await write(lambda: storing.accept(job))
-            logger.warning("%s is stored after all", job)
-            return
+            return True
+    return False
 
 
 # --- what the client gets ---------------------------------------------------------
 
 
 async def _receipt(
-    exchange: Exchange, job: Job, accepted: Accepted
+    exchange: Exchange, job: Job, document: Document
 ) -> HttpResponseBase:
     """The contract's AsyncJobResponse, under our id and at the customer's price."""
-    receipt: Document = {**accepted.document, "id": job.public_id}
+    receipt: Document = {**document, "id": job.public_id}
     if job.estimated_credits is None:
         receipt.pop("estimated_credits", None)
     else:
@@ -214,9 +187,7 @@ async def _receipt(
     return await as_json(exchange.call.receipt(job, receipt), exchange.headers())
 
 
-async def _result(
-    exchange: Exchange, job: Job, _accepted: Accepted
-) -> HttpResponseBase:
+async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
     """Wait for the end, and answer as if the call had been a plain one."""
     left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - exchange.elapsed_seconds)
     job = await waiting.end_of(job, left)
@@ -230,7 +201,7 @@ async def _result(
     if job.state != JobState.COMPLETED:
         code, reason = rendering.failure(job)
         raise refusals.no_result[code](reason, job_id=job.public_id)
-    result = orjson.loads(job.reply).get("outputData")
+    result = rendering.reply_of(job).get("outputData")
     if not isinstance(result, dict):
         raise refusals.job_without_result(job_id=job.public_id)
     document = {**result, "usage": rendering.usage(job)}

@@ -1,29 +1,17 @@
-"""A video's job as OpenAI's Video object, under an id of its own.
+"""A video's job as OpenAI's Video object: `video_<hex>` is the row of `job_<hex>`.
 
-`video_<hex>` and `job_<hex>` are the same row. Its prompt was never kept, so `prompt`
-is null; `seconds` and `size` are what was asked for. It expires when we forget where
-the upstream keeps it (which may forget it sooner), and nothing is remixed.
+It expires when we forget where the upstream keeps it, which may forget it sooner.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.conf import settings
 
 from proxy.calls.call import Document
 from proxy.jobs import rendering, settlement
 from proxy.models import Job, JobState
-
-STATUSES = {
-    JobState.SUBMITTING: "queued",
-    JobState.PENDING: "queued",
-    JobState.PROCESSING: "in_progress",
-    JobState.COMPLETED: "completed",
-    JobState.FAILED: "failed",
-    JobState.LOST: "failed",
-}
 
 
 def public_id(job: Job) -> str:
@@ -33,26 +21,28 @@ def public_id(job: Job) -> str:
 
 def status(job: Job) -> str:
     """Our state in OpenAI's four words."""
-    return STATUSES[JobState(job.state)]
+    shown = rendering.status(job)
+    return {"pending": "queued", "processing": "in_progress"}.get(shown, shown)
 
 
 def render(job: Job) -> Document:
     """OpenAI's Video, and beside it the contract's `usage` once the job is over."""
     is_completed = job.state == JobState.COMPLETED
-    # A job older than the memory of sizes has none.
-    remembered = job.terms.get("remembered", {})
+    finished = job.finished_at and int(job.finished_at.timestamp())
+    expires = finished and finished + settings.JOB_REPLY_SECONDS
     document: Document = {
         "id": public_id(job),
         "object": "video",
         "status": status(job),
         "progress": 100 if is_completed else job.progress,
         "created_at": int(job.created_at.timestamp()),
-        "completed_at": job.finished_at and int(job.finished_at.timestamp()),
-        "expires_at": _expires_at(job) if is_completed else None,
+        "completed_at": finished,
+        "expires_at": expires if is_completed else None,
         "model": job.model,
         "prompt": None,
         "seconds": f"{settlement.least(job).media_ms / 1000:g}",
-        "size": remembered.get("size"),
+        # A job older than the memory of sizes has none.
+        "size": job.terms.get("remembered", {}).get("size"),
         "error": None,
         "remixed_from_video_id": None,
     }
@@ -62,19 +52,6 @@ def render(job: Job) -> Document:
             code, message = rendering.failure(job)
             document["error"] = {"code": code, "message": message}
     return document
-
-
-def _expires_at(job: Job) -> int | None:
-    """Unix seconds."""
-    if job.finished_at is None:
-        return None
-    kept_seconds: int = settings.JOB_REPLY_SECONDS
-    return int(job.finished_at.timestamp()) + kept_seconds
-
-
-def result(job: Job) -> Any:
-    """What the upstream made, as it said at the end; None if it did not."""
-    return orjson.loads(job.reply).get("outputData") if job.reply else None
 
 
 def address(made: Any) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
@@ -43,19 +44,14 @@ class Watch:
     async def _run(self) -> None:
         try:
             while self.waiters and not self.job.is_over:
-                await self._round()
+                if rows.may_claim(self.job):
+                    await _look(self.job)
+                with suppress(LedgerError):  # the next round reads it
+                    self.job = await read(lambda: Job.objects.get(id=self.job.id))
+                if not self.job.is_over:
+                    await asyncio.sleep(ROUND_SECONDS)
         finally:
             del self.running[self.job.id]
-
-    async def _round(self) -> None:
-        try:
-            if rows.may_claim(self.job):
-                await reconciliation.look(self.job, is_waited_for=True)
-            self.job = await read(lambda: rows.get(self.job.id))
-        except LedgerError as error:
-            logger.error("%s could not be looked at: %s", self.job, error)
-        if not self.job.is_over:
-            await asyncio.sleep(ROUND_SECONDS)
 
 
 async def end_of(job: Job, seconds: float) -> Job:
@@ -98,7 +94,7 @@ async def glance(job: Job) -> Job:
         return job
     looking = _glances.start(_look(job))
     await asyncio.wait({looking}, timeout=GLANCE_SECONDS)
-    return await read(lambda: rows.get(job.id))
+    return await read(lambda: Job.objects.get(id=job.id))
 
 
 async def _look(job: Job) -> None:

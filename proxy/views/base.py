@@ -1,7 +1,6 @@
 """DRF's APIView for coroutines: with its policies, without its threads.
 
-Authentication, permissions, throttles and exception handling are DRF's own hooks;
-only `dispatch` is written again, because DRF's cannot await.
+Only `dispatch` is written again, because DRF's cannot await; the hooks are DRF's own.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import Any, cast
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -24,24 +22,11 @@ from proxy.upstream import contract
 from proxy.views.authentication import BearerAuthentication, HasKey
 
 
-class AcceptAnything(BaseContentNegotiation):
-    """The Accept header decides nothing: SDKs send `application/octet-stream`."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return None
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
 class AsyncAPIView(APIView):
     """A gateway view, whose handlers are coroutines."""
 
     authentication_classes = [BearerAuthentication]
     permission_classes = [HasKey]
-    content_negotiation_class = AcceptAnything
     # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
     http_method_names = ["get", "head", "post"]
 
@@ -65,11 +50,9 @@ class AsyncAPIView(APIView):
             self.check_permissions(self.request)
             self.check_throttles(self.request)
             method = (request.method or "").lower()
-            handler = (
-                getattr(self, method, self.http_method_not_allowed)
-                if method in self.http_method_names
-                else self.http_method_not_allowed
-            )
+            handler = self.http_method_not_allowed
+            if method in self.http_method_names:
+                handler = getattr(self, method, handler)
             response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
             response = self.handle_exception(error)

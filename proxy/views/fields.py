@@ -1,4 +1,4 @@
-"""Fields that the documents of several routes have in common.
+"""What the documents of several routes have in common: ids, amounts and moments.
 
 An amount is there twice: credits as text and, named `…_micros`, an integer in
 microcredits. Moments are Unix seconds, as everywhere in OpenAI's API.
@@ -6,8 +6,10 @@ microcredits. Moments are Unix seconds, as everywhere in OpenAI's API.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from billing.reports.balance import Balance
 from billing.values.amounts import credits_text
@@ -30,3 +32,9 @@ def amount(name: str, micros: int | None) -> dict[str, Any]:
 
 def seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
+
+
+def uuid_in(public_id: str, kind: str) -> UUID | None:
+    """The id in `<kind>_<32 hexadecimal digits>`; None in one that we did not issue."""
+    found = re.fullmatch(rf"{kind}_([0-9a-f]{{32}})", public_id)
+    return UUID(found[1]) if found else None

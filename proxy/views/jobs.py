@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from uuid import UUID
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -13,12 +11,12 @@ from rest_framework.request import Request
 from billing.values.amounts import credits_text
 from proxy.http import refusals, reply
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
-from proxy.jobs import rendering, rows, waiting
+from proxy.jobs import rendering, waiting
 from proxy.models import Job
 from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
+from proxy.views.fields import uuid_in
 
-PUBLIC_ID = re.compile(r"job_([0-9a-f]{32})")
 POLL_SECONDS = 30  # the contract's own
 
 
@@ -26,8 +24,7 @@ class JobView(AsyncAPIView):
     """What became of one job; with `poll=true` the reply waits for its end."""
 
     async def get(self, request: Request, job_id: str) -> HttpResponseBase:
-        named = PUBLIC_ID.fullmatch(job_id)
-        job = await find(named and named[1], self.identity.account_id)
+        job = await find(job_id, "job", self.identity.account_id)
         if request._request.GET.get("poll", "").lower() in ("true", "1", "yes"):
             job = await self._end_of(job, request._request)
         else:
@@ -49,17 +46,17 @@ class JobView(AsyncAPIView):
             waits.cancel()
 
 
-async def find(hex_id: str | None, account_id: int, *, operation: str = "") -> Job:
-    """The account's job of this id and, if one is given, of this operation.
+async def find(public_id: str, kind: str, account_id: int, **wanted: str) -> Job:
+    """The account's job of this id (`<kind>_<hex>`) that also is as `wanted`.
 
     Raises: GatewayError, the same 404 for another account's job, for a missing one,
     and for an id we did not issue.
     """
     job: Job | None = None
-    if hex_id:
-        uuid = UUID(hex_id)
-        job = await read(lambda: rows.of_account(uuid, account_id))
-    if job is None or (operation and job.operation != operation):
+    if uuid := uuid_in(public_id, kind):
+        named = Job.objects.filter(id=uuid, account_id=account_id, **wanted)
+        job = await read(named.first)
+    if job is None:
         raise refusals.job_not_found()
     return job
 

@@ -1,22 +1,21 @@
 """`POST /v1/quote`: what a call would hold, and whether it would pass. Free.
 
-A quote reads and prices a call as the call itself is read and priced, so the two
-cannot name different amounts. No credits are held, and no operation has code here.
+It reads and prices a call as the call itself is read and priced, so the two cannot
+name different amounts, and no operation has code here.
 """
 
 from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.pricing.rates import Rates
+from billing.pricing.rates import Rates, Units
 from billing.reports.balance import Balance, balance_of
 from billing.values import clock
 from billing.values.amounts import credits_text
@@ -29,48 +28,25 @@ from proxy.process.database import read
 from proxy.views.base import AsyncAPIView, as_incoming, read_json
 from proxy.views.fields import amount, funds, seconds
 
-CAPS = ("max_tokens", "max_completion_tokens")  # both cap the answer
-
 
 class QuoteView(AsyncAPIView):
     async def post(self, request: Request) -> HttpResponseBase:
         identity = self.identity
         body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
-        asked = parse(as_incoming(request, body))
+        operation, incoming = parse(as_incoming(request, body))
         # A long body is read several times: others' calls go on meanwhile.
-        call = await asyncio.to_thread(asked.call)
+        call = await asyncio.to_thread(operation.read, incoming)
         rates = await exchange.rates_for(call)
         balance = await read(lambda: balance_of(identity.account_id))
-        return reply.json(
-            await asyncio.to_thread(quote, asked, call, rates, balance, identity)
+        tokens = await asyncio.to_thread(
+            most_tokens, operation, incoming, call, rates, balance
         )
+        return reply.json(quote(call, rates, balance, identity, tokens))
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The call that a quote is about."""
-
-    operation: Operation
-    incoming: Incoming
-
-    def call(self) -> Call:
-        """Raises: GatewayError (400), as the call itself would."""
-        return self.operation.read(self.incoming)
-
-    def capped(self, tokens: int) -> Call:
-        """The same call with another `max_tokens`. Raises: GatewayError (400)."""
-        document = {
-            name: value
-            for name, value in self.incoming.document.items()
-            if name not in CAPS
-        }
-        document["max_tokens"] = tokens
-        return self.operation.read(replace(self.incoming, document=document))
-
-
-def parse(incoming: Incoming) -> Asked:
-    """What is asked: `{"operation", "request": {…}}`, or the call's own body with the
-    operation in the query. The rest of the query is the call's.
+def parse(incoming: Incoming) -> tuple[Operation, Incoming]:
+    """The call that is asked about: `{"operation", "request": {…}}`, or the call's own
+    body with the operation in the query. The rest of the query is the call's.
 
     Raises: GatewayError (400).
     """
@@ -90,28 +66,43 @@ def parse(incoming: Incoming) -> Asked:
         raise refusals.invalid(
             "request must be the call's body, an object.", param="request"
         )
-    return Asked(_operation(name), replace(incoming, document=document, query=query))
+    return _operation(name), replace(incoming, document=document, query=query)
 
 
 def _operation(name: Any) -> Operation:
     """By its name, or by its route with or without the /v1/ before it."""
-    if isinstance(name, str):
-        route = name.strip("/").removeprefix("v1/")
-        for operation in OPERATIONS:
-            if name == operation.name or route == operation.route:
-                return operation
+    route = name.strip("/").removeprefix("v1/") if isinstance(name, str) else None
+    for operation in OPERATIONS:
+        if name == operation.name or route == operation.route:
+            return operation
     known = ", ".join(dict.fromkeys(operation.name for operation in OPERATIONS))
     raise refusals.invalid(f"operation must be one of {known}.", param="operation")
 
 
 def quote(
-    asked: Asked, call: Call, rates: Rates, balance: Balance, identity: Identity
+    call: Call, rates: Rates, balance: Balance, identity: Identity, tokens: int | None
 ) -> dict[str, Any]:
-    """The answer, from rates and a balance that were read a moment ago."""
+    """The answer, from rates and a balance that were read a moment ago; `tokens` is
+    the largest `max_tokens` that would pass."""
     held = balance.hold_micros(rates.cost_micros(call.most))
-    checks = list(_checks(held, balance, identity))
+    closes_at = identity.closes_at
+    # All that the hold itself will check, in its order.
+    checks: list[dict[str, Any]] = [
+        {"name": "organization", "passes": balance.is_open},
+        {
+            "name": "key",
+            "passes": closes_at is None or closes_at > clock.now(),
+            "expires_at": seconds(closes_at),
+        },
+        {
+            "name": "credits",
+            "passes": held <= balance.available_micros,
+            **amount("required", held),
+            **amount("available", balance.available_micros),
+            **amount("held", balance.held_micros),
+        },
+    ]
     passes = all(check["passes"] for check in checks)
-    tokens = most_tokens(asked, call, rates, balance)
     return {
         "object": "quote",
         "operation": call.operation,
@@ -125,27 +116,9 @@ def quote(
     }
 
 
-def _checks(
-    held: int, balance: Balance, identity: Identity
-) -> Iterator[dict[str, Any]]:
-    """All that the hold itself will check, in its order."""
-    yield {"name": "organization", "passes": balance.is_open}
-    closes_at = identity.closes_at
-    yield {
-        "name": "key",
-        "passes": closes_at is None or closes_at > clock.now(),
-        "expires_at": seconds(closes_at),
-    }
-    yield {
-        "name": "credits",
-        "passes": held <= balance.available_micros,
-        **amount("required", held),
-        **amount("available", balance.available_micros),
-        **amount("held", balance.held_micros),
-    }
-
-
-def most_tokens(asked: Asked, call: Call, rates: Rates, balance: Balance) -> int | None:
+def most_tokens(
+    operation: Operation, incoming: Incoming, call: Call, rates: Rates, balance: Balance
+) -> int | None:
     """The largest `max_tokens` with which the call would pass now; 0 when not even
     one does, None for calls that have no such cap.
 
@@ -156,25 +129,25 @@ def most_tokens(asked: Asked, call: Call, rates: Rates, balance: Balance) -> int
         return None
     highest = rates.completion_tokens_max
     for digits in range(len(str(highest)), 0, -1):
-        low, high = 10 ** (digits - 1), min(10**digits - 1, highest)
-        largest = _largest(asked.capped(low), low, high, rates, balance)
-        if largest is not None:
+        caps = range(10 ** (digits - 1), min(10**digits, highest + 1))
+        capped = {"max_tokens": caps[0], "max_completion_tokens": None}
+        document = {**incoming.document, **capped}
+        lowest = operation.read(replace(incoming, document=document)).most
+        if largest := _largest(caps, lowest, rates, balance):
             return largest
     return 0
 
 
-def _largest(
-    call: Call, low: int, high: int, rates: Rates, balance: Balance
-) -> int | None:
-    """The largest cap from `low`, which is the call's, to `high` that fits, if any."""
-    choices = call.most.completion_tokens // low
+def _largest(caps: range, lowest: Units, rates: Rates, balance: Balance) -> int:
+    """The largest of `caps` that fits, or 0; `lowest` is what its first one may use."""
+    choices = lowest.completion_tokens // caps[0]
 
     def held(tokens: int) -> int:
-        units = replace(call.most, completion_tokens=tokens * choices)
+        units = replace(lowest, completion_tokens=tokens * choices)
         return balance.hold_micros(rates.cost_micros(units))
 
-    fitting = bisect_right(range(low, high + 1), balance.available_micros, key=held)
-    return low + fitting - 1 if fitting else None
+    fitting = bisect_right(caps, balance.available_micros, key=held)
+    return caps[fitting - 1] if fitting else 0
 
 
 def _suggestion(
@@ -184,13 +157,11 @@ def _suggestion(
         return "This organization is suspended. Ask your operator."
     if held <= balance.available_micros:
         return "This key has expired. Ask for a new one."
-    page = f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/"
-    add = f"add credits: {page}"
+    add = f"add credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"
     if held <= balance.available_micros + balance.returning_micros:
         add = (
             f"try again when running calls have settled, which hold "
             f"{credits_text(balance.returning_micros)} credits"
         )
     lower = f"Lower max_tokens to at most {tokens}, or " if tokens else ""
-    sentence = f"{lower}{add}"
-    return sentence[0].upper() + sentence[1:]
+    return lower + add if lower else add[0].upper() + add[1:]

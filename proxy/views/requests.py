@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
-from uuid import UUID
 
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.reports.calls import find_call
+from billing.reports.calls import CallReport, find_call
 from proxy.http import refusals, reply
 from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
-from proxy.views.fields import amount, seconds
-
-REQUEST_ID = re.compile(r"req_([0-9a-f]{32})")
+from proxy.views.fields import amount, seconds, uuid_in
 
 
 class RequestView(AsyncAPIView):
     """For whoever lost the answer: whether it was made, and what it cost."""
 
     async def get(self, request: Request, request_id: str) -> HttpResponseBase:
-        account_id = self.identity.account_id
-        return reply.json(await read(lambda: describe(account_id, request_id)))
+        """Raises: GatewayError (404), the same for another account's call as for
+        none."""
+        uuid, account_id = uuid_in(request_id, "req"), self.identity.account_id
+        call = await read(lambda: find_call(account_id, uuid)) if uuid else None
+        if call is None:
+            raise refusals.request_not_found(param="id")
+        return reply.json(describe(call))
 
 
-def describe(account_id: int, request_id: str) -> dict[str, Any]:
-    """The account's call, as of now. Blocks.
-
-    Raises: GatewayError (404), the same for another account's call as for none.
-    """
-    named = REQUEST_ID.fullmatch(request_id)
-    call = find_call(account_id, UUID(named[1])) if named else None
-    if call is None:
-        raise refusals.request_not_found(param="id")
+def describe(call: CallReport) -> dict[str, Any]:
     return {
         "object": "request",
         "id": call.request_id,

@@ -28,32 +28,14 @@ class SpendingView(AsyncAPIView):
     authentication_classes = [RememberedBearerAuthentication]
     operation: Operation = None  # type: ignore[assignment]  # given by the route
 
-    async def _document(self, request: Request) -> dict[str, Any]:
-        """The body, as JSON or a form. Raises: GatewayError (400, 415), BodyTooLarge,
-        ClientGone, TimeoutError."""
-        if not self.operation.takes_forms:
-            return await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
-        bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
-        lean = uncompressed(request)
-        if lean.content_type != multipart.MULTIPART:
-            return await read_json(request, bytes_max=bytes_max)
-        form = await multipart.read_form(
-            lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
-        )
-        if fingerprints.takes_part(lean.META):
-            lean.body_digest = await asyncio.to_thread(
-                lambda: fingerprints.parts_digest(multipart.parts(form))
-            )
-        return form
-
     async def _read(self, request: Request) -> Call:
         """Raises: GatewayError (400, 408, 413, 415, 503)."""
         if not self.operation.takes_forms:
-            return self.operation.read(
-                as_incoming(request, await self._document(request))
-            )
+            bytes_max = settings.GATEWAY_BODY_BYTES_MAX
+            body = await read_json(request, bytes_max=bytes_max)
+            return self.operation.read(as_incoming(request, body))
         async with upload_turns.turn(uncompressed(request)):
-            incoming = as_incoming(request, await self._document(request))
+            incoming = as_incoming(request, await _upload(request))
             try:
                 # Megabytes are encoded there: others' calls go on meanwhile.
                 return await asyncio.to_thread(self.operation.read, incoming)
@@ -89,15 +71,27 @@ class SpendingView(AsyncAPIView):
             call, self.identity, self.presented, attempt=attempt
         )
         try:
-            match call.mode:
-                case Mode.PLAIN:
-                    return await forward(begun)
-                case Mode.JOB:
-                    return await submission.submit(begun)
-                case Mode.AWAITED:
-                    return await submission.submit_and_wait(begun)
+            make = forward if call.mode == Mode.PLAIN else submission.submit
+            return await make(begun)
         except Exception as error:  # noqa: BLE001  translated, or raised again
             refused = refusals.translate(error)
             if refused is None:
                 raise
             return reply.error(refused, begun.headers())
+
+
+async def _upload(request: Request) -> dict[str, Any]:
+    """The body, as JSON or a form. Raises: GatewayError (400, 415), BodyTooLarge,
+    ClientGone, TimeoutError."""
+    bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
+    lean = uncompressed(request)
+    if lean.content_type != multipart.MULTIPART:
+        return await read_json(request, bytes_max=bytes_max)
+    form = await multipart.read_form(
+        lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
+    )
+    if fingerprints.takes_part(lean.META):
+        lean.body_digest = await asyncio.to_thread(
+            lambda: fingerprints.parts_digest(multipart.parts(form))
+        )
+    return form

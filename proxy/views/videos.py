@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
@@ -14,8 +12,6 @@ from proxy.operations import videos
 from proxy.upstream.deliveries import deliver
 from proxy.views.base import AsyncAPIView
 from proxy.views.jobs import find, headers
-
-PUBLIC_ID = re.compile(r"video_([0-9a-f]{32})")
 
 
 class VideoView(AsyncAPIView):
@@ -49,7 +45,7 @@ class VideoContentView(AsyncAPIView):
             raise refusals.no_video[code](reason)
         if job.is_without_result:
             raise refusals.video_expired(rendering.PURGED)
-        url = video_objects.address(video_objects.result(job))
+        url = video_objects.address(rendering.reply_of(job).get("outputData"))
         return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
 
 
@@ -58,6 +54,5 @@ async def look(video_id: str, account_id: int) -> Job:
 
     Raises: GatewayError (404), also for jobs that make no video; LedgerUnavailable.
     """
-    named = PUBLIC_ID.fullmatch(video_id)
-    job = await find(named and named[1], account_id, operation=videos.NAME)
+    job = await find(video_id, "video", account_id, operation=videos.NAME)
     return await waiting.glance(job)
