@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from portal.runtime import checks  # noqa: F401  registers the system checks
+        from portal.runtime import checks, migrating  # noqa: F401  registers the checks
+
+        pre_migrate.connect(migrating.lift_limits, sender=self)
+        post_migrate.connect(migrating.restore_limits, sender=self)

@@ -17,7 +17,9 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
 
-# As long as SQLite waits; what has not been answered by then goes to the spool.
+from billing.values.patience import seconds_left
+
+# As long as SQLite waits; a thread may have set itself a sooner deadline.
 ANSWER_SECONDS_MAX = 20
 
 Row = tuple[Any, ...]
@@ -87,8 +89,9 @@ def _results(pgconn: pq.abc.PGconn) -> list[pq.abc.PGresult]:
     Raises: psycopg.OperationalError when the connection is lost, or the server, or
     what it writes to, stands still.
     """
-    socket = select.poll()
-    until = time.monotonic() + ANSWER_SECONDS_MAX
+    socket, left = select.poll(), seconds_left()
+    longest = ANSWER_SECONDS_MAX if left is None else min(ANSWER_SECONDS_MAX, left)
+    until = time.monotonic() + longest
     results: list[pq.abc.PGresult] = []
     while True:
         while pgconn.is_busy():

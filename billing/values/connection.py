@@ -1,33 +1,96 @@
-"""A connection that was lost while nobody used it is noticed by the next question.
+"""What a thread does with its connection, whoever asks by it.
 
-A database that was restarted, or a firewall that forgot an idle line, would cost each
+A connection that was lost while nobody used it is noticed by the next question: a
+database that was restarted, or a firewall that forgot an idle line, would cost each
 thread one refused call, although the database answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from billing.values import errors
+from billing.values.patience import patience, seconds_left
 
 T = TypeVar("T")
+
+# For who reads the whole database.
+SNAPSHOT_SECONDS = 3600
 
 
 def once_more_if_lost(work: Callable[[], T]) -> T:
     """What `work` returns; tried again if it failed because this thread's connection,
-    which was open before, is lost. Only for what may be done twice: nobody knows
-    whether the first attempt was committed.
+    which was open before, is lost, and there is time left. Only for what may be done
+    twice: nobody knows whether the first attempt was committed.
 
     Raises: what `work` raises.
     """
     was_open = connection.connection is not None and not connection.in_atomic_block
+    bound_waits()
     try:
         return work()
-    except (errors.LedgerUnavailable, DatabaseError, InterfaceError):
-        if not was_open or connection.is_usable():
+    except (errors.LedgerUnavailable, DatabaseError, InterfaceError) as error:
+        if not was_open or seconds_left() == 0 or connection.is_usable():
             raise
+        first = error
         connection.close()
-    return work()
+    try:
+        return work()
+    except errors.NothingWritten as second:
+        if isinstance(first, errors.NothingWritten):
+            raise
+        # That is true of the second attempt only.
+        raise errors.LedgerUnavailable(str(second)) from first
+
+
+def bound_waits() -> None:
+    """SQLite: a writer queues until its thread's deadline, at the longest."""
+    left, made = seconds_left(), connection.connection
+    if connection.vendor != "sqlite" or left is None or made is None:
+        return
+    longest: Any = connection.settings_dict["OPTIONS"].get("timeout", 5)
+    # In whole seconds: a text for each millisecond would fill the driver's cache.
+    left = min(longest, max(1, round(left)))
+    made.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+
+
+@contextmanager
+def snapshot(seconds: float = SNAPSHOT_SECONDS) -> Iterator[None]:
+    """One committed state for all that is read inside, for so long at most. No writer
+    waits for it. Inside a transaction it is the caller's, and changes nothing."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with patience(seconds), _deferred(), transaction.atomic():
+        if connection.vendor == "postgresql":
+            _read_only(seconds)
+        yield
+
+
+@contextmanager
+def _deferred() -> Iterator[None]:
+    """SQLite: a transaction of ours locks the file for writing when it begins; one
+    that only reads must not."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.ensure_connection()  # or connecting would set the mode again
+    wrapper: Any = connection
+    usual, wrapper.transaction_mode = wrapper.transaction_mode, "DEFERRED"
+    try:
+        yield
+    finally:
+        wrapper.transaction_mode = usual
+
+
+def _read_only(seconds: float) -> None:
+    """PostgreSQL: every statement sees the same state, and may take its time."""
+    milliseconds = int(seconds * 1000)
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute(f"SET LOCAL {limit} = {milliseconds}")

@@ -9,7 +9,16 @@ class LedgerError(Exception):
 
 class LedgerUnavailable(LedgerError):
     """The database is gone, locked for too long, or refused the transaction. The order
-    may be given again."""
+    may be given again; whether it was carried out is not known."""
+
+
+class NothingWritten(LedgerUnavailable):
+    """The order was surely not carried out: it failed before its first change."""
+
+
+class AccountLocked(NothingWritten):
+    """Somebody else keeps locked what the order needs, its account's row for one. The
+    orders of other accounts are not touched."""
 
 
 class Refusal(LedgerError):

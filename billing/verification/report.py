@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
 from billing.values import clock
+from billing.values.connection import snapshot
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -67,11 +68,7 @@ class Report:
 def verify() -> Report:
     """Check the whole ledger in one snapshot. Raises: DatabaseError when it cannot."""
     report = Report()
-    is_outermost = not connection.in_atomic_block
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        if is_outermost and dialect.IS_POSTGRES:
-            # So that every query sees the same committed state.
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with snapshot(), connection.cursor() as cursor:
         for severity, passes in (("error", ERRORS), ("warning", WARNINGS)):
             for code, sql in passes.items():
                 found = _rows(cursor, sql)

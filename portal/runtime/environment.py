@@ -9,6 +9,16 @@ from typing import Any
 
 import environ
 
+from billing.values.patience import PatientConnection
+
+# What the server itself ends: who waits for a lock, which a forgotten session may keep
+# for ever; a statement that takes too long; a transaction whose owner does nothing,
+# and who keeps its locks. `billing.values.patience` is the client's side of it.
+SERVER_LIMITS = (
+    "-c lock_timeout=5s -c statement_timeout=30s "
+    "-c idle_in_transaction_session_timeout=60s"
+)
+
 
 def stored_secret_key(path: Path) -> str:
     """A random key kept beside the embedded database, made at the first start.
@@ -27,8 +37,9 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
 
     SQLite: one file, WAL, every commit on disk (`synchronous=FULL`), and writers
     queue (`IMMEDIATE`) instead of failing half-way through a transaction.
-    PostgreSQL: psycopg's pool, READ COMMITTED; a server that vanished without a word
-    is noticed within half a minute, where TCP alone would take hours.
+    PostgreSQL: psycopg's pool, READ COMMITTED, and every wait ends; a server that
+    vanished without a word is noticed within half a minute, where TCP alone would take
+    hours.
     """
     config: dict[str, Any] = env.db(
         "DATABASE_URL", default=f"sqlite:///{var_dir / 'tollgate.sqlite3'}"
@@ -43,7 +54,7 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
         }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
-        pool_max = env.int("DATABASE_POOL_MAX", default=10)
+        pool_max = env.int("DATABASE_POOL_MAX", default=16)
         config["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,
@@ -51,6 +62,12 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
             "keepalives_count": 3,
             "tcp_user_timeout": 20_000,  # milliseconds
             **given,
-            "pool": {"min_size": 1, "max_size": pool_max, "timeout": 5},
+            "options": f"{SERVER_LIMITS} {given.get('options', '')}".strip(),
+            "pool": {
+                "min_size": 1,
+                "max_size": pool_max,
+                "timeout": 5,
+                "connection_class": PatientConnection,
+            },
         }
     return config

@@ -6,10 +6,20 @@ address and without encryption, and the middlewares after this one refuse both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.http import require_safe
+
+from billing.values.patience import patience
+
+# A watcher that gets no answer counts the process as dead.
+READY_SECONDS = 5
+
+# What else must hold before this process can work: each says what is wrong, or nothing.
+conditions: list[Callable[[], str]] = []
 
 
 @require_safe
@@ -21,15 +31,21 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers too, 503 when it does not."""
+    """200 when the database answers too, and the process can work; else 503 within
+    ten seconds."""
     try:
-        with connection.cursor() as cursor:
+        with patience(READY_SECONDS), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        return HttpResponse(
-            "database unavailable", content_type="text/plain", status=503
-        )
+        return _not_ready("database unavailable")
+    for condition in conditions:
+        if trouble := condition():
+            return _not_ready(trouble)
     return HttpResponse("ok", content_type="text/plain")
+
+
+def _not_ready(why: str) -> HttpResponse:
+    return HttpResponse(why, content_type="text/plain", status=503)
 
 
 CHECKS = {"/healthz": healthz, "/readyz": readyz}

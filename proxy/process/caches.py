@@ -13,6 +13,7 @@ from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import key_format, keys
 from portal.tenants.keys import Identity
+from proxy.process.background import BackgroundTasks
 from proxy.process.database import read
 
 KEY_SECONDS = 60
@@ -49,6 +50,9 @@ class Keys:
         return identity
 
 
+_reading = BackgroundTasks()
+
+
 class TariffInForce:
     """The operator's tariff, read again every few seconds."""
 
@@ -63,7 +67,12 @@ class TariffInForce:
         Raises: UnpricedModel; LedgerUnavailable when the tariff was never read.
         """
         if self._until < time.monotonic():
-            await self._read()
+            if self._tariff:
+                # Nobody waits for the new one: it is in force when it is here.
+                self._until = time.monotonic() + TARIFF_SECONDS
+                _reading.start(self._read())
+            else:
+                await self._read()
         wanted = (operation, model)
         rates = self._found.get(wanted)
         if rates is None:
@@ -73,9 +82,6 @@ class TariffInForce:
         return rates
 
     async def _read(self) -> None:
-        if self._tariff:
-            # Set first: while one call reads, the others use what there is.
-            self._until = time.monotonic() + TARIFF_SECONDS
         try:
             tariff = await read(tariffs.current)
         except LedgerUnavailable:

@@ -1,13 +1,15 @@
 """The database, asked from threads of its own: the event loop never waits for it.
 
 Calls' holds and settlements do not come this way: `billing.holds.submit` has a thread
-and a connection of its own for them.
+and a connection of its own for them. Every question is answered, or fails, in time: the
+wait for a thread counts, and no thread is lost to a database that stands still.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -15,23 +17,34 @@ from typing import TypeVar
 from django.db import DatabaseError, InterfaceError, connection
 
 from billing.values.connection import once_more_if_lost
-from billing.values.errors import LedgerUnavailable
+from billing.values.errors import LedgerUnavailable, NothingWritten
+from billing.values.patience import patience
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="database")
+# A client is told within ten seconds that nothing can be read.
+READ_SECONDS = 8
+WRITE_SECONDS = 18
+# What a thread may take beyond its deadline: to notice it, and to say so.
+GRACE_SECONDS = 1
+
+# Apart from each other: only who writes waits for rows that somebody keeps locked. And
+# the sign of life waits for neither.
+_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="database-read")
+_writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="database-write")
+_lifeline = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-lease")
 
 
 async def read(question: Callable[[], T]) -> T:
     """The answer to a question that changes nothing. It is asked again when the
     thread's connection turns out to be lost.
 
-    Raises: LedgerUnavailable when the database does not answer; else whatever
-    `question` raises.
+    Raises: LedgerUnavailable when the database does not answer within ten seconds;
+    else whatever `question` raises.
     """
-    return await asyncio.get_running_loop().run_in_executor(_threads, _do, question)
+    return await _answer(_readers, question, READ_SECONDS)
 
 
 async def write(change: Callable[[], T]) -> T:
@@ -39,15 +52,36 @@ async def write(change: Callable[[], T]) -> T:
     again when the thread's connection turns out to be lost, and nobody knows then
     whether the first time was committed.
 
-    Raises: LedgerUnavailable when the database does not answer; whether the change was
-    made is not known then. Else whatever `change` raises.
+    Raises: LedgerUnavailable when the database does not answer within twenty seconds;
+    whether the change was made is not known then. Else whatever `change` raises.
     """
-    return await asyncio.get_running_loop().run_in_executor(_threads, _do, change)
+    return await _answer(_writers, change, WRITE_SECONDS)
 
 
-def _do(work: Callable[[], T]) -> T:
+async def write_sign_of_life(change: Callable[[], T]) -> T:
+    """As `write`, but no other change is waited for."""
+    return await _answer(_lifeline, change, WRITE_SECONDS)
+
+
+async def _answer(
+    threads: ThreadPoolExecutor, work: Callable[[], T], seconds: float
+) -> T:
+    until = time.monotonic() + seconds
+    asked = asyncio.get_running_loop().run_in_executor(threads, _do, work, until)
     try:
-        return once_more_if_lost(work)
+        async with asyncio.timeout(seconds + GRACE_SECONDS):
+            return await asked
+    except TimeoutError as error:
+        raise LedgerUnavailable("the database does not answer") from error
+
+
+def _do(work: Callable[[], T], until: float) -> T:
+    left = until - time.monotonic()
+    if left <= 0:
+        raise NothingWritten("the threads that ask the database are busy")
+    try:
+        with patience(left):
+            return once_more_if_lost(work)
     except (DatabaseError, InterfaceError) as error:
         logger.error("the database did not answer: %s", error)
         connection.close()  # the next one starts with a fresh connection
