@@ -12,9 +12,9 @@ def open_organization(label: str, *, price_factor_ppm: int = 1_000_000) -> Accou
     """An account for a new organization, with the usage account it is charged to.
 
     `price_factor_ppm`: parts per million of the upstream's price; 1,000,000 resells
-    at cost. Raises: ValueError when it is not positive.
+    at cost. Raises: ValueError when it is no positive integer.
     """
-    if price_factor_ppm <= 0:
+    if type(price_factor_ppm) is not int or price_factor_ppm <= 0:
         raise ValueError("a price factor is positive")
     with transaction.atomic():
         usage = Account.objects.create(kind=AccountKind.USAGE, label=label)

@@ -201,7 +201,7 @@ def _known(book: Book, order: Order[object]) -> HoldRow:
 
 
 def _check_amount(name: str, micros: int) -> None:
-    if not 0 <= micros <= AMOUNT_MICROS_MAX:
+    if type(micros) is not int or not 0 <= micros <= AMOUNT_MICROS_MAX:
         raise ValueError(f"{name} out of range: {micros}")
 
 

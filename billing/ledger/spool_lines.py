@@ -13,7 +13,14 @@ from typing import Any
 
 from billing.models.usage import Basis
 from billing.values.fields import Fields, to_json
-from billing.values.orders import Doubt, Release, Resolution, Settle, Usage
+from billing.values.orders import (
+    Doubt,
+    Release,
+    Resolution,
+    Settle,
+    Usage,
+    Withdraw,
+)
 
 VERSION = 1
 ID = re.compile(r"[0-9a-f]{32}")
@@ -35,6 +42,8 @@ def encoded(order: Resolution) -> bytes:
             line |= {"order": "release", "usage": used}
         case Doubt(only_if_due=only_if_due, dead_lease_id=lease):
             line |= {"order": "doubt", "only_if_due": only_if_due, "dead_lease": lease}
+        case Withdraw():
+            line |= {"order": "withdraw"}
     return json.dumps(line).encode() + b"\n"
 
 
@@ -56,6 +65,8 @@ def decoded(line: bytes) -> Resolution:
             lease = fields.take("dead_lease", str | None)
             lease_id = None if lease is None else _id(lease)
             order = Doubt(*whose, reason, only_if_due, lease_id)
+        case "withdraw":
+            order = Withdraw(*whose, reason)
         case _:
             raise ValueError(f"not an order that ends a hold: {kind[:40]!r}")
     fields.end()

@@ -139,5 +139,13 @@ class Doubt(Order[Resolved]):
     dead_lease_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Withdraw(Order[Resolved]):
+    """Nobody knows whether the hold was placed, and its call was not made: return it
+    whole if it was; if not, there is nothing to do, and the reply says "released"."""
+
+    reason: str = "not_forwarded"
+
+
 # What ends a hold, and so can wait in the spool.
-Resolution = Settle | Release | Doubt
+Resolution = Settle | Release | Doubt | Withdraw
