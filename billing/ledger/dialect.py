@@ -28,6 +28,8 @@ TIME_PARAMETER = "%s::timestamptz" if IS_POSTGRES else "?"
 
 # Row locks; SQLite's IMMEDIATE transaction already has the whole file.
 FOR_UPDATE = "FOR UPDATE" if IS_POSTGRES else ""
+# The same, but what somebody else has locked is left out, and nobody waits.
+FOR_UPDATE_IF_FREE = "FOR UPDATE SKIP LOCKED" if IS_POSTGRES else ""
 
 
 def rows(model: type[Model], columns: Iterable[str]) -> str:
@@ -112,17 +114,32 @@ def rolled_back_on_error() -> Iterator[None]:
 
 # A prepared statement keeps its plan. Made while a table was small, that would be a
 # plan that reads the whole of it; these statements know their rows by key, always.
-# Compiling them (JIT) would take longer than running them. And an account that somebody
-# keeps locked is given up sooner than `pipeline` gives up the connection, so that no
-# forgotten session stays behind, waiting.
+# Compiling them (JIT) would take longer than running them. And how long one of them
+# waits for a lock: a parameter, because it rides with the others.
 PLAN_BY_KEY = (
     "SELECT set_config('enable_seqscan', 'off', true), "
     "set_config('enable_hashjoin', 'off', true), "
     "set_config('enable_mergejoin', 'off', true), "
     "set_config('jit', 'off', true), "
-    "set_config('lock_timeout', '15s', true), "
+    "set_config('lock_timeout', %s, true), "
     "set_config('plan_cache_mode', 'force_generic_plan', true)"
 )
+
+
+def transaction_settings(lock_ms: int) -> list[Statement]:
+    """What a transaction of the ledger begins with: how its statements are planned, and
+    for how long one of them waits for a lock that somebody else has."""
+    return [(PLAN_BY_KEY, f"{lock_ms}ms")] if IS_POSTGRES else []
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether Django's error means that somebody else kept a lock for too long."""
+    return isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+
+
+def is_raised_by_trigger(error: BaseException) -> bool:
+    """Whether one of our triggers refused a row."""
+    return isinstance(error.__cause__, psycopg.errors.RaiseException)
 
 
 def hex_id(value: Any) -> str:

@@ -34,10 +34,12 @@ from billing.models.hold import HoldState
 from billing.values import errors
 from billing.values.crashpoints import crashpoint
 from billing.values.orders import Resolution, Resolved, Settle
+from billing.values.patience import patience
 
 logger = logging.getLogger(__name__)
 
 REPLAY_BATCH = 100  # orders in one transaction
+COMMIT_SECONDS = 20  # for each of them
 OPEN_SUFFIX, CLAIMED_SUFFIX = ".jsonl", ".jsonl.claimed"
 REFUSED = "refused.jsonl"
 
@@ -151,14 +153,16 @@ os.register_at_fork(after_in_child=_forget)
 
 def replay() -> dict[str, int]:
     """Give what waits to the ledger; how many were `settled` (resolved now),
-    `repeats` (resolved before), `refused` for ever, and `left` for next time.
+    `repeats` (resolved before), `refused` for ever, and `left` for next time: while
+    any are, nobody knows yet how every call ended that this machine can tell of.
 
-    A file goes when each of its lines has an outcome. When the database is gone, or
-    the disk takes nothing, the file stays, and no other is tried without a database.
+    A file goes when each of its lines has an outcome. When the database is gone, an
+    account is locked, or the disk does not read or write, the file stays, and the
+    others are tried all the same; but none without a database.
     """
     counts: Counter[str] = Counter(settled=0, repeats=0, refused=0, left=0)
     is_gone = False
-    for path in _files():
+    for path in _files(counts):
         if is_gone:
             counts["left"] += _count(path)
             continue
@@ -171,29 +175,48 @@ def replay() -> dict[str, int]:
         except errors.LedgerUnavailable as error:
             is_gone = True
             logger.error("the spool waits, the database is gone: %s", error)
-        except OSError:
-            counts["left"] += _count(path)
+        except Exception:  # noqa: BLE001  one file must not keep the others
+            counts["left"] += max(1, _count(path))
             logger.exception("the spool's file %s stays", path.name)
     if any(counts.values()):
         logger.warning("spool: %s", dict(counts))
     return dict(counts)
 
 
-def _files() -> list[Path]:
-    """Oldest first, as far as their times tell."""
+def _files(counts: Counter[str]) -> list[Path]:
+    """Oldest first, as far as their times tell. A folder that cannot be listed counts
+    as one line that is left."""
     found: list[tuple[int, Path]] = []
-    for path in folder().glob("*"):
-        is_ours = path.name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX))
-        if is_ours and path.name != REFUSED:
-            with suppress(FileNotFoundError):  # replayed by another process
-                found.append((path.stat().st_mtime_ns, path))
+    try:
+        names = os.listdir(folder())
+    except FileNotFoundError:  # nothing was ever spooled
+        return []
+    except OSError:
+        counts["left"] += 1
+        logger.exception("the spool cannot be listed")
+        return []
+    for name in names:
+        path, age = folder() / name, 0
+        if name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX)) and name != REFUSED:
+            try:
+                age = path.stat().st_mtime_ns
+            except FileNotFoundError:  # replayed by another process
+                continue
+            except OSError:
+                pass  # to be opened, and to fail there
+            found.append((age, path))
     return [path for _, path in sorted(found)]
 
 
 def _count(path: Path) -> int:
+    """The lines of a file that is left, one at least unless it is gone."""
     for name in (path, path.with_suffix(CLAIMED_SUFFIX)):
-        with suppress(FileNotFoundError):
-            return name.read_bytes().count(b"\n")
+        try:
+            return max(1, name.read_bytes().count(b"\n"))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return 1
     return 0
 
 
@@ -231,15 +254,22 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
             refused.append(line)
             logger.error("the spool's file %s has a bad line: %s", path.name, error)
     unanswered = len(orders)
+    locked = 0
     try:
         outcomes = _outcomes([order for _, order in orders])
         for (line, order), outcome in zip(orders, outcomes, strict=True):
-            if _is_refused(order, outcome, counts):
-                refused.append(line)
             unanswered -= 1
+            if isinstance(outcome, errors.AccountLocked):
+                locked += 1
+            elif _is_refused(order, outcome, counts):
+                refused.append(line)
     except errors.LedgerUnavailable:
-        counts["left"] += unanswered + len(refused)
+        counts["left"] += unanswered + locked + len(refused)
         raise
+    if locked:
+        logger.warning("%d lines of %s wait for a locked account", locked, path.name)
+        counts["left"] += locked + len(refused)
+        return
     if refused:
         _keep_refused(refused)
         counts["refused"] += len(refused)
@@ -247,13 +277,21 @@ def _replay_file(path: Path, counts: Counter[str]) -> None:
 
 
 def _outcomes(orders: list[Resolution]) -> Iterator[Resolved | errors.LedgerError]:
-    """Raises: LedgerUnavailable, at the first order that is left without an outcome."""
+    """An order whose account is locked has that as its outcome: the others go on.
+
+    Raises: LedgerUnavailable, at the first order that is left without an outcome.
+    """
     try:
         for start in range(0, len(orders), REPLAY_BATCH):
-            for outcome in ledger.commit(orders[start : start + REPLAY_BATCH]):
-                if isinstance(outcome, errors.LedgerUnavailable):
+            with patience(COMMIT_SECONDS):
+                outcomes = ledger.commit(orders[start : start + REPLAY_BATCH])
+            for outcome in outcomes:
+                if isinstance(outcome, errors.AccountLocked):
+                    yield outcome
+                elif isinstance(outcome, errors.LedgerUnavailable):
                     raise outcome
-                yield outcome
+                else:
+                    yield outcome
     except errors.LedgerUnavailable:
         if not connection.in_atomic_block:
             connection.close()  # the next attempt makes a new one

@@ -10,6 +10,7 @@ from django.db.models import AutoField, Model
 
 from billing.ledger.dialect import (
     FOR_UPDATE,
+    FOR_UPDATE_IF_FREE,
     PARAMETER,
     TIME_PARAMETER,
     among,
@@ -41,6 +42,10 @@ _AND_THEIRS = (
     f"WHERE {among('id', _CHOSEN)}"
 )
 LOCK_ACCOUNTS = f"{_ACCOUNTS} WHERE {among('id', _AND_THEIRS)} ORDER BY id {FOR_UPDATE}"
+LOCK_FREE_ACCOUNTS = (
+    f"{_ACCOUNTS} WHERE {among('id', _AND_THEIRS)} ORDER BY id {FOR_UPDATE_IF_FREE}"
+)
+READ_KNOWN_ACCOUNTS = f"SELECT id FROM billing_account WHERE {among('id', _CHOSEN)}"
 LOCK_SYSTEM_ACCOUNT = f"{_ACCOUNTS} WHERE kind = {PARAMETER} {FOR_UPDATE}"
 
 # Burn order: priority, expiry, promotions before paid credits, oldest.

@@ -21,14 +21,16 @@ from billing.values.orders import Order, Place, Settle
 
 
 def load(
-    orders: Sequence[Order[object]], now: datetime, *, opening: Sequence[str] = ()
+    orders: Sequence[Order[object]],
+    now: datetime,
+    *,
+    lock_ms: int,
+    opening: Sequence[str] = (),
 ) -> Book:
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
-    that `opening` begins."""
+    that `opening` begins. Waits `lock_ms` for each lock that somebody else has."""
     reads = _reads(orders, dialect.moment(now))
-    first = [(text,) for text in opening]
-    if dialect.IS_POSTGRES:
-        first.append((dialect.PLAN_BY_KEY,))
+    first = [(text,) for text in opening] + dialect.transaction_settings(lock_ms)
     found = dialect.run_all([*first, *reads.values()])[len(first) :]
     rows = dict(zip(reads, found, strict=True))
     book = Book(now)
@@ -57,6 +59,28 @@ def _reads(orders: Sequence[Order[object]], moment: str) -> dict[str, Statement]
     if spenders:
         reads["spenders"] = (sql.READ_SPENDERS, dialect.json(spenders), moment)
     return reads
+
+
+def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int]:
+    """Lock those accounts of the orders that nobody else has locked, each with its
+    usage account, in the caller's transaction; which they are. An account that does
+    not exist is one of them: its orders are refused, and wait for nobody."""
+    ids = dialect.json(sorted({order.account_id for order in orders}))
+    *_, rows, known = dialect.run_all(
+        [
+            *dialect.transaction_settings(lock_ms),
+            (sql.LOCK_FREE_ACCOUNTS, ids, ids),
+            (sql.READ_KNOWN_ACCOUNTS, ids),
+        ]
+    )
+    locked = {row[0]: AccountRow(*row) for row in rows}
+    busy = {
+        account_id
+        for (account_id,) in known
+        if account_id not in locked
+        or locked[account_id].usage_account_id not in {None, *locked}
+    }
+    return {order.account_id for order in orders} - busy
 
 
 def lock_accounts(book: Book, account_ids: set[int]) -> None:

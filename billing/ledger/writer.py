@@ -3,29 +3,23 @@
 A process has one writer, a thread with a database connection of its own. It takes
 whatever orders have queued since its last commit, commits them together, and wakes
 their callers. Durability costs one fsync per batch instead of one per call; nothing
-is acknowledged before it is on disk.
+is acknowledged before it is on disk. What somebody else keeps locked is set aside
+(`ledger/aside.py`): no organization waits for another's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import queue
 import sys
 import threading
 import time
-from collections import defaultdict
-from contextlib import suppress
-from typing import Any, NamedTuple
-
-from django.db import connection
 
 from billing.ledger import commit as ledger
+from billing.ledger.aside import Aside
+from billing.ledger.waiting import Waiting, committed, deliver
 from billing.values import errors
-from billing.values.connection import once_more_if_lost
 from billing.values.orders import Order, R
-
-logger = logging.getLogger(__name__)
 
 # Orders in one transaction at most: bounds what a caller waits for its neighbours.
 BATCH_MAX = 256
@@ -44,11 +38,9 @@ COMPANY = 3
 SWITCH_INTERVAL_SECONDS = 0.0005
 
 
-class Waiting(NamedTuple):
-    """An order and the caller that waits for its outcome."""
-
-    order: Order[Any]
-    future: asyncio.Future[Any]
+# How long a transaction waits for a lock that somebody else has, in milliseconds. Then
+# whoever needs it is set aside.
+LOCK_MS = 100
 
 
 class Writer:
@@ -56,6 +48,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Waiting] = queue.SimpleQueue()
+        self._aside = Aside()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._last_batch = 0
@@ -65,14 +58,14 @@ class Writer:
         process submit at the same moment; its outcome, once that is durable.
 
         Raises: the refusal; LedgerError when the order makes no sense;
-        LedgerUnavailable when the database does not answer: it is not known then
-        whether the order was carried out, and it may be given again.
+        LedgerUnavailable when the database does not answer within 20 seconds: it is
+        not known then whether the order was carried out, and it may be given again.
         """
         if self._thread is None:
             self._start()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R | errors.LedgerError] = loop.create_future()
-        self._queue.put(Waiting(order, future))
+        self._queue.put(Waiting.now(order, future))
         outcome = await future
         if isinstance(outcome, Exception):
             raise outcome
@@ -89,15 +82,22 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            batch = self._next_batch()
-            outcomes = self._commit([waiting.order for waiting in batch])
-            deliveries = defaultdict(list)
+            batch = []
+            for waiting in self._next_batch():
+                if self._aside.has(waiting.order.account_id):
+                    self._aside.add(waiting)
+                else:
+                    batch.append(waiting)
+            if not batch:
+                continue
+            answered = []
+            outcomes = committed(batch, lock_ms=LOCK_MS)
             for waiting, outcome in zip(batch, outcomes, strict=True):
-                loop = waiting.future.get_loop()
-                deliveries[loop].append((waiting.future, outcome))
-            for loop, delivered in deliveries.items():
-                with suppress(RuntimeError):  # a closed loop: nobody waits any more
-                    loop.call_soon_threadsafe(_deliver, delivered)
+                if isinstance(outcome, errors.AccountLocked):
+                    self._aside.add(waiting)
+                else:
+                    answered.append((waiting, outcome))
+            deliver(answered)
 
     def _next_batch(self) -> list[Waiting]:
         batch = [self._queue.get()]
@@ -120,26 +120,6 @@ class Writer:
         while self._queue.qsize() != seen and time.monotonic() < until:
             seen = self._queue.qsize()
             time.sleep(LINGER_SECONDS)
-
-    def _commit(self, orders: list[Order[Any]]) -> list[Any]:
-        try:
-            # Each order says which hold it means: given twice, it is answered as a
-            # repeat.
-            return once_more_if_lost(lambda: ledger.commit(orders))
-        except errors.LedgerUnavailable as error:
-            logger.error("the ledger did not take %d orders: %s", len(orders), error)
-            failure = error
-        except Exception as error:  # noqa: BLE001  the writer must outlive any batch
-            logger.exception("the ledger failed on %d orders", len(orders))
-            failure = errors.LedgerUnavailable(str(error))
-        connection.close()
-        return [failure] * len(orders)
-
-
-def _deliver(delivered: list[tuple[asyncio.Future[Any], object]]) -> None:
-    for future, outcome in delivered:
-        if not future.done():
-            future.set_result(outcome)
 
 
 writer = Writer()

@@ -12,6 +12,7 @@ from django.db import connection
 
 from billing import accounts
 from billing.ledger import dialect, pipeline, sql
+from billing.values.patience import patience
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.usefixtures("committed_db")]
 
@@ -107,14 +108,20 @@ def test_a_server_that_stands_still_is_an_error_and_no_wait(
     assert driver.closed
 
 
-def test_nobody_waits_for_a_lock_as_long_as_for_the_server(
+def test_a_transaction_waits_for_locks_as_long_as_it_says(
     driver: pipeline.Driver,
 ) -> None:
     driver.set_autocommit(False)
-    pipeline.run(driver, [(dialect.PLAN_BY_KEY,)])
-    [[(text,)]] = pipeline.run(driver, [("SHOW lock_timeout",)])
-    assert text.endswith("s")
-    assert 0 < int(text[:-1]) < pipeline.ANSWER_SECONDS_MAX
+    pipeline.run(driver, dialect.transaction_settings(70))
+    assert pipeline.run(driver, [("SHOW lock_timeout",)]) == [[("70ms",)]]
+
+
+def test_a_thread_may_have_less_time_than_the_server(driver: pipeline.Driver) -> None:
+    began = time.monotonic()
+    with patience(0.2), pytest.raises(psycopg.OperationalError):
+        pipeline.run(driver, [("SELECT pg_sleep(60)",)])
+    assert time.monotonic() - began < 30
+    assert driver.closed
 
 
 def test_a_server_that_vanished_is_noticed() -> None:
@@ -131,7 +138,7 @@ def test_accounts_are_found_by_key_however_many_there_are() -> None:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE billing_account")
         cursor.execute("BEGIN")
-        cursor.execute(dialect.PLAN_BY_KEY)
+        cursor.execute(dialect.PLAN_BY_KEY, ["1s"])
         cursor.execute(f"EXPLAIN {text}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
         cursor.execute("ROLLBACK")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.db import connections, transaction
 
 from billing.models import Account
@@ -48,3 +50,13 @@ def cut_who_waits() -> None:
                 "WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
     connections.close_all()
+
+
+@contextmanager
+def kept_by_a_stranger(*statements: str) -> Iterator[Callable[[], None]]:
+    """PostgreSQL: what these statements lock stays locked, by a session that is none
+    of ours, until this is called or left."""
+    with psycopg.connect(os.environ["DATABASE_URL"]) as session:
+        for statement in statements:
+            session.execute(statement.encode())
+        yield session.rollback
