@@ -21,8 +21,13 @@ def sweep_holds() -> dict[str, int]:
 
     The spool first: it knows how some of those calls ended.
     """
-    holds.replay_spool()
-    swept = holds.sweep(in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS))
+    is_whole = not holds.replay_spool()["left"]
+    swept = holds.sweep(
+        in_doubt_after=timedelta(seconds=settings.IN_DOUBT_SECONDS),
+        has_all_evidence=is_whole,
+    )
+    if not is_whole:
+        logger.warning("no doubt is closed: the spool is not replayed whole")
     return {**swept, "lapsed": grants.expire_due()}
 
 
