@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 
+from portal.runtime import health
 from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Receive, Send
 from proxy.http.reply import crashed, not_found
@@ -27,8 +28,11 @@ class Gateway(LeanHandler):
     """The gateway, with a beginning and an end."""
 
     async def lifespan(self, receive: Receive, send: Send) -> None:
-        """ASGI's lifespan: take the lease, and at the end settle what still runs."""
+        """ASGI's lifespan: take the lease, and at the end settle what still runs. A
+        gateway without a lease serves, so that its watcher is answered, and refuses
+        every call."""
         await receive()
+        health.conditions.append(process_lease.trouble)
         await process_lease.start()
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})

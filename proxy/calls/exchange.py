@@ -211,7 +211,7 @@ async def begin(
         fingerprint=attempt.fingerprint.id if attempt else None,
     )
     try:
-        placed = await ledger.submit(order)
+        placed = await ledger.place(order)
     except errors.InsufficientCredits as error:
         raise refusals.shortfall(error, identity) from None
     except errors.AccountClosed:

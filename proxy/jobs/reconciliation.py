@@ -16,6 +16,7 @@ from billing.models.hold import HoldState
 from billing.reports.calls import charge_of
 from billing.values import clock
 from billing.values.crashpoints import crashpoint
+from billing.values.errors import LedgerUnavailable
 from billing.values.ids import new_id
 from billing.values.orders import Doubt, Entrust, Entrusted, Resolved, Settle
 from proxy.calls.resolving import LEDGER, LedgerAccess
@@ -63,7 +64,10 @@ async def poll_due(ledger: LedgerAccess = LEDGER) -> int:
 
     Raises: LedgerUnavailable. One job's trouble is logged, and never another's.
     """
-    await write(rows.conclude_abandoned)
+    try:
+        await write(rows.conclude_abandoned)
+    except LedgerUnavailable as error:  # e.g. one of them is locked
+        logger.error("abandoned submissions are concluded later: %s", error)
     jobs = await read(rows.due)
     if not jobs:
         return 0

@@ -34,7 +34,7 @@ def test_a_spool_that_cannot_be_read_costs_no_lease(
         upstream.journal.wait_arrived()
         [hold] = customer.holds()
         lease_id = str(hold.lease_id)
-        wait_for(lambda: started.log_text().count("renewal failed") > 1)
+        wait_for(lambda: started.log_text().count("cannot be listed") > 1)
         later = clock.now() + timedelta(seconds=1)
         # Renewed once more, after the failures and for longer than until then.
         wait_for(

@@ -59,6 +59,7 @@ class CutLine:
         self._server = f"{parse_qs(parts.query)['host'][0]}/.s.PGSQL.5432"
         self._open: set[socket.socket] = set()
         self.commits_to_lose = 0  # done by the server, and nobody hears of it
+        self.begins_with_lost_commit = False
         self._listener = self._listen(0)
         self._port: int = self._listener.getsockname()[1]
         self.url = f"postgres://{parts.username}@127.0.0.1:{self._port}{parts.path}"
@@ -94,6 +95,8 @@ class CutLine:
             while data := source.recv(65536):
                 if self.commits_to_lose and b"COMMIT\0" in data:
                     self.commits_to_lose -= 1
+                    if self.begins_with_lost_commit:
+                        self.begin()
                     break
                 sink.sendall(data)
         for connection in (source, sink):
