@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -32,8 +31,10 @@ LOCKED = {
     "operator's": "SELECT 1 FROM billing_account WHERE kind = 'absorbed' FOR UPDATE",
 }
 CALLS = 100
-# What another organization may notice, at the 99th percentile.
+# What another organization may notice, at the 99th percentile; on a machine so busy
+# that the same calls are slow without any lock, so much more than those.
 SECONDS_MAX = 0.5
+TIMES_MAX = 4
 
 
 @pytest.fixture
@@ -72,18 +73,20 @@ async def calls_of(customer: Payer, count: int) -> list[float]:
     return sorted(took)
 
 
-def race(
-    blocked: list[Order[Any]], other: Payer, release: Callable[[], None]
-) -> tuple[list[Any], list[float]]:
-    """The blocked ones' outcomes, which they have only after the release, and what the
-    other one's calls took before it."""
+def race(blocked: list[Order[Any]], other: Payer, lock: str) -> list[Any]:
+    """The blocked ones' outcomes, which they have only when the lock goes. The other
+    one's calls are done before that, and do not notice it."""
 
-    async def run() -> tuple[list[Any], list[float]]:
-        tasks = [asyncio.create_task(writer.submit(order)) for order in blocked]
-        took = await calls_of(other, CALLS // 2)
-        assert not any(task.done() for task in tasks)
-        release()
-        return await asyncio.gather(*tasks, return_exceptions=True), took
+    async def run() -> list[Any]:
+        usual = await calls_of(other, CALLS // 2)
+        with kept_by_a_stranger(lock) as release:
+            tasks = [asyncio.create_task(writer.submit(order)) for order in blocked]
+            took = await calls_of(other, CALLS // 2)
+            assert not any(task.done() for task in tasks)
+            release()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert took[-2] <= max(SECONDS_MAX, TIMES_MAX * usual[-2]), took
+        return outcomes
 
     return asyncio.run(run())
 
@@ -95,14 +98,12 @@ def test_another_organization_does_not_wait(
     hold_id = locked.hold(5)
     # More than its hold: the operator's account may have to bear it.
     settle = Settle(hold_id, locked.account_id, used(7))
-    with kept_by_a_stranger(lock_on(what, locked, hold_id)) as release:
-        [resolved], took = race([settle], other, release)
+    [resolved] = race([settle], other, lock_on(what, locked, hold_id))
 
     assert isinstance(resolved, Resolved)
     assert (resolved.state, resolved.charged_micros) == ("settled", 7)
-    assert took[-2] <= SECONDS_MAX, took  # of 100
     assert locked.figures() == (9992, 0, 9992)
-    assert other.figures() == (9950, 0, 9950)
+    assert other.figures() == (9900, 0, 9900)
     assert wrong_in_the_books() == []
 
 
@@ -111,11 +112,9 @@ def test_many_locked_ones_stop_nobody_either(other: Payer) -> None:
     orders: list[Order[Any]] = [each.order(1) for each in crowd for _ in range(3)]
     listed = ", ".join(str(each.account_id) for each in crowd)
     lock = f"SELECT 1 FROM billing_grant WHERE account_id IN ({listed}) FOR UPDATE"
-    with kept_by_a_stranger(lock) as release:
-        outcomes, took = race(orders, other, release)
+    outcomes = race(orders, other, lock)
 
     assert [type(outcome) for outcome in outcomes] == [Placed] * 60
-    assert took[-2] <= SECONDS_MAX, took
     assert {each.figures() for each in crowd} == {(10, 3, 7)}
 
 

@@ -41,6 +41,12 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
     return reply, time.monotonic() - began
 
 
+def calls_of(
+    customer: Customer, gateway: Gateway
+) -> list[tuple[httpx.Response, float]]:
+    return [timed(lambda: customer.chat(gateway)) for _ in range(CALLS)]
+
+
 def ready(gateway: Gateway) -> httpx.Response:
     return httpx.get(f"{gateway.url}/readyz", timeout=PATIENCE_SECONDS)
 
@@ -79,26 +85,27 @@ def test_one_locked_organization_and_another_one(
     customers: Callable[..., Customer],
 ) -> None:
     other = customers()
-    for each in (customer, other):
-        assert each.chat(live_gateway).status_code == 200
-        each.wait_over(1)
+    assert customer.chat(live_gateway).status_code == 200
+    customer.wait_over(1)
+    usual = sorted(seconds for _, seconds in calls_of(other, live_gateway))
     lock = f"SELECT 1 FROM billing_account WHERE id = {customer.account_id} FOR UPDATE"
     with kept_by_a_stranger(lock), ThreadPoolExecutor(8) as pool:
         # More than one, and at the same moments as the other one's.
         stuck = [
             pool.submit(timed, lambda: customer.chat(live_gateway)) for _ in range(3)
         ]
-        calls = [timed(lambda: other.chat(live_gateway)) for _ in range(CALLS)]
+        calls = calls_of(other, live_gateway)
         took = sorted(seconds for _, seconds in calls)
         assert {reply.status_code for reply, _ in calls} == {200}
-        assert took[-2] <= 0.5, took[-5:]
+        # On a machine too busy for that without any lock, so much more than without.
+        assert took[-2] <= max(0.5, 4 * usual[-2]), took[-5:]
         for call in stuck:
             reply, seconds = call.result()
             assert_refusal(reply, 503, "ledger_unavailable")
             assert seconds <= WRITE_SECONDS_MAX + SLACK_SECONDS
     assert customer.chat(live_gateway).status_code == 200
     assert len(customer.wait_over(2)) == 2
-    other.wait_over(CALLS + 1)
+    other.wait_over(2 * CALLS)
 
 
 @pytest.mark.postgres_only
