@@ -153,8 +153,7 @@ def test_a_video_that_is_lost_says_so(
     lost = videos.retrieve(video.id)
 
     assert lost.status == "failed"
-    assert lost.error is not None
-    assert lost.error.code == "upstream_job_lost"
+    assert lost.error and lost.error.code == "upstream_job_lost"
     with pytest.raises(openai.NotFoundError) as no:
         videos.download_content(video.id)
     assert no.value.code == "upstream_job_lost"
