@@ -152,8 +152,8 @@ def test_a_video_that_is_lost_says_so(
     assert worker_looks(job).state == "lost"
     lost = videos.retrieve(video.id)
 
-    assert lost.status == "failed"
-    assert lost.error and lost.error.code == "upstream_job_lost"
+    assert lost.error is not None
+    assert (lost.status, lost.error.code) == ("failed", "upstream_job_lost")
     with pytest.raises(openai.NotFoundError) as no:
         videos.download_content(video.id)
     assert no.value.code == "upstream_job_lost"
