@@ -25,7 +25,7 @@ from billing.values.orders import (
     Usage,
     Withdraw,
 )
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_ledger
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 WHOSE = (uuid.uuid4().hex, 7)
@@ -109,7 +109,7 @@ def test_so_is_one_inside_its_usage(customer: Payer, wrong: dict[str, Any]) -> N
     assert isinstance(settled, Resolved)
     assert not UsageRecord.objects.filter(hold_id=hold_id).exists()
     assert customer.figures() == (98, 10, 88)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_bad_hold_is_not_placed_and_its_neighbour_is(customer: Payer) -> None:

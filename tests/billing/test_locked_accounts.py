@@ -17,7 +17,7 @@ from billing.models import Account, Hold
 from billing.values import clock, errors
 from billing.values.orders import Order, Placed, Release, Resolved, Settle
 from tests.support.ledger.locks import kept_by_a_stranger
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_ledger
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.usefixtures("committed_db")]
 
@@ -104,7 +104,7 @@ def test_another_organization_does_not_wait(
     assert (resolved.state, resolved.charged_micros) == ("settled", 7)
     assert locked.figures() == (9992, 0, 9992)
     assert other.figures() == (9900, 0, 9900)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_many_locked_ones_stop_nobody_either(other: Payer) -> None:

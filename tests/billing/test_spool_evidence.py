@@ -16,7 +16,7 @@ from billing.models import Hold
 from billing.tasks import sweep_holds
 from billing.values.orders import Order, Release, Settle, Withdraw
 from tests.support.ledger.clocks import Clock
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_ledger
 from tests.support.ledger.spooled import waiting
 
 NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
@@ -169,7 +169,7 @@ def test_one_bad_line_of_any_kind_stops_nothing(
     assert customer.figures() == (99, 30, 69)
     assert (folder / "refused.jsonl").read_bytes() == poison
     assert [path.name for path in folder.iterdir()] == ["refused.jsonl"]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_fault_of_our_own_takes_one_line_and_not_its_neighbours(
@@ -215,7 +215,7 @@ def test_a_hold_that_stands_is_withdrawn_and_one_that_does_not_is_nothing(
     hold = Hold.objects.get(id=placed)
     assert (hold.state, hold.reason) == ("released", "not_forwarded")
     assert not Hold.objects.filter(id=never.hold_id).exists()
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_doubt_is_withdrawn_and_what_is_over_stays(customer: Payer) -> None:

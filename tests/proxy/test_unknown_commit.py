@@ -26,7 +26,7 @@ from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import Upstream
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 @pytest.fixture

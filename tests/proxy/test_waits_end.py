@@ -26,7 +26,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 READ_SECONDS_MAX = 10
 WRITE_SECONDS_MAX = 20
