@@ -59,7 +59,6 @@ class ProcessLease:
 
         What an earlier process left in the spool is settled beside it.
         """
-        self._id = uuid.uuid4().hex
         self._tasks = [
             asyncio.create_task(self._renew_for_ever()),
             asyncio.create_task(self._replay_for_ever()),
@@ -68,11 +67,26 @@ class ProcessLease:
             async with asyncio.timeout(START_SECONDS):
                 await self._first.wait()
 
+    async def renew(self) -> None:
+        """Take the lease, or renew it. Raises: LedgerUnavailable."""
+        lease_id = uuid.UUID(self._id) if self._id else uuid.uuid4()
+        label = f"{socket.gethostname()}:{os.getpid()}"
+        began = time.monotonic()
+        await write_sign_of_life(
+            lambda: leases.renew(
+                lease_id, label=label[:100], seconds=settings.LEASE_SECONDS
+            )
+        )
+        self._id, self._until = lease_id.hex, began + settings.LEASE_SECONDS
+        self._first.set()
+
     async def stop(self) -> None:
         """End the lease: what is still open is due at once."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._id is None:
+            return
         lease_id, self._id = uuid.UUID(self._id), None
         with contextlib.suppress(LedgerUnavailable):
             await write_sign_of_life(lambda: leases.give_up(lease_id))
@@ -81,7 +95,7 @@ class ProcessLease:
         while True:
             is_renewed = False
             try:
-                await self._renew()
+                await self.renew()
                 is_renewed = True
             except LedgerUnavailable as error:
                 # Calls are refused by the same fault.
@@ -90,17 +104,6 @@ class ProcessLease:
                 logger.exception("the lease's renewal failed; it is tried again")
             pause = settings.LEASE_SECONDS / 3 if is_renewed else RETRY_SECONDS
             await asyncio.sleep(pause)
-
-    async def _renew(self) -> None:
-        label = f"{socket.gethostname()}:{os.getpid()}"
-        began = time.monotonic()
-        await write_sign_of_life(
-            lambda: leases.renew(
-                uuid.UUID(self._id), label=label[:100], seconds=settings.LEASE_SECONDS
-            )
-        )
-        self._until = began + settings.LEASE_SECONDS
-        self._first.set()
 
     async def _replay_for_ever(self) -> None:
         """While the database answers, settlements that it missed can follow."""

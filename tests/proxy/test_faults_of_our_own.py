@@ -22,6 +22,7 @@ from proxy.calls.resolving import LEDGER, LedgerAccess
 from proxy.forwarding.forward import forward as forward_call
 from proxy.http.errors import GatewayError
 from proxy.operations import chat
+from proxy.process.lease import process_lease
 from proxy.upstream import client
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
@@ -53,6 +54,7 @@ def forward(upstream: Upstream, customer: Customer, settings: Settings) -> Any:
         **fields: Any,
     ) -> Any:
         async def call() -> Any:
+            await process_lease.renew()
             document = {"model": "m", "messages": SAY_HI, **fields}
             understood = replace(chat.read(Incoming(document)), **(changes or {}))
             begun = await exchange.begin(

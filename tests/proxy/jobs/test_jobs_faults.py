@@ -23,6 +23,7 @@ from proxy.jobs.submission import Storing
 from proxy.models import Job
 from proxy.operations import videos
 from proxy.process.database import read, write
+from proxy.process.lease import process_lease
 from proxy.upstream import client
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.video_jobs import VideoJob, make_due, only_job, worker_looks
@@ -61,6 +62,7 @@ async def called(
     ledger: LedgerAccess = LEDGER,
     **changes: Any,
 ) -> Any:
+    await process_lease.renew()
     identity = await read(lambda: keys.verify(customer.secret))
     document = {"model": video_job.model, "prompt": "A cat."}
     storing = replace(
