@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from billing.pricing import tariffs
+from billing.pricing import lessons, tariffs
 from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import key_format, keys
@@ -55,6 +55,7 @@ class TariffInForce:
     def __init__(self) -> None:
         self._tariff: tuple[Rates, ...] = ()
         self._found: dict[tuple[str, str], Rates] = {}
+        self._dearest: dict[str, Rates] = {}
         self._until = 0.0
 
     async def rates(self, operation: str, model: str) -> Rates:
@@ -72,6 +73,14 @@ class TariffInForce:
                 self._found[wanted] = rates
         return rates
 
+    def dearest(self, rates: Rates) -> Rates:
+        """What makes the operation of `rates`, a row that was found here, dearest."""
+        found = self._dearest.get(rates.operation)
+        if found is None:
+            found = lessons.dearest((*self._tariff, rates), rates.operation)
+            self._dearest[rates.operation] = found
+        return found
+
     async def _read(self) -> None:
         if self._tariff:
             # Set first: while one call reads, the others use what there is.
@@ -82,7 +91,7 @@ class TariffInForce:
             if not self._tariff:
                 raise
             return
-        self._tariff, self._found = tariff, {}
+        self._tariff, self._found, self._dearest = tariff, {}, {}
         self._until = time.monotonic() + TARIFF_SECONDS
 
 
