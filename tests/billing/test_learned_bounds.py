@@ -17,8 +17,8 @@ from tests.support.ledger.payers import (
     committed,
     system_balance,
     used,
-    wrong_in_the_books,
 )
+from tests.support.ledger.stored import codes_of_errors
 
 SHARED = {"shape": "shared", "model": "dear"}
 
@@ -59,7 +59,7 @@ def test_a_price_above_its_hold_is_held_for_everybody_from_then_on(
     call(two, 10, 35)
     row = LearnedBound.objects.get()
     assert (row.factor_ppb, row.lessons, row.overruns) == (3_500_000_000, 1, 1)
-    assert wrong_in_the_books() == []
+    assert codes_of_errors() == []
 
 
 @pytest.mark.parametrize(
@@ -201,17 +201,17 @@ def test_a_cautious_hold_teaches_though_it_was_enough(one: Payer) -> None:
 def test_an_estimate_above_its_hold_teaches_before_it_costs(
     one: Payer, two: Payer
 ) -> None:
-    film = one.hold(100 * CREDIT, **SHARED)
-    one.entrust(film, 350 * CREDIT)
-    assert Hold.objects.get(id=film).amount_micros == 350 * CREDIT
+    video = one.hold(100 * CREDIT, **SHARED)
+    one.entrust(video, 350 * CREDIT)
+    assert Hold.objects.get(id=video).amount_micros == 350 * CREDIT
     assert held(two, 100) == 350
     assert [row.overruns for row in LearnedBound.objects.all()] == [0]
 
 
 def test_an_estimate_that_cannot_be_held_teaches_too(db: None, clock: Clock) -> None:
     poor, rich = payer(120), payer()
-    film = poor.hold(100 * CREDIT, **SHARED)
-    assert poor.entrust(film, 350 * CREDIT).held_micros == 100 * CREDIT
+    video = poor.hold(100 * CREDIT, **SHARED)
+    assert poor.entrust(video, 350 * CREDIT).held_micros == 100 * CREDIT
     assert held(rich, 100) == 350
 
 

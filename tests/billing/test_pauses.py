@@ -14,7 +14,8 @@ from billing.values import errors
 from billing.values.orders import CREDIT, Placed, Resolved, Settle
 from billing.verification.report import verify
 from tests.support.ledger.clocks import Clock
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used
+from tests.support.ledger.stored import codes_of_errors
 
 DEAR = {"shape": "shared", "model": "dear"}
 PLAIN = {"shape": "shared", "model": "plain"}
@@ -69,7 +70,7 @@ def test_above_it_the_organization_is_refused_and_no_other() -> None:
     assert standing() == [(customer.account_id, "", 61)]
     assert outcome(customer) == outcome(customer, **PLAIN) == "OrganizationPaused"
     assert outcome(stranger) == "Placed"
-    assert wrong_in_the_books() == []
+    assert codes_of_errors() == []
 
 
 def test_above_it_the_model_is_refused_for_everybody_and_no_other_model() -> None:

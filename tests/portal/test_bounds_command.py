@@ -65,7 +65,7 @@ def test_what_was_learned_is_listed(key: ApiKey) -> None:
     assert row == {
         "id": f"bound_{learned.id}",
         "operation": "videos.generations",
-        "model": "film",
+        "model": "video",
         "shape": "plain",
         "bound_credits": "67.108864",
         "times": "3.5",
@@ -73,14 +73,14 @@ def test_what_was_learned_is_listed(key: ApiKey) -> None:
         "borne_credits": "0",
         "latest": learned.learned_at.isoformat(timespec="seconds"),
     }
-    assert "film" in said()
+    assert "video" in said()
 
 
 def test_both_pauses_are_listed_told_and_released(key: ApiKey) -> None:
     overrun(key, 2300)
     paused = json.loads(said("--json"))["paused"]
     assert [(row["of"], row["borne_credits"]) for row in paused] == [
-        ("videos.generations film", "1300"),
+        ("videos.generations video", "1300"),
         ("acme", "1300"),
     ]
     assert tell_operator() == 2
