@@ -154,6 +154,8 @@ def _take_borne(bounds: Bounds, borne: Sequence[Row], accepted: Sequence[Row]) -
 
 def writes(bounds: Bounds) -> list[Statement]:
     """What these orders taught, in the order in which all transactions write it."""
+    if not bounds.changes:  # and so no pauses either
+        return []
     now = dialect.moment(clock.now())
     learned = []
     for (kind, size), change in sorted(bounds.changes.items(), key=itemgetter(0)):

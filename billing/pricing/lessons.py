@@ -161,12 +161,18 @@ def dearest(tariff: Iterable[Rates], operation: str) -> Rates:
     )
 
 
-def shape_of(rates: Rates, units: Units, traits: Iterable[str] = ()) -> str:
+def mark_of(rates: Rates) -> str:
+    """Tells a row of the tariff from any other: one that the operator changes is
+    believed anew."""
+    return _digest(stored.to_json(rates))
+
+
+def shape_of(mark: str, units: Units, traits: Iterable[str] = ()) -> str:
     """What may decide the price of a call beside the number of its units: the row of
     the tariff, the options chosen, and `traits`, words that the tariff has no price
-    for. A row that the operator changes is believed anew."""
+    for."""
     words = [
-        _digest(stored.to_json(rates)),
+        mark,
         *units.options,
         *(["images"] if units.images and not units.options else []),
         *(["web_search"] if units.web_search else []),

@@ -41,4 +41,4 @@ class Terms:
 def terms_of(call: Call, rates: Rates) -> Terms:
     """Of a call and the row of the tariff for it."""
     caution = Caution(tariff.dearest(rates), settings.UNPRICED_CREDITS * CREDIT)
-    return Terms(rates, caution, shape_of(rates, call.most, call.traits))
+    return Terms(rates, caution, shape_of(tariff.mark(rates), call.most, call.traits))

@@ -56,6 +56,7 @@ class TariffInForce:
         self._tariff: tuple[Rates, ...] = ()
         self._found: dict[tuple[str, str], Rates] = {}
         self._dearest: dict[str, Rates] = {}
+        self._marks: dict[str, str] = {}
         self._until = 0.0
 
     async def rates(self, operation: str, model: str) -> Rates:
@@ -81,6 +82,14 @@ class TariffInForce:
             self._dearest[rates.operation] = found
         return found
 
+    def mark(self, rates: Rates) -> str:
+        """What tells `rates`, a row that was found here, from any other."""
+        row = f"{rates.operation} {rates.model}"
+        found = self._marks.get(row)
+        if found is None:
+            found = self._marks[row] = lessons.mark_of(rates)
+        return found
+
     async def _read(self) -> None:
         if self._tariff:
             # Set first: while one call reads, the others use what there is.
@@ -91,7 +100,8 @@ class TariffInForce:
             if not self._tariff:
                 raise
             return
-        self._tariff, self._found, self._dearest = tariff, {}, {}
+        self._tariff, self._found = tariff, {}
+        self._dearest, self._marks = {}, {}
         self._until = time.monotonic() + TARIFF_SECONDS
 
 

@@ -16,6 +16,7 @@ from billing.pricing.lessons import (
     Lessons,
     bound_micros,
     dearest,
+    mark_of,
     shape_of,
 )
 from billing.pricing.rates import Rates, Units
@@ -167,7 +168,7 @@ def test_who_is_held_for_cautiously(model: str, price: int, held: int) -> None:
 
 def shape(**changes: Any) -> str:
     units: dict[str, Any] = {"prompt_tokens": 5, "completion_tokens": 7}
-    return shape_of(row("m"), Units(**(units | changes)))
+    return shape_of(mark_of(row("m")), Units(**(units | changes)))
 
 
 def test_a_shape_is_what_was_chosen_and_not_how_much() -> None:
@@ -179,20 +180,20 @@ def test_a_shape_is_what_was_chosen_and_not_how_much() -> None:
         shape(images=1, web_search=True),
         shape(options=("4k",)),
         shape(options=("1080p", "60fps")),
-        shape_of(row("m"), Units(), ("reasoning",)),
+        shape_of(mark_of(row("m")), Units(), ("reasoning",)),
     }
     assert len(kinds) == 7
     assert shape(images=1) == shape(images=3)
 
 
 def test_a_row_that_was_changed_makes_another_shape() -> None:
-    assert shape_of(row("m"), Units()) == shape_of(row("m"), Units())
+    assert shape_of(mark_of(row("m")), Units()) == shape_of(mark_of(row("m")), Units())
     changed = row("m", base_micros=1)
-    assert shape_of(row("m"), Units()) != shape_of(changed, Units())
+    assert shape_of(mark_of(row("m")), Units()) != shape_of(mark_of(changed), Units())
 
 
 def test_a_shape_fits_its_column() -> None:
     long = ["x" * 70, "y" * 70]
-    found = shape_of(row("m"), Units(), long)
+    found = shape_of(mark_of(row("m")), Units(), long)
     assert len(found) <= SHAPE_LENGTH_MAX
-    assert found != shape_of(row("m"), Units(), reversed(long))
+    assert found != shape_of(mark_of(row("m")), Units(), reversed(long))

@@ -95,7 +95,7 @@ def test_64_callers_on_credits_for_50_calls_cost_the_operator_one_round(
     gateway: GatewayFactory,
     upstream: Upstream,
     customers: Customers,
-    clean_books: None,
+    clean_ledger: None,
 ) -> None:
     running = gateway(WEB_CONCURRENCY=4, **UNLIMITED)
     model, customer = priced(PRICE), customers(credits=CALLS * PRICE)
@@ -116,7 +116,7 @@ def test_a_price_of_nothing_costs_the_operator_one_round_at_most(
     gateway: GatewayFactory,
     upstream: Upstream,
     customers: Customers,
-    clean_books: None,
+    clean_ledger: None,
 ) -> None:
     running = gateway(WEB_CONCURRENCY=2, UNPRICED_CREDITS=25, **UNLIMITED)
     # What the dearest row of the tariff says of its default length is held.
