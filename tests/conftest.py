@@ -78,8 +78,10 @@ def django_db_setup(
 def committed_db(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """The database for real: commits stay, other threads and processes see them."""
+    """The database for real: commits stay, other threads and processes see them. What
+    the gateway learned in one test is unknown in the next."""
     with django_db_blocker.unblock():
+        database.forget_lessons()
         yield
         database.close_connections()
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.ledger import lots
+from billing.ledger.bounds import Bounds
 from billing.ledger.rows import AccountRow, HoldRow, LotRow
 from billing.models.account import AccountKind
 from billing.models.transfer import TransferKind
@@ -37,6 +38,7 @@ class Book:
     entries: list[New] = field(default_factory=list)
     usage: list[New] = field(default_factory=list)
     components: list[New] = field(default_factory=list)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def lots_of(self, account_id: int) -> Sequence[LotRow]:
         return self.lots.get(account_id, ())

@@ -53,6 +53,9 @@ class HoldRow:
     model: str
     lease_id: str | None = None
     is_overdue: bool = False
+    bound_micros: int = 0
+    shape: str = ""
+    is_untried: bool = False
     pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
     reason: str = ""
     due_at: datetime | None = None  # of a new one, or of one that is entrusted

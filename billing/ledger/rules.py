@@ -12,6 +12,7 @@ from typing import Any
 
 from billing.ledger import lots
 from billing.ledger.book import Book
+from billing.ledger.bounds import base_of
 from billing.ledger.rows import AccountRow, HoldRow
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
@@ -48,9 +49,10 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 
 def place(book: Book, order: Place) -> Placed:
-    """Raises: HoldExists, AccountClosed, SpenderClosed, InsufficientCredits,
-    CreditsOnHold."""
+    """Raises: HoldExists, AccountClosed, SpenderClosed, OrganizationPaused,
+    ModelPaused, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
+    _check_amount("cautious bound", order.cautious_micros)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
     account = book.accounts.get(order.account_id)
@@ -58,7 +60,8 @@ def place(book: Book, order: Place) -> Placed:
         raise errors.AccountClosed
     if book.open_spenders.get(order.spender_id) != account.id:
         raise errors.SpenderClosed
-    amount = price_of(order.bound_micros, account.price_factor_ppm)
+    bound = book.bounds.bound_micros(order)
+    amount = price_of(bound, account.price_factor_ppm)
     available = book.available_micros(account.id)
     if available < amount:
         raise _shortfall(book, account, amount, available)
@@ -75,6 +78,9 @@ def place(book: Book, order: Place) -> Placed:
         lease_id=order.lease_id,
         due_at=order.due_at,
         fingerprint=order.fingerprint,
+        bound_micros=base_of(order),
+        shape=order.shape,
+        is_untried=book.bounds.is_untried(order, bound),
         is_new=True,
     )
     lots.pin(book.lots_of(account.id), hold, amount)
@@ -122,10 +128,14 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
     if hold.state != HoldState.OPEN:
         return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
     more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
+    if order.bound_micros <= hold.bound_micros:
+        more = 0  # nothing new: `place` knew how much to hold for that
     # --- effects ---
     hold.lease_id, hold.entrusted = None, True
     hold.due_at = max(hold.due_at or order.due_at, order.due_at)
     hold.is_overdue = hold.is_overdue and hold.due_at < book.now
+    if more > 0:
+        book.bounds.heed_estimate(hold, order.bound_micros)
     if 0 < more <= available:
         lots.pin(book.lots_of(hold.account_id), hold, more)
         hold.amount_micros += more
@@ -156,6 +166,7 @@ def settle(book: Book, order: Settle) -> Resolved:
     book.charge(hold, charged, absorbed)
     flags = order.usage.flags + (("hold_overrun",) if excess else ())
     book.record(hold, order.usage, flags, charged, absorbed)
+    book.bounds.heed_price(hold, order.usage.cost_micros, absorbed)
     _close(book, hold, HoldState.SETTLED, order.reason)
     return _outcome(book, hold, charged, absorbed)
 

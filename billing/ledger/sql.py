@@ -58,7 +58,8 @@ READ_LOTS = (
 )
 READ_HOLDS = (
     "SELECT id, account_id, spender_id, state, amount_micros, price_factor_ppm, "
-    f"operation, model, lease_id, due_at < {TIME_PARAMETER} "
+    f"operation, model, lease_id, due_at < {TIME_PARAMETER}, "
+    "bound_micros, shape, is_untried "
     f"FROM billing_hold WHERE {among('id', listed('uuid'))}"
 )
 READ_PINS = (

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from billing.ledger import dialect, sql
+from billing.ledger import dialect, learned, sql
 from billing.ledger.book import Book
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import AccountRow, HoldRow, LotRow
@@ -39,8 +39,11 @@ def load(
     _take_lots(book, rows["lots"])
     _take_holds(book, rows["holds"], rows.get("pins", []))
     book.open_spenders = dict(rows.get("spenders", []))
-    if any(_may_overrun(book, order) for order in orders):
+    learned.take(book.bounds, rows.get("bounds", []))
+    may_overrun = any(_may_overrun(book, order) for order in orders)
+    if may_overrun:
         lock_system_account(book, AccountKind.ABSORBED)
+    learned.read_more(book.bounds, orders, book.holds, may_overrun=may_overrun)
     return book
 
 
@@ -59,7 +62,7 @@ def _reads(orders: Sequence[Order[object]], moment: str) -> dict[str, Statement]
         reads["pins"] = (sql.READ_PINS, dialect.json(pinned))
     if spenders:
         reads["spenders"] = (sql.READ_SPENDERS, dialect.json(spenders), moment)
-    return reads
+    return reads | learned.reads(orders)
 
 
 def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int]:
@@ -160,8 +163,10 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     ]
     dialect.run_all(
         [(text, dialect.json(rows), *more) for text, rows, more in writes if rows]
+        + learned.writes(book.bounds)
         + [(text,) for text in closing]
     )
+    learned.tell(book.bounds)
 
 
 def _changes(

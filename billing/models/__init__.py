@@ -5,6 +5,7 @@ from __future__ import annotations
 from billing.models.account import Account, Spender
 from billing.models.grant import Grant
 from billing.models.hold import Hold, HoldLot, Lease
+from billing.models.learned_bound import LearnedBound, Pause
 from billing.models.tariff import Tariff
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
@@ -15,7 +16,9 @@ __all__ = [
     "Grant",
     "Hold",
     "HoldLot",
+    "LearnedBound",
     "Lease",
+    "Pause",
     "Spender",
     "Tariff",
     "Transfer",

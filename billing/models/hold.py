@@ -44,6 +44,12 @@ class Hold(models.Model):
     price_factor_ppm = models.BigIntegerField()
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
+    # For the price to teach what such calls cost (`billing.pricing.lessons`): what
+    # lessons multiply, what the call has in common with its like, and whether it was
+    # held for cautiously because nobody knew.
+    bound_micros = models.BigIntegerField(default=0)
+    shape = models.CharField(max_length=80, blank=True)
+    is_untried = models.BooleanField(default=False)
     # Not a foreign key: leases of dead processes are cleared away.
     lease_id = models.UUIDField(null=True)
     # Of the request, for those that clients may send again: finds the first of them.

@@ -98,6 +98,14 @@ class UsageRollup(models.Model):
                 name="usagerollup_one_per_hour_and_group",
             ),
         ]
+        indexes = [
+            # What the operator bore in a day (`billing.ledger.learned`).
+            models.Index(
+                fields=["hour"],
+                condition=Q(absorbed_micros__gt=0),
+                name="usagerollup_borne",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.hour} {self.model}"

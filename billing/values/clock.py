@@ -8,3 +8,8 @@ from datetime import UTC, datetime
 def now() -> datetime:
     """The present instant, aware, UTC."""
     return datetime.now(UTC)
+
+
+def start_of_day() -> datetime:
+    """Today's midnight, UTC."""
+    return now().replace(hour=0, minute=0, second=0, microsecond=0)

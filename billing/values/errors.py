@@ -49,6 +49,14 @@ class AccountClosed(Refusal):
     """The organization is suspended."""
 
 
+class OrganizationPaused(Refusal):
+    """The operator bore too much for it today, and has not looked yet."""
+
+
+class ModelPaused(Refusal):
+    """The same, of a model of an operation: others of the organization go on."""
+
+
 class SpenderClosed(Refusal):
     """The key was revoked, has expired, or is not this account's."""
 

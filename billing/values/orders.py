@@ -64,7 +64,8 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Place(Order[Placed]):
-    """Set credits aside for a call that may cost at most `bound_micros`."""
+    """Set credits aside for a call that costs at most `bound_micros` by the tariff, and
+    for what such calls were seen to cost beyond it (`billing.pricing.lessons`)."""
 
     spender_id: int
     bound_micros: int
@@ -74,6 +75,10 @@ class Place(Order[Placed]):
     lease_id: str | None = None
     # What tells a repeated request from another, 32 hexadecimal digits: a digest.
     fingerprint: str | None = None
+    # What may decide the price beside the number of units, for calls to learn from
+    # their like; and what is held while none of them was settled (0: the bound).
+    shape: str = ""
+    cautious_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

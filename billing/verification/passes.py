@@ -220,4 +220,9 @@ WARNINGS = {
                h.amount_micros AS held, h.reason AS reason
         FROM billing_hold h LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
         WHERE h.state = 'in_doubt' OR u.basis = 'in_doubt'""",
+    # Calls are refused because the operator bore too much: he has to look.
+    "PAUSED": """
+        SELECT id AS pause, account_id AS account, operation, model,
+               borne_micros AS borne
+        FROM billing_pause WHERE released_at IS NULL""",
 }

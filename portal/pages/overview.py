@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from billing.reports.balance import Balance, balance_of
+from billing.reports.bounds import is_paused
 from billing.reports.calls import latest_calls
 from billing.reports.spend import spend_by_day
 from portal.pages import charts, frame
@@ -35,6 +36,7 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         - balance.available_micros,
         "calls": calls,
         "is_open": tenant.organization.account.is_open,
+        "is_paused": is_paused(account_id),
         "sees_money": tenant.may(Permission.SEE_MONEY),
         "sees_own_only": spender_ids is not None,
         "sees_key_names": tenant.may(Permission.SEE_KEY_NAMES),

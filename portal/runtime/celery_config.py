@@ -15,6 +15,7 @@ beat_schedule_filename = str(settings.VAR_DIR / "celerybeat-schedule")
 PURGE_SECONDS = 60
 _seconds = {
     "billing.tasks.sweep_holds": settings.SWEEP_SECONDS,
+    "portal.tasks.tell_operator": settings.SWEEP_SECONDS,
     "proxy.tasks.poll_jobs": settings.JOB_POLL_SECONDS,
     "proxy.tasks.purge_replies": PURGE_SECONDS,
 }

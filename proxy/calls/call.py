@@ -57,6 +57,8 @@ class Call:
     most: Units
     least: Units
     completion_tokens_asked: int | None = None
+    # What may change the price beside the units, and has no price in the tariff.
+    traits: tuple[str, ...] = ()
     stream: bool = False
     wants_usage: bool = False
     mode: Mode = Mode.PLAIN

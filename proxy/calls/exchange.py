@@ -32,6 +32,7 @@ from billing.values.orders import (
 )
 from portal.tenants.errors import ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
+from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import refusals, reply
@@ -192,6 +193,7 @@ async def begin(
     Raises: GatewayError (400 to 404, 429), LedgerUnavailable. Nothing was forwarded.
     """
     rates = await rates_for(call)
+    terms = terms_of(call, rates)
     started = time.monotonic()
     lifetime_seconds = (
         settings.UPSTREAM_TOTAL_SECONDS
@@ -203,7 +205,9 @@ async def begin(
         hold_id=attempt.hold_id if attempt else new_id(),
         account_id=identity.account_id,
         spender_id=identity.spender_id,
-        bound_micros=rates.cost_micros(call.most),
+        bound_micros=terms.tariff_micros(call.most),
+        cautious_micros=terms.cautious_micros(call.most),
+        shape=terms.shape,
         operation=call.operation,
         model=call.model,
         due_at=clock.now() + timedelta(seconds=lifetime_seconds),
@@ -216,11 +220,14 @@ async def begin(
         raise refusals.shortfall(error, identity) from None
     except errors.AccountClosed:
         raise refusals.organization_suspended() from None
+    except errors.OrganizationPaused:
+        raise refusals.organization_paused() from None
+    except errors.ModelPaused:
+        raise refusals.model_paused(call.model, param="model") from None
     except errors.SpenderClosed:
         raise await _why_closed(presented) from None
-    exchange = Exchange(
-        call, identity, rates, order.bound_micros, placed, started, attempt, ledger
-    )
+    bound = terms.expected_micros(call.most)
+    exchange = Exchange(call, identity, rates, bound, placed, started, attempt, ledger)
     if attempt:
         attempt.state = HoldState.OPEN
     crashpoint("call.held")

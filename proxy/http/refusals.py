@@ -79,6 +79,16 @@ permission_denied = Refusal("permission_denied", 403)
 organization_suspended = Refusal("organization_suspended", 403).says(
     "This organization is suspended. Ask your operator."
 )
+# Until the operator has looked (`manage.py bounds`).
+organization_paused = Refusal("organization_paused", 402).says(
+    "402: the calls of this organization are paused. They have cost more than was held "
+    "for them and than it had, and the operator, who bears the rest, has been told. "
+    "Nothing was charged. Ask your operator."
+)
+model_paused = Refusal("model_paused", 503).says(
+    "Calls of {:.200} are paused: they cost more than their price says, and the "
+    "operator has been told. Nothing was charged; other models can be called."
+)
 rate_limit_exceeded = Refusal("rate_limit_exceeded", 429, None, 1).says(
     "This is more than is allowed in so short a time. Try again later."
 )

@@ -102,6 +102,15 @@ def fill(body: dict[str, Any], schema: str, *names: str) -> None:
         body.setdefault(name, schemas.defaults(schema)[name])
 
 
+def traits(body: Mapping[str, Any], schema: str, *names: str) -> tuple[str, ...]:
+    """A word for each field of `names` that asks for more than the contract's default:
+    its choice, or its name where it is anything else."""
+    usual = schemas.defaults(schema)
+    asked = [name for name in names if body.get(name) not in (None, usual.get(name))]
+    choices = {name: schemas.properties(schema)[name].get("enum") for name in asked}
+    return tuple(str(body[name]) if choices[name] else name for name in asked)
+
+
 def check_addresses(body: Mapping[str, Any], *names: str) -> None:
     """Raises: GatewayError (400) for a field of `names` that holds no address."""
     for name in names:

@@ -91,6 +91,8 @@ def read(incoming: Incoming) -> Call:
             web_search=web_search,
         ),
         completion_tokens_asked=asked,
+        # Thoughts that nobody sees may be charged beside the answer.
+        traits=("reasoning",) if "reasoning_effort" in body else (),
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         count=_count,

@@ -43,6 +43,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=units,
         least=units,
+        traits=bodies.traits(body, SCHEMA, "mask"),
         ignored=bodies.ignored(document, IGNORED),
         count=images.count,
         answer=images.ANSWERS[wanted],

@@ -54,6 +54,7 @@ def read(incoming: Incoming) -> Call:
         content=contract.write(body),
         most=characters,
         least=characters,
+        traits=bodies.traits(body, SCHEMA, "reference_audio"),
         ignored=bodies.ignored(incoming.document, IGNORED),
         answer=as_json if wants_json else partial(_speak, content_type),
     )

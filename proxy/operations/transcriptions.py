@@ -7,6 +7,7 @@ every other format is made here, of the answer's segments.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -44,6 +45,14 @@ DROPPED = ("stream", "response_format", *IGNORED)
 BYTES_PER_MS_COMMON = 16
 MS_LEAST = 1000
 HTTP = ("http://", "https://")
+CONTAINERS = {
+    "flac": re.compile(rb"fLaC"),
+    "mp4": re.compile(rb"....ftyp", re.DOTALL),
+    "ogg": re.compile(rb"OggS"),
+    "webm": re.compile(rb"\x1aE\xdf\xa3"),
+    "wav": re.compile(rb"RIFF"),
+    "mp3": re.compile(rb"ID3|\xff[\xe2-\xff]"),
+}
 
 
 def read(incoming: Incoming, *, translate: bool = False) -> Call:
@@ -80,6 +89,10 @@ def read(incoming: Incoming, *, translate: bool = False) -> Call:
         content=contract.write(body),
         most=Units(media_ms=most_ms),
         least=Units(media_ms=least_ms),
+        traits=(
+            _container(body["file"]),
+            *bodies.traits(body, SCHEMA, "diarization", "translation"),
+        ),
         ignored=bodies.ignored(incoming.document, IGNORED),
         count=_count,
         answer=partial(
@@ -115,6 +128,18 @@ def _bounds(recording: Any) -> tuple[int, int]:
     if not size:
         raise refusals.invalid("The recording in file is empty.", param="file")
     return max(size, MS_LEAST), -(-size // BYTES_PER_MS_COMMON)
+
+
+def _container(recording: str) -> str:
+    """A word for how the recording begins. How far its length may be from what its
+    size says depends on it: silence in FLAC takes hardly any bytes."""
+    if recording[:8].lower().startswith(HTTP):
+        return "address"
+    text = (
+        recording.partition(",")[2] if recording[:5].lower() == "data:" else recording
+    )
+    beginning = base64.b64decode(text[:16])
+    return next((word for word, at in CONTAINERS.items() if at.match(beginning)), "raw")
 
 
 def _decoded_bytes(text: str) -> int:

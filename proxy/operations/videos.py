@@ -44,6 +44,7 @@ def read(incoming: Incoming) -> Call:
         most=units,
         least=units,
         mode=Mode.JOB if is_job else Mode.AWAITED,
+        traits=bodies.traits(body, SCHEMA, "mode"),
         remembered={"size": size(body["resolution"], ratio)},
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from billing.pricing import tariffs
+from billing.pricing import lessons, tariffs
 from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import key_format, keys
@@ -59,6 +59,8 @@ class TariffInForce:
     def __init__(self) -> None:
         self._tariff: tuple[Rates, ...] = ()
         self._found: dict[tuple[str, str], Rates] = {}
+        self._dearest: dict[str, Rates] = {}
+        self._marks: dict[str, str] = {}
         self._until = 0.0
 
     async def rates(self, operation: str, model: str) -> Rates:
@@ -81,6 +83,22 @@ class TariffInForce:
                 self._found[wanted] = rates
         return rates
 
+    def dearest(self, rates: Rates) -> Rates:
+        """What makes the operation of `rates`, a row that was found here, dearest."""
+        found = self._dearest.get(rates.operation)
+        if found is None:
+            found = lessons.dearest((*self._tariff, rates), rates.operation)
+            self._dearest[rates.operation] = found
+        return found
+
+    def mark(self, rates: Rates) -> str:
+        """What tells `rates`, a row that was found here, from any other."""
+        row = f"{rates.operation} {rates.model}"
+        found = self._marks.get(row)
+        if found is None:
+            found = self._marks[row] = lessons.mark_of(rates)
+        return found
+
     async def _read(self) -> None:
         try:
             tariff = await read(tariffs.current)
@@ -89,6 +107,7 @@ class TariffInForce:
                 raise
             return
         self._tariff, self._found = tariff, {}
+        self._dearest, self._marks = {}, {}
         self._until = time.monotonic() + TARIFF_SECONDS
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.pricing.rates import Rates, Units
+from billing.pricing.rates import Units
 from billing.reports.balance import Balance, balance_of
+from billing.reports.bounds import Expectation, expectation
 from billing.values import clock
 from billing.values.amounts import credits_text
 from portal.tenants.keys import Identity
 from proxy.calls import exchange
+from proxy.calls.bounds import Terms, terms_of
 from proxy.calls.call import Call, Incoming, Operation
 from proxy.http import refusals, reply
 from proxy.operations import OPERATIONS
@@ -36,12 +38,33 @@ class QuoteView(AsyncAPIView):
         operation, incoming = parse(as_incoming(request, body))
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(operation.read, incoming)
-        rates = await exchange.rates_for(call)
-        balance = await read(lambda: balance_of(identity.account_id))
-        tokens = await asyncio.to_thread(
-            most_tokens, operation, incoming, call, rates, balance
+        terms = terms_of(call, await exchange.rates_for(call))
+        price = await read(lambda: Price.of(call, terms, identity.account_id))
+        tokens = await asyncio.to_thread(most_tokens, operation, incoming, call, price)
+        return reply.json(quote(call, price, identity, tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """All that decides what a call holds, read a moment ago."""
+
+    terms: Terms
+    balance: Balance
+    expected: Expectation
+
+    @classmethod
+    def of(cls, call: Call, terms: Terms, account_id: int) -> Price:
+        return cls(
+            terms,
+            balance_of(account_id),
+            expectation(account_id, call.operation, call.model, terms.shape),
         )
-        return reply.json(quote(call, rates, balance, identity, tokens))
+
+    def hold_micros(self, units: Units) -> int:
+        """As the ledger will have it."""
+        tariff = self.terms.tariff_micros(units)
+        cautious = self.terms.cautious_micros(units)
+        return self.balance.hold_micros(self.expected.bound_micros(tariff, cautious))
 
 
 def parse(incoming: Incoming) -> tuple[Operation, Incoming]:
@@ -80,12 +103,11 @@ def _operation(name: Any) -> Operation:
 
 
 def quote(
-    call: Call, rates: Rates, balance: Balance, identity: Identity, tokens: int | None
+    call: Call, price: Price, identity: Identity, tokens: int | None
 ) -> dict[str, Any]:
-    """The answer, from rates and a balance that were read a moment ago; `tokens` is
-    the largest `max_tokens` that would pass."""
-    held = balance.hold_micros(rates.cost_micros(call.most))
-    closes_at = identity.closes_at
+    """The answer; `tokens` is the largest `max_tokens` that would pass."""
+    balance, held = price.balance, price.hold_micros(call.most)
+    expected, closes_at = price.expected, identity.closes_at
     # All that the hold itself will check, in its order.
     checks: list[dict[str, Any]] = [
         {"name": "organization", "passes": balance.is_open},
@@ -94,6 +116,8 @@ def quote(
             "passes": closes_at is None or closes_at > clock.now(),
             "expires_at": seconds(closes_at),
         },
+        # Paused until the operator has looked.
+        *({"name": "pause", "passes": False, "of": of} for of in _paused(expected)),
         {
             "name": "credits",
             "passes": held <= balance.available_micros,
@@ -112,12 +136,20 @@ def quote(
         **funds(balance),
         "checks": checks,
         "max_tokens": tokens,
-        "suggestion": None if passes else _suggestion(held, tokens, balance, identity),
+        "suggestion": None if passes else _suggestion(held, tokens, price, identity),
     }
 
 
+def _paused(expected: Expectation) -> list[str]:
+    found = {
+        "organization": expected.is_organization_paused,
+        "model": expected.is_model_paused,
+    }
+    return [of for of, is_paused in found.items() if is_paused]
+
+
 def most_tokens(
-    operation: Operation, incoming: Incoming, call: Call, rates: Rates, balance: Balance
+    operation: Operation, incoming: Incoming, call: Call, price: Price
 ) -> int | None:
     """The largest `max_tokens` with which the call would pass now; 0 when not even
     one does, None for calls that have no such cap.
@@ -127,34 +159,34 @@ def most_tokens(
     """
     if not call.most.completion_tokens:
         return None
-    highest = rates.completion_tokens_max
+    highest = price.terms.rates.completion_tokens_max
     for digits in range(len(str(highest)), 0, -1):
         caps = range(10 ** (digits - 1), min(10**digits, highest + 1))
         capped = {"max_tokens": caps[0], "max_completion_tokens": None}
         document = {**incoming.document, **capped}
         lowest = operation.read(replace(incoming, document=document)).most
-        if largest := _largest(caps, lowest, rates, balance):
+        if largest := _largest(caps, lowest, price):
             return largest
     return 0
 
 
-def _largest(caps: range, lowest: Units, rates: Rates, balance: Balance) -> int:
+def _largest(caps: range, lowest: Units, price: Price) -> int:
     """The largest of `caps` that fits, or 0; `lowest` is what its first one may use."""
     choices = lowest.completion_tokens // caps[0]
 
     def held(tokens: int) -> int:
-        units = replace(lowest, completion_tokens=tokens * choices)
-        return balance.hold_micros(rates.cost_micros(units))
+        return price.hold_micros(replace(lowest, completion_tokens=tokens * choices))
 
-    fitting = bisect_right(caps, balance.available_micros, key=held)
+    fitting = bisect_right(caps, price.balance.available_micros, key=held)
     return caps[fitting - 1] if fitting else 0
 
 
-def _suggestion(
-    held: int, tokens: int | None, balance: Balance, identity: Identity
-) -> str:
+def _suggestion(held: int, tokens: int | None, price: Price, identity: Identity) -> str:
+    balance = price.balance
     if not balance.is_open:
         return "This organization is suspended. Ask your operator."
+    if of := _paused(price.expected):
+        return f"The calls of this {of[0]} are paused. Ask your operator."
     if held <= balance.available_micros:
         return "This key has expired. Ask for a new one."
     add = f"add credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"

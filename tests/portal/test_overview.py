@@ -10,12 +10,13 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from billing import holds
+from billing import bounds, holds
 from billing.values.orders import CREDIT, Place, Settle, Usage
 from portal.models import Organization, Role, User
 from portal.tenants import organizations
 from tests.support.cast import OPERATOR, make_call, make_key, make_member
 from tests.support.portal import pages
+from tests.support.portal.learned import make_pause
 
 
 def overview(client: Client, user: User, slug: str = "acme") -> pages.Page:
@@ -135,6 +136,16 @@ def test_a_suspension_is_said(
 ) -> None:
     organizations.suspend(organization, reason="unpaid", actor=OPERATOR)
     assert "suspended" in overview(client, alice).text
+
+
+def test_a_pause_is_said_until_it_is_released(
+    client: Client, alice: User, organization: Organization
+) -> None:
+    assert "paused" not in overview(client, alice).text
+    pause = make_pause(organization)
+    assert "New calls of this organization are paused" in overview(client, alice).text
+    bounds.release(pause.id)
+    assert "paused" not in overview(client, alice).text
 
 
 def test_queries_do_not_grow_with_calls(

@@ -1,7 +1,6 @@
 """Every operation × everybody: who lacks the right is refused, and nothing is written.
 
-The operations are called directly: what a page, an API or a console shows first makes
-no difference. A new operation belongs in the table.
+Operations are called directly, whatever a page shows. A new one belongs in the table.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from portal.models import ApiKey, Membership, Organization, Role, User
-from portal.operator import doubts
+from portal.operator import bounds, doubts
 from portal.tenants import audit, keys, members, organizations, tenancy
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
@@ -34,6 +33,7 @@ from tests.support.cast import (
     make_user,
 )
 from tests.support.portal.doubted import make_doubt
+from tests.support.portal.learned import make_lesson, make_pause
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
@@ -82,6 +82,14 @@ def remove(role: Role) -> Callable[[Scene], Prepared]:
     def prepare(scene: Scene) -> Prepared:
         member = scene.member(role)
         return lambda actor: members.remove(member, actor=actor)
+
+    return prepare
+
+
+def decide(make: Callable[..., Any], decision: Callable[..., Any]) -> Any:
+    def prepare(scene: Scene) -> Prepared:
+        chosen = make(scene.organization).id
+        return lambda actor: decision(chosen, reason="seen", actor=actor)
 
     return prepare
 
@@ -152,6 +160,8 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
         ),
         {"operator"},
     ),
+    "release a pause": (decide(make_pause, bounds.release), {"operator"}),
+    "forget a lesson": (decide(make_lesson, bounds.forget), {"operator"}),
 }
 
 

@@ -23,7 +23,8 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
     "invalid_api_key key_revoked key_expired",
-    (402, "insufficient_quota", False, None): "insufficient_credits",
+    (402, "insufficient_quota", False, None): "insufficient_credits "
+    "organization_paused",
     (403, "permission_error", False, None): "organization_suspended permission_denied",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
     "request_not_found video_expired upstream_job_failed upstream_job_lost",
@@ -43,7 +44,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (502, SERVER, False, None): "upstream_error upstream_ambiguous upstream_no_job "
     "upstream_no_result upstream_job_failed upstream_job_lost media_unavailable",
     (503, SERVER, True, 1): "upstream_error",
-    (503, SERVER, False, None): "upstream_unavailable ledger_unavailable",
+    (503, SERVER, False, None): "upstream_unavailable ledger_unavailable model_paused",
     (503, SERVER, True, 2): "upstream_unavailable ledger_unavailable",
     (503, SERVER, True, 5): "too_many_uploads",
     (504, SERVER, False, None): "upstream_ambiguous job_still_running",

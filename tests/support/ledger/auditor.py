@@ -21,6 +21,10 @@ def at_factor(micros: int, factor_ppm: int) -> int:
     return ceil(Fraction(micros) * Fraction(factor_ppm, 1_000_000))
 
 
+def size_of(bound: int) -> int:
+    return next(size for size in range(40) if bound < 4 ** (size + 1))
+
+
 @dataclass
 class Lot:
     """Credits of one grant."""
@@ -52,6 +56,8 @@ class Call:
     due_at: datetime
     lease: str | None
     parts: list[tuple[Lot, int]]
+    bound: int
+    is_guess: bool  # nobody knows what a call of its size costs
     state: str = "open"
     doubted_at: datetime | None = None
 
@@ -77,6 +83,26 @@ class Organization:
     is_open: bool = True
     lots: list[Lot] = field(default_factory=list)
     consumed: int = 0
+    lessons: dict[int, tuple[Fraction, int]] = field(default_factory=dict)
+
+    def most(self, bound: int) -> int:
+        """What a call with this bound may cost, as others of its size and of smaller
+        and larger ones did."""
+        known = [bound]
+        for size, (factor, _) in self.lessons.items():
+            part = min(max(bound, 1), 4 ** (size + 1))
+            known.append(max(bound, 1) - part + ceil(part * factor))
+        return max(known)
+
+    def learn(self, bound: int, cost: int, *, is_over: bool) -> None:
+        """`is_over`: more than was held for the call."""
+        base, size = max(bound, 1), size_of(bound)
+        factor, count = self.lessons.get(size, (Fraction(1), 0))
+        is_news = is_over and cost > self.most(bound)
+        if is_news and count:
+            cost += cost // 4
+        factor = max(factor, Fraction(cost, base))
+        self.lessons[size] = (factor, count + is_news)
 
     def available(self, now: datetime) -> int:
         return sum(lot.left - lot.held for lot in self.lots if lot.usable(now))
@@ -161,15 +187,18 @@ class Auditor:
             return ("AccountClosed",)
         if not organization.spenders.get(spender, False):
             return ("SpenderClosed",)
-        amount = at_factor(bound, organization.factor)
+        most = organization.most(bound)
+        amount = at_factor(most, organization.factor)
         available = organization.available(self.now)
         if amount > available:
             return self._too_little(organization, amount, available)
         parts = organization.take_free(amount, self.now)
         for lot, part in parts:
             lot.held += part
+        is_guess = most > bound and size_of(bound) not in organization.lessons
         call = Call(
-            hold_id, name, spender, amount, organization.factor, due_at, lease, parts
+            *(hold_id, name, spender, amount, organization.factor, due_at, lease),
+            *(parts, bound, is_guess),
         )
         self.calls[hold_id] = call
         return ("placed", amount, available - amount, organization.factor, False)
@@ -193,6 +222,10 @@ class Auditor:
         call.lease = None
         call.due_at = max(call.due_at, due_at)
         more = at_factor(bound, call.factor) - call.amount
+        if more > 0 and bound > call.bound:
+            organization.learn(call.bound, bound, is_over=True)
+        else:
+            more = 0
         if 0 < more <= organization.available(self.now):
             for lot, part in organization.take_free(more, self.now):
                 lot.held += part
@@ -207,7 +240,10 @@ class Auditor:
         if not call.is_unresolved:
             return self._ended(call, repeat=True)
         organization = self.organizations[name]
-        price = at_factor(price, call.factor)
+        cost, price = price, at_factor(price, call.factor)
+        if price > call.amount or call.is_guess:
+            is_over = price > call.amount
+            organization.learn(call.bound, cost, is_over=is_over)
         missing = self._return_parts(call, price)
         for lot, part in organization.take_free(missing, self.now):
             lot.left -= part

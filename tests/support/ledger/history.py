@@ -252,7 +252,10 @@ class History(RuleBasedStateMachine):
             return amount
         organization = self.auditor.organizations[name]
         available = organization.available(self.clock.moment)
-        return max(0, available * 1_000_000 // organization.factor + amount % 3 - 1)
+        most = available * 1_000_000 // organization.factor + amount % 3 - 1
+        while most > 0 and organization.most(most) > max(most, 1):
+            most -= 1  # what calls of this organization cost beyond their bounds
+        return max(0, most)
 
     def _place(
         self, name: str, number: int, bound: int, hold_id: str = ""
@@ -266,6 +269,7 @@ class History(RuleBasedStateMachine):
             spender_id=spender_ids[number % 2],
             lease_id=self.lease.hex if number % 3 else None,
             due_at=self.clock.moment + timedelta(seconds=30 + number % 200),
+            shape=name,  # calls of one organization teach each other
         )
         return order, lambda: self.auditor.place(
             name,

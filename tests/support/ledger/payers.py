@@ -95,6 +95,7 @@ class Payer:
             "operation": "chat.completions",
             "model": "openai/gpt-4o",
             "due_at": clock.now() + timedelta(minutes=15),
+            "shape": uuid.uuid4().hex,  # what it costs teaches no other call
         }
         return Place(bound_micros=bound_micros, **(usual | particulars))
 

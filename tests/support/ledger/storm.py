@@ -91,6 +91,8 @@ def place_order(told: Told, amount: int) -> Place:
         operation="chat.completions",
         model="openai/gpt-4o",
         due_at=clock.now() + timedelta(minutes=10),
+        # What its calls teach, they teach nobody else.
+        shape=f"of {told['account']}",
     )
 
 

@@ -30,6 +30,15 @@ def create() -> None:
     call_command("migrate", verbosity=0, interactive=False)
 
 
+def forget_lessons() -> None:
+    """Delete what the calls of earlier tests taught about their models, which any test
+    may call again, and what was paused for it."""
+    from billing.models import LearnedBound, Pause
+
+    LearnedBound.objects.all().delete()
+    Pause.objects.all().delete()
+
+
 def close_connections() -> None:
     """End this thread's connections, so that no lock outlives its test."""
     connections.close_all()
