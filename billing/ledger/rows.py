@@ -1,5 +1,4 @@
-"""Rows that the Book may change. Their fields have the names of their columns, and are
-written as they are (`sql`)."""
+"""Rows that the Book may change; their fields have the names of their columns."""
 
 from __future__ import annotations
 

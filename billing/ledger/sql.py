@@ -68,15 +68,15 @@ READ_SPENDERS = (
 # --- what is written ----------------------------------------------------------------
 
 
-def _update(model: type[Model], *columns: str, stamp: str = "") -> str:
-    """Set `columns` of the rows by their id, and `stamp`, a time column, to the
+def _update(model: type[Model], columns: tuple[str, ...], *, stamp: str = "") -> str:
+    """Set `columns` by the first of them, the id, and `stamp`, a time column, to the
     statement's second parameter."""
     table = model._meta.db_table
-    changes = [f"{name} = r.{name}" for name in columns]
+    changes = [f"{name} = r.{name}" for name in columns[1:]]
     if stamp:
         changes.append(f"{stamp} = {TIME_PARAMETER}")
     return (
-        f"{rows(model, ('id', *columns))} UPDATE {table} SET {', '.join(changes)} "
+        f"{rows(model, columns)} UPDATE {table} SET {', '.join(changes)} "
         f"FROM r WHERE {table}.id = r.id"
     )
 
@@ -104,11 +104,16 @@ def _instead(key: str, changes: str) -> str:
     return f"WHERE true ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
-UPDATE_ACCOUNTS = _update(Account, "balance_micros", "held_micros", "version")
-UPDATE_LOTS = _update(Grant, "remaining_micros", "held_micros")
+# What changes of a row: the rest of it need not travel.
+OF_ACCOUNTS = ("id", "balance_micros", "held_micros", "version")
+OF_LOTS = ("id", "remaining_micros", "held_micros")
+OF_HOLDS = ("id", "state", "reason")
+
+UPDATE_ACCOUNTS = _update(Account, OF_ACCOUNTS)
+UPDATE_LOTS = _update(Grant, OF_LOTS)
 INSERT_HOLDS = _insert(Hold, stamp="placed_at")
 INSERT_PINS = _insert(HoldLot)
-UPDATE_HOLDS = _update(Hold, "state", "reason", stamp="changed_at")
+UPDATE_HOLDS = _update(Hold, OF_HOLDS, stamp="changed_at")
 # Which time is later is for the database to say: `load` does not read it.
 ENTRUST_HOLDS = (
     rows(Hold, ("id", "amount_micros", "due_at"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from billing.ledger import dialect, sql
@@ -115,16 +116,16 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     may end."""
     now = dialect.moment(book.now)
     hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
-    lots = [lot for each in book.lots.values() for lot in each if lot.changed]
+    all_lots = chain.from_iterable(book.lots.values())
     holds = book.holds.values()
     new = [hold for hold in holds if hold.is_new]
     raised = [hold for hold in holds if hold.raised and not hold.is_new]
     writes: list[tuple[str, Sequence[Any], tuple[str, ...]]] = [
-        (sql.UPDATE_ACCOUNTS, [a for a in book.accounts.values() if a.changed], ()),
-        (sql.UPDATE_LOTS, lots, ()),
+        (sql.UPDATE_ACCOUNTS, _changes(book.accounts.values(), sql.OF_ACCOUNTS), ()),
+        (sql.UPDATE_LOTS, _changes(all_lots, sql.OF_LOTS), ()),
         (sql.INSERT_HOLDS, new, (now,)),
         (sql.INSERT_PINS, _pins(new), ()),
-        (sql.UPDATE_HOLDS, [hold for hold in holds if hold.changed], (now,)),
+        (sql.UPDATE_HOLDS, _changes(holds, sql.OF_HOLDS), (now,)),
         (sql.ENTRUST_HOLDS, [hold for hold in holds if hold.entrusted], ()),
         (sql.RAISE_PINS, _pins(raised), ()),
         (sql.INSERT_TRANSFERS, book.transfers, (now,)),
@@ -137,6 +138,12 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
         [(text, dialect.json(rows), *more) for text, rows, more in writes if rows]
         + [(text,) for text in closing]
     )
+
+
+def _changes(
+    rows: Iterable[AccountRow | LotRow | HoldRow], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    return [{name: getattr(row, name) for name in names} for row in rows if row.changed]
 
 
 def _pins(holds: Iterable[HoldRow]) -> list[dict[str, Any]]:

@@ -120,11 +120,11 @@ class LeanRequest(ASGIRequest):
 
     async def read_body(self, *, bytes_max: int, seconds_max: float) -> bytes:
         """The whole body. Raises: as `read_into`."""
-        chunks: list[bytes] = []
-        await self.read_into(
-            chunks.append, bytes_max=bytes_max, seconds_max=seconds_max
-        )
-        return b"".join(chunks)  # a single one is not copied
+        # One block that goes back to the system at once: the heap keeps the place of
+        # hundreds of small chunks, 22 MiB of it for a body of 20.
+        body = bytearray()
+        await self.read_into(body.extend, bytes_max=bytes_max, seconds_max=seconds_max)
+        return bytes(body)
 
 
 async def _nobody() -> Message:

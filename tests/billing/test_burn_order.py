@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from billing.models import Grant, HoldLot
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_ledger
 
 SOON = START + timedelta(days=1)
 FIXTURE = HealthCheck.function_scoped_fixture  # a clock that nobody moves
@@ -97,7 +97,7 @@ def test_an_overrun_burns_on_in_the_same_order(empty: Payer) -> None:
     empty.settle(empty.hold(5), 52)
 
     assert empty.lots() == [(8, 0), (0, 0), (0, 0)]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_better_grant_that_comes_later_leaves_pins_where_they_are(

@@ -11,7 +11,7 @@ from billing import holds, leases
 from billing.models import Hold, Lease, UsageRecord
 from billing.tasks import sweep_holds
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, doubts, wrong_in_the_books
+from tests.support.ledger.payers import Payer, doubts, wrong_in_the_ledger
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}
@@ -50,7 +50,7 @@ def test_a_late_answer_settles_a_doubtful_call_exactly(
 
     assert customer.settle(hold_id, price).charged_micros == price
     assert customer.figures() == (100 - price, 0, 100 - price)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_finished_call_is_beyond_doubt(customer: Payer) -> None:
@@ -133,7 +133,7 @@ def test_after_a_while_the_rule_decides_for_the_customer(
     record = UsageRecord.objects.get(hold_id=hold_id)
     assert (record.basis, record.charged_micros) == ("in_doubt", 0)
     assert doubts() == {hold_id: "released"}
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_doubt_lasts_its_time_from_the_sweep_that_raised_it(
@@ -165,10 +165,10 @@ def test_more_than_one_batch_is_swept_at_once(customer: Payer, clock: Clock) -> 
 
     swept = holds.sweep(in_doubt_after=timedelta(0))
     assert swept == {"doubted": count, "closed": count}
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
-def test_the_task_sweeps_and_books_out_what_has_expired(
+def test_the_task_sweeps_and_expires_what_has_expired(
     customer: Payer, clock: Clock
 ) -> None:
     customer.grant(7, expires_at=START + timedelta(minutes=1))

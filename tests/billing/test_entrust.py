@@ -24,7 +24,7 @@ from billing.values.orders import (
     Settle,
 )
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_ledger
 
 HOUR = timedelta(hours=1)
 NOTHING = {"doubted": 0, "closed": 0}
@@ -110,7 +110,7 @@ def test_the_hold_is_raised_if_there_is_enough_and_never_lowered(
     assert customer.entrust(hold_id, bound) == Entrusted(hold_id, held, 100 - held)
     assert customer.figures() == (100, held, 100 - held)
     assert pins(hold_id) == [held]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_bound_is_at_the_factor_of_the_hold(db: None) -> None:
@@ -135,7 +135,7 @@ def test_a_raise_burns_in_order_and_each_lot_keeps_its_place(
     assert customer.lots() == [(100, 100), (20, 20), (50, 30)]
     customer.settle(hold_id, 110)
     assert customer.lots() == [(0, 0), (10, 0), (50, 0)]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_raise_takes_nothing_that_has_expired(customer: Payer, clock: Clock) -> None:
@@ -157,7 +157,7 @@ def test_what_could_not_be_raised_is_an_overrun(customer: Payer) -> None:
     assert (settled.charged_micros, settled.absorbed_micros) == (40, 40)
     customer.settle(beside, 60)
     assert customer.figures() == (0, 0, 0)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_job_of_a_suspended_customer_is_still_raised(customer: Payer) -> None:
@@ -239,7 +239,7 @@ def test_a_whole_job_in_one_batch(customer: Payer, lease_id: uuid.UUID) -> None:
     assert (hold.lease_id, hold.due_at) == (None, START + 3 * HOUR)
     assert (hold.state, hold.amount_micros) == ("settled", 70)
     assert customer.figures() == (35, 0, 35)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_new_job_in_one_batch_leaves_its_process(
@@ -252,7 +252,7 @@ def test_a_new_job_in_one_batch_leaves_its_process(
 
     assert holds.sweep(in_doubt_after=HOUR) == NOTHING
     assert pins(place.hold_id) == [20]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_it_takes_credits_and_so_comes_after_what_frees_them(

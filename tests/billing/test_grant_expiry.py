@@ -11,7 +11,7 @@ from billing.models import Grant, Transfer
 from billing.values import errors
 from billing.values.orders import Placed
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_books
+from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_ledger
 
 END = START + timedelta(hours=1)
 
@@ -45,7 +45,7 @@ def test_without_any_job_expired_credits_are_no_credits(
     refusal = trial.place(21)
     assert isinstance(refusal, errors.InsufficientCredits)
     assert refusal.available_micros == 20
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_new_hold_takes_nothing_from_an_expired_lot(
@@ -68,7 +68,7 @@ def test_what_is_left_is_booked_out_once(trial: Payer, clock: Clock) -> None:
     assert grants.expire_due() == 0
     assert trial.figures() == (0, 0, 0)
     assert system_balance("expiry") == before + 30
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_call_still_pays_from_what_it_held(trial: Payer, clock: Clock) -> None:
@@ -80,7 +80,7 @@ def test_a_call_still_pays_from_what_it_held(trial: Payer, clock: Clock) -> None
     settled = trial.settle(hold_id, 30)
     assert (settled.charged_micros, settled.absorbed_micros) == (30, 0)
     assert trial.figures() == (0, 0, 0)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_returned_part_of_an_expired_lot_lapses(trial: Payer, clock: Clock) -> None:
@@ -93,7 +93,7 @@ def test_the_returned_part_of_an_expired_lot_lapses(trial: Payer, clock: Clock) 
     assert type(trial.place(1)) is errors.InsufficientCredits
     assert grants.expire_due() == 1
     assert trial.figures() == (0, 0, 0)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_each_return_lapses_by_a_transfer_of_its_own(
@@ -109,7 +109,7 @@ def test_each_return_lapses_by_a_transfer_of_its_own(
 
     lapsed = Transfer.objects.filter(kind="expire", source_id=trial.account_id)
     assert sorted(lapsed.values_list("amount_micros", flat=True)) == [10, 15, 20]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_an_overrun_takes_nothing_from_an_expired_lot(

@@ -12,7 +12,7 @@ from billing.models import Account, Grant, Transfer
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_books
+from tests.support.ledger.payers import Payer, system_balance, wrong_in_the_ledger
 
 END = START + timedelta(days=1)
 
@@ -41,7 +41,7 @@ def test_a_grant_comes_from_issuance(customer: Payer) -> None:
     )
     assert (grant.expires_at, grant.created_at) == (END, START)
     assert grant.transfer.reference == "grant:invoice-7"
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_same_reference_is_granted_once(customer: Payer, clock: Clock) -> None:
@@ -81,7 +81,7 @@ def test_the_same_reference_for_something_else_is_a_conflict(
         issue(customer, **changes)
 
     assert customer.figures() == (150, 0, 150)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_reference_belongs_to_one_account(customer: Payer, stranger: Payer) -> None:

@@ -14,7 +14,7 @@ from billing.ledger.writer import BATCH_MAX, Writer, writer
 from billing.models import Hold
 from billing.values import errors
 from billing.values.orders import Order, Place, Placed, Release, Resolved
-from tests.support.ledger.locks import books_locked, cut_who_waits
+from tests.support.ledger.locks import cut_who_waits, ledger_locked
 from tests.support.ledger.payers import Payer
 
 # Its thread is the process's; a writer more for each test would use up the pool.
@@ -40,7 +40,7 @@ def in_one_batch(customer: Payer, orders: list[Order[Any]]) -> list[Any]:
     """Submitted while the writer is busy with an earlier order."""
 
     async def run() -> list[Any]:
-        with books_locked(customer.account_id) as release:
+        with ledger_locked(customer.account_id) as release:
             writer._last_batch = 0
             earlier = asyncio.create_task(writer.submit(customer.order(0)))
             while writer._last_batch != 1:  # it has taken that one, and none with it
@@ -149,7 +149,7 @@ def test_a_caller_that_went_away_disturbs_nobody(customer: Payer) -> None:
     gone, stays = customer.order(1), customer.order(1)
 
     async def leave() -> None:
-        with books_locked(customer.account_id):
+        with ledger_locked(customer.account_id):
             task = asyncio.create_task(writer.submit(gone))
             await asyncio.sleep(0.05)
             task.cancel()
@@ -175,10 +175,10 @@ def test_each_event_loop_gets_its_own_outcomes(customer: Payer) -> None:
     found = [[outcome.hold_id for outcome in each] for each in outcomes]
     assert found == [[order.hold_id for order in each] for each in orders]
     names = [thread.name for thread in threading.enumerate()]
-    assert names.count("ledger-writer") <= 2  # and that of the broken-books test
+    assert names.count("ledger-writer") <= 2  # and that of the broken-ledger test
 
 
-def test_when_the_books_are_gone_callers_are_told_and_later_ones_served(
+def test_when_the_ledger_is_gone_callers_are_told_and_later_ones_served(
     committed_db: None, customer: Payer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = connections.settings["default"]["OPTIONS"]
@@ -187,7 +187,7 @@ def test_when_the_books_are_gone_callers_are_told_and_later_ones_served(
     own, lost = Writer(), [customer.order(1) for _ in range(3)]
 
     async def lose() -> list[Any]:
-        with books_locked(customer.account_id):
+        with ledger_locked(customer.account_id):
             waiting = [asyncio.create_task(own.submit(order)) for order in lost]
             while not all(task.done() for task in waiting):
                 await asyncio.sleep(0.1)

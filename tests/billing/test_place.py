@@ -12,7 +12,7 @@ from billing.models import Hold
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Placed, Release
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_ledger
 
 
 def test_a_hold_sets_credits_aside(customer: Payer) -> None:
@@ -22,7 +22,7 @@ def test_a_hold_sets_credits_aside(customer: Payer) -> None:
     assert (placed.held_micros, placed.available_micros) == (30, 70)
     assert not placed.repeat
     assert customer.figures() == (100, 30, 70)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_row_says_who_what_and_until_when(customer: Payer) -> None:

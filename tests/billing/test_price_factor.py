@@ -13,7 +13,7 @@ from billing import accounts
 from billing.models import Account, UsageRecord
 from billing.values.amounts import price_of
 from billing.values.orders import Placed
-from tests.support.ledger.payers import Payer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_ledger
 
 factors = st.integers(1, 10**8)
 prices = st.integers(0, 10**15)
@@ -57,7 +57,7 @@ def test_hold_and_charge_are_both_at_the_factor(
     assert customer.settle(placed.hold_id, price).charged_micros == charged
     record = UsageRecord.objects.get(hold_id=placed.hold_id)
     assert (record.upstream_micros, record.price_micros) == (price, charged)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_change_does_not_touch_calls_that_run(customer: Payer) -> None:
@@ -70,7 +70,7 @@ def test_a_change_does_not_touch_calls_that_run(customer: Payer) -> None:
     assert placed.held_micros == 40
     set_factor(customer, 1_000_000)
     assert customer.settle(placed.hold_id, 20).charged_micros == 40
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_an_overrun_is_charged_at_the_factor_too(db: None) -> None:

@@ -14,7 +14,7 @@ from billing import holds
 from billing.models import Hold, UsageRecord
 from billing.values import clock
 from tests.support.ledger.crews import Crew
-from tests.support.ledger.payers import Payer, wrong_in_the_books
+from tests.support.ledger.payers import Payer, wrong_in_the_ledger
 from tests.support.services import environment
 
 # SQLite's writers queue for one lock; more of them would only wait longer.
@@ -83,7 +83,7 @@ def test_exactly_as_many_are_admitted_as_fit(
     assert customer.figures() == (7 * fitting + rest, 7 * fitting, rest)
     clear(customer)
     assert customer.figures()[1] == 0
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 @pytest.mark.parametrize("amount", [7, 50, 400])
@@ -102,7 +102,7 @@ def test_calls_of_any_price_end_at_exactly_zero(crew: Crew, amount: int) -> None
     assert (log["charged"], log["absorbed"]) == (1000, 0)
     records = UsageRecord.objects.filter(account_id=customer.account_id)
     assert records.count() == log["admitted"]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_many_lots_race_like_one(crew: Crew) -> None:
@@ -125,7 +125,7 @@ def test_a_hold_is_charged_once_whoever_settles_it(crew: Crew) -> None:
 
     assert (log["admitted"], log["charged"]) == (40, 280)
     assert customer.figures() == (720, 0, 720)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_sweeps_at_the_same_moment_resolve_each_hold_once(crew: Crew) -> None:
@@ -140,7 +140,7 @@ def test_sweeps_at_the_same_moment_resolve_each_hold_once(crew: Crew) -> None:
 
     assert holds.sweep(in_doubt_after=timedelta(0))["closed"] >= 60
     assert customer.figures() == (1000, 0, 1000)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def deadlocks() -> int:
@@ -152,7 +152,7 @@ def deadlocks() -> int:
 
 
 @pytest.mark.postgres_only
-def test_everything_at_once_on_three_organizations_leaves_right_books(
+def test_everything_at_once_on_three_organizations_leaves_a_right_ledger(
     crew: Crew,
 ) -> None:
     customers = [Payer.open(credits=300) for _ in range(3)]
@@ -165,7 +165,7 @@ def test_everything_at_once_on_three_organizations_leaves_right_books(
     log = crew.storm(scenes, Reader(*customers))
 
     assert log["admitted"] > 100
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
     for customer in customers:
         clear(customer)
     assert [customer.figures()[1] for customer in customers] == [0, 0, 0]
@@ -173,5 +173,5 @@ def test_everything_at_once_on_three_organizations_leaves_right_books(
         account_id__in=[each.account_id for each in customers]
     ).values_list("charged_micros", flat=True)
     assert sum(spent) == log["charged"]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
     assert deadlocks() == before

@@ -10,7 +10,7 @@ from billing import holds
 from billing.models import Hold, Transfer, UsageRecord
 from billing.values import errors
 from billing.values.orders import Release, Resolved, Usage
-from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, committed, used, wrong_in_the_ledger
 
 
 def test_releasing_returns_the_whole_hold(customer: Payer) -> None:
@@ -30,7 +30,7 @@ def test_each_part_goes_back_to_its_own_grant(customer: Payer) -> None:
 
     customer.release(hold_id)
     assert customer.lots() == [(100, 0), (50, 0)]
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_a_release_moves_nothing_and_records_no_usage(customer: Payer) -> None:
@@ -81,7 +81,7 @@ def test_a_call_that_cost_the_operator_nobody_knows_what_is_listed(
     assert (record.basis, record.price_micros) == ("in_doubt", 0)
     assert record.flags == "upstream_lost"
     assert customer.figures() == (100, 0, 100)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 @pytest.mark.parametrize("usage", [used(1), used(0), Usage("in_doubt", 1)])

@@ -29,7 +29,7 @@ def test_a_balance_tells_held_and_available_apart(
     assert customer.figures() == (107, 31, 76)
 
 
-def test_expired_credits_are_on_the_books_but_not_available(
+def test_expired_credits_are_in_the_balance_but_not_available(
     customer: Payer, clock: Clock
 ) -> None:
     customer.grant(50, expires_at=START + timedelta(minutes=1))

@@ -13,7 +13,7 @@ from billing import holds, spenders
 from billing.models import UsageRecord, UsageRollup
 from billing.values.orders import Release, Settle, Usage
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_ledger
 
 FIGURES = ("prompt_tokens", "completion_tokens", "price_micros", "charged_micros")
 FIXTURE = HealthCheck.function_scoped_fixture  # the clock is set by each example
@@ -76,7 +76,7 @@ def test_a_batch_adds_up_in_one_row(customer: Payer) -> None:
 
     (hour,) = rollups(customer)
     assert (hour.requests, hour.charged_micros) == (4, 20)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_what_the_operator_absorbs_is_summed_apart(customer: Payer) -> None:

@@ -18,7 +18,7 @@ from tests.support.ledger.payers import (
     committed,
     system_balance,
     used,
-    wrong_in_the_books,
+    wrong_in_the_ledger,
 )
 
 
@@ -55,7 +55,7 @@ def test_settling_nothing_charges_nothing_and_is_recorded(customer: Payer) -> No
     assert customer.figures() == (100, 0, 100)
     assert not Transfer.objects.filter(hold_id=hold_id).exists()
     assert UsageRecord.objects.get(hold_id=hold_id).price_micros == 0
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_an_overrun_is_taken_from_what_is_available(customer: Payer) -> None:
@@ -65,7 +65,7 @@ def test_an_overrun_is_taken_from_what_is_available(customer: Payer) -> None:
     assert (settled.charged_micros, settled.absorbed_micros) == (90, 0)
     assert customer.figures() == (10, 0, 10)
     assert UsageRecord.objects.get(hold_id=hold_id).flags == "hold_overrun"
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_what_an_overrun_can_not_take_the_operator_absorbs(customer: Payer) -> None:
@@ -83,7 +83,7 @@ def test_what_an_overrun_can_not_take_the_operator_absorbs(customer: Payer) -> N
         100,
         35,
     )
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_an_overrun_leaves_the_credits_of_running_calls_alone(
@@ -169,7 +169,7 @@ def test_a_call_may_be_placed_and_overrun_in_one_batch(customer: Payer) -> None:
 
     assert isinstance(settled, Resolved)
     assert (settled.charged_micros, settled.absorbed_micros) == (100, 35)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 @pytest.mark.parametrize("price", [-1, -(2**63), AMOUNT_MICROS_MAX + 1, 2**63, 10**30])
@@ -185,7 +185,7 @@ def test_a_senseless_price_is_rejected_alone(customer: Payer, price: int) -> Non
     assert type(rejected) is errors.LedgerError
     assert isinstance(settled, Resolved)
     assert customer.figures() == (88, 30, 58)
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_the_record_tells_the_whole_call(customer: Payer, clock: Clock) -> None:

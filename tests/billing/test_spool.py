@@ -25,7 +25,7 @@ from billing.values.orders import (
     Settle,
 )
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, used, wrong_in_the_books
+from tests.support.ledger.payers import Payer, used, wrong_in_the_ledger
 from tests.support.ledger.spooled import waiting
 
 NOTHING = {"settled": 0, "repeats": 0, "refused": 0, "left": 0}
@@ -127,7 +127,7 @@ def test_replayed_twice_is_booked_once(customer: Payer, folder: Path) -> None:
     assert customer.figures() == (88, 10, 78)
     assert UsageRecord.objects.get(hold_id=settled).charged_micros == 12
     assert files(folder) == []
-    assert wrong_in_the_books() == []
+    assert wrong_in_the_ledger() == []
 
 
 def test_what_comes_after_a_replay_has_another_file(customer: Payer) -> None:

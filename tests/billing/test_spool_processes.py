@@ -19,7 +19,7 @@ from pytest_django.fixtures import Settings
 from billing import holds
 from billing.ledger import spool
 from billing.values.orders import Placed
-from tests.support.ledger.locks import books_locked, cut_who_waits
+from tests.support.ledger.locks import cut_who_waits, ledger_locked
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.spooled import waiting
 from tests.support.services import processes
@@ -145,7 +145,7 @@ def test_without_the_database_the_files_wait(
     lines = open_holds(customer, 3)
     for half in (lines[:2], lines[2:]):  # a file each
         append(half, var_dir)
-    with books_locked(customer.account_id), ThreadPoolExecutor(1) as pool:
+    with ledger_locked(customer.account_id), ThreadPoolExecutor(1) as pool:
         found = pool.submit(replay_in_vain)
         while not found.done():
             time.sleep(0.05)

@@ -15,7 +15,7 @@ from billing.pricing.rates import Rates, Units
 RATES_JSON: dict[str, Any] = {
     "v": 1,
     "operation": "videos",
-    "model": "vendor/film-*",
+    "model": "vendor/video-*",
     "base": 1,
     "prompt_token": 2,
     "completion_token": 3,
@@ -29,7 +29,7 @@ RATES_JSON: dict[str, Any] = {
 }
 RATES = Rates(
     operation="videos",
-    model="vendor/film-*",
+    model="vendor/video-*",
     base_micros=1,
     prompt_token_micros=2,
     completion_token_micros=3,

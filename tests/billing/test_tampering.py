@@ -192,7 +192,7 @@ A_ROW_OF = {
     "billing_usagecomponent": "usage_id = '{paid}' AND name = 'base'",
     "billing_usagerollup": "account_id = {account}",
 }
-# Integers that nothing else in the books says again.
+# Integers that nothing else in the ledger says again.
 UNDERIVED = {
     ("billing_account", "price_factor_ppm"): "the operator's choice",
     ("billing_grant", "priority"): "the operator's choice",

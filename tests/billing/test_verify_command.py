@@ -29,7 +29,7 @@ def tamper(customer: Payer) -> None:
     account.update(version=7)
 
 
-def test_right_books_are_exit_0(customer: Payer) -> None:
+def test_a_right_ledger_are_exit_0(customer: Payer) -> None:
     customer.call(12)
     code, output = verify()
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.proxy.conftest import clean_books, customers, sandbox
+from tests.proxy.conftest import clean_ledger, customers, sandbox
 
-__all__ = ["clean_books", "customers", "sandbox"]
+__all__ = ["clean_ledger", "customers", "sandbox"]

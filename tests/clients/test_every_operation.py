@@ -16,7 +16,7 @@ from tests.support.sandbox import media_files
 from tests.support.sandbox.server import KEY, Sandbox
 from tests.support.services.fixtures import GatewayFactory
 
-FILM = {"status": "completed", "seconds": "4", "size": "720x1280", "error": None}
+VIDEO = {"status": "completed", "seconds": "4", "size": "720x1280", "error": None}
 PYTHON = [
     Client("openai", version, "openai_sdk_everything.py")
     for version in ("1.109.1", "2.54.0", "3.54.0")
@@ -32,7 +32,7 @@ AI_SDK = Client(
 
 @pytest.mark.once
 @pytest.mark.timeout(600)  # it may have to be installed first
-@pytest.mark.usefixtures("clean_books")
+@pytest.mark.usefixtures("clean_ledger")
 @pytest.mark.parametrize("client", PYTHON, ids=str)
 def test_every_operation_works_by_the_openai_package(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers, client: Client
@@ -58,17 +58,17 @@ def test_every_operation_works_by_the_openai_package(
     assert seen["verbose"]["end"] == pytest.approx(seconds, abs=0.01)
     assert seen["srt"].startswith("1\n00:00:00,000 --> 00:00:")
     assert seen["translated"] != ""
-    assert seen["film"]["id"] == seen["job"]
-    assert seen["film"]["status"] == "completed"
-    media_files.fetch(seen["film"]["outputData"]["data"]["url"], "video/mp4")
+    assert seen["native_video"]["id"] == seen["job"]
+    assert seen["native_video"]["status"] == "completed"
+    media_files.fetch(seen["native_video"]["outputData"]["data"]["url"], "video/mp4")
     tune = media_files.fetch(seen["tune"]["data"]["audio_url"], "audio/wav")
     assert media_files.wav_millis(tune) == 2000
     has_videos = not client.version.startswith("1.")
     assert ("video" in seen) == has_videos
     if has_videos:
-        assert seen["video"].items() >= FILM.items()
-        film = base64.b64decode(seen["video"]["content"])
-        assert film == media_files.sample("mp4")
+        assert seen["video"].items() >= VIDEO.items()
+        video = base64.b64decode(seen["video"]["content"])
+        assert video == media_files.sample("mp4")
     assert sorted(operations(sandbox)) == [
         "audio.speech",
         *4 * ["audio.transcriptions"],
@@ -86,8 +86,8 @@ def test_every_operation_works_by_the_openai_package(
 
 @pytest.mark.once
 @pytest.mark.timeout(600)  # it may have to be installed first
-@pytest.mark.usefixtures("clean_books")
-def test_pictures_sound_and_film_work_by_the_openai_package_for_javascript(
+@pytest.mark.usefixtures("clean_ledger")
+def test_pictures_sound_and_video_work_by_the_openai_package_for_javascript(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
 ) -> None:
     customer = customers()
@@ -100,9 +100,9 @@ def test_pictures_sound_and_film_work_by_the_openai_package_for_javascript(
     assert media_files.wav_millis(base64.b64decode(seen["speech"])) > 0
     assert seen["heard"] != ""
     assert seen["srt"].startswith("1\n00:00:00,000 --> 00:00:")
-    assert seen["video"].items() >= FILM.items()
-    film = base64.b64decode(seen["film"])
-    assert film == media_files.sample("mp4")
+    assert seen["video"].items() >= VIDEO.items()
+    video = base64.b64decode(seen["videoContent"])
+    assert video == media_files.sample("mp4")
     assert seen["streamed"] == 3  # all uploads: in chunks, of no length said before
     assert sorted(operations(sandbox)) == [
         "audio.speech",
@@ -116,7 +116,7 @@ def test_pictures_sound_and_film_work_by_the_openai_package_for_javascript(
 
 @pytest.mark.once
 @pytest.mark.timeout(600)  # it may have to be installed first
-@pytest.mark.usefixtures("clean_books")
+@pytest.mark.usefixtures("clean_ledger")
 def test_every_operation_that_the_ai_sdk_has_works_by_it(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
 ) -> None:

@@ -59,7 +59,7 @@ def refused(*options: str) -> str:
 
 
 def figures(key: ApiKey) -> tuple[int, int, int]:
-    """Balance, held and available, in microcredits, of books that are right."""
+    """Balance, held and available, in microcredits, of a ledger that is right."""
     assert verify().ok
     found = balance_of(key.organization.account_id)
     return found.balance_micros, found.held_micros, found.available_micros
@@ -85,7 +85,7 @@ def test_doubts_are_listed_with_the_oldest_first(key: ApiKey) -> None:
         "id": old,
         "organization": "acme",
         "operation": "videos.generations",
-        "model": "film",
+        "model": "video",
         "held_credits": "30",
         "since": since.isoformat(timespec="seconds"),
         "reason": "upstream_lost",

@@ -97,7 +97,7 @@ def outage(database_url: str) -> Iterator[Outage]:
 
 
 @pytest.fixture
-def clean_books(committed_db: None) -> Iterator[None]:
+def clean_ledger(committed_db: None) -> Iterator[None]:
     """After the test, the ledger proves itself."""
     yield
     report = verify()

@@ -16,7 +16,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json, chat_stream
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 CREDITS = 5
 LONG = timedelta(days=1)  # doubts are listed, not yet closed

@@ -89,7 +89,7 @@ def test_credits_on_hold_are_waited_for_by_the_sdk_itself(
 
 
 def test_a_race_for_the_last_credits_admits_exactly_what_they_cover(
-    live_gateway: Gateway, upstream: Upstream, customers: Customers, clean_books: None
+    live_gateway: Gateway, upstream: Upstream, customers: Customers, clean_ledger: None
 ) -> None:
     customer, gate = customers(credits=5 * NEEDED + 31), Gate()
     upstream.on(model="m", reply=chat_json(credits=2).held(gate))

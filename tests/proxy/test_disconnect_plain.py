@@ -12,7 +12,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
 from tests.support.waiting import IMPATIENT_CLIENT, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(

@@ -28,7 +28,7 @@ from tests.support.upstream import (
     redirect,
 )
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 ONCE = pytest.mark.once
 SETTLED, RELEASED, IN_DOUBT = "settled", "released", "in_doubt"

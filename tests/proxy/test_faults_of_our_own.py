@@ -26,7 +26,7 @@ from proxy.upstream import client
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.upstream import DONE, Upstream, chat_json, chat_stream
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 async def never_again(order: Any) -> Any:

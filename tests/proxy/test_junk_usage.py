@@ -48,7 +48,7 @@ def test_junk_credits_are_no_credits_and_the_tokens_are_priced(
     upstream: Upstream,
     customer: Customer,
     stream: bool,
-    clean_books: None,
+    clean_ledger: None,
 ) -> None:
     for junk in JUNK_CREDITS:
         upstream.on(model="m", reply=both(usage_of(junk))[stream])

@@ -16,7 +16,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, chat_json
 from tests.support.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_ledger")]
 
 PATH = "/images/edits"
 MIB = 1024**2

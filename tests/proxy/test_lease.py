@@ -16,7 +16,7 @@ from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import Gate, Upstream, chat_json
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 def test_a_spool_that_cannot_be_read_costs_no_lease(

@@ -48,10 +48,12 @@ class Planned:
 
 
 def planned(chance: random.Random) -> Planned:
-    name = chance.choice(("chat", "stream", "vectors", "image", "edit", "film", "tune"))
+    name = chance.choice(
+        ("chat", "stream", "vectors", "image", "edit", "video", "tune")
+    )
     if chance.random() < 0.3:
         name = chance.choice(("speech", "words"))
-    mark = chance.choice(JOB_FAILURES if name in ("film", "tune") else FAILURES)
+    mark = chance.choice(JOB_FAILURES if name in ("video", "tune") else FAILURES)
     text = f"A gate, number {chance.randrange(10**6)} {mark}".strip()
     message = {"role": "user", "content": text}
     picture = {"image": "https://example.com/a.png", "prompt": text}
@@ -61,7 +63,7 @@ def planned(chance: random.Random) -> Planned:
         "vectors": ("embeddings", {"input": [text, "another"]}),
         "image": ("images/generations", {"prompt": text, "n": chance.randint(1, 3)}),
         "edit": ("images/edits", picture),
-        "film": ("videos/generations", {"prompt": text, "duration_seconds": 2}),
+        "video": ("videos/generations", {"prompt": text, "duration_seconds": 2}),
         "tune": ("music/generations?async=false", {"prompt": text}),
         "speech": ("audio/speech", {"input": text, "response_format": "wav"}),
         "words": ("audio/transcriptions", {"file": SOUND, "language": mark or "en"}),
@@ -89,7 +91,7 @@ def all_over(customer: Customer) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.usefixtures("clean_books")
+@pytest.mark.usefixtures("clean_ledger")
 def test_every_charge_of_the_upstream_is_ours_or_is_listed(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings
 ) -> None:

@@ -186,7 +186,7 @@ def test_an_error_of_no_shape_is_given_one(
 
 
 def test_an_upstream_that_is_not_there_may_be_tried_again(
-    gateway: GatewayFactory, customer: Customer, clean_books: None
+    gateway: GatewayFactory, customer: Customer, clean_ledger: None
 ) -> None:
     reply = customer.chat(gateway(UPSTREAM_BASE_URL="http://127.0.0.1:9"), "m")
 

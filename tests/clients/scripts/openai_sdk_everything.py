@@ -100,7 +100,7 @@ seen["job"] = job["id"]
 looks: list[Any] = []
 while not looks or looks[-1]["status"] not in ("completed", "failed"):
     looks.append(client.get(f"/jobs/{job['id']}?poll=true", cast_to=object))
-seen["film"] = looks[-1]
+seen["native_video"] = looks[-1]
 seen["tune"] = client.post(
     "/music/generations?async=false",
     cast_to=object,

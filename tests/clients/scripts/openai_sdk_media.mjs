@@ -1,4 +1,4 @@
-// Pictures, sound and film by the openai package for JavaScript; uploads are streamed from
+// Pictures, sound and video by the openai package for JavaScript; uploads are streamed from
 // disk, and so have no Content-Length.
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -62,8 +62,8 @@ try {
     await new Promise((resolve) => setTimeout(resolve, 100));
     seen.video = await client.videos.retrieve(seen.video.id);
   }
-  const film = await client.videos.downloadContent(seen.video.id);
-  seen.film = Buffer.from(await film.arrayBuffer()).toString("base64");
+  const content = await client.videos.downloadContent(seen.video.id);
+  seen.videoContent = Buffer.from(await content.arrayBuffer()).toString("base64");
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -23,7 +23,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json, chat_stream
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 def keyed(

@@ -58,7 +58,7 @@ def send_until_answered(customer: Customer, gateway: Gateway, key: str) -> str:
     return wait_for(answered, explain=lambda: key)
 
 
-@pytest.mark.usefixtures("clean_books")
+@pytest.mark.usefixtures("clean_ledger")
 def test_each_key_is_charged_once_whoever_sends_it_how_often(
     live_gateway: Gateway,
     gateway: GatewayFactory,

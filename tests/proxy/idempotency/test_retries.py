@@ -15,7 +15,7 @@ from tests.support.gateway.retrying import retried
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json, chat_stream, error_json
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 # Retries, half a second apart at first: more than even a slow machine needs.
 MANY = 9

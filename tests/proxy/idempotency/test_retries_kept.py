@@ -20,14 +20,14 @@ from proxy.models import StoredReply
 from tests.proxy.conftest import Customers
 from tests.support.cast import actor_of
 from tests.support.gateway.customers import SAY_HI, Customer
-from tests.support.gateway.films import Film
 from tests.support.gateway.retrying import retried, stored
+from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 FINGERPRINT = Fingerprint(id="1" * 32, content="2" * 32)
 CANARY = "canary-7f3a-in-the-coal-mine"
@@ -188,13 +188,13 @@ def keyed(customer: Customer, gateway: Gateway) -> httpx.Response:
 def test_the_receipt_of_a_job_is_given_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
+    video_job = VideoJob(upstream)
     http = customer.http(live_gateway)
     http.headers["x-stainless-retry-count"] = "0"
-    first = film.order(customer, live_gateway)
+    first = video_job.order(customer, live_gateway)
     [row] = stored(customer)
     http.headers["x-stainless-retry-count"] = "1"
-    again = film.order(customer, live_gateway)
+    again = video_job.order(customer, live_gateway)
 
     assert again.json() == first.json()
     assert again.headers["x-job-id"] == first.headers["x-job-id"]
@@ -206,12 +206,12 @@ def test_where_no_receipt_is_kept_a_job_that_runs_is_ordered_once_all_the_same(
 ) -> None:
     customer.organization.stores_replies = False
     customer.organization.save()
-    film = Film(upstream)
+    video_job = VideoJob(upstream)
     http = customer.http(live_gateway)
     http.headers["x-stainless-retry-count"] = "0"
-    film.order(customer, live_gateway)
+    video_job.order(customer, live_gateway)
     http.headers["x-stainless-retry-count"] = "1"
-    again = film.order(customer, live_gateway)
+    again = video_job.order(customer, live_gateway)
 
     assert again.json()["error"]["code"] == "request_in_progress"
     assert len(customer.holds()) == 1

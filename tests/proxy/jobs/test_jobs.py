@@ -1,4 +1,4 @@
-"""A film from its order to its charge: by the worker, and by the client's looks."""
+"""A video from its order to its charge: by the worker, and by the client's looks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ from billing.models import Hold
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import BOUND_CREDITS, FILM, Film, row, worker_looks
+from tests.support.gateway.video_jobs import (
+    BOUND_CREDITS,
+    VIDEO,
+    VideoJob,
+    row,
+    worker_looks,
+)
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, job_status
 
-pytestmark = pytest.mark.usefixtures("clean_books")
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 @pytest.fixture(autouse=True)
@@ -25,35 +31,35 @@ def _upstream_here(worker_upstream: None) -> None:
 def test_an_order_is_answered_with_our_id_and_nothing_is_charged_yet(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, estimated_credits=60, extra="kept")
-    reply = film.order(customer, live_gateway)
+    video_job = VideoJob(upstream, estimated_credits=60, extra="kept")
+    reply = video_job.order(customer, live_gateway)
 
     document, [hold] = reply.json(), customer.holds()
     assert document["id"] == f"job_{hold.id.hex}" == reply.headers["x-job-id"]
     assert reply.headers["x-request-id"] == f"req_{hold.id.hex}"
     assert (document["status"], document["estimated_credits"]) == ("pending", 60)
     assert document["extra"] == "kept"
-    assert film.upstream_id not in reply.text
+    assert video_job.upstream_id not in reply.text
     assert reply.headers["x-credits-held"] == str(BOUND_CREDITS)
     assert "x-credits-charged" not in reply.headers
     assert (hold.state, hold.lease_id) == ("open", None)
-    assert row(document["id"]).upstream_id == film.upstream_id
+    assert row(document["id"]).upstream_id == video_job.upstream_id
     assert upstream.journal.last.query == {"async": ["true"]}
 
 
 def test_the_worker_alone_settles_a_job(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=37)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream, credits=37)
+    job = video_job.ordered(customer, live_gateway)
     assert worker_looks(job).state == "processing"
     assert (job.progress, job.polls, customer.held_credits()) == (40, 1, BOUND_CREDITS)
-    film.will_be_done(37)
+    video_job.will_be_done(37)
     assert worker_looks(job).state == "completed"
 
     [record], [hold] = customer.records(), customer.holds()
     assert customer.charged_credits() == 37 == upstream.total_credits()
-    assert (record.basis, record.upstream_id) == ("upstream", film.upstream_id)
+    assert (record.basis, record.upstream_id) == ("upstream", video_job.upstream_id)
     assert (hold.state, customer.held_credits()) == ("settled", 0)
     assert (job.charged_micros, job.remark) == (37 * CREDIT, "")
 
@@ -61,9 +67,9 @@ def test_the_worker_alone_settles_a_job(
 def test_a_clients_look_settles_a_job_and_shows_all_that_the_upstream_said(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=12)
-    job = film.ordered(customer, live_gateway)
-    film.will_be_done(12, seed=7)
+    video_job = VideoJob(upstream, credits=12)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will_be_done(12, seed=7)
     reply = customer.http(live_gateway).get(f"/jobs/{job.public_id}")
 
     document = reply.json()
@@ -73,8 +79,8 @@ def test_a_clients_look_settles_a_job_and_shows_all_that_the_upstream_said(
         "progress": 100,
         "created": 1_767_225_600,
         "completed": 1_767_225_660,
-        "model": "test-film",
-        "outputData": FILM,
+        "model": "test-video",
+        "outputData": VIDEO,
         "errorMessage": None,
         "usage": {"credits_used": 12},
         "seed": 7,
@@ -82,29 +88,29 @@ def test_a_clients_look_settles_a_job_and_shows_all_that_the_upstream_said(
     assert customer.charged_credits() == 12
     assert reply.headers["x-credits-charged"] == "12"
     again = customer.http(live_gateway).get(f"/jobs/{job.public_id}")
-    assert (again.json(), film.looks()) == (document, 1)
+    assert (again.json(), video_job.looks()) == (document, 1)
 
 
 def test_a_long_poll_waits_for_the_end(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=9)
-    job = film.ordered(customer, live_gateway)
-    done = job_status("completed", outputData=FILM, usage={"credits_used": 9})
-    film.will(job_status("processing"), done)
+    video_job = VideoJob(upstream, credits=9)
+    job = video_job.ordered(customer, live_gateway)
+    done = job_status("completed", outputData=VIDEO, usage={"credits_used": 9})
+    video_job.will(job_status("processing"), done)
     url = f"/jobs/{job.public_id}"
     document = customer.http(live_gateway).get(url, params={"poll": "true"}).json()
 
     assert (document["status"], document["usage"]) == ("completed", {"credits_used": 9})
-    assert film.looks() == 2
+    assert video_job.looks() == 2
     assert customer.charged_credits() == 9
 
 
 def test_the_hold_is_raised_to_the_estimate(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, estimated_credits=BOUND_CREDITS + 50)
-    reply = film.order(customer, live_gateway)
+    video_job = VideoJob(upstream, estimated_credits=BOUND_CREDITS + 50)
+    reply = video_job.order(customer, live_gateway)
 
     assert customer.held_credits() == BOUND_CREDITS + 50
     assert reply.headers["x-credits-held"] == str(BOUND_CREDITS + 50)
@@ -114,10 +120,10 @@ def test_a_hold_that_cannot_be_raised_stays_and_the_overrun_is_borne(
     live_gateway: Gateway, upstream: Upstream, customers: Customers
 ) -> None:
     poor = customers(credits=BOUND_CREDITS + 10)
-    film = Film(upstream, estimated_credits=500, credits=500)
-    job = film.ordered(poor, live_gateway)
+    video_job = VideoJob(upstream, estimated_credits=500, credits=500)
+    job = video_job.ordered(poor, live_gateway)
     assert poor.held_credits() == BOUND_CREDITS
-    film.will_be_done(500)
+    video_job.will_be_done(500)
     worker_looks(job)
 
     [record] = poor.records()
@@ -132,7 +138,7 @@ def test_a_hold_that_cannot_be_raised_stays_and_the_overrun_is_borne(
 def test_a_nonsense_estimate_is_not_believed(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, estimate: Any
 ) -> None:
-    reply = Film(upstream, estimated_credits=estimate).order(customer, live_gateway)
+    reply = VideoJob(upstream, estimated_credits=estimate).order(customer, live_gateway)
 
     assert "estimated_credits" not in reply.json()
     assert customer.held_credits() == BOUND_CREDITS
@@ -143,10 +149,10 @@ def test_a_customer_sees_prices_of_his_own(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     customer.set_price_factor(1_500_000)
-    film = Film(upstream, estimated_credits=60)
-    receipt = film.order(customer, live_gateway).json()
+    video_job = VideoJob(upstream, estimated_credits=60)
+    receipt = video_job.order(customer, live_gateway).json()
     usage = {"credits_used": 40, "credits_breakdown": {"base": 30, "fps": 10}}
-    film.will(job_status("completed", outputData=FILM, usage=usage))
+    video_job.will(job_status("completed", outputData=VIDEO, usage=usage))
     shown = customer.http(live_gateway).get(f"/jobs/{receipt['id']}").json()
 
     assert receipt["estimated_credits"] == 90
@@ -157,15 +163,15 @@ def test_a_customer_sees_prices_of_his_own(
     assert customer.charged_credits() == 60
 
 
-def test_a_finished_film_instead_of_a_job_is_settled_at_once(
+def test_a_finished_video_instead_of_a_job_is_settled_at_once(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    done = {"data": {"url": FILM["url"]}, "usage": {"credits_used": 8}}
-    film = Film(upstream, credits=8, **done)
-    reply = film.order(customer, live_gateway)
+    done = {"data": {"url": VIDEO["url"]}, "usage": {"credits_used": 8}}
+    video_job = VideoJob(upstream, credits=8, **done)
+    reply = video_job.order(customer, live_gateway)
 
     [hold] = customer.holds()
-    assert reply.json()["data"] == {"url": FILM["url"]}
+    assert reply.json()["data"] == {"url": VIDEO["url"]}
     assert reply.headers["x-credits-charged"] == "8"
     assert customer.charged_credits() == 8
     assert row(f"job_{hold.id.hex}").state == "completed"

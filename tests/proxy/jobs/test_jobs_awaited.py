@@ -13,26 +13,32 @@ from billing.values import clock
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import FILM, Film, only_job, wait_over, worker_looks
 from tests.support.gateway.refused import assert_refusal
+from tests.support.gateway.video_jobs import (
+    VIDEO,
+    VideoJob,
+    only_job,
+    wait_over,
+    worker_looks,
+)
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, error_json, job_status
 from tests.support.waiting import IMPATIENT_CLIENT, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
 
 def test_the_result_comes_as_if_it_had_been_synchronous(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=14)
-    film.will_be_done(14)
-    reply = film.order(customer, live_gateway, wait=True)
+    video_job = VideoJob(upstream, credits=14)
+    video_job.will_be_done(14)
+    reply = video_job.order(customer, live_gateway, wait=True)
 
     job = only_job(customer)
     assert reply.status_code == 200, reply.text
-    assert reply.json() == {**FILM, "usage": {"credits_used": 14}}
+    assert reply.json() == {**VIDEO, "usage": {"credits_used": 14}}
     assert upstream.journal[0].query == {"async": ["true"]}
     assert reply.headers["x-job-id"] == job.public_id
     assert reply.headers["x-credits-charged"] == "14"
@@ -52,9 +58,9 @@ def test_expired_credits_do_not_remain(
     Grant.objects.filter(pk=expired.pk).update(
         expires_at=clock.now() - timedelta(days=1)
     )
-    film = Film(upstream, credits=14)
-    film.will_be_done(14)
-    reply = film.order(customer, live_gateway, wait=True)
+    video_job = VideoJob(upstream, credits=14)
+    video_job.will_be_done(14)
+    reply = video_job.order(customer, live_gateway, wait=True)
 
     assert reply.headers["x-credits-remaining"] == "99986"
     assert customer.available_micros() == 99_986 * CREDIT
@@ -63,9 +69,9 @@ def test_expired_credits_do_not_remain(
 def test_a_failed_job_is_an_error_and_free(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    film.will(job_status("failed", errorMessage="upstream-secret-key: too dark"))
-    reply = film.order(customer, live_gateway, wait=True)
+    video_job = VideoJob(upstream)
+    video_job.will(job_status("failed", errorMessage="upstream-secret-key: too dark"))
+    reply = video_job.order(customer, live_gateway, wait=True)
 
     assert_refusal(reply, 502, "upstream_job_failed")
     assert reply.json()["error"]["message"] == "[redacted]: too dark"
@@ -76,9 +82,9 @@ def test_a_failed_job_is_an_error_and_free(
 def test_a_job_without_a_result_is_an_error_that_names_the_charge(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=2)
-    film.will(job_status("completed", usage={"credits_used": 2}))
-    reply = film.order(customer, live_gateway, wait=True)
+    video_job = VideoJob(upstream, credits=2)
+    video_job.will(job_status("completed", usage={"credits_used": 2}))
+    reply = video_job.order(customer, live_gateway, wait=True)
 
     assert_refusal(reply, 502, "upstream_no_result")
     assert reply.headers["x-credits-charged"] == "2"
@@ -89,15 +95,15 @@ def test_a_job_that_takes_too_long_goes_on_by_itself(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:
     started = gateway(UPSTREAM_TOTAL_SECONDS=3)
-    film = Film(upstream, credits=17)
-    reply = film.order(customer, started, wait=True)
+    video_job = VideoJob(upstream, credits=17)
+    reply = video_job.order(customer, started, wait=True)
 
     assert_refusal(reply, 504, "job_still_running")
     job = only_job(customer)
     assert f"GET /v1/jobs/{job.public_id}" in reply.json()["error"]["message"]
     assert reply.json()["error"]["metadata"] == {"job_id": job.public_id}
     assert [hold.state for hold in customer.holds()] == ["open"]
-    film.will_be_done(17)
+    video_job.will_be_done(17)
     assert worker_looks(job).state == "completed"
     assert customer.charged_credits() == 17
 
@@ -105,12 +111,12 @@ def test_a_job_that_takes_too_long_goes_on_by_itself(
 def test_a_client_that_leaves_pays_for_what_it_ordered(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=17)
+    video_job = VideoJob(upstream, credits=17)
     customer.http(live_gateway).timeout = IMPATIENT_CLIENT
     with pytest.raises(httpx.ReadTimeout):
-        film.order(customer, live_gateway, wait=True)
-    wait_for(film.looks)
-    film.will_be_done(17)
+        video_job.order(customer, live_gateway, wait=True)
+    wait_for(video_job.looks)
+    video_job.will_be_done(17)
 
     assert wait_over(only_job(customer)).state == "completed"
     assert customer.charged_credits() == 17
@@ -142,7 +148,7 @@ def test_an_id_that_could_lead_elsewhere_is_never_asked_for(
     upstream_id: object,
     is_kept: bool,
 ) -> None:
-    reply = Film(upstream, upstream_id=upstream_id).order(customer, live_gateway)
+    reply = VideoJob(upstream, upstream_id=upstream_id).order(customer, live_gateway)
 
     [hold], job = customer.holds(), only_job(customer)
     if is_kept:
@@ -156,9 +162,9 @@ def test_an_id_that_could_lead_elsewhere_is_never_asked_for(
 def test_a_refused_submission_costs_nothing(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    upstream.on(model=film.model, reply=error_json(422, "No cats.", code="cats"))
-    reply = film.order(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    upstream.on(model=video_job.model, reply=error_json(422, "No cats.", code="cats"))
+    reply = video_job.order(customer, live_gateway)
 
     assert_refusal(reply, 422, "cats")
     job = only_job(customer)
@@ -169,9 +175,9 @@ def test_a_refused_submission_costs_nothing(
 def test_an_unanswered_submission_is_a_doubt_and_never_repeated(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    upstream.on(model=film.model, reply=error_json(500, credits=9))
-    reply = film.order(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    upstream.on(model=video_job.model, reply=error_json(500, credits=9))
+    reply = video_job.order(customer, live_gateway)
 
     assert_refusal(reply, 502, "upstream_ambiguous")
     assert only_job(customer).state == "lost"
@@ -184,7 +190,7 @@ def test_who_cannot_pay_starts_no_job(
     live_gateway: Gateway, upstream: Upstream, customers: Customers
 ) -> None:
     poor = customers(credits=5)
-    reply = Film(upstream).order(poor, live_gateway)
+    reply = VideoJob(upstream).order(poor, live_gateway)
 
     assert_refusal(reply, 402, "insufficient_credits")
     assert len(upstream.journal) == 0

@@ -38,7 +38,7 @@ def make_job(key: ApiKey, age: timedelta, **fields: Any) -> Job:
                 spender_id=key.spender_id,
                 bound_micros=12 * CREDIT,
                 operation="videos.generations",
-                model="film",
+                model="video",
                 due_at=clock.now() + timedelta(days=2),
             )
         ]
@@ -55,7 +55,7 @@ def make_job(key: ApiKey, age: timedelta, **fields: Any) -> Job:
         account_id=account_id,
         spender_id=key.spender_id,
         operation="videos.generations",
-        model="film",
+        model="video",
         mode="job",
         bound_micros=12 * CREDIT,
         terms={},
@@ -88,7 +88,7 @@ def test_unfinished_and_lost_jobs_are_listed_oldest_first(key: ApiKey) -> None:
         "id": young.public_id,
         "organization": key.organization.slug,
         "operation": "videos.generations",
-        "model": "film",
+        "model": "video",
         "state": "processing",
         "age_seconds": second["age_seconds"],
         "polls": 3,

@@ -25,11 +25,11 @@ from proxy.operations import videos
 from proxy.process.database import read, write
 from proxy.upstream import client
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film, make_due, only_job, worker_looks
+from tests.support.gateway.video_jobs import VideoJob, make_due, only_job, worker_looks
 from tests.support.upstream import Upstream
 from tests.support.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
 
 def without(kind: type[Any], *, after: bool = False) -> LedgerAccess:
@@ -49,20 +49,20 @@ def gone(*_: Any, **__: Any) -> None:
     raise OperationalError("the database is gone")
 
 
-def forward(film: Film, customer: Customer, **seams: Any) -> Any:
+def forward(video_job: VideoJob, customer: Customer, **seams: Any) -> Any:
     """Order a video in this very process."""
-    return asyncio.run(called(film, customer, **seams))
+    return asyncio.run(called(video_job, customer, **seams))
 
 
 async def called(
-    film: Film,
+    video_job: VideoJob,
     customer: Customer,
     *,
     ledger: LedgerAccess = LEDGER,
     **changes: Any,
 ) -> Any:
     identity = await read(lambda: keys.verify(customer.secret))
-    document = {"model": film.model, "prompt": "A cat."}
+    document = {"model": video_job.model, "prompt": "A cat."}
     storing = replace(
         Storing(pauses=(0.01,), later_seconds=0.05),
         **{name: changes.pop(name) for name in ("create", "accept") if name in changes},
@@ -87,7 +87,7 @@ def test_without_an_intent_nothing_is_sent(
     upstream: Upstream, customer: Customer
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        forward(Film(upstream), customer, create=gone)
+        forward(VideoJob(upstream), customer, create=gone)
 
     assert (refused.value.status, refused.value.should_retry) == (503, True)
     assert [h.state for h in customer.holds()] == ["released"]
@@ -98,7 +98,7 @@ def test_an_id_that_cannot_be_kept_is_not_answered(
     upstream: Upstream, customer: Customer
 ) -> None:
     with pytest.raises(GatewayError) as refused:
-        forward(Film(upstream), customer, accept=gone)
+        forward(VideoJob(upstream), customer, accept=gone)
 
     assert (refused.value.status, refused.value.should_retry) == (503, False)
     assert only_job(customer).state == "submitting"
@@ -109,7 +109,7 @@ def test_an_id_that_cannot_be_kept_is_not_answered(
 def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
     upstream: Upstream, customer: Customer
 ) -> None:
-    film, is_back = Film(upstream), threading.Event()
+    video_job, is_back = VideoJob(upstream), threading.Event()
 
     def accept_later(job: Job) -> None:
         if not is_back.is_set():
@@ -118,7 +118,7 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
 
     async def order() -> None:
         with pytest.raises(GatewayError):
-            await called(film, customer, accept=accept_later)
+            await called(video_job, customer, accept=accept_later)
         assert len(submission.storing_later) == 1
         job = await read(lambda: only_job(customer))
         await write(lambda: rows.conclude(job.id, HoldState.IN_DOUBT))
@@ -127,9 +127,9 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
 
     asyncio.run(order())
     job = only_job(customer)
-    assert (job.state, job.upstream_id) == ("pending", film.upstream_id)
+    assert (job.state, job.upstream_id) == ("pending", video_job.upstream_id)
     assert job.finished_at is None
-    film.will_be_done(31)
+    video_job.will_be_done(31)
 
     assert worker_looks(job).state == "completed"
     assert customer.charged_credits() == 31
@@ -138,8 +138,8 @@ def test_an_id_is_kept_when_the_database_is_back_even_if_the_job_was_given_up(
 def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
     upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=9)
-    assert forward(film, customer, ledger=without(Entrust)).status_code == 200
+    video_job = VideoJob(upstream, credits=9)
+    assert forward(video_job, customer, ledger=without(Entrust)).status_code == 200
     job = only_job(customer)
     assert job.entrusted_at is None
 
@@ -151,13 +151,13 @@ def test_a_job_that_is_not_entrusted_yet_is_by_the_next_look(
 def test_a_crash_of_our_own_does_not_end_a_job(
     upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=9)
+    video_job = VideoJob(upstream, credits=9)
     with pytest.raises(ZeroDivisionError):
-        forward(film, customer, receipt=lambda *_: 1 / 0)
+        forward(video_job, customer, receipt=lambda *_: 1 / 0)
     job = only_job(customer)
     assert [h.state for h in customer.holds()] == ["open"]
 
-    film.will_be_done(9)
+    video_job.will_be_done(9)
     assert worker_looks(job).state == "completed"
     assert customer.charged_credits() == 9
 
@@ -165,10 +165,10 @@ def test_a_crash_of_our_own_does_not_end_a_job(
 def test_a_job_that_could_not_be_settled_is_asked_about_again(
     upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=9)
-    forward(film, customer)
+    video_job = VideoJob(upstream, credits=9)
+    forward(video_job, customer)
     job = only_job(customer)
-    film.will_be_done(9)
+    video_job.will_be_done(9)
     assert worker_looks_with(job, without(Settle)).state == "pending"
     assert job.claimed_until is not None  # runs out by itself
     assert customer.records() == []
@@ -180,14 +180,14 @@ def test_a_job_that_could_not_be_settled_is_asked_about_again(
 def test_a_row_that_could_not_be_written_is_charged_once(
     upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=9)
-    forward(film, customer)
+    video_job = VideoJob(upstream, credits=9)
+    forward(video_job, customer)
     job = only_job(customer)
-    film.will_be_done(9)
+    video_job.will_be_done(9)
     lost = without(Settle, after=True)
     assert worker_looks_with(job, lost).state == "pending"
-    # The upstream has changed its mind meanwhile: the books have not.
-    film.will_be_done(70)
+    # The upstream has changed its mind meanwhile: the ledger has not.
+    video_job.will_be_done(70)
     make_due(job)
 
     assert worker_looks(job).state == "completed"

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import seeds, sources
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import FILM, Film, worker_looks
+from tests.support.gateway.video_jobs import VIDEO, VideoJob, worker_looks
 from tests.support.services import processes
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, job_status
@@ -21,13 +21,15 @@ from tests.support.waiting import wait_for
 
 # A worker takes seconds to start, so there are fewer of these than of the gateway's.
 ROUNDS = int(os.environ.get("KILLS") or 10) // 5
-FILMS = 6
+VIDEOS = 6
 CREDITS = 21
 LOOK_SECONDS = 0.15  # what the upstream takes to answer: kills meet looks under way
 
 
-def killed_worker(folder: Path, films: list[Film], looks: int, pause: float) -> None:
-    """A real worker, killed a moment after its films were looked at so often."""
+def killed_worker(
+    folder: Path, video_jobs: list[VideoJob], looks: int, pause: float
+) -> None:
+    """A real worker, killed a moment after its videos were looked at so often."""
     with (folder / "worker.log").open("a") as output:
         process = subprocess.Popen(
             processes.dying_with_parent([sys.executable, "manage.py", "worker"]),
@@ -39,7 +41,7 @@ def killed_worker(folder: Path, films: list[Film], looks: int, pause: float) -> 
         )
     try:
         wait_for(
-            lambda: sum(film.looks() for film in films) >= looks,
+            lambda: sum(video_job.looks() for video_job in video_jobs) >= looks,
             explain=(folder / "worker.log").read_text,
         )
         time.sleep(pause)
@@ -50,7 +52,7 @@ def killed_worker(folder: Path, films: list[Film], looks: int, pause: float) -> 
 
 @pytest.mark.once
 @pytest.mark.timeout(180 + 15 * ROUNDS)
-@pytest.mark.usefixtures("clean_books", "worker_upstream")
+@pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
     live_gateway: Gateway,
     upstream: Upstream,
@@ -63,14 +65,16 @@ def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
     chance = seeds.drawn("JOBS_KILLS_SEED")
     jobs = []
     for _ in range(ROUNDS):
-        films = [Film(upstream, credits=CREDITS) for _ in range(FILMS)]
-        for film in films:
+        video_jobs = [VideoJob(upstream, credits=CREDITS) for _ in range(VIDEOS)]
+        for video_job in video_jobs:
             done = job_status(
-                "completed", outputData=FILM, usage={"credits_used": CREDITS}
+                "completed", outputData=VIDEO, usage={"credits_used": CREDITS}
             )
-            film.will(done, seconds=LOOK_SECONDS)
-        jobs += [film.ordered(customer, live_gateway) for film in films]
-        killed_worker(tmp_path, films, chance.randint(1, FILMS), chance.uniform(0, 0.4))
+            video_job.will(done, seconds=LOOK_SECONDS)
+        jobs += [video_job.ordered(customer, live_gateway) for video_job in video_jobs]
+        killed_worker(
+            tmp_path, video_jobs, chance.randint(1, VIDEOS), chance.uniform(0, 0.4)
+        )
     for job in jobs:
         job.refresh_from_db()
         if not job.is_over:
@@ -78,4 +82,4 @@ def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
 
     assert {job.state for job in jobs} == {"completed"}
     assert customer.charged_credits() == upstream.total_credits()
-    assert upstream.total_credits() == CREDITS * FILMS * ROUNDS
+    assert upstream.total_credits() == CREDITS * VIDEOS * ROUNDS

@@ -14,12 +14,13 @@ from billing.values import clock
 from billing.values.orders import CREDIT
 from proxy.jobs import reconciliation
 from proxy.jobs.looks import Look
+from proxy.jobs.rendering import REPLY_BYTES_MAX
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import (
+from tests.support.gateway.video_jobs import (
     BOUND_CREDITS,
-    FILM,
-    Film,
+    VIDEO,
+    VideoJob,
     make_due,
     worker_looks,
 )
@@ -33,7 +34,7 @@ from tests.support.upstream import (
     json_reply,
 )
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
 # Of the row's columns, with what no test of a faulty upstream should change.
 STILL_HELD = {"open": BOUND_CREDITS}
@@ -55,7 +56,7 @@ def held(customer: Customer) -> dict[str, int]:
         ({}, {"credits_used": 10**9}, BOUND_CREDITS, "usage_invalid"),
     ],
 )
-def test_a_film_without_a_price_costs_its_estimate(
+def test_a_video_without_a_price_costs_its_estimate(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
@@ -64,9 +65,9 @@ def test_a_film_without_a_price_costs_its_estimate(
     charged: int,
     remark: str,
 ) -> None:
-    film = Film(upstream, **accepted)
-    job = film.ordered(customer, live_gateway)
-    film.will(job_status("completed", outputData=FILM, usage=usage))
+    video_job = VideoJob(upstream, **accepted)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(job_status("completed", outputData=VIDEO, usage=usage))
     worker_looks(job)
 
     [record] = customer.records()
@@ -78,9 +79,9 @@ def test_a_film_without_a_price_costs_its_estimate(
 def test_a_price_of_zero_is_a_price(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, estimated_credits=60)
-    job = film.ordered(customer, live_gateway)
-    film.will_be_done(0)
+    video_job = VideoJob(upstream, estimated_credits=60)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will_be_done(0)
     worker_looks(job)
 
     [record] = customer.records()
@@ -90,11 +91,11 @@ def test_a_price_of_zero_is_a_price(
 def test_a_failure_costs_nothing_and_says_why(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
     # However it is written: as bytes, the escaped one is no key.
     escaped = Raw(b'"No: upstream-secret-key, upstream-secret\\u002dkey\\u0000!"')
-    film.will(job_status("failed", errorMessage=escaped))
+    video_job.will(job_status("failed", errorMessage=escaped))
     worker_looks(job)
     reply = customer.http(live_gateway).get(f"/jobs/{job.public_id}")
 
@@ -109,9 +110,9 @@ def test_a_failure_costs_nothing_and_says_why(
 def test_a_failure_that_the_upstream_charges_for_is_charged(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=5)
-    job = film.ordered(customer, live_gateway)
-    film.will(job_status("failed", usage={"credits_used": 5}))
+    video_job = VideoJob(upstream, credits=5)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(job_status("failed", usage={"credits_used": 5}))
     worker_looks(job)
 
     assert (job.state, job.charged_micros) == ("failed", 5 * CREDIT)
@@ -121,9 +122,9 @@ def test_a_failure_that_the_upstream_charges_for_is_charged(
 def test_a_failure_with_a_nonsense_price_is_free_and_listed(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
-    film.will(job_status("failed", usage={"credits_used": -3}))
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(job_status("failed", usage={"credits_used": -3}))
     worker_looks(job)
 
     [record] = customer.records()
@@ -154,16 +155,16 @@ def test_no_usable_word_changes_nothing_and_is_asked_again(
     remark: str,
     misses: int,
 ) -> None:
-    film = Film(upstream, credits=4)
-    job = film.ordered(customer, live_gateway)
-    film.will(reply)
+    video_job = VideoJob(upstream, credits=4)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(reply)
     worker_looks(job)
     assert (job.state, job.remark, job.misses) == ("pending", remark, misses)
     assert job.next_poll_at is not None
     assert job.next_poll_at > clock.now()
     assert held(customer) == STILL_HELD
 
-    film.will_be_done(4)
+    video_job.will_be_done(4)
     assert worker_looks(job).state == "completed"
     assert customer.charged_credits() == 4
 
@@ -171,9 +172,9 @@ def test_no_usable_word_changes_nothing_and_is_asked_again(
 def test_a_job_that_stays_unknown_is_lost_and_its_credits_in_doubt(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
-    film.will(error_json(404))
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(error_json(404))
     for _ in range(6):
         worker_looks(job)
     assert (job.state, job.misses) == ("pending", 6)  # so often, but not so long
@@ -194,8 +195,8 @@ def test_a_job_that_stays_unknown_is_lost_and_its_credits_in_doubt(
 def test_a_job_that_never_ends_is_lost_after_a_day(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
     make_due(job, created_at=clock.now() - timedelta(hours=25))
     worker_looks(job)
 
@@ -206,10 +207,10 @@ def test_a_job_that_never_ends_is_lost_after_a_day(
 def test_a_result_that_changes_later_is_remarked_and_not_charged(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
     before = Job.objects.get(id=job.id)
-    film.will_be_done(6)
+    video_job.will_be_done(6)
     worker_looks(job)
     # Somebody whose claim ran out while the upstream thought comes late.
     for status, credits in (("completed", 6), ("completed", 90), ("failed", 0)):
@@ -230,17 +231,13 @@ def job_said(job: Job) -> dict[str, Any]:
 
 @pytest.mark.once
 def test_a_result_too_large_to_keep_is_charged_all_the_same(
-    live_gateway: Gateway,
-    upstream: Upstream,
-    customer: Customer,
-    monkeypatch: pytest.MonkeyPatch,
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    monkeypatch.setattr("proxy.jobs.rendering.REPLY_BYTES_MAX", 1000)
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
-    film.will_be_done(3, blob="x" * 2000)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will_be_done(3, blob="x" * REPLY_BYTES_MAX)
     worker_looks(job)
 
     assert (job.state, job.remark) == ("completed", "reply_too_large")
-    assert len(job.reply) < 1000
+    assert len(job.reply) < 1_000
     assert customer.charged_credits() == 3

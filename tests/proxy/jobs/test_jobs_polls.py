@@ -10,14 +10,14 @@ import pytest
 from proxy.models import Job
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film
 from tests.support.gateway.raw import RawCall
+from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_books")]
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_ledger")]
 
 # Much shorter than a long poll, much longer than one look.
 ONE_LOOK = httpx.Timeout(PATIENCE_SECONDS, read=5)
@@ -43,14 +43,14 @@ def test_one_poll_too_many_is_answered_at_once(
     customers: Customers,
 ) -> None:
     own = gateway(JOB_POLLS_MAX=1)
-    film, other = Film(upstream), Film(upstream)
-    job, another = (each.ordered(customer, own) for each in (film, other))
+    video_job, other = VideoJob(upstream), VideoJob(upstream)
+    job, another = (each.ordered(customer, own) for each in (video_job, other))
     stranger = customers()
-    strangers = Film(upstream).ordered(stranger, own)
+    strangers = VideoJob(upstream).ordered(stranger, own)
     path = f"/v1/jobs/{job.public_id}?poll=true"
     with RawCall(own, customer.secret, path) as waits:
         waits.connection.request("GET", path, headers=waits.headers)
-        wait_for(film.looks)  # nobody else asks about it
+        wait_for(video_job.looks)  # nobody else asks about it
         for each in (job, another):
             answer = polled(customer, own, each)
             assert answer is not None

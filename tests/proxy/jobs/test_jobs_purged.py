@@ -19,21 +19,21 @@ from proxy.jobs.rendering import PURGED
 from proxy.models import Job
 from proxy.upstream import schemas
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import FILM, Film, worker_looks
+from tests.support.gateway.video_jobs import VIDEO, VideoJob, worker_looks
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import ScriptedReply, Upstream, job_status
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
-DONE = job_status("completed", outputData=FILM, usage={"credits_used": 6})
+DONE = job_status("completed", outputData=VIDEO, usage={"credits_used": 6})
 
 
 def ended(
     gateway: Gateway, upstream: Upstream, customer: Customer, end: ScriptedReply
 ) -> Job:
-    film = Film(upstream, credits=6)
-    job = film.ordered(customer, gateway)
-    film.will(end)
+    video_job = VideoJob(upstream, credits=6)
+    job = video_job.ordered(customer, gateway)
+    video_job.will(end)
     return worker_looks(job)
 
 
@@ -64,7 +64,7 @@ def test_a_result_past_its_time_is_gone_and_the_job_says_so(
     age(job, seconds=-60)
     tasks.purge_replies()
     document = shown(live_gateway, customer, job)
-    assert (document["outputData"], document["errorMessage"]) == (FILM, None)
+    assert (document["outputData"], document["errorMessage"]) == (VIDEO, None)
 
     age(job)
     assert tasks.purge_replies() >= 1
@@ -94,11 +94,11 @@ def test_why_a_job_failed_is_still_told(
 def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=6)
-    before = film.ordered(customer, live_gateway)
-    film.will(DONE)
+    video_job = VideoJob(upstream, credits=6)
+    before = video_job.ordered(customer, live_gateway)
+    video_job.will(DONE)
     job = worker_looks(Job.objects.get(id=before.id))
-    said = {"status": "completed", "outputData": FILM, "usage": {"credits_used": 6}}
+    said = {"status": "completed", "outputData": VIDEO, "usage": {"credits_used": 6}}
     age(job)
     tasks.purge_replies()
     # Somebody whose claim ran out while the upstream thought comes very late.

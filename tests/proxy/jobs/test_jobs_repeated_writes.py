@@ -7,16 +7,16 @@ import pytest
 from proxy.jobs import rows
 from proxy.models import Job, JobState
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film, make_due
+from tests.support.gateway.video_jobs import VideoJob, make_due
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
 
 @pytest.fixture
 def job(live_gateway: Gateway, upstream: Upstream, customer: Customer) -> Job:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     make_due(job)
     return job
 

@@ -15,14 +15,14 @@ from django.db import connections
 from proxy import tasks
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import FILM, Film, make_due
 from tests.support.gateway.raw import RawCall
+from tests.support.gateway.video_jobs import VIDEO, VideoJob, make_due
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, job_status
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_books", "worker_upstream")
+pytestmark = pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 
 WORKERS, CLIENTS = 8, 20
 
@@ -84,13 +84,13 @@ def test_one_look_at_a_time_and_one_charge(
     workers: ThreadPoolExecutor,
 ) -> None:
     other = gateway()
-    film = Film(upstream, credits=23)
-    job = film.ordered(customer, live_gateway)
-    done = job_status("completed", outputData=FILM, usage={"credits_used": 23})
+    video_job = VideoJob(upstream, credits=23)
+    job = video_job.ordered(customer, live_gateway)
+    done = job_status("completed", outputData=VIDEO, usage={"credits_used": 23})
     as_workers = AsWorkers(job)
     # The end is not told before each worker has begun, however slow they are.
     last = done.held(as_workers.all_began)
-    film.will(*[job_status("processing")] * 6, last, seconds=0.1)
+    video_job.will(*[job_status("processing")] * 6, last, seconds=0.1)
     answers: list[httpx.Response] = []
 
     def wait(number: int) -> None:
@@ -111,13 +111,13 @@ def test_one_look_at_a_time_and_one_charge(
         client.join()
 
     assert sum(future.result() for future in rounds) >= WORKERS
-    assert film.most_at_once == 1
-    assert film.looks() == 7
+    assert video_job.most_at_once == 1
+    assert video_job.looks() == 7
     assert [answer.status_code for answer in answers] == [200] * CLIENTS
     assert {a.json()["usage"]["credits_used"] for a in answers if "usage" in a.json()}
     [record] = customer.records()
     assert customer.charged_credits() == 23 == upstream.total_credits()
-    assert record.upstream_id == film.upstream_id
+    assert record.upstream_id == video_job.upstream_id
 
 
 def test_one_bad_job_does_not_keep_the_others(
@@ -126,10 +126,10 @@ def test_one_bad_job_does_not_keep_the_others(
     customer: Customer,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    films = [Film(upstream, credits=n) for n in (1, 2, 3)]
-    jobs = [film.ordered(customer, live_gateway) for film in films]
-    for film, credits in zip(films, (1, 2, 3), strict=True):
-        film.will_be_done(credits)
+    video_jobs = [VideoJob(upstream, credits=n) for n in (1, 2, 3)]
+    jobs = [video_job.ordered(customer, live_gateway) for video_job in video_jobs]
+    for video_job, credits in zip(video_jobs, (1, 2, 3), strict=True):
+        video_job.will_be_done(credits)
     # Its terms cannot be read: a fault of ours that every look runs into.
     make_due(jobs[0], terms={})
     for job in jobs[1:]:
@@ -147,26 +147,26 @@ def test_one_bad_job_does_not_keep_the_others(
 def test_a_waiting_client_keeps_no_other_waiting(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
-    film.will(job_status("processing"), seconds=0.3)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
+    video_job.will(job_status("processing"), seconds=0.3)
     path = f"/v1/jobs/{job.public_id}?poll=true"
     calls = [RawCall(live_gateway, customer.secret, path) for _ in range(40)]
     for call in calls:
         call.connection.request("GET", path, headers=call.headers)
-    wait_for(film.looks)
+    wait_for(video_job.looks)
     assert customer.chat(live_gateway).status_code == 200
     answered, _, _ = select.select([call.connection.sock for call in calls], [], [], 0)
     assert answered == []  # all of them waited on meanwhile
     for call in calls:
         call.leave()
-    assert film.most_at_once == 1
+    assert video_job.most_at_once == 1
 
     def nobody_looks() -> bool:
         """For longer than a client that waits leaves between two looks."""
-        looks = film.looks()
+        looks = video_job.looks()
         time.sleep(1.3)
-        return film.looks() == looks
+        return video_job.looks() == looks
 
     # Nobody waits any more: after what was under way, nobody looks.
     wait_for(nobody_looks)

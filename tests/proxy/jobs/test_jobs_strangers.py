@@ -11,8 +11,8 @@ import pytest
 from tests.proxy.conftest import Customers
 from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film
 from tests.support.gateway.refused import assert_refusal
+from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 
@@ -34,7 +34,7 @@ def asked(gateway: Gateway, secret: str, target: str) -> bytes:
 def test_strangers_learn_nothing(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, customers: Customers
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     stranger = customers()
     known = asked(live_gateway, customer.secret, f"/v1/jobs/{job.public_id}")
     assert b" 200 ok" in known
@@ -54,7 +54,7 @@ def test_strangers_learn_nothing(
 def test_another_key_of_the_same_account_may_look(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     _, secret = customer.new_key(name="colleague")
 
     assert b" 200 ok" in asked(live_gateway, secret, f"/v1/jobs/{job.public_id}")
@@ -64,13 +64,13 @@ def test_another_key_of_the_same_account_may_look(
 def test_what_is_no_id_is_a_job_that_does_not_exist(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
     upstream.reset()
     tricks = [
         "",
         "job_",
-        film.upstream_id,
+        video_job.upstream_id,
         job.public_id.upper(),
         f"{job.public_id}/",
         f"{job.public_id}%00",
@@ -101,7 +101,7 @@ def test_what_is_no_id_is_a_job_that_does_not_exist(
 def test_without_a_good_key_there_is_no_answer(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     url = f"{live_gateway.base_url}/jobs/{job.public_id}"
 
     assert_refusal(httpx.get(url), 401, "missing_api_key")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film, wait_over
+from tests.support.gateway.video_jobs import VideoJob, wait_over
 from tests.support.services.gateway import Gateway
 from tests.support.services.worker import Worker
 from tests.support.upstream import Upstream
@@ -23,11 +23,11 @@ def test_a_job_is_settled_while_nobody_looks(
 ) -> None:
     monkeypatch.setenv("UPSTREAM_BASE_URL", upstream.url)
     monkeypatch.setenv("JOB_POLL_SECONDS", "1")
-    film = Film(upstream, credits=21)
-    film.will_be_done(21)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream, credits=21)
+    video_job.will_be_done(21)
+    job = video_job.ordered(customer, live_gateway)
     with Worker(tmp_path) as worker:
         wait_over(job)
 
     assert (job.state, customer.charged_credits()) == ("completed", 21), worker.text()
-    assert film.looks() == 1
+    assert video_job.looks() == 1

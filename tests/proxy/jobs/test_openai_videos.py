@@ -12,8 +12,8 @@ from openai.types import Video
 from billing.values import clock
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import FILM, Film, make_due, worker_looks
 from tests.support.gateway.refused import assert_refusal
+from tests.support.gateway.video_jobs import VIDEO, VideoJob, make_due, worker_looks
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     Ending,
@@ -25,17 +25,17 @@ from tests.support.upstream import (
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
-    pytest.mark.usefixtures("clean_books", "worker_upstream"),
+    pytest.mark.usefixtures("clean_ledger", "worker_upstream"),
 ]
 
 CONTENT = b"\0\0\0\x18ftypisom" + bytes(range(256)) * 40
-STORED = "/files/film.mp4"
+STORED = "/files/video.mp4"
 HUGE = ScriptedReply(headers={"content-length": str(2**40)}, framing="close")
 
 
-def ordered(gateway: Gateway, customer: Customer, film: Film) -> Video:
+def ordered(gateway: Gateway, customer: Customer, video_job: VideoJob) -> Video:
     return customer.openai(gateway).videos.create(
-        prompt="a cat", model=film.model, seconds="8", size="1280x720"
+        prompt="a cat", model=video_job.model, seconds="8", size="1280x720"
     )
 
 
@@ -47,19 +47,24 @@ def job_path(video_id: str) -> str:
     return f"/jobs/job_{video_id.removeprefix('video_')}"
 
 
-def will_be_at(film: Film, upstream: Upstream, reply: ScriptedReply) -> str:
-    """The next look finds the film ready, and its file answers so; its address."""
+def will_be_at(video_job: VideoJob, upstream: Upstream, reply: ScriptedReply) -> str:
+    """The next look finds the video ready, and its file answers so; its address."""
     upstream.on(path=STORED, reply=reply)
     url = upstream.url.replace("/api/v1", STORED)
-    film.will(job_status(outputData={"data": {"url": url}}, usage={"credits_used": 5}))
+    video_job.will(
+        job_status(outputData={"data": {"url": url}}, usage={"credits_used": 5})
+    )
     return url
 
 
-def test_a_film_from_its_order_to_its_charge(
+def test_a_video_from_its_order_to_its_charge(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film, videos = Film(upstream, credits=9), customer.openai(live_gateway).videos
-    video = ordered(live_gateway, customer, film)
+    video_job, videos = (
+        VideoJob(upstream, credits=9),
+        customer.openai(live_gateway).videos,
+    )
+    video = ordered(live_gateway, customer, video_job)
     job = row(video.id)
     expected = {
         "id": f"video_{job.id.hex}",
@@ -69,7 +74,7 @@ def test_a_film_from_its_order_to_its_charge(
         "created_at": int(job.created_at.timestamp()),
         "completed_at": None,
         "expires_at": None,
-        "model": film.model,
+        "model": video_job.model,
         "prompt": None,
         "seconds": "8",
         "size": "1280x720",
@@ -79,7 +84,7 @@ def test_a_film_from_its_order_to_its_charge(
     assert video.to_dict() == expected
     seen = videos.retrieve(video.id)
     assert seen.to_dict() == {**expected, "status": "in_progress", "progress": 40}
-    film.will_be_done(9)
+    video_job.will_be_done(9)
     make_due(job, polled_at=None)
     done = videos.with_raw_response.retrieve(video.id)
 
@@ -97,15 +102,15 @@ def test_a_film_from_its_order_to_its_charge(
     assert done.headers["x-job-id"] == job.public_id
     assert customer.charged_credits() == upstream.total_credits() == 9
     native = customer.http(live_gateway).get(job_path(video.id)).json()
-    assert (native["status"], native["outputData"]) == ("completed", FILM)
+    assert (native["status"], native["outputData"]) == ("completed", VIDEO)
 
 
-def test_a_film_that_failed_says_why_and_has_no_content(
+def test_a_video_that_failed_says_why_and_has_no_content(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film, videos = Film(upstream), customer.openai(live_gateway).videos
-    video = ordered(live_gateway, customer, film)
-    film.will(job_status("failed", errorMessage="No cats.", progress=60))
+    video_job, videos = VideoJob(upstream), customer.openai(live_gateway).videos
+    video = ordered(live_gateway, customer, video_job)
+    video_job.will(job_status("failed", errorMessage="No cats.", progress=60))
     failed = videos.retrieve(video.id)
 
     assert (failed.status, failed.progress) == ("failed", 60)
@@ -121,12 +126,12 @@ def test_a_film_that_failed_says_why_and_has_no_content(
 
 
 @pytest.mark.once
-def test_a_film_past_its_time_has_no_content_any_more(
+def test_a_video_past_its_time_has_no_content_any_more(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film, videos = Film(upstream), customer.openai(live_gateway).videos
-    video = ordered(live_gateway, customer, film)
-    film.will_be_done(9)
+    video_job, videos = VideoJob(upstream), customer.openai(live_gateway).videos
+    video = ordered(live_gateway, customer, video_job)
+    video_job.will_be_done(9)
     assert videos.retrieve(video.id).status == "completed"
     Job.objects.filter(id=row(video.id).id).update(reply="")  # as the purge does
 
@@ -137,19 +142,18 @@ def test_a_film_past_its_time_has_no_content_any_more(
 
 
 @pytest.mark.once
-def test_a_film_that_is_lost_says_so(
+def test_a_video_that_is_lost_says_so(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film, videos = Film(upstream), customer.openai(live_gateway).videos
-    video = ordered(live_gateway, customer, film)
+    video_job, videos = VideoJob(upstream), customer.openai(live_gateway).videos
+    video = ordered(live_gateway, customer, video_job)
     job = row(video.id)
     make_due(job, created_at=clock.now() - timedelta(days=2))
     assert worker_looks(job).state == "lost"
     lost = videos.retrieve(video.id)
 
-    assert lost.status == "failed"
     assert lost.error is not None
-    assert lost.error.code == "upstream_job_lost"
+    assert (lost.status, lost.error.code) == ("failed", "upstream_job_lost")
     with pytest.raises(openai.NotFoundError) as no:
         videos.download_content(video.id)
     assert no.value.code == "upstream_job_lost"
@@ -159,20 +163,19 @@ def test_a_film_that_is_lost_says_so(
 def test_a_job_that_is_just_being_sent_is_queued(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    video = ordered(live_gateway, customer, Film(upstream))
+    video = ordered(live_gateway, customer, VideoJob(upstream))
     job = row(video.id)
     Job.objects.filter(id=job.id).update(state="submitting")
 
-    videos = customer.openai(live_gateway).videos
-    assert videos.retrieve(video.id).status == "queued"
-    assert job.polls == 0
+    reply = customer.openai(live_gateway).videos.retrieve(video.id)
+    assert (reply.status, job.polls) == ("queued", 0)
 
 
 @pytest.mark.once
 def test_a_job_of_the_other_route_is_a_video_too(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     videos = customer.openai(live_gateway).videos
 
     video = videos.retrieve(f"video_{job.id.hex}")
@@ -183,12 +186,12 @@ def test_a_job_of_the_other_route_is_a_video_too(
     assert videos.retrieve(f"video_{job.id.hex}").to_dict()["size"] is None
 
 
-def test_the_content_is_the_film_itself(
+def test_the_content_is_the_video_itself(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film, videos = Film(upstream), customer.openai(live_gateway).videos
-    video = ordered(live_gateway, customer, film)
-    will_be_at(film, upstream, file_reply(CONTENT, "application/octet-stream"))
+    video_job, videos = VideoJob(upstream), customer.openai(live_gateway).videos
+    video = ordered(live_gateway, customer, video_job)
+    will_be_at(video_job, upstream, file_reply(CONTENT, "application/octet-stream"))
     content = videos.download_content(video.id)
 
     assert content.content == CONTENT
@@ -216,17 +219,17 @@ def test_the_content_is_the_film_itself(
         (None, "video/mp4"),
     ],
 )
-def test_a_film_is_of_its_servers_type_and_never_a_page(
+def test_a_video_is_of_its_servers_type_and_never_a_page(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
     said: str | None,
     told: str,
 ) -> None:
-    film = Film(upstream)
-    video = ordered(live_gateway, customer, film)
+    video_job = VideoJob(upstream)
+    video = ordered(live_gateway, customer, video_job)
     reply = file_reply(CONTENT, "").but(content_type=said)
-    will_be_at(film, upstream, reply)
+    will_be_at(video_job, upstream, reply)
 
     http = customer.http(live_gateway)
     content = http.get(f"/videos/{video.id}/content", headers={"accept": "text/html"})
@@ -237,7 +240,7 @@ def test_a_film_is_of_its_servers_type_and_never_a_page(
 def test_before_its_end_there_is_no_content(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    video = ordered(live_gateway, customer, Film(upstream))
+    video = ordered(live_gateway, customer, VideoJob(upstream))
     videos = customer.openai(live_gateway, max_retries=2).videos
     with pytest.raises(openai.ConflictError, match="in_progress, 40 %") as early:
         videos.download_content(video.id)
@@ -254,7 +257,7 @@ def test_before_its_end_there_is_no_content(
 def test_there_is_no_other_variant(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, variant: Any
 ) -> None:
-    video = ordered(live_gateway, customer, Film(upstream))
+    video = ordered(live_gateway, customer, VideoJob(upstream))
     videos = customer.openai(live_gateway).videos
     with pytest.raises(openai.BadRequestError, match="no thumbnails") as refused:
         videos.download_content(video.id, variant=variant)
@@ -268,14 +271,14 @@ def test_there_is_no_other_variant(
         (None, ScriptedReply(status=410), "status_410"),
         (None, ScriptedReply(before=(Ending.CUT,)), "unreachable"),
         (None, HUGE, "too_large"),
-        ({"data": {"url": "http://10.0.0.1/film.mp4"}}, None, "address_not_public"),
+        ({"data": {"url": "http://10.0.0.1/video.mp4"}}, None, "address_not_public"),
         ({"data": {"url": 7}}, None, "no_url"),
         ({"data": []}, None, "no_url"),
-        ("film.mp4", None, "no_url"),
+        ("video.mp4", None, "no_url"),
         (None, None, "no_url"),
     ],
 )
-def test_a_film_that_cannot_be_had_is_told_with_its_address(
+def test_a_video_that_cannot_be_had_is_told_with_its_address(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
@@ -283,11 +286,11 @@ def test_a_film_that_cannot_be_had_is_told_with_its_address(
     reply: ScriptedReply | None,
     reason: str,
 ) -> None:
-    film = Film(upstream)
-    video = ordered(live_gateway, customer, film)
-    film.will(job_status(outputData=output, usage={"credits_used": 5}))
+    video_job = VideoJob(upstream)
+    video = ordered(live_gateway, customer, video_job)
+    video_job.will(job_status(outputData=output, usage={"credits_used": 5}))
     if reply is not None:
-        will_be_at(film, upstream, reply)
+        will_be_at(video_job, upstream, reply)
     found = customer.http(live_gateway).get(f"/videos/{video.id}/content")
 
     assert_refusal(found, 502, "media_unavailable")

@@ -1,4 +1,4 @@
-"""A film by the unmodified SDK, from an upstream that really makes it."""
+"""A video by the unmodified SDK, from an upstream that really makes it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.support.services.fixtures import GatewayFactory
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"),
-    pytest.mark.usefixtures("clean_books"),
+    pytest.mark.usefixtures("clean_ledger"),
 ]
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 
-def test_the_sdk_makes_a_film_and_keeps_it(
+def test_the_sdk_makes_a_video_and_keeps_it(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, tmp_path: Path
 ) -> None:
     started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
@@ -39,7 +39,7 @@ def test_the_sdk_makes_a_film_and_keeps_it(
     plain = videos.create_and_poll(
         prompt="A gate opens", seconds="8", poll_interval_ms=100
     )
-    saved = tmp_path / "film.mp4"
+    saved = tmp_path / "video.mp4"
     videos.download_content(video.id).write_to_file(saved)
 
     assert (video.status, video.progress, video.error) == ("completed", 100, None)

@@ -13,8 +13,8 @@ import pytest
 from tests.proxy.conftest import Customers
 from tests.proxy.jobs.test_jobs_strangers import asked
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 
@@ -33,7 +33,7 @@ def unknown(gateway: Gateway, secret: str, tail: str = "") -> bytes:
 def test_strangers_learn_nothing(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, customers: Customers
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     path, stranger = f"/v1/videos/video_{job.id.hex}", customers()
     assert b" 200 ok" in asked(live_gateway, customer.secret, path)
     assert b" 409 conflict" in asked(live_gateway, customer.secret, f"{path}/content")
@@ -47,12 +47,12 @@ def test_strangers_learn_nothing(
     assert len(upstream.journal) == 0
 
 
-def test_only_films_are_videos(
+def test_only_videos_are_videos(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
+    video_job = VideoJob(upstream)
     http = customer.http(live_gateway)
-    body = {"prompt": "A waltz", "model": film.model}
+    body = {"prompt": "A waltz", "model": video_job.model}
     tune = http.post("/music/generations", json=body).json()["id"]
     assert http.get(f"/jobs/{tune}").status_code == 200
     upstream.reset()
@@ -67,13 +67,13 @@ def test_only_films_are_videos(
 def test_what_is_no_id_is_a_video_that_does_not_exist(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream)
-    job = film.ordered(customer, live_gateway)
+    video_job = VideoJob(upstream)
+    job = video_job.ordered(customer, live_gateway)
     video_id = f"video_{job.id.hex}"
     upstream.reset()
     tricks = [
         "video_",
-        f"video_{film.upstream_id}",
+        f"video_{video_job.upstream_id}",
         f"video_{job.id.hex.upper()}0",
         f"video_{job.id}",
         f"video_{job.public_id}",
@@ -107,7 +107,7 @@ def test_what_is_no_id_is_a_video_that_does_not_exist(
 def test_without_a_good_key_there_is_no_answer(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    job = Film(upstream).ordered(customer, live_gateway)
+    job = VideoJob(upstream).ordered(customer, live_gateway)
     url = f"{live_gateway.base_url}/videos/video_{job.id.hex}"
 
     for asked_for in (url, f"{url}/content"):

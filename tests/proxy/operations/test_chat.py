@@ -174,7 +174,7 @@ def test_a_price_factor_scales_all_that_the_customer_sees(
 
 
 def test_more_than_was_held_is_charged_from_what_is_there(
-    live_gateway: Gateway, upstream: Upstream, customers: Customers, clean_books: None
+    live_gateway: Gateway, upstream: Upstream, customers: Customers, clean_ledger: None
 ) -> None:
     poor = customers(credits=70)
     upstream.on(model="m", reply=chat_json(credits=90))

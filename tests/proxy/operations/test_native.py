@@ -79,7 +79,7 @@ def sound(http: httpx.Client) -> None:
     assert media_files.wav_millis(wav) == tune["duration_seconds"] * 1000
 
 
-def film(http: httpx.Client) -> None:
+def video_job(http: httpx.Client) -> None:
     body = {"prompt": "Waves", "duration_seconds": 2}
     job = keeps(http.post("/videos/generations", json=body), "AsyncJobResponse")
     reply = http.get(f"/jobs/{job['id']}", params={"poll": "true"})
@@ -90,13 +90,13 @@ def film(http: httpx.Client) -> None:
 
 
 @pytest.mark.once
-@pytest.mark.usefixtures("clean_books")
+@pytest.mark.usefixtures("clean_ledger")
 def test_all_ten_operations_keep_the_contract_and_cost_what_the_upstream_says(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer
 ) -> None:
     started = gateway(UPSTREAM_BASE_URL=sandbox.base_url, UPSTREAM_API_KEY=KEY)
     http = customer.http(started)
-    for ask in (text, pictures, sound, film):
+    for ask in (text, pictures, sound, video_job):
         ask(http)
 
     assert operations(sandbox) == [

@@ -1,4 +1,4 @@
-"""`client.videos.create`: OpenAI's words for a film, and what the upstream is asked."""
+"""`client.videos.create`: OpenAI's words for a video, and what the upstream gets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from billing.values.orders import CREDIT
 from proxy.operations import openai_videos
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.films import Film
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream, error_json, json_reply
 
@@ -100,7 +100,7 @@ def test_the_contracts_own_fields_may_be_given_besides(
 
 
 @pytest.mark.once
-def test_a_reference_in_any_of_its_shapes_is_what_the_film_begins_with(
+def test_a_reference_in_any_of_its_shapes_is_what_the_video_begins_with(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     http, videos = customer.http(live_gateway), customer.openai(live_gateway).videos
@@ -205,7 +205,7 @@ FILE = ("a.png", PNG)
         ([("model", FILE)], "model"),
     ],
 )
-def test_forms_that_make_no_film_are_refused_by_name(
+def test_forms_that_make_no_video_are_refused_by_name(
     live_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
@@ -220,16 +220,20 @@ def test_forms_that_make_no_film_are_refused_by_name(
     assert_nothing_happened(customer, upstream)
 
 
-@pytest.mark.usefixtures("clean_books")
-def test_one_order_that_is_sent_again_is_one_film(
+@pytest.mark.usefixtures("clean_ledger")
+def test_one_order_that_is_sent_again_is_one_video(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    film = Film(upstream, credits=7)
+    video_job = VideoJob(upstream, credits=7)
     videos = customer.openai(live_gateway).videos
     marks = {"x-stainless-retry-count": "0"}, {"x-stainless-retry-count": "1"}
-    keys = ({"idempotency-key": "film-1"},) * 2
+    keys = ({"idempotency-key": "video-1"},) * 2
     for first, second in (marks, keys):
-        order: Any = {"prompt": "a cat", "model": film.model, "input_reference": FILE}
+        order: Any = {
+            "prompt": "a cat",
+            "model": video_job.model,
+            "input_reference": FILE,
+        }
         # Each attempt has a boundary of its own.
         videos_made = [
             videos.create(**order, extra_headers=headers) for headers in (first, second)
@@ -253,12 +257,12 @@ def test_a_quote_by_either_name_is_the_hold(
     made = http.post(PATH, json=body)
     assert quoted["operation"] == "videos.generations"
     assert made.headers["x-credits-held"] == quoted["hold"] == str(8 * SECOND * 2)
-    unknown = http.post("/quote", json={"operation": "films", "request": body})
+    unknown = http.post("/quote", json={"operation": "movies", "request": body})
     assert unknown.json()["error"]["message"].count("videos.generations") == 1
 
 
 @pytest.mark.once
-def test_a_finished_film_instead_of_a_job_is_charged_and_its_address_named(
+def test_a_finished_video_instead_of_a_job_is_charged_and_its_address_named(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     done = {"data": {"url": ADDRESS}, "usage": {"credits_used": 8}}

@@ -1,4 +1,4 @@
-"""Film: what is held for it, and how the upstream is asked."""
+"""Video: what is held for it, and how the upstream is asked."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ FACTORS_PPM = st.sampled_from([1_000_000, 1_200_000, 333_333])
 
 
 def test_every_quote_is_the_hold_to_the_microcredit(
-    live_gateway: Gateway, customers: Customers, clean_books: None
+    live_gateway: Gateway, customers: Customers, clean_ledger: None
 ) -> None:
     customer = customers(credits=10_000_000)
     account = Account.objects.filter(pk=customer.organization.account_id)

@@ -1,7 +1,7 @@
 """Random histories of three organizations: the ledger against the auditor.
 
 One transaction for each history, rolled back at its end: the database stays small,
-so that the books can be verified after every single step.
+so that the ledger can be verified after every single step.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.support.ledger.payers import (
     Payer,
     system_balance,
     used,
-    wrong_in_the_books,
+    wrong_in_the_ledger,
 )
 from tests.support.ledger.stored import codes_of_errors, stored
 
@@ -116,7 +116,7 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            assert wrong_in_the_books() == []
+            assert wrong_in_the_ledger() == []
         finally:
             transaction.set_rollback(True)
             self.transaction.__exit__(None, None, None)
@@ -331,7 +331,7 @@ class History(RuleBasedStateMachine):
     # --- after each step -----------------------------------------------------
 
     @invariant()
-    def the_books_prove_themselves(self) -> None:
+    def the_ledger_proves_itself(self) -> None:
         assert codes_of_errors() == []
 
     @invariant()

@@ -1,4 +1,4 @@
-"""Keeping the books busy: a transaction in a thread of its own, ended when asked."""
+"""Keeping the ledger busy: a transaction in a thread of its own, ended when asked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECONDS_MAX = 15
 
 
 @contextmanager
-def books_locked(account_id: int) -> Iterator[threading.Event]:
+def ledger_locked(account_id: int) -> Iterator[threading.Event]:
     """Nothing is written to that account until the event is set, or on leaving.
 
     On SQLite the transaction alone keeps every writer out.

@@ -164,7 +164,7 @@ def doubts() -> dict[str, str]:
     return found
 
 
-def wrong_in_the_books() -> list[str]:
+def wrong_in_the_ledger() -> list[str]:
     """The codes of all errors that verification finds."""
     report = verify()
     return [each.code for each in report.findings if each.severity == "error"]

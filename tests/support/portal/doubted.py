@@ -19,7 +19,7 @@ def make_call(key: ApiKey, credits: int = 30) -> str:
         spender_id=key.spender_id,
         bound_micros=credits * CREDIT,
         operation="videos.generations",
-        model="film",
+        model="video",
         due_at=clock.now() + timedelta(days=2),
     )
     [placed] = holds.commit([order])

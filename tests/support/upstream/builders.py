@@ -231,7 +231,7 @@ def job_accepted(
         "id": upstream_id,
         "status": "pending",
         "created": 1_767_225_600,
-        "model": "test-film",
+        "model": "test-video",
         **fields,
     }
     return json_reply(body, credits=credits)
@@ -248,7 +248,7 @@ def job_status(
         "progress": 100 if is_over else 40,
         "created": 1_767_225_600,
         "completed": 1_767_225_660 if is_over else None,
-        "model": "test-film",
+        "model": "test-video",
         "outputData": None,
         "errorMessage": None,
         **fields,

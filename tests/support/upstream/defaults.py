@@ -33,7 +33,7 @@ PNG = bytes.fromhex(
 MEDIA: dict[str, dict[str, Any]] = {
     "/images/generations": {"data": [{"url": "picture.png"}]},
     "/images/edits": {"data": [{"url": "picture.png"}]},
-    "/videos/generations": {"data": {"url": "film.mp4", "duration_seconds": 5}},
+    "/videos/generations": {"data": {"url": "video.mp4", "duration_seconds": 5}},
     "/audio/speech": {"audio_url": "speech.mp3", "duration_seconds": 1.5},
     "/audio/transcriptions": {
         "text": "Hello world",
@@ -147,7 +147,7 @@ def _get(entry: JournalEntry, route: str) -> ScriptedReply:
             "created": 1_767_225_600,
             "completed": 1_767_225_660,
             "model": None,
-            "outputData": {"url": "film.mp4"},
+            "outputData": {"url": "video.mp4"},
             "errorMessage": None,
             "usage": {"credits_used": int(job_id.rsplit("-", 1)[1])},
         }

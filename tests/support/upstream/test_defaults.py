@@ -74,7 +74,7 @@ def test_media_point_to_files_that_can_be_fetched(http: httpx.Client) -> None:
 def test_an_asynchronous_job_costs_what_its_status_says(
     upstream: Upstream, http: httpx.Client
 ) -> None:
-    order = {"prompt": "a film, credits=40"}
+    order = {"prompt": "a video, credits=40"}
     job = http.post("/videos/generations?async=true", json=order).json()
     status = http.get(f"/jobs/{job['id']}").json()
 

@@ -1,4 +1,4 @@
-"""A customer who orders films, and the upstream's side of one such job."""
+"""A customer who orders videos, and the upstream's side of one such job."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tests.support.upstream import (
 )
 from tests.support.waiting import wait_for
 
-FILM = {"url": "https://cdn.example/film.mp4", "codec": {"made": "up"}}
+VIDEO = {"url": "https://cdn.example/video.mp4", "codec": {"made": "up"}}
 SECONDS = 5
 # The tariff's 20 credits a second, for a model without a row of its own.
 BOUND_CREDITS = 20 * SECONDS
 
 
-class Film:
+class VideoJob:
     """One job at the upstream: its id there, its looks, and how many at once."""
 
     def __init__(
         self, upstream: Upstream, *, credits: int = 0, **accepted: Any
     ) -> None:
         self.upstream = upstream
-        self.model = f"film-{uuid4().hex[:8]}"
+        self.model = f"video-{uuid4().hex[:8]}"
         self.upstream_id = accepted.pop("upstream_id", f"up:{uuid4().hex[:12]}")
         upstream.on(
             model=self.model,
@@ -64,9 +64,9 @@ class Film:
         self.upstream.on(path=f"/jobs/{self.upstream_id}", reply=look)
 
     def will_be_done(self, credits: int, **fields: Any) -> None:
-        """The next look finds the film ready."""
+        """The next look finds the video ready."""
         usage = {"credits_used": credits}
-        self.will(job_status("completed", outputData=FILM, usage=usage, **fields))
+        self.will(job_status("completed", outputData=VIDEO, usage=usage, **fields))
 
     def looks(self) -> int:
         path = f"/jobs/{self.upstream_id}"
