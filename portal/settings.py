@@ -59,6 +59,11 @@ GATEWAY_UPLOADS_MAX = env.int("GATEWAY_UPLOADS_MAX", default=8)
 TRANSCRIPTION_URL_SECONDS_MAX = env.int("TRANSCRIPTION_URL_SECONDS_MAX", default=3600)
 DRAIN_SECONDS = env.int("DRAIN_SECONDS", default=120)
 DRAIN_MAX = env.int("DRAIN_MAX", default=256)
+# As long as a call may last: to its answer's head, to its end, for a client that left.
+SHUTDOWN_SECONDS = env.int(
+    "SHUTDOWN_SECONDS",
+    default=2 * UPSTREAM_IDLE_SECONDS + UPSTREAM_TOTAL_SECONDS + DRAIN_SECONDS,
+)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=900)
 JOB_SECONDS_MAX = env.int("JOB_SECONDS_MAX", default=86_400)
@@ -122,6 +127,8 @@ if REDIS_URL:  # else Django's default, the memory of the process
         "default": {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": REDIS_URL,
+            # A page does not wait for a Redis that is frozen.
+            "OPTIONS": {"socket_connect_timeout": 5, "socket_timeout": 5},
         }
     }
 
@@ -180,7 +187,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# --- Celery (portal/celery.py) -------------------------------------------------
+# --- the timetable (portal/runtime/timetable.py) ------------------------------
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
 JOB_POLL_SECONDS = env.int("JOB_POLL_SECONDS", default=2)
 

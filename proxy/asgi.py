@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
+
+from django.conf import settings
 
 from portal.runtime import health
 from proxy.forwarding import streaming
-from proxy.http.handler import LeanHandler, Receive, Send
+from proxy.http.handler import LeanHandler, Message, Receive, Send
 from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
 from proxy.process.lease import process_lease
 
 logger = logging.getLogger(__name__)
 
-# Seconds a server that is told to stop lets streams finish whose client has left.
-SHUTDOWN_SECONDS = 20
+# Seconds between looks whether all calls have ended, when the server is told to stop.
+LOOK_SECONDS = 0.05
 # Seconds for replies that are still to be stored.
 KEEPER_SECONDS = 2
 
@@ -27,23 +30,44 @@ GARBAGE_OBJECTS = 20_000
 class Gateway(LeanHandler):
     """The gateway, with a beginning and an end."""
 
+    running = 0  # calls, also those whose client has left
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        self.running += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.running -= 1
+
     async def lifespan(self, receive: Receive, send: Send) -> None:
-        """ASGI's lifespan: take the lease, and at the end settle what still runs. A
-        gateway without a lease serves, so that its watcher is answered, and refuses
-        every call."""
+        """ASGI's lifespan: take the lease, and at the end let what runs settle.
+
+        A gateway without a lease serves, so that its watcher is answered, and refuses
+        every call. At the end the server has refused new connections and waited for
+        its clients; calls whose clients have left run on.
+        """
         await receive()
         health.conditions.append(process_lease.trouble)
         await process_lease.start()
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        if count := len(streaming.running):
-            logger.info("waiting for %d streams", count)
-        await streaming.running.wait(SHUTDOWN_SECONDS)
+        await self._wait_for_calls(settings.SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
         await process_lease.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _wait_for_calls(self, seconds: float) -> None:
+        """Wait until none runs, for so long at most; the server kills us then."""
+        until = time.monotonic() + seconds
+        if count := self.running + len(streaming.running):
+            logger.info("waiting for %d calls to end", count)
+        while self.running or len(streaming.running):
+            if time.monotonic() > until:
+                logger.error("calls still run; the sweep will doubt them")
+                break
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def _spare_the_collector() -> None:

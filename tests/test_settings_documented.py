@@ -18,6 +18,7 @@ SIZE = re.compile(r"(\d+) ([KM])iB")
 BYTES = {"K": 1024, "M": 1024**2}
 # The table describes these defaults in words, because the code has no literal for them.
 DESCRIBED = {
+    "SHUTDOWN_SECONDS",
     "DATABASE_URL",
     "REDIS_URL",
     "SECRET_KEY",
@@ -27,8 +28,9 @@ DESCRIBED = {
 }
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}
-# Django's own bootstrap, the same in every project; where a test kills a process.
-NOT_A_SETTING = {"DJANGO_SETTINGS_MODULE", "CRASHPOINT"}
+# Django's own bootstrap, the same in every project; where a test kills a process; what
+# `manage.py up` tells its parts.
+NOT_A_SETTING = {"DJANGO_SETTINGS_MODULE", "CRASHPOINT", "TOLLGATE_PARENT"}
 
 
 class SettingNames(dict[str, str]):

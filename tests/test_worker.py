@@ -1,13 +1,10 @@
-"""The real Celery worker with beat, over files and over Redis, finds dead calls."""
+"""The real worker does what is due, over files and over Redis; killed, another does."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,34 +14,21 @@ from billing import holds
 from billing.models import Hold
 from billing.values import clock
 from billing.values.orders import Place, Placed
-from tests.support import cast, sources
-from tests.support.waiting import PATIENCE_SECONDS, wait_for
+from portal.models import ScheduledTask
+from tests.support import cast
+from tests.support.services.worker import SWEEP, Worker
+from tests.support.waiting import wait_for
+
+DUE_WORK_SECONDS = 30
+
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("fresh_timetable")]
 
 
-@contextmanager
-def worker(folder: Path, database_url: str, redis_url: str) -> Iterator[Path]:
-    """Runs `manage.py worker`, sweeping each second; yields the file it logs to."""
-    log = folder / "worker.log"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "REDIS_URL": redis_url,
-        "VAR_DIR": str(folder),
-        "SWEEP_SECONDS": "1",
-    }
-    with log.open("w") as output:
-        process = subprocess.Popen(  # noqa: S603  our own command, no shell
-            [sys.executable, "manage.py", "worker"],
-            cwd=sources.ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield log
-    finally:
-        process.terminate()
-        process.wait(PATIENCE_SECONDS)
+@pytest.fixture
+def fresh_timetable(committed_db: None) -> Iterator[None]:
+    ScheduledTask.objects.all().delete()
+    yield
+    ScheduledTask.objects.all().delete()
 
 
 def abandoned_hold() -> Hold:
@@ -67,31 +51,76 @@ def abandoned_hold() -> Hold:
     return Hold.objects.get(id=uuid.UUID(order.hold_id))
 
 
-def wait_until_doubted(hold: Hold, log: Path) -> None:
+def wait_until_doubted(hold: Hold, worker: Worker) -> None:
     def is_doubted() -> bool:
         hold.refresh_from_db()
         return hold.state == "in_doubt"
 
-    wait_for(is_doubted, explain=log.read_text)
+    wait_for(is_doubted, explain=worker.text)
 
 
-@pytest.mark.once
-@pytest.mark.usefixtures("committed_db")
-def test_a_worker_over_files_finds_a_dead_call(
-    tmp_path: Path, database_url: str
-) -> None:
+def wait_until_ready(*workers: Worker) -> None:
+    wait_for(
+        lambda: all(" ready." in worker.text() for worker in workers),
+        explain=workers[0].text,
+    )
+
+
+def test_a_worker_over_files_finds_a_dead_call(tmp_path: Path) -> None:
     hold = abandoned_hold()
-    with worker(tmp_path, database_url, "") as log:
-        wait_until_doubted(hold, log)
+    with Worker(tmp_path, REDIS_URL="") as worker:
+        wait_until_doubted(hold, worker)
     assert hold.reason == "caller_died"
 
 
-@pytest.mark.once
-@pytest.mark.usefixtures("committed_db")
-def test_a_worker_over_redis_finds_a_dead_call(
-    tmp_path: Path, database_url: str, redis_url: str
-) -> None:
+def test_a_worker_over_redis_finds_a_dead_call(tmp_path: Path, redis_url: str) -> None:
     hold = abandoned_hold()
-    with worker(tmp_path, database_url, redis_url) as log:
-        wait_until_doubted(hold, log)
+    with Worker(tmp_path, REDIS_URL=redis_url) as worker:
+        wait_until_doubted(hold, worker)
     assert hold.reason == "caller_died"
+
+
+def test_two_workers_do_the_work_of_one(tmp_path: Path) -> None:
+    with Worker(tmp_path, "one") as one, Worker(tmp_path, "other") as other:
+        wait_until_ready(one, other)
+        before, started = one.runs() + other.runs(), time.monotonic()
+        wait_for(lambda: one.runs() + other.runs() >= before + 6, explain=one.text)
+        seconds = time.monotonic() - started
+    # Two times are a second apart, whoever takes them; the first may have run before.
+    assert seconds >= 4
+
+
+def test_when_a_worker_is_killed_another_goes_on(tmp_path: Path) -> None:
+    with Worker(tmp_path, "one") as one, Worker(tmp_path, "other") as other:
+        wait_until_ready(one, other)
+        one.kill()
+        killed_at = time.monotonic()
+        other.wait_runs(5)
+        assert time.monotonic() - killed_at < DUE_WORK_SECONDS
+        assert other.stop() == 0
+
+
+def test_what_a_killed_worker_was_doing_is_done_by_the_next(tmp_path: Path) -> None:
+    """It was killed in the middle of its task: the row still names it."""
+    hold = abandoned_hold()
+    row = {"due_at": clock.now() + timedelta(seconds=1), "taken_by": uuid.uuid4()}
+    ScheduledTask.objects.create(task=SWEEP, **row)
+    with Worker(tmp_path) as worker:
+        wait_until_ready(worker)
+        started = time.monotonic()
+        wait_until_doubted(hold, worker)
+    assert time.monotonic() - started < DUE_WORK_SECONDS
+
+
+def test_a_clock_set_back_silences_no_worker(tmp_path: Path) -> None:
+    with Worker(tmp_path) as worker:
+        worker.wait_runs()
+        ScheduledTask.objects.update(due_at=clock.now() + timedelta(days=9))
+        worker.wait_runs(2)
+
+
+def test_a_worker_that_is_told_to_end_ends_well(tmp_path: Path) -> None:
+    with Worker(tmp_path) as worker:
+        worker.wait_runs()
+        assert worker.stop() == 0
+    assert not ScheduledTask.objects.exclude(taken_by=None).exists()

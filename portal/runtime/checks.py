@@ -28,6 +28,7 @@ BOUNDS = {
     "TRANSCRIPTION_URL_SECONDS_MAX": (1, 1_000_000),
     "DRAIN_SECONDS": (0, 3_600),
     "DRAIN_MAX": (0, 65_535),
+    "SHUTDOWN_SECONDS": (1, 14_400),
     "LEASE_SECONDS": (2, 3_600),
     "IN_DOUBT_SECONDS": (0, 604_800),
     "SWEEP_SECONDS": (1, 3_600),
@@ -106,6 +107,13 @@ def check_production(**_: Any) -> Iterator[CheckMessage]:
             "SQLite takes one writer at a time, on one machine.",
             "Set DATABASE_URL=postgres://… for more than one machine.",
             id="tollgate.W002",
+        )
+    if settings.SHUTDOWN_SECONDS < settings.UPSTREAM_TOTAL_SECONDS:
+        yield Warning(
+            "SHUTDOWN_SECONDS is shorter than a call may last.",
+            "A stop then cuts calls that the upstream charges for: leave it out, or set"
+            " it to UPSTREAM_TOTAL_SECONDS or more.",
+            id="tollgate.W003",
         )
 
 

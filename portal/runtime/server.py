@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+from functools import partial
+from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connections
+from django.utils.module_loading import import_string
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
 
+from portal.runtime import endings
+
+# For killing what has not ended in time.
+KILL_SECONDS = 5
+
+
+class Server(Granian):  # type: ignore[misc,valid-type]
+    """Granian, which at Ctrl-C waits no more when it is ending already.
+
+    Not at a second SIGTERM: systemd sends one to every process, and `up` another.
+    """
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        if self.interrupt_signal and args[0] == signal.SIGINT:
+            for worker in self.wrks:
+                worker.kill()
+        super().signal_handler_interrupt(*args, **kwargs)
+
 
 def serve(
-    target: str, *, host: str, port: int, workers: int, has_lifespan: bool = False
+    target: str,
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    shutdown_seconds: int,
+    has_lifespan: bool = False,
 ) -> None:
     """Serve `target` ("module:application") until SIGINT or SIGTERM, in so many worker
-    processes; one that dies is started again. Waits at most 30 s for calls to end."""
+    processes; one that dies is started again.
+
+    Then new connections are refused, and what runs has `shutdown_seconds` to end; what
+    has not ended is killed.
+    """
+    endings.end_with_supervisor(seconds=shutdown_seconds + KILL_SECONDS)
     forget_connections()
-    Granian(
+    Server(
         target,
         address=host,
         port=port,
@@ -29,8 +63,17 @@ def serve(
         log_level=LogLevels.warning,
         log_access=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=30,
-    ).serve()
+        workers_kill_timeout=shutdown_seconds,
+    ).serve(
+        target_loader=partial(_load, target, os.getpid(), shutdown_seconds),
+        wrap_loader=False,
+    )
+
+
+def _load(target: str, parent: int, shutdown_seconds: int) -> Any:
+    """The application, in a worker process: it does not outlive the server."""
+    endings.end_with_parent(parent, seconds=shutdown_seconds)
+    return import_string(target.replace(":", "."))
 
 
 def forget_connections() -> None:

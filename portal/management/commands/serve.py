@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,15 @@ from django.db.migrations.executor import MigrationExecutor
 
 from portal.runtime.server import free_port, serve
 
+# For a restart of the database.
+DATABASE_SECONDS = 30
+
 
 class Command(BaseCommand):
     help = "Serve the portal's pages and the gateway (HOST, PORT, WEB_CONCURRENCY)."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        wait_for_database()
         refuse_old_schema()
         port = free_port(settings.HOST, settings.PORT)
         self.stdout.write(f"Tollgate on http://{settings.HOST}:{port}")
@@ -25,8 +30,21 @@ class Command(BaseCommand):
             host=settings.HOST,
             port=port,
             workers=settings.WEB_CONCURRENCY,
+            shutdown_seconds=settings.SHUTDOWN_SECONDS,
             has_lifespan=True,
         )
+
+
+def wait_for_database() -> None:
+    """Wait for a database that is being restarted, but not for ever."""
+    until = time.monotonic() + DATABASE_SECONDS
+    while time.monotonic() < until:
+        try:
+            connection.ensure_connection()
+        except DatabaseError:
+            time.sleep(1)
+        else:
+            return
 
 
 def refuse_old_schema() -> None:

@@ -1,18 +1,42 @@
-"""`manage.py worker`: the Celery worker, with the beat that keeps its timetable."""
+"""`manage.py worker`: the Celery worker, which also keeps the timetable.
+
+One process, with threads: there is no child that could outlive it.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from celery import signals
 from django.core.management.base import BaseCommand
 
 from portal.celery import app
+from portal.runtime import endings
+from portal.runtime.timekeeper import STOP_SECONDS
+
+# For the timekeeper, for what came by the broker, and for goodbyes.
+END_SECONDS = STOP_SECONDS + 10
 
 
 class Command(BaseCommand):
-    help = "Run the Celery worker with beat."
+    help = "Run the Celery worker, which also runs the timetable's tasks when due."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        running = "worker --beat --pool=threads --concurrency=4 --loglevel=INFO"
-        alone = "--without-gossip --without-mingle"
-        app.worker_main([*running.split(), *alone.split()])
+        endings.end_with_supervisor(seconds=END_SECONDS)
+        signals.worker_shutting_down.connect(end_in_time)
+        worker = app.Worker(
+            pool_cls="threads",
+            concurrency=4,
+            loglevel="INFO",
+            without_gossip=True,
+            without_mingle=True,
+        )
+        worker.start()
+        # Celery's own command forgets it.
+        sys.exit(worker.exitcode)
+
+
+def end_in_time(**_: Any) -> None:
+    """A worker that is told to end must, though its broker may be silent."""
+    endings.end_within(END_SECONDS)

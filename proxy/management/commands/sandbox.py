@@ -13,6 +13,8 @@ from portal.runtime.server import free_port, serve
 from proxy.sandbox import options
 
 JOB_SECONDS_MAX = 3600
+# Nothing is lost with a call that is cut here.
+SHUTDOWN_SECONDS = 30
 
 
 class Command(BaseCommand):
@@ -41,4 +43,10 @@ class Command(BaseCommand):
         options.Options(journal, given["pace_ms"], given["job_seconds"]).export()
         self.stdout.write(f"Sandbox upstream on http://{host}:{port}/api/v1")
         self.stdout.flush()
-        serve("proxy.sandbox.asgi:application", host=host, port=port, workers=1)
+        serve(
+            "proxy.sandbox.asgi:application",
+            host=host,
+            port=port,
+            workers=1,
+            shutdown_seconds=SHUTDOWN_SECONDS,
+        )

@@ -9,8 +9,8 @@ import pytest
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.video_jobs import VideoJob, wait_over
 from tests.support.services.gateway import Gateway
+from tests.support.services.worker import Worker
 from tests.support.upstream import Upstream
-from tests.test_worker import worker
 
 
 @pytest.mark.once
@@ -19,7 +19,6 @@ def test_a_job_is_settled_while_nobody_looks(
     upstream: Upstream,
     customer: Customer,
     tmp_path: Path,
-    database_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("UPSTREAM_BASE_URL", upstream.url)
@@ -27,8 +26,8 @@ def test_a_job_is_settled_while_nobody_looks(
     video_job = VideoJob(upstream, credits=21)
     video_job.will_be_done(21)
     job = video_job.ordered(customer, live_gateway)
-    with worker(tmp_path, database_url, "") as log:
+    with Worker(tmp_path) as worker:
         wait_over(job)
 
-    assert (job.state, customer.charged_credits()) == ("completed", 21), log.read_text()
+    assert (job.state, customer.charged_credits()) == ("completed", 21), worker.text()
     assert video_job.looks() == 1

@@ -36,6 +36,8 @@ class Gateway:
             "PORT": str(self.port),
             "PUBLIC_URL": self.url,
             "VAR_DIR": str(self.var_dir),
+            # Enough for what ends; many tests leave calls that never would.
+            "SHUTDOWN_SECONDS": "30",
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
