@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from uuid import UUID
 
 from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Receive, Send
 from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
+from proxy.process.heard import heard
 from proxy.process.lease import process_lease
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ class Gateway(LeanHandler):
         """ASGI's lifespan: take the lease, and at the end settle what still runs."""
         await receive()
         await process_lease.start()
+        lease_id = UUID(process_lease.id)
+        heard.start(lease_id)
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -38,6 +42,7 @@ class Gateway(LeanHandler):
         await streaming.running.wait(SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
+        await heard.stop(lease_id)
         await process_lease.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

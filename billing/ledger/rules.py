@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from billing.ledger import lots
+from billing.ledger import attempts, lots
 from billing.ledger.book import Book
 from billing.ledger.rows import AccountRow, HoldRow
 from billing.models.hold import HoldState
@@ -48,11 +48,13 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 
 def place(book: Book, order: Place) -> Placed:
-    """Raises: HoldExists, AccountClosed, SpenderClosed, InsufficientCredits,
-    CreditsOnHold."""
+    """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
+    InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
+    if order.attempt:
+        attempts.refuse_repeat(book.attempts, order.attempt, book.now)
     account = book.accounts.get(order.account_id)
     if account is None or not account.is_open:
         raise errors.AccountClosed
@@ -74,12 +76,13 @@ def place(book: Book, order: Place) -> Placed:
         model=order.model,
         lease_id=order.lease_id,
         due_at=order.due_at,
-        fingerprint=order.fingerprint,
         is_new=True,
     )
     lots.pin(book.lots_of(account.id), hold, amount)
     book.hold_more(account.id, amount)
     book.holds[hold.id] = hold
+    if order.attempt:
+        book.attempts.append(attempts.new(order, order.attempt, book.now))
     return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from billing.models.account import Account, Spender
+from billing.models.attempt import Attempt
 from billing.models.grant import Grant
 from billing.models.hold import Hold, HoldLot, Lease
 from billing.models.tariff import Tariff
@@ -11,6 +12,7 @@ from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 
 __all__ = [
     "Account",
+    "Attempt",
     "Entry",
     "Grant",
     "Hold",
