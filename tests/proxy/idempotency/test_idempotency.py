@@ -222,7 +222,7 @@ def test_a_gateway_killed_before_it_kept_the_reply_does_not_charge_twice(
     upstream: Upstream,
     customer: Customer,
 ) -> None:
-    started = gateway(CRASHPOINT="reply.keeping")
+    started = gateway(CRASHPOINT="reply.keeping", LEASE_SECONDS=2)
     upstream.on(model="m", reply=chat_json(credits=5))
     with suppress(httpx.TransportError):  # it may die before all is out
         keyed(customer, started)

@@ -101,6 +101,19 @@ def in_threads(target: Any, count: int, gate: Gate) -> None:
         thread.join()
 
 
+def test_an_answer_too_late_to_tell_is_kept_for_the_retry(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    """As behind a balancer: its connection stands, and its client may have left."""
+    upstream.on(model="m", reply=chat_json(credits=2, text="Late").delayed(1.5))
+    late = retried(customer, live_gateway, 0, patience=1)
+    assert late.json()["error"]["code"] == "request_in_progress"
+    assert late.headers["retry-after"] == "1"
+    again = retried(customer, live_gateway, 1)
+    assert again.json()["choices"][0]["message"]["content"] == "Late"
+    assert len(upstream.journal) == len(customer.wait_records(1)) == 1
+
+
 def test_asking_the_same_twice_is_no_retry(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
