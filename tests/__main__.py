@@ -1,8 +1,8 @@
 """`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
-SQLite's run is the longest, so two processes share it, each with a database of its
-own (`-n0` among the options makes it one, as `--pdb` needs). PostgreSQL's run takes
-only what touches the database. The clients spend most of their time installing. A test
+Three processes share SQLite's run and two PostgreSQL's, which takes only what touches
+the database; each has a database of its own (`-n0` among the options makes it one
+process, as `--pdb` needs). The clients spend most of their time installing. A test
 waits more than it computes: two cores carry all of them.
 """
 
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -48,7 +48,8 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     ]
     is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
     if not is_selection:
-        first = Run("SQLite", "sqlite", ["-n2", f"--ignore={CLIENTS}", *options])
+        first = Run("SQLite", "sqlite", ["-n3", f"--ignore={CLIENTS}", *options])
+        others = [replace(each, options=["-n2", *each.options]) for each in others]
         others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
     return first, others
 

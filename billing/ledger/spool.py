@@ -182,11 +182,13 @@ def replay() -> dict[str, int]:
 def _files() -> list[Path]:
     """Oldest first, as far as their times tell."""
     found: list[tuple[int, Path]] = []
-    for path in folder().glob("*"):
-        is_ours = path.name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX))
-        if is_ours and path.name != REFUSED:
-            with suppress(FileNotFoundError):  # replayed by another process
-                found.append((path.stat().st_mtime_ns, path))
+    with suppress(FileNotFoundError):  # nothing was ever spooled
+        # Not `glob`, which finds nothing in a folder that it cannot read.
+        for path in folder().iterdir():
+            is_ours = path.name.endswith((OPEN_SUFFIX, CLAIMED_SUFFIX))
+            if is_ours and path.name != REFUSED:
+                with suppress(FileNotFoundError):  # replayed by another process
+                    found.append((path.stat().st_mtime_ns, path))
     return [path for _, path in sorted(found)]
 
 

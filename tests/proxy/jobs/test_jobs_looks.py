@@ -14,6 +14,7 @@ from billing.values import clock
 from billing.values.orders import CREDIT
 from proxy.jobs import reconciliation
 from proxy.jobs.looks import Look
+from proxy.jobs.rendering import REPLY_BYTES_MAX
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.video_jobs import (
@@ -230,17 +231,13 @@ def job_said(job: Job) -> dict[str, Any]:
 
 @pytest.mark.once
 def test_a_result_too_large_to_keep_is_charged_all_the_same(
-    live_gateway: Gateway,
-    upstream: Upstream,
-    customer: Customer,
-    monkeypatch: pytest.MonkeyPatch,
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    monkeypatch.setattr("proxy.jobs.rendering.REPLY_BYTES_MAX", 1000)
     video_job = VideoJob(upstream)
     job = video_job.ordered(customer, live_gateway)
-    video_job.will_be_done(3, blob="x" * 2000)
+    video_job.will_be_done(3, blob="x" * REPLY_BYTES_MAX)
     worker_looks(job)
 
     assert (job.state, job.remark) == ("completed", "reply_too_large")
-    assert len(job.reply) < 1000
+    assert len(job.reply) < 1_000
     assert customer.charged_credits() == 3

@@ -253,7 +253,7 @@ def test_a_quote_by_either_name_is_the_hold(
     made = http.post(PATH, json=body)
     assert quoted["operation"] == "videos.generations"
     assert made.headers["x-credits-held"] == quoted["hold"] == str(8 * SECOND * 2)
-    unknown = http.post("/quote", json={"operation": "videos", "request": body})
+    unknown = http.post("/quote", json={"operation": "movies", "request": body})
     assert unknown.json()["error"]["message"].count("videos.generations") == 1
 
 
