@@ -14,6 +14,7 @@ from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Message, Receive, Send
 from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
+from proxy.process.heard import heard
 from proxy.process.lease import process_lease
 
 logger = logging.getLogger(__name__)
@@ -49,12 +50,14 @@ class Gateway(LeanHandler):
         await receive()
         health.conditions.append(process_lease.trouble)
         await process_lease.start()
+        heard.start(process_lease.own_id)
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._wait_for_calls(settings.SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
+        await heard.stop(process_lease.own_id)
         await process_lease.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

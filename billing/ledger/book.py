@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from billing.ledger import lots
+from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
 from billing.ledger.rows import AccountRow, HoldRow, LotRow
 from billing.models.account import AccountKind
@@ -34,6 +35,7 @@ class Book:
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
     open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
+    attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)
     usage: list[New] = field(default_factory=list)

@@ -146,3 +146,9 @@ def hex_id(value: Any) -> str:
     """A UUID column's value as 32 hexadecimal digits (SQLite stores it so)."""
     text: str = value if isinstance(value, str) else value.hex
     return text
+
+
+def instant(value: Any) -> datetime:
+    """A time column's value (SQLite stores it as `moment` writes it)."""
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

@@ -59,7 +59,6 @@ class HoldRow:
     pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
     reason: str = ""
     due_at: datetime | None = None  # of a new one, or of one that is entrusted
-    fingerprint: str | None = None
     is_new: bool = False
     changed: bool = False
     entrusted: bool = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from billing.ledger import lots
+from billing.ledger import attempts, lots
 from billing.ledger.book import Book
 from billing.ledger.bounds import base_of
 from billing.ledger.rows import AccountRow, HoldRow
@@ -49,12 +49,14 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 
 def place(book: Book, order: Place) -> Placed:
-    """Raises: HoldExists, AccountClosed, SpenderClosed, OrganizationPaused,
-    ModelPaused, InsufficientCredits, CreditsOnHold."""
+    """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
+    OrganizationPaused, ModelPaused, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
+    if order.attempt:
+        attempts.refuse_repeat(book.attempts, order.attempt, book.now)
     account = book.accounts.get(order.account_id)
     if account is None or not account.is_open:
         raise errors.AccountClosed
@@ -77,7 +79,6 @@ def place(book: Book, order: Place) -> Placed:
         model=order.model,
         lease_id=order.lease_id,
         due_at=order.due_at,
-        fingerprint=order.fingerprint,
         bound_micros=base_of(order),
         shape=order.shape,
         is_untried=book.bounds.is_untried(order, bound),
@@ -86,6 +87,8 @@ def place(book: Book, order: Place) -> Placed:
     lots.pin(book.lots_of(account.id), hold, amount)
     book.hold_more(account.id, amount)
     book.holds[hold.id] = hold
+    if order.attempt:
+        book.attempts.append(attempts.new(order, order.attempt, book.now))
     return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
 
 

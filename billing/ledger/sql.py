@@ -19,6 +19,7 @@ from billing.ledger.dialect import (
 )
 from billing.models import (
     Account,
+    Attempt,
     Entry,
     Grant,
     Hold,
@@ -71,6 +72,17 @@ READ_SPENDERS = (
     f"AND is_open AND (closes_at IS NULL OR closes_at > {TIME_PARAMETER})"
 )
 
+# The attempts at some requests, and whether each was surely nothing; those that ended
+# before a time are not asked about any more.
+READ_ATTEMPTS = (
+    "SELECT a.hold_id, a.fingerprint, a.retry_count, a.placed_at, "
+    "h.state = 'released' AND u.hold_id IS NULL FROM billing_attempt a "
+    "JOIN billing_hold h ON h.id = a.hold_id "
+    "LEFT JOIN billing_usagerecord u ON u.hold_id = a.hold_id "
+    f"WHERE {among('a.fingerprint', listed('uuid'))} "
+    f"AND (h.state IN ('open', 'in_doubt') OR h.changed_at > {TIME_PARAMETER})"
+)
+
 # --- what is written ----------------------------------------------------------------
 
 
@@ -119,6 +131,7 @@ UPDATE_ACCOUNTS = _update(Account, OF_ACCOUNTS)
 UPDATE_LOTS = _update(Grant, OF_LOTS)
 INSERT_HOLDS = _insert(Hold, stamp="placed_at")
 INSERT_PINS = _insert(HoldLot)
+INSERT_ATTEMPTS = _insert(Attempt, stamp="placed_at")
 UPDATE_HOLDS = _update(Hold, OF_HOLDS, stamp="changed_at")
 # Which time is later is for the database to say: `load` does not read it.
 ENTRUST_HOLDS = (

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from billing.ledger import dialect, learned, sql
+from billing.ledger import attempts, dialect, learned, sql
 from billing.ledger.book import Book
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import AccountRow, HoldRow, LotRow
@@ -30,7 +30,7 @@ def load(
 ) -> Book:
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
     that `opening` begins. Waits `lock_ms` for each lock that somebody else has."""
-    reads = _reads(orders, dialect.moment(now))
+    reads = _reads(orders, dialect.moment(now)) | attempts.question(orders, now)
     first = [(text,) for text in opening] + dialect.transaction_settings(lock_ms)
     found = dialect.run_all([*first, *reads.values()])[len(first) :]
     rows = dict(zip(reads, found, strict=True))
@@ -39,6 +39,7 @@ def load(
     _take_lots(book, rows["lots"])
     _take_holds(book, rows["holds"], rows.get("pins", []))
     book.open_spenders = dict(rows.get("spenders", []))
+    book.attempts = attempts.read(rows.get("attempts", []))
     learned.take(book.bounds, rows.get("bounds", []))
     may_overrun = any(_may_overrun(book, order) for order in orders)
     if may_overrun:
@@ -152,6 +153,7 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
         (sql.UPDATE_LOTS, _changes(all_lots, sql.OF_LOTS), ()),
         (sql.INSERT_HOLDS, new, (now,)),
         (sql.INSERT_PINS, _pins(new), ()),
+        (sql.INSERT_ATTEMPTS, [each for each in book.attempts if each.is_new], (now,)),
         (sql.UPDATE_HOLDS, _changes(holds, sql.OF_HOLDS), (now,)),
         (sql.ENTRUST_HOLDS, [hold for hold in holds if hold.entrusted], ()),
         (sql.RAISE_PINS, _pins(raised), ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from billing.models.account import Account, Spender
+from billing.models.attempt import Attempt
 from billing.models.grant import Grant
 from billing.models.hold import Hold, HoldLot, Lease
 from billing.models.learned_bound import LearnedBound, Pause
@@ -12,6 +13,7 @@ from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 
 __all__ = [
     "Account",
+    "Attempt",
     "Entry",
     "Grant",
     "Hold",

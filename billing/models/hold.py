@@ -27,6 +27,9 @@ class Lease(models.Model):
     id = models.UUIDField(primary_key=True)
     label = models.CharField(max_length=100)
     expires_at = models.DateTimeField(db_index=True)
+    # Questions to the process, and the last that it has answered (`billing.leases`).
+    asked = models.BigIntegerField(default=0)
+    answered = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return self.label
@@ -52,8 +55,6 @@ class Hold(models.Model):
     is_untried = models.BooleanField(default=False)
     # Not a foreign key: leases of dead processes are cleared away.
     lease_id = models.UUIDField(null=True)
-    # Of the request, for those that clients may send again: finds the first of them.
-    fingerprint = models.UUIDField(null=True)
     placed_at = models.DateTimeField()
     # When nobody answers for the call any more, lease or not.
     due_at = models.DateTimeField()
@@ -79,11 +80,6 @@ class Hold(models.Model):
                 fields=["state", "due_at"],
                 condition=Q(state__in=["open", "in_doubt"]),
                 name="hold_unresolved",
-            ),
-            models.Index(
-                fields=["fingerprint"],
-                condition=Q(fingerprint__isnull=False),
-                name="hold_fingerprint",
             ),
         ]
 

@@ -69,5 +69,17 @@ class HoldExists(Refusal):
     """A hold's id names one call for ever; this one came with other particulars."""
 
 
+class AttemptExists(Refusal):
+    """The request was sent before, and its earlier attempts have to be looked at."""
+
+    def __init__(self, hold_ids: frozenset[str]) -> None:
+        super().__init__(f"attempts at the same request: {len(hold_ids)}")
+        self.hold_ids = hold_ids
+
+
+class Overtaken(Refusal):
+    """While this attempt waited, a later one at the same request was placed."""
+
+
 class ReferenceConflict(LedgerError):
     """The idempotency reference was used for another input."""

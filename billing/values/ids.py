@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import random
 import time
+from datetime import datetime
+from uuid import UUID
 
 VERSION_AND_VARIANT = 0x7 << 76 | 0b10 << 62
 RANDOM_BITS = (0xFFF << 64) | ((1 << 62) - 1)
@@ -27,6 +29,11 @@ def new_id() -> str:
     milliseconds = time.time_ns() // 1_000_000
     chance = _chance.getrandbits(80) & RANDOM_BITS
     return f"{milliseconds << 80 | VERSION_AND_VARIANT | chance:032x}"
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The least id of that moment; ids of earlier ones are below it."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def id_for(hold_id: str, place: int) -> str:

@@ -63,6 +63,24 @@ class Resolved:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptMark:
+    """That the call's request may come again, or has come before.
+
+    `fingerprint` tells it from other requests and `content` what it asks, both digests
+    of 32 hexadecimal digits; the same unless the client chose a key (`is_keyed`).
+    """
+
+    fingerprint: str
+    content: str
+    is_keyed: bool
+    retry_count: int
+    arrived: float  # monotonic, in this process
+    window_seconds: int  # so long after an attempt's end it is still one
+    # Earlier attempts, by their holds' ids, that it may be made beside.
+    besides: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Place(Order[Placed]):
     """Set credits aside for a call that costs at most `bound_micros` by the tariff, and
     for what such calls were seen to cost beyond it (`billing.pricing.lessons`)."""
@@ -73,8 +91,7 @@ class Place(Order[Placed]):
     model: str
     due_at: datetime
     lease_id: str | None = None
-    # What tells a repeated request from another, 32 hexadecimal digits: a digest.
-    fingerprint: str | None = None
+    attempt: AttemptMark | None = None
     # What may decide the price beside the number of units, for calls to learn from
     # their like; and what is held while none of them was settled (0: the bound).
     shape: str = ""

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 
-from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units, UnpricedModel
 from billing.pricing.usage import measure
@@ -190,7 +189,8 @@ async def begin(
     """Price the call and set its credits aside, under the id of its `attempt` if it
     is one of a request that may come again.
 
-    Raises: GatewayError (400 to 404, 429), LedgerUnavailable. Nothing was forwarded.
+    Raises: GatewayError (400 to 404, 429), LedgerUnavailable; AttemptExists and
+    Overtaken for an attempt. Nothing was forwarded.
     """
     rates = await rates_for(call)
     terms = terms_of(call, rates)
@@ -212,7 +212,7 @@ async def begin(
         model=call.model,
         due_at=clock.now() + timedelta(seconds=lifetime_seconds),
         lease_id=process_lease.id,
-        fingerprint=attempt.fingerprint.id if attempt else None,
+        attempt=attempt.order_mark if attempt else None,
     )
     try:
         placed = await ledger.place(order)
@@ -228,12 +228,11 @@ async def begin(
         raise await _why_closed(presented) from None
     bound = terms.expected_micros(call.most)
     exchange = Exchange(call, identity, rates, bound, placed, started, attempt, ledger)
-    if attempt:
-        attempt.state = HoldState.OPEN
     crashpoint("call.held")
-    if attempt and attempt.has_lapsed:
-        await exchange.release("claim_lapsed")
-        raise errors.LedgerUnavailable("the hold came too late for its claim")
+    if attempt and attempt.is_lost:
+        # Its client may have sent it again already: this one is not made any more.
+        await exchange.release("client_gone")
+        raise refusals.client_gone()
     return exchange
 
 

@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
@@ -44,15 +44,29 @@ class ClientGone(Exception):
     """The client closed its connection before the body was complete."""
 
 
+class Watcher(Protocol):
+    """Who wants to know whether a client got its answer; told one of the two, once."""
+
+    def left(self) -> None:
+        """The client went away before the answer, or a stream's head, was out."""
+
+    def answered(self, response: HttpResponseBase) -> HttpResponseBase:
+        """The answer, or a stream's head, goes out, to a client that is there: this
+        one, or what is to be said in its place."""
+
+
 class LeanRequest(ASGIRequest):
     """An ASGI request whose body is read on demand by `read_body`."""
 
-    body_digest = ""  # set by who reads the body, if a repeat has to be recognized
+    body_digest = b""  # set by who reads the body, if a repeat has to be recognized
 
     def __init__(self, scope: Message, receive: Receive) -> None:
         super().__init__(scope, io.BytesIO())
+        self.arrived = time.monotonic()
         self._receive = receive
         self._is_read = False
+        self._watcher: Watcher | None = None
+        self._leaving: asyncio.Future[None] | None = None
 
     async def receive(self) -> Message:
         """The next piece of the body, or that the client has left."""
@@ -81,6 +95,36 @@ class LeanRequest(ASGIRequest):
                     message = await self.receive()
                 left -= len(message.get("body", b""))
 
+    def leaving(self) -> asyncio.Future[None]:
+        """Done when the client has left. The body must have been read before."""
+        if self._leaving is None:
+            waiting = wait_for_disconnect(self._receive)
+            self._leaving = asyncio.ensure_future(waiting)
+        return self._leaving
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` whether the client gets its answer."""
+        self._watcher = watcher
+        self.leaving().add_done_callback(self._say_left)
+
+    async def answered(self, response: HttpResponseBase) -> HttpResponseBase:
+        """The answer goes out now; what is to be sent. (After it, a server that says
+        "disconnect" may only mean that it is out.)"""
+        watcher = self._watcher
+        if watcher is None:
+            return response
+        await asyncio.sleep(0)  # what the event loop knows by now comes first
+        if self.leaving().done():
+            self._say_left()
+            return response
+        self._watcher = None
+        return watcher.answered(response)
+
+    def _say_left(self, _leaving: object = None) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.left()
+
     def let_go(self) -> None:
         """Give the connection back: nothing is read from here any more.
 
@@ -88,6 +132,10 @@ class LeanRequest(ASGIRequest):
         garbage; and the server keeps a connection for as long as one may read from it.
         """
         self._receive = _nobody
+        if self._leaving is not None:
+            self._leaving.cancel()
+            self._leaving = None
+        self._say_left()  # if nothing was sent
 
     @property
     def declared_bytes(self) -> int | None:
@@ -153,10 +201,11 @@ class LeanHandler:
             return
         response = await self._respond(request)
         try:
-            if isinstance(response, StreamingHttpResponse):
-                await send_stream(response, receive, send)
+            sent = await request.answered(response)
+            if isinstance(sent, StreamingHttpResponse):
+                await send_stream(sent, request, send)
             else:
-                await send_whole(response, send)
+                await send_whole(sent, send)
             await request.linger()
         finally:
             request.let_go()
@@ -204,11 +253,11 @@ async def send_whole(response: HttpResponseBase, send: Send) -> None:
 
 
 async def send_stream(
-    response: StreamingHttpResponse, receive: Receive, send: Send
+    response: StreamingHttpResponse, request: LeanRequest, send: Send
 ) -> None:
     """Send a stream; when the client leaves, close its source and stop."""
+    leaving = request.leaving()
     writing = asyncio.ensure_future(_write_stream(response, send))
-    leaving = asyncio.ensure_future(wait_for_disconnect(receive))
     try:
         await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
     finally:

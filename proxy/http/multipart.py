@@ -74,12 +74,13 @@ def each(form: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def parts(form: dict[str, Any]) -> Iterator[tuple[str, str, bytes]]:
-    """Every part as (field, file name or "", content)."""
+    """Every part as (field, file name or "", content); a list's field as `name[]`."""
     for field, part in each(form):
+        name = f"{field}[]" if isinstance(form[field], list) else field
         if isinstance(part, Upload):
-            yield field, part.name, part.read()
+            yield name, part.name, part.read()
         else:
-            yield field, "", str(part).encode()
+            yield name, "", str(part).encode()
 
 
 class _Files(FileUploadHandler):

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
 from billing.values.ids import new_id
-from proxy.idempotency.fingerprints import Fingerprint
+from billing.values.orders import AttemptMark
+from proxy.http import refusals
+from proxy.http import reply as replies
+from proxy.idempotency.fingerprints import Fingerprint, Mark
+from proxy.process.heard import heard
 
-# A claim without a hold is another's after so long; its owner gives up at half of it.
-CLAIM_SECONDS = 60
+# An answer that goes out so shortly before its client's timeout may come too late.
+MARGIN_SECONDS, MARGIN_SHARE = 0.25, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +49,90 @@ class Reply:
 
 
 class Attempt:
-    """One attempt at a request; `hold_id` is known before there is a hold."""
+    """One attempt at a request; `hold_id` is known before there is a hold.
 
-    def __init__(self, fingerprint: Fingerprint) -> None:
-        self.fingerprint = fingerprint
+    It watches its client (`http.handler.Watcher`).
+    """
+
+    def __init__(self, mark: Mark, fingerprint: Fingerprint, *, arrived: float) -> None:
+        self.mark, self.fingerprint = mark, fingerprint
         self.hold_id = new_id()
-        self.state = ""  # of its hold: "" before there is one
-        self.claimed_at: float | None = None  # monotonic; of an Idempotency-Key
+        self.arrived = arrived  # monotonic; `began` when all of it had come
+        self.began = time.monotonic()
+        self.besides: frozenset[str] = frozenset()  # attempts it may be made beside
+        self.joined = ""  # the attempt whose answer it waits for
+        self.is_lost = False  # its client waits no more, and has had no answer
         self.ends_later = False  # whoever reads its stream ends it
-        self.retries_joined = 0  # the highest retry count that was sent here
         self.loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Reply | None] = self.loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        if mark.timeout_seconds is not None:
+            self._timer = self.loop.call_later(mark.timeout_seconds, self.left)
 
     @property
-    def has_lapsed(self) -> bool:
-        """Whether it took so long to its hold that its claim may soon be another's."""
-        if self.claimed_at is None:
-            return False
-        return time.monotonic() - self.claimed_at > CLAIM_SECONDS / 2
+    def order_mark(self) -> AttemptMark:
+        """What the ledger has to know of it."""
+        return AttemptMark(
+            fingerprint=self.fingerprint.id,
+            content=self.fingerprint.content,
+            is_keyed=bool(self.mark.key),
+            retry_count=self.mark.retry_count,
+            arrived=self.arrived,
+            window_seconds=settings.REPLAY_SECONDS,
+            besides=self.besides,
+        )
+
+    @property
+    def seconds_left(self) -> float:
+        """How long it may still wait for another attempt."""
+        return self.mark.wait_seconds - (time.monotonic() - self.began)
+
+    # --- its client ---
+
+    def left(self) -> None:
+        """Its client is gone, or waits no more: a retry may have its answer."""
+        self._stop_timer()
+        self.is_lost = True
+        self._say_lost()
+
+    def answered(self, response: HttpResponseBase) -> HttpResponseBase:
+        """Its answer goes out, unless nobody could tell whether it came in time. Then
+        its client is told to ask again, and gets it for sure."""
+        self._stop_timer()
+        patience = self.mark.timeout_seconds
+        if patience is None or self.mark.key:
+            return response
+        margin = min(MARGIN_SECONDS, patience * MARGIN_SHARE)
+        if time.monotonic() - self.began < patience - margin:
+            return response
+        self._say_lost()
+        if response.status_code != 200:
+            return response
+        return replies.error(refusals.request_in_progress())
+
+    def join(self, hold_id: str) -> None:
+        """From now on it waits for that attempt's answer."""
+        self.joined = hold_id
+        if self.is_lost:
+            self._say_lost()
+
+    def give_back(self) -> None:
+        """It was refused meanwhile: a later retry may have what it waited for."""
+        if self.joined:
+            self._say_lost()
+
+    def _say_lost(self) -> None:
+        if self.joined:
+            heard.lost(self.joined, joined_by=self.hold_id)
+        else:
+            heard.lost(self.hold_id)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- its answer ---
 
     def end(self, reply: Reply | None, *, stays: bool = False) -> None:
         """Wake whoever joined; None when they have to ask the ledger. With `stays` it
@@ -76,33 +149,28 @@ class Attempt:
 
 
 class Attempts:
-    """By fingerprint, oldest first; a user may well ask the same twice at once."""
+    """By their holds' ids."""
 
     def __init__(self) -> None:
-        self._running: dict[str, list[Attempt]] = {}
+        self._running: dict[str, Attempt] = {}
 
-    def begin(self, fingerprint: Fingerprint) -> Attempt:
-        attempt = Attempt(fingerprint)
-        self._running.setdefault(fingerprint.id, []).append(attempt)
-        return attempt
+    @contextmanager
+    def running(self, attempt: Attempt) -> Iterator[None]:
+        """One more; it has to be ended inside, unless it fails."""
+        self._running[attempt.hold_id] = attempt
+        heard.expect_questions()
+        try:
+            yield
+        except BaseException:  # noqa: BLE001  it is raised again
+            attempt.end(None)
+            attempt.give_back()
+            raise
 
-    def find(self, fingerprint: Fingerprint, retry_count: int) -> Attempt | None:
-        """The attempt that this one repeats: the latest that no other repeat with
-        this count has joined, so that two equal requests get two answers."""
-        running = self._running.get(fingerprint.id)
-        if not running:
-            return None
-        free = [each for each in running if each.retries_joined < retry_count]
-        found = (free or running)[-1]
-        found.retries_joined = max(found.retries_joined, retry_count)
-        return found
+    def find(self, hold_id: str) -> Attempt | None:
+        return self._running.get(hold_id)
 
     def forget(self, attempt: Attempt) -> None:
-        running = self._running.get(attempt.fingerprint.id, [])
-        if attempt in running:
-            running.remove(attempt)
-        if not running:
-            self._running.pop(attempt.fingerprint.id, None)
+        self._running.pop(attempt.hold_id, None)
 
 
 attempts = Attempts()

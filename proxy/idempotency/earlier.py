@@ -1,174 +1,196 @@
-"""What the ledger says of an earlier attempt at a request.
+"""What a repeat gets of earlier attempts at its request: an answer, or to be made.
 
-Whether it runs, was charged or is in doubt is asked of its hold; the table of stored
-replies adds the reply itself and, for keyed calls, who came first. These are database
-questions: ask them by `process.database.read`.
+    surely cost nothing          it is made
+    under the same key           it gets that one's answer
+    a retry, that one is lost    it joins it: that one's answer is now this one's
+    a retry, that one is not     it is made beside it: that was another's, or answered
+
+An attempt is lost when its client left before the answer was out, or when the process
+that the client was at died. That process says so by itself; where it has said nothing
+it is asked. Who joins an attempt takes the place of its client, and may be lost again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
-from django.conf import settings
-from django.db.models import QuerySet
-
-from billing.models import Hold, UsageRecord
-from billing.models.hold import UNRESOLVED, HoldState
+from billing import attempts as ledger
+from billing import leases
+from billing.attempts import Earlier, Process
+from billing.models.hold import HoldState
 from billing.values import clock
 from billing.values.amounts import credits_text
-from portal.models import Organization
+from portal.tenants.keys import Identity
 from proxy.http import refusals
-from proxy.idempotency.attempts import CLAIM_SECONDS, Attempt, Reply
-from proxy.idempotency.fingerprints import Fingerprint
-from proxy.idempotency.stored_replies import unseal, window
-from proxy.models import StoredReply
+from proxy.idempotency import stored_replies
+from proxy.idempotency.attempts import Attempt, Reply, attempts
+from proxy.process.database import read, write
+from proxy.process.heard import heard
+from proxy.process.lease import process_lease
 
-# For so long after its settlement a reply may still be on its way into the table.
-WRITTEN_WITHIN = timedelta(seconds=1)
-PURGE_ROWS = 500
-
-
-def earlier(fingerprint: Fingerprint, account_id: int, *, kept: bool) -> Reply | None:
-    """The reply of the last attempt at this request; None to make the call: there was
-    none, or it cost nothing.
-
-    Raises: GatewayError (409).
-    """
-    hold = (
-        Hold.objects.filter(
-            fingerprint=UUID(fingerprint.id),
-            account_id=account_id,
-            placed_at__gt=clock.now() - window(),
-        )
-        .order_by("-placed_at")
-        .first()
-    )
-    if hold is None:
-        return None
-    row = StoredReply.objects.filter(fingerprint=UUID(fingerprint.id)).first()
-    return _outcome(hold, row, kept=kept)
+LOOK_SECONDS = 0.1
+RUNNING_LOOK_SECONDS = 0.25
+# A living process answers sooner.
+ANSWER_SECONDS = 3
+# From a charge to the reply that is told of it, at most.
+MADE_WITHIN = timedelta(seconds=1)
+# Those of this process that look again and again.
+LOOKING_MAX = 32
 
 
-def claim(attempt: Attempt, account_id: int, *, kept: bool) -> Reply | None:
-    """Take an Idempotency-Key for this attempt, before its hold is placed.
+class Search:
+    """One repeat's search for the attempt that it repeats."""
 
-    None: it is ours, make the call. Else the reply of the call that has it.
+    looking = 0  # of this process
 
-    Raises: GatewayError (409, 422).
-    """
-    fingerprint, now = attempt.fingerprint, clock.now()
-    mine = StoredReply(
-        fingerprint=UUID(fingerprint.id),
-        content_digest=UUID(fingerprint.content),
-        hold_id=UUID(attempt.hold_id),
-        account_id=account_id,
-        created_at=now,
-        expires_at=now + window() + _longest_call(),
-    )
-    StoredReply.objects.bulk_create([mine], ignore_conflicts=True)
-    row = StoredReply.objects.filter(fingerprint=mine.fingerprint).first()
-    if row is None:  # purged between the two: the client asks again
-        raise refusals.request_in_progress()
-    if row.hold_id == mine.hold_id:
-        return None
-    reply = _outcome_under_key(row, mine, kept=kept)
-    if reply is None:
-        _take_over(row, mine)
-    return reply
+    def __init__(self, attempt: Attempt, identity: Identity) -> None:
+        self._attempt, self._identity = attempt, identity
+        # By attempt, client and lease: the question's number (None: nobody is left to
+        # ask), and when. What was answered before a client came says nothing of it.
+        self._asked: dict[tuple[str, UUID | None, UUID], tuple[int | None, float]] = {}
+        # Whose process has written all replies that it had.
+        self._said: set[str] = set()
+        self._pause = LOOK_SECONDS
 
+    async def answer(self, hold_ids: frozenset[str]) -> Reply | None:
+        """The answer of one of these attempts; None to make the call, beside the ones
+        that the attempt now says.
 
-def _outcome_under_key(
-    row: StoredReply, mine: StoredReply, *, kept: bool
-) -> Reply | None:
-    hold = Hold.objects.filter(id=row.hold_id).first()
-    is_over = hold is not None and hold.state not in UNRESOLVED
-    if row.expires_at <= mine.created_at and (hold is None or is_over):
-        return None
-    if row.content_digest != mine.content_digest:
-        raise refusals.idempotency_mismatch()
-    if hold is not None:
-        return _outcome(hold, row, kept=kept)
-    if mine.created_at - row.created_at < timedelta(seconds=CLAIM_SECONDS):
-        raise refusals.request_in_progress()
-    return None  # its process died before the hold
+        Raises: GatewayError (400, 409, 422), LedgerUnavailable.
+        """
+        while True:
+            found = await read(lambda: ledger.look(hold_ids))
+            found = [each for each in found if not each.is_nothing]
+            chosen = await self._choose(found)
+            if chosen is not None and (reply := await self._reply_of(chosen)):
+                return reply
+            if chosen is None and not self._is_undecided(found):
+                self._attempt.joined = ""
+                return None
+            await self._wait()
 
+    def _is_undecided(self, found: list[Earlier]) -> bool:
+        return any(each.hold_id not in self._attempt.besides for each in found)
 
-def _take_over(row: StoredReply, mine: StoredReply) -> None:
-    """Raises: GatewayError (409) when another attempt was faster."""
-    taken = StoredReply.objects.filter(
-        fingerprint=row.fingerprint, hold_id=row.hold_id
-    ).update(
-        content_digest=mine.content_digest,
-        hold_id=mine.hold_id,
-        created_at=mine.created_at,
-        expires_at=mine.expires_at,
-        status=None,
-        sealed=b"",
-    )
-    if not taken:
-        raise refusals.request_in_progress()
-
-
-def _outcome(hold: Hold, row: StoredReply | None, *, kept: bool) -> Reply | None:
-    request_id = f"req_{hold.id.hex}"
-    if row is not None and kept:
-        # Its own, or of a call that was the same: of a job that runs, the receipt.
-        is_answer = row.hold_id == hold.id or hold.state == HoldState.SETTLED
-        if is_answer and (reply := unseal(row)):
-            return reply
-    match hold.state:
-        case HoldState.OPEN:
+    async def _wait(self) -> None:
+        """Until it is worth looking again. Raises: GatewayError (400, 409)."""
+        if self._attempt.is_lost:
+            raise refusals.client_gone()
+        if self._attempt.seconds_left <= 0 or Search.looking >= LOOKING_MAX:
             raise refusals.request_in_progress()
-        case HoldState.IN_DOUBT:
-            raise refusals.earlier_in_doubt(request_id=request_id)
-        case HoldState.RELEASED:
+        Search.looking += 1
+        try:
+            await asyncio.sleep(self._pause)
+        finally:
+            Search.looking -= 1
+
+    # --- which one it repeats ---
+
+    async def _choose(self, found: list[Earlier]) -> Earlier | None:
+        """The one whose answer it gets. None: there is none, or it is not known yet."""
+        attempt = self._attempt
+        if attempt.mark.key:
+            if any(each.content != attempt.fingerprint.content for each in found):
+                raise refusals.idempotency_mismatch()
+            return found[0] if found else None
+        for each in found:
+            if each.hold_id == attempt.joined:
+                return each
+        for each in found:
+            if each.hold_id in attempt.besides:
+                continue
+            is_lost = await self._is_lost(each)
+            if is_lost is False:
+                attempt.besides |= {each.hold_id}
+            elif is_lost and await self._join(each):
+                return each
+        return None
+
+    async def _join(self, each: Earlier) -> bool:
+        by, at = self._attempt.hold_id, process_lease.id
+        if not await write(lambda: ledger.join(each, by=by, lease_id=at)):
+            return False
+        self._attempt.join(each.hold_id)
+        return True
+
+    async def _is_lost(self, each: Earlier) -> bool | None:
+        """Whether the client whose answer it is has gone without it; None: not known
+        yet. Raises: GatewayError (409)."""
+        if each.is_lost:
+            return True
+        if each.client_at is None:
+            return False
+        is_alive = await self._has_said_all(each, each.client_at)
+        return None if is_alive is None else not is_alive
+
+    async def _has_said_all(self, each: Earlier, process: Process) -> bool | None:
+        """Whether that process has written all it knew; None while it is asked, False
+        if it died before.
+
+        Raises: GatewayError (409) when it is alive and does not answer.
+        """
+        asked = each.hold_id, each.joined_by, process.lease_id
+        if process.until is None:
+            return True
+        if asked not in self._asked:
+            number = await write(partial(leases.ask, process.lease_id))
+            self._asked[asked] = number, time.monotonic()
+            heard.look()  # it may be this very process
             return None
-    usage = UsageRecord.objects.get(hold_id=hold.id)
-    may_come = kept and not usage.streamed
-    if may_come and usage.settled_at > clock.now() - WRITTEN_WITHIN:
+        number, asked_at = self._asked[asked]
+        if number is None or process.answered >= number:
+            return True
+        if time.monotonic() - asked_at < ANSWER_SECONDS:
+            return None
+        if process.until < clock.now():
+            return False
         raise refusals.request_in_progress()
-    raise refusals.already_completed(
-        request_id=request_id, charged_credits=credits_text(usage.charged_micros)
-    )
 
+    # --- what that one ended with ---
 
-def give_up(attempt: Attempt) -> None:
-    """Let go of a key whose call was refused before its hold."""
-    StoredReply.objects.filter(
-        fingerprint=UUID(attempt.fingerprint.id), hold_id=UUID(attempt.hold_id)
-    ).delete()
+    async def _reply_of(self, each: Earlier) -> Reply | None:
+        """Its answer; None while there is none yet, or when the next look tells more.
 
+        Raises: GatewayError (409), LedgerUnavailable.
+        """
+        kept, hold_id = self._identity.stores_replies, each.hold_id
+        if running := attempts.find(hold_id):
+            try:
+                reply = await running.wait(max(0.0, self._attempt.seconds_left))
+            except TimeoutError:
+                raise refusals.request_in_progress() from None
+            if reply is not None:
+                return reply
+            return None
+        if kept and (stored := await read(partial(stored_replies.find, hold_id))):
+            return stored
+        if each.is_in_doubt:
+            raise refusals.earlier_in_doubt(request_id=f"req_{hold_id}")
+        if each.is_job and each.state == HoldState.OPEN:  # it may run for hours
+            raise refusals.request_in_progress()
+        if each.state == HoldState.OPEN:
+            self._pause = RUNNING_LOOK_SECONDS
+            return None
+        if kept and not each.streamed and await self._may_come(each):
+            return None
+        raise refusals.already_completed(
+            request_id=f"req_{hold_id}",
+            charged_credits=credits_text(each.charged_micros or 0),
+        )
 
-def purge(*, batch_rows: int = PURGE_ROWS) -> int:
-    """Delete what is past its time, but never the claim of a call that still runs; and
-    take out the replies that their organization wants kept no more; how many rows."""
-    running = Hold.objects.filter(state__in=UNRESOLVED).values("id")
-    expired = StoredReply.objects.filter(expires_at__lte=clock.now())
-    expired = expired.exclude(hold_id__in=running)
-    private = Organization.objects.filter(stores_replies=False).values("account_id")
-    unwanted = StoredReply.objects.filter(account_id__in=private, status__isnull=False)
-    gone = _in_batches(expired, lambda rows: rows.delete()[0], batch_rows)
-    # The rows stay: under an Idempotency-Key nothing else tells that a call was made.
-    return gone + _in_batches(
-        unwanted, lambda rows: rows.update(status=None, sealed=b""), batch_rows
-    )
-
-
-def _in_batches(
-    rows: QuerySet[StoredReply],
-    change: Callable[[QuerySet[StoredReply]], int],
-    batch_rows: int,
-) -> int:
-    """Change all `rows`, each so that it is one of them no more; how many."""
-    changed = 0
-    while True:
-        chosen = list(rows.values_list("fingerprint", flat=True)[:batch_rows])
-        changed += change(rows.filter(fingerprint__in=chosen))
-        if len(chosen) < batch_rows:
-            return changed
-
-
-def _longest_call() -> timedelta:
-    return timedelta(seconds=settings.UPSTREAM_TOTAL_SECONDS + settings.DRAIN_SECONDS)
+    async def _may_come(self, each: Earlier) -> bool:
+        """Whether a settled call's reply may still be on its way into the table.
+        Raises: GatewayError (409)."""
+        assert each.settled_at is not None
+        if clock.now() < each.settled_at + MADE_WITHIN:
+            return True
+        if each.maker is None or each.hold_id in self._said:
+            return False
+        if await self._has_said_all(each, each.maker) is None:
+            return True
+        self._said.add(each.hold_id)
+        return True  # once more: what it wrote before it said so

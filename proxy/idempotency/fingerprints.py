@@ -3,8 +3,10 @@
     x-stainless-retry-count: 0, 1, 2   every OpenAI SDK, on each attempt
     Idempotency-Key: <any name>        whoever wants it, on every attempt the same
 
-Digests are keyed with SECRET_KEY: whoever reads the database cannot try out prompts
-against them.
+What a client asked is only kept as a digest under the installation's own key: whoever
+has nothing but a row of it cannot try out prompts against it. What its Idempotency-Key
+is found by has no secret in it, and neither depends on a setting or on an API key: the
+same request is known on another machine, and after either was changed.
 """
 
 from __future__ import annotations
@@ -12,20 +14,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
 
+from portal.tenants.keys import Identity
 from proxy.http import refusals
+from proxy.http.handler import LeanRequest
 
 KEY = "HTTP_IDEMPOTENCY_KEY"
 RETRY_COUNT = "HTTP_X_STAINLESS_RETRY_COUNT"
-READ_TIMEOUT = "HTTP_X_STAINLESS_READ_TIMEOUT"
+# Seconds until the client gives up, as openai-python and openai-js say it.
+TIMEOUTS = ("HTTP_X_STAINLESS_READ_TIMEOUT", "HTTP_X_STAINLESS_TIMEOUT")
 
 KEY_LENGTH_MAX = 255
+TIMEOUT_SECONDS_MAX = 1_000_000
 # How long a repeat waits for the first attempt when its client names no timeout.
 WAIT_SECONDS = 30.0
 # Before the client's own timeout, so that it gets an answer and not silence.
@@ -39,12 +45,17 @@ class Mark:
 
     key: str  # "" without an Idempotency-Key
     retry_count: int
-    wait_seconds: float  # what its client has patience for
+    timeout_seconds: float | None  # when its client gives up, if it says so
 
     @property
-    def may_repeat(self) -> bool:
-        """Whether there can have been an attempt before this one."""
-        return bool(self.key) or self.retry_count > 0
+    def wait_seconds(self) -> float:
+        """How long it may wait for another attempt, so that its client gets an answer
+        and not silence."""
+        seconds = self.timeout_seconds
+        if seconds is None:
+            return WAIT_SECONDS
+        longest = float(settings.UPSTREAM_TOTAL_SECONDS)
+        return min(max(seconds - MARGIN_SECONDS, seconds / 2), longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,17 @@ class Fingerprint:
 
     id: str
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one request asks; `query` as in its URL, `body` a digest."""
+
+    method: str
+    path: str
+    query: str
+    accept: str
+    body: bytes
 
 
 def takes_part(meta: Mapping[str, Any]) -> bool:
@@ -78,58 +100,77 @@ def read(meta: Mapping[str, Any]) -> Mark | None:
     is_count = count.isascii() and count.isdigit() and len(count) < 4
     if not is_count and not key:
         return None  # no SDK's word: a request like any other
-    return Mark(key, int(count) if is_count else 0, _wait_seconds(meta))
+    return Mark(key, int(count) if is_count else 0, _timeout_seconds(meta))
 
 
 def _is_key(key: str) -> bool:
     return 0 < len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()
 
 
-def _wait_seconds(meta: Mapping[str, Any]) -> float:
-    try:
-        seconds = float(meta[READ_TIMEOUT])
-    except (KeyError, ValueError):
-        return WAIT_SECONDS
-    if not seconds > 0:  # nor "nan"
-        return WAIT_SECONDS
-    longest = float(settings.UPSTREAM_TOTAL_SECONDS)
-    return min(max(seconds - MARGIN_SECONDS, seconds / 2), longest)
+def _timeout_seconds(meta: Mapping[str, Any]) -> float | None:
+    for name in TIMEOUTS:
+        try:
+            seconds = float(meta[name])
+        except (KeyError, ValueError):
+            continue
+        if 0 < seconds < TIMEOUT_SECONDS_MAX:  # nor "nan"
+            return seconds
+    return None
 
 
-def body_digest(content: bytes) -> str:
+def body_digest(content: bytes) -> bytes:
     """Of a body as it was sent: SDKs send the same bytes on each attempt."""
-    return hashlib.blake2b(content, digest_size=DIGEST_BYTES, key=_key()).hexdigest()
+    return hashlib.blake2b(content).digest()
 
 
-def parts_digest(parts: Iterable[tuple[str, str, bytes]]) -> str:
+def parts_digest(parts: Iterable[tuple[str, str, bytes]]) -> bytes:
     """Of a form's parts in their order, each (field, file name or "", content): the
     boundary between them is another one on each attempt."""
-    digest = hashlib.blake2b(digest_size=DIGEST_BYTES, key=_key())
+    digest = hashlib.blake2b()
     for field, file_name, content in parts:
         # With the length in front, no two lists of parts are the same bytes.
         digest.update(orjson.dumps([field, file_name, len(content)]))
         digest.update(content)
-    return digest.hexdigest()
+    return digest.digest()
+
+
+def of_request(
+    mark: Mark, request: LeanRequest, identity: Identity, digest_key: bytes
+) -> Fingerprint:
+    """Of a request whose body was read: all of it that decides the answer."""
+    return fingerprint(
+        mark,
+        Asked(
+            method=request.method or "",
+            path=request.path_info,
+            query=request.META.get("QUERY_STRING", ""),
+            accept=request.META.get("HTTP_ACCEPT", ""),
+            body=request.body_digest,
+        ),
+        account_id=identity.account_id,
+        spender_id=identity.spender_id,
+        digest_key=digest_key,
+    )
 
 
 def fingerprint(
-    mark: Mark, *, spender_id: int, method: str, path: str, query: str, body: str
+    mark: Mark, asked: Asked, *, account_id: int, spender_id: int, digest_key: bytes
 ) -> Fingerprint:
-    """Of one spender's request; `query` as in the URL, `body` a digest."""
-    fields = sorted(parse_qsl(query, keep_blank_values=True, errors="replace"))
-    content = _digest(method, path, fields, body)
+    """An Idempotency-Key's scope is one organization's use of one endpoint, whichever
+    of its API keys it comes with; without one it is one spender's request."""
+    # Fields in their order, where they have the same name: the last one counts.
+    fields = parse_qsl(asked.query, keep_blank_values=True, errors="replace")
+    fields.sort(key=itemgetter(0))
+    accepted = "".join(asked.accept.lower().split()) or "*/*"
+    words = [asked.method, asked.path, fields, accepted, asked.body.hex()]
+    content = _digest(words, digest_key)
     if not mark.key:
-        return Fingerprint(_digest(spender_id, "content", content), content)
-    # A key's scope is one spender's use of one endpoint.
-    return Fingerprint(_digest(spender_id, "key", method, path, mark.key), content)
+        return Fingerprint(_digest([spender_id, content], digest_key), content)
+    key = [account_id, asked.method, asked.path, mark.key]
+    return Fingerprint(_digest(key), content)
 
 
-def _digest(*parts: Any) -> str:
-    return body_digest(orjson.dumps(parts))
-
-
-@cache
-def _key() -> bytes:
+def _digest(words: list[Any], digest_key: bytes = b"") -> str:
     return hashlib.blake2b(
-        settings.SECRET_KEY.encode(), person=b"fingerprints"
-    ).digest()
+        orjson.dumps(words), digest_size=DIGEST_BYTES, key=digest_key
+    ).hexdigest()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from uuid import UUID
 
@@ -21,11 +21,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Q
 
+from billing.values import clock
 from billing.values.crashpoints import crashpoint
+from portal.models import Organization
 from proxy.idempotency.attempts import Reply
-from proxy.idempotency.fingerprints import Fingerprint
 from proxy.models import StoredReply
+from proxy.process.heard import heard
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +38,10 @@ QUEUE_BYTES_MAX = 32 * 1024**2
 # One commit for what ends within this time: an SDK repeats after 0.4 s at the soonest.
 GATHER_SECONDS = 0.1
 ROWS_MAX = 64
+PURGE_ROWS = 500
+# For so long, and so often, a reply is tried to be written.
+TRIED_SECONDS, PAUSE_SECONDS = 60, 0.2
+FLUSH_SECONDS = 2
 
 
 def window() -> timedelta:
@@ -45,23 +52,19 @@ def window() -> timedelta:
 # --- sealing ---
 
 
-def seal(reply: Reply, fingerprint: UUID, hold_id: UUID) -> bytes:
+def seal(reply: Reply, hold_id: UUID) -> bytes:
     """Headers and body, for this row only: nonce, then ciphertext."""
     nonce = os.urandom(NONCE_BYTES)
     plain = orjson.dumps(dict(reply.headers)) + b"\n" + reply.content
-    return nonce + _cipher().encrypt(nonce, plain, fingerprint.bytes + hold_id.bytes)
+    return nonce + _cipher().encrypt(nonce, plain, hold_id.bytes)
 
 
 def unseal(row: StoredReply) -> Reply | None:
-    """The row's reply; None when it has none, or SECRET_KEY was another then."""
-    if row.status is None:
-        return None
+    """The row's reply; None when SECRET_KEY was another then."""
     sealed = bytes(row.sealed)
     nonce, ciphertext = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
     try:
-        plain = _cipher().decrypt(
-            nonce, ciphertext, row.fingerprint.bytes + row.hold_id.bytes
-        )
+        plain = _cipher().decrypt(nonce, ciphertext, row.hold_id.bytes)
     except (InvalidTag, ValueError):
         return None
     headers, _, content = plain.partition(b"\n")
@@ -83,23 +86,18 @@ class Kept:
     never will be."""
 
     reply: Reply
-    fingerprint: Fingerprint
     hold_id: str
     account_id: int
-    at: datetime
     written: Callable[[], object]
 
     def row(self) -> StoredReply:
-        fingerprint, hold_id = UUID(self.fingerprint.id), UUID(self.hold_id)
+        hold_id = UUID(self.hold_id)
         return StoredReply(
-            fingerprint=fingerprint,
-            content_digest=UUID(self.fingerprint.content),
             hold_id=hold_id,
             account_id=self.account_id,
             status=self.reply.status,
-            sealed=seal(self.reply, fingerprint, hold_id),
-            created_at=self.at,
-            expires_at=self.at + window(),
+            sealed=seal(self.reply, hold_id),
+            expires_at=clock.now() + window(),
         )
 
 
@@ -162,11 +160,25 @@ class Keeper:
                 count = min(len(self._waiting), ROWS_MAX)
                 batch = [self._take() for _ in range(count)]
             try:
-                self._write(batch)
+                self._write_at_last(batch)
             except Exception:  # noqa: BLE001  a lost reply is not a lost call
                 logger.exception("%d replies could not be kept", len(batch))
                 connection.close()
             _tell(batch)
+
+    def _write_at_last(self, batch: list[Kept]) -> None:
+        """Also when the database was away; what comes meanwhile waits."""
+        until = time.monotonic() + TRIED_SECONDS
+        while True:
+            try:
+                self._write(batch)
+            except (DatabaseError, InterfaceError):
+                connection.close()
+                if time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
 
 
 def _tell(batch: list[Kept]) -> None:
@@ -176,24 +188,37 @@ def _tell(batch: list[Kept]) -> None:
 
 
 def write(batch: list[Kept]) -> None:
-    """Into the table, in one statement; of equal fingerprints the last one stays."""
+    """Into the table, in one statement."""
     crashpoint("reply.keeping")
-    rows = {kept.fingerprint.id: kept.row() for kept in batch}
-    fields = ["content_digest", "hold_id", "status", "sealed", "expires_at"]
-    for is_last in (False, True):
-        try:
-            StoredReply.objects.bulk_create(
-                rows.values(),
-                update_conflicts=True,
-                unique_fields=["fingerprint"],
-                update_fields=fields,
-            )
-        except (DatabaseError, InterfaceError):
-            if is_last:
-                raise
-            connection.close()  # it may only have been idle for too long
-        else:
-            return
+    rows = [kept.row() for kept in batch]
+    # One that is there already was written a moment ago, and nobody heard.
+    StoredReply.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 keeper = Keeper(write)
+# Who is told that this process has no more to say finds the replies that it had.
+heard.first.append(lambda: keeper.flush(FLUSH_SECONDS))
+
+
+# --- reading and forgetting ---
+
+
+def find(hold_id: str) -> Reply | None:
+    """What that call answered, if it is kept and can be read."""
+    row = StoredReply.objects.filter(hold_id=UUID(hold_id)).first()
+    return unseal(row) if row else None
+
+
+def purge(*, batch_rows: int = PURGE_ROWS) -> int:
+    """Delete what is past its time, and what its organization wants kept no more; how
+    many."""
+    private = Organization.objects.filter(stores_replies=False).values("account_id")
+    unwanted = StoredReply.objects.filter(
+        Q(expires_at__lte=clock.now()) | Q(account_id__in=private)
+    )
+    gone = 0
+    while True:
+        chosen = list(unwanted.values_list("hold_id", flat=True)[:batch_rows])
+        gone += StoredReply.objects.filter(hold_id__in=chosen).delete()[0]
+        if len(chosen) < batch_rows:
+            return gone

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from proxy.models.installation import Installation
 from proxy.models.job import Job, JobState
 from proxy.models.stored_reply import StoredReply
 
-__all__ = ["Job", "JobState", "StoredReply"]
+__all__ = ["Installation", "Job", "JobState", "StoredReply"]

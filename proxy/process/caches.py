@@ -13,8 +13,9 @@ from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import key_format, keys
 from portal.tenants.keys import Identity
+from proxy.models import Installation
 from proxy.process.background import BackgroundTasks
-from proxy.process.database import read
+from proxy.process.database import read, write
 
 KEY_SECONDS = 60
 KEYS_MAX = 10_000
@@ -111,5 +112,19 @@ class TariffInForce:
         self._until = time.monotonic() + TARIFF_SECONDS
 
 
+class DigestKey:
+    """The installation's own key for digests; it never changes."""
+
+    def __init__(self) -> None:
+        self._key: bytes | None = None
+
+    async def get(self) -> bytes:
+        """Raises: LedgerUnavailable when it was never read."""
+        if self._key is None:
+            self._key = await write(lambda: bytes(Installation.the().digest_key))
+        return self._key
+
+
+digest_key = DigestKey()
 known_keys = Keys()
 tariff = TariffInForce()

@@ -34,17 +34,24 @@ class ProcessLease:
     """One lease for each process."""
 
     def __init__(self) -> None:
-        self._id: str | None = None
+        self._own_id: uuid.UUID | None = None
         self._until = 0.0  # monotonic: when it runs out unless it is renewed
         self._first = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
+    def own_id(self) -> uuid.UUID:
+        """The id of the lease, also before it is taken. Not made sooner than it is
+        asked for: a forked process has one of its own."""
+        self._own_id = self._own_id or uuid.uuid4()
+        return self._own_id
+
+    @property
     def id(self) -> str:
         """Raises: NothingWritten while no lease is in force."""
-        if self._id is None or time.monotonic() >= self._until:
+        if time.monotonic() >= self._until:
             raise NothingWritten("this process has no lease")
-        return self._id
+        return self.own_id.hex
 
     def trouble(self) -> str:
         """Why this process can take no calls; nothing when it can."""
@@ -69,7 +76,7 @@ class ProcessLease:
 
     async def renew(self) -> None:
         """Take the lease, or renew it. Raises: LedgerUnavailable."""
-        lease_id = uuid.UUID(self._id) if self._id else uuid.uuid4()
+        lease_id = self.own_id
         label = f"{socket.gethostname()}:{os.getpid()}"
         began = time.monotonic()
         await write_sign_of_life(
@@ -77,7 +84,7 @@ class ProcessLease:
                 lease_id, label=label[:100], seconds=settings.LEASE_SECONDS
             )
         )
-        self._id, self._until = lease_id.hex, began + settings.LEASE_SECONDS
+        self._until = began + settings.LEASE_SECONDS
         self._first.set()
 
     async def stop(self) -> None:
@@ -85,9 +92,7 @@ class ProcessLease:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._id is None:
-            return
-        lease_id, self._id = uuid.UUID(self._id), None
+        lease_id, self._until = self.own_id, 0.0
         with contextlib.suppress(LedgerUnavailable):
             await write_sign_of_life(lambda: leases.give_up(lease_id))
 

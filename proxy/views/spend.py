@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from proxy.idempotency import fingerprints
 from proxy.idempotency.attempts import Attempt
 from proxy.idempotency.once import once
 from proxy.jobs import submission
+from proxy.process.caches import digest_key
 from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import AsyncAPIView, as_incoming, read_json, uncompressed
 
@@ -49,24 +51,18 @@ class SpendingView(AsyncAPIView):
         call = await self._read(request)
         if mark is None:
             return await self.spend(call)
-        fingerprint = fingerprints.fingerprint(
-            mark,
-            spender_id=self.identity.spender_id,
-            method="POST",
-            path=lean.path_info,
-            query=lean.META.get("QUERY_STRING", ""),
-            body=lean.body_digest,
-        )
-        async with once(mark, fingerprint, self.identity, self.presented) as turn:
-            if turn.answer is None:
-                turn.answer = await self.spend(call, turn.attempt)
-        return turn.answer
+        key = await digest_key.get()
+        fingerprint = fingerprints.of_request(mark, lean, self.identity, key)
+        attempt = Attempt(mark, fingerprint, arrived=lean.arrived)
+        lean.watch(attempt)
+        make = partial(self.spend, call)
+        return await once(attempt, self.identity, self.presented, make)
 
     async def spend(
         self, call: Call, attempt: Attempt | None = None
     ) -> HttpResponseBase:
-        """One call, held, forwarded and settled. Raises: GatewayError,
-        LedgerUnavailable; nothing was forwarded then."""
+        """One call, held, forwarded and settled. Raises: as `exchange.begin`; nothing
+        was forwarded then."""
         begun = await exchange.begin(
             call, self.identity, self.presented, attempt=attempt
         )

@@ -10,8 +10,7 @@ import openai
 import pytest
 
 from tests.support.gateway.customers import SAY_HI, Customer
-from tests.support.gateway.relay import Relay
-from tests.support.gateway.retrying import retried
+from tests.support.gateway.retrying import lost, retried
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json, chat_stream, error_json
 
@@ -21,20 +20,14 @@ pytestmark = pytest.mark.usefixtures("clean_ledger")
 MANY = 9
 
 
-def test_an_answer_that_was_lost_is_given_again(
+def test_an_answer_whose_client_had_left_is_given_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=7, text="Ahoy"))
-    with Relay(live_gateway, losing=1) as relay:
-        client = customer.openai(live_gateway, max_retries=2)
-        raw = client.with_options(
-            base_url=relay.base_url
-        ).chat.completions.with_raw_response
-        reply = raw.create(model="m", messages=SAY_HI)
+    lost(customer, live_gateway, upstream, chat_json(credits=7, text="Ahoy"))
+    reply = retried(customer, live_gateway, 1)
 
     [record], [hold] = customer.wait_records(1), customer.holds()
-    assert relay.connections == 2
-    assert reply.parse().choices[0].message.content == "Ahoy"
+    assert reply.json()["choices"][0]["message"]["content"] == "Ahoy"
     assert reply.headers["x-idempotent-replay"] == "true"
     assert reply.headers["x-credits-charged"] == "0"
     assert reply.headers["x-request-id"] == f"req_{hold.id.hex}"
@@ -45,13 +38,16 @@ def test_an_answer_that_was_lost_is_given_again(
 def test_an_answer_lost_twice_is_given_a_third_time(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=7))
-    with Relay(live_gateway, losing=2) as relay:
-        client = customer.openai(live_gateway, max_retries=2)
-        client.with_options(base_url=relay.base_url).chat.completions.create(
-            model="m", messages=SAY_HI
-        )
-    assert relay.connections == 3
+    upstream.on(model="m", reply=chat_json(credits=7).delayed(3.5))
+    impatient = customer.openai(live_gateway, read_seconds=1).chat.completions
+    patient = customer.openai(live_gateway).chat.completions.with_raw_response
+    body: Any = {"model": "m", "messages": SAY_HI}
+    counts = [{"x-stainless-retry-count": str(count)} for count in range(3)]
+    for count in counts[:2]:
+        with pytest.raises((openai.APITimeoutError, openai.ConflictError)):
+            impatient.create(**body, extra_headers=count)
+    reply = patient.create(**body, extra_headers=counts[2])
+    assert reply.headers["x-idempotent-replay"] == "true"
     assert customer.charged_credits() == upstream.total_credits() == 7
 
 
@@ -105,6 +101,19 @@ def in_threads(target: Any, count: int, gate: Gate) -> None:
         thread.join()
 
 
+def test_an_answer_too_late_to_tell_is_kept_for_the_retry(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    """As behind a balancer: its connection stands, and its client may have left."""
+    upstream.on(model="m", reply=chat_json(credits=2, text="Late").delayed(1.5))
+    late = retried(customer, live_gateway, 0, patience=1)
+    assert late.json()["error"]["code"] == "request_in_progress"
+    assert late.headers["retry-after"] == "1"
+    again = retried(customer, live_gateway, 1)
+    assert again.json()["choices"][0]["message"]["content"] == "Late"
+    assert len(upstream.journal) == len(customer.wait_records(1)) == 1
+
+
 def test_asking_the_same_twice_is_no_retry(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
@@ -117,7 +126,7 @@ def test_asking_the_same_twice_is_no_retry(
 def test_a_retry_with_other_bytes_is_another_request(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    retried(customer, live_gateway, 0, seed=1)
+    lost(customer, live_gateway, upstream, seed=1)
     retried(customer, live_gateway, 1, seed=2)
     reordered = (
         b'{"seed":1,"messages":[{"role":"user","content":"Say hi."}],"model":"m"}'
@@ -142,11 +151,10 @@ def test_a_call_that_cost_nothing_is_made_anew(
     assert customer.charged_credits() == 3
 
 
-def test_a_call_in_doubt_is_not_made_anew(
+def test_a_call_in_doubt_is_not_made_anew_for_a_client_that_did_not_hear_of_it(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=3).dropped())
-    assert retried(customer, live_gateway, 0).status_code == 502
+    lost(customer, live_gateway, upstream, chat_json(credits=3).dropped())
     again = retried(customer, live_gateway, 1)
 
     [hold] = customer.holds()
@@ -159,9 +167,7 @@ def test_a_call_in_doubt_is_not_made_anew(
 def test_a_stream_is_charged_once_and_not_told_twice(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    upstream.on(model="m", reply=chat_stream(credits=4))
-    assert retried(customer, live_gateway, 0, stream=True).status_code == 200
-    customer.wait_records(1)
+    lost(customer, live_gateway, upstream, chat_stream(credits=4), stream=True)
     again = retried(customer, live_gateway, 1, stream=True)
 
     error = again.json()["error"]

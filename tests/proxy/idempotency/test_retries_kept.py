@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from functools import partial
+from uuid import uuid4
 
-import httpx
-import openai
 import pytest
 from django.db import connection
 
 from billing.values import clock
 from portal.tenants import keys, organizations
 from proxy import tasks
-from proxy.idempotency import once, stored_replies
+from proxy.idempotency import stored_replies
 from proxy.idempotency.attempts import Reply
-from proxy.idempotency.fingerprints import Fingerprint
 from proxy.idempotency.stored_replies import Keeper, Kept
 from proxy.models import StoredReply
 from tests.proxy.conftest import Customers
 from tests.support.cast import actor_of
-from tests.support.gateway.customers import SAY_HI, Customer
-from tests.support.gateway.retrying import retried, stored
+from tests.support.gateway.customers import Customer
+from tests.support.gateway.retrying import Leaver, keyed, lost, retried, stored
 from tests.support.gateway.video_jobs import VideoJob
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Gate, Upstream, chat_json
+from tests.support.upstream import Upstream, chat_json
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
 
-FINGERPRINT = Fingerprint(id="1" * 32, content="2" * 32)
 CANARY = "canary-7f3a-in-the-coal-mine"
 
 
@@ -39,15 +36,16 @@ def test_another_process_finds_the_reply(
     upstream: Upstream,
     customer: Customer,
 ) -> None:
-    upstream.on(model="m", reply=chat_json(credits=6))
-    first = retried(customer, live_gateway, 0)
-    stored(customer)
     other = gateway()
+    lost(customer, live_gateway, upstream, chat_json(credits=6, text=CANARY))
+    stored(customer)
     again = retried(customer, other, 1)
 
-    assert again.content == first.content
-    assert again.headers["x-request-id"] == first.headers["x-request-id"]
-    assert again.headers["content-type"] == first.headers["content-type"]
+    [hold] = customer.holds()
+    assert again.headers["x-idempotent-replay"] == "true"
+    assert again.headers["x-request-id"] == f"req_{hold.id.hex}"
+    assert again.headers["content-type"] == "application/json"
+    assert again.json()["choices"][0]["message"]["content"] == CANARY
     assert len(upstream.journal) == 1
     assert customer.charged_credits() == 6
 
@@ -73,7 +71,7 @@ def test_nobody_reads_an_answer_in_the_table_or_moves_it_to_another_call(
     assert reply is not None
     assert reply.content == first.content
     assert CANARY.encode() in reply.content
-    row.hold_id = row.fingerprint
+    row.hold_id = uuid4()
     assert stored_replies.unseal(row) is None
 
 
@@ -83,22 +81,12 @@ def test_another_process_says_that_a_call_still_runs(
     upstream: Upstream,
     customer: Customer,
 ) -> None:
-    other, gate = gateway(), Gate()
-    upstream.on(model="m", reply=chat_json(credits=6).held(gate))
-    client = customer.openai(live_gateway, read_seconds=1).chat.completions
-    with pytest.raises(openai.APITimeoutError):
-        client.create(model="m", messages=SAY_HI)
-    upstream.journal.wait_arrived()
-    elsewhere = customer.openai(other).chat.completions
-    with pytest.raises(openai.ConflictError) as refusal:
-        elsewhere.create(
-            model="m", messages=SAY_HI, extra_headers={"x-stainless-retry-count": "1"}
-        )
-    gate.set()
-
-    assert refusal.value.code == "request_in_progress"
-    assert refusal.value.response.headers["retry-after"] == "1"
-    assert "x-should-retry" not in refusal.value.response.headers
+    other = gateway()
+    with Leaver(customer, live_gateway, upstream):
+        again = retried(customer, other, 1, patience=2)
+    assert again.json()["error"]["code"] == "request_in_progress"
+    assert again.headers["retry-after"] == "1"
+    assert "x-should-retry" not in again.headers
     customer.wait_records(1)
     assert len(upstream.journal) == 1
 
@@ -109,8 +97,8 @@ def test_an_organization_may_have_nothing_kept(
     private, other = customers(), customers()
     private.organization.stores_replies = False
     private.organization.save()
-    retried(private, live_gateway, 0)
-    retried(other, live_gateway, 0)
+    lost(private, live_gateway, upstream)
+    lost(other, live_gateway, upstream)
     stored(other)  # written after the first one would have been
     again = retried(private, live_gateway, 1)
 
@@ -123,7 +111,7 @@ def test_an_organization_may_have_nothing_kept(
 def test_a_revoked_key_gets_no_answer_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    retried(customer, live_gateway, 0)
+    lost(customer, live_gateway, upstream)
     keys.revoke(customer.key, actor=actor_of(customer.owner))
     assert retried(customer, live_gateway, 1).status_code == 401
 
@@ -147,53 +135,42 @@ def test_what_an_organization_wants_kept_no_more_is_taken_out(
     customers: Customers,
 ) -> None:
     private, other = customers(), customers()
-    retried(private, live_gateway, 0)
+    lost(private, live_gateway, upstream)
     keyed(private, live_gateway)
-    retried(other, live_gateway, 0)
+    lost(other, live_gateway, upstream)
     actor = actor_of(private.owner)
     organizations.change(private.organization, stores_replies=False, actor=actor)
     # This gateway remembers the key for a while, and keeps one more.
-    retried(private, live_gateway, 0, user="late")
+    keyed(private, live_gateway, "order-2")
     wait_for(lambda: len(stored(private)) == 3)
     stored(other)
     # One that learns of it now gives nothing out, also before the purge.
     elsewhere = gateway()
     early = retried(private, elsewhere, 1)
     assert early.json()["error"]["code"] == "already_completed"
-    once.purge(batch_rows=2)
+    stored_replies.purge(batch_rows=2)
 
     rows = StoredReply.objects.filter(account_id=private.account_id)
-    assert [(row.status, bytes(row.sealed)) for row in rows] == [(None, b"")] * 3
+    assert not rows.exists()
     assert stored_replies.unseal(stored(other)[0]) is not None
-    # And nothing is made twice: the rows that tell of the calls are still there.
+    # And nothing is made twice: what tells of the calls is still there.
     for again in (
         keyed(private, elsewhere),
-        retried(private, elsewhere, 1),
-        retried(private, elsewhere, 1, user="late"),
+        keyed(private, elsewhere, "order-2"),
+        retried(private, elsewhere, 2),
     ):
         assert again.json()["error"]["code"] == "already_completed"
     assert len(private.holds()) == 3
     assert len(upstream.journal) == 4
 
 
-def keyed(customer: Customer, gateway: Gateway) -> httpx.Response:
-    """A call with an Idempotency-Key, the same each time."""
-    return customer.http(gateway).post(
-        "/chat/completions",
-        json={"model": "m", "messages": SAY_HI},
-        headers={"idempotency-key": "order-1"},
-    )
-
-
 def test_the_receipt_of_a_job_is_given_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     video_job = VideoJob(upstream)
-    http = customer.http(live_gateway)
-    http.headers["x-stainless-retry-count"] = "0"
+    customer.http(live_gateway).headers["idempotency-key"] = "order-1"
     first = video_job.order(customer, live_gateway)
     [row] = stored(customer)
-    http.headers["x-stainless-retry-count"] = "1"
     again = video_job.order(customer, live_gateway)
 
     assert again.json() == first.json()
@@ -207,10 +184,8 @@ def test_where_no_receipt_is_kept_a_job_that_runs_is_ordered_once_all_the_same(
     customer.organization.stores_replies = False
     customer.organization.save()
     video_job = VideoJob(upstream)
-    http = customer.http(live_gateway)
-    http.headers["x-stainless-retry-count"] = "0"
+    customer.http(live_gateway).headers["idempotency-key"] = "order-1"
     video_job.order(customer, live_gateway)
-    http.headers["x-stainless-retry-count"] = "1"
     again = video_job.order(customer, live_gateway)
 
     assert again.json()["error"]["code"] == "request_in_progress"
@@ -233,10 +208,8 @@ def test_when_too_much_waits_to_be_written_the_oldest_is_dropped() -> None:
             keeper.put(
                 Kept(
                     Reply(200, {}, content),
-                    FINGERPRINT,
                     "3" * 32,
                     1,
-                    clock.now(),
                     partial(over.append, content),
                 )
             )

@@ -27,7 +27,8 @@ class RawCall:
 
     def send(self, **fields: Any) -> Self:
         """Send the whole request; the answer is not waited for."""
-        content = json.dumps(fields).encode()
+        # As httpx writes it: a retry of it has the same bytes.
+        content = json.dumps(fields, separators=(",", ":")).encode()
         headers = {**self.headers, "Content-Type": "application/json"}
         self.connection.request("POST", self.path, content, headers)
         return self

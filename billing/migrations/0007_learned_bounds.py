@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0005_fingerprint_holds"),
+        ("billing", "0006_attempts"),
     ]
 
     operations = [
