@@ -18,7 +18,7 @@ EXAMPLES = 300
 STEPS = 30
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 def test_every_history_ends_as_the_auditor_says(
     committed_db: None, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,7 +27,7 @@ from tests.support.sources import ROOT
 
 COMMAND = [sys.executable, "-m", "tests.support.ledger.spooler"]
 LINES = 200
-SECONDS_MAX = 30
+SECONDS_MAX = 300
 
 
 @pytest.fixture

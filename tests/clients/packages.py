@@ -23,7 +23,7 @@ from tests.support.services import requirements
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 INSTALL_SECONDS_MAX = 500
-RUN_SECONDS_MAX = 120
+RUN_SECONDS_MAX = 600
 
 
 @dataclass(frozen=True, slots=True)

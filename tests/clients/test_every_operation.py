@@ -31,7 +31,7 @@ AI_SDK = Client(
 
 
 @pytest.mark.once
-@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.timeout(1200)  # it may have to be installed first
 @pytest.mark.usefixtures("clean_ledger")
 @pytest.mark.parametrize("client", PYTHON, ids=str)
 def test_every_operation_works_by_the_openai_package(
@@ -85,7 +85,7 @@ def test_every_operation_works_by_the_openai_package(
 
 
 @pytest.mark.once
-@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.timeout(1200)  # it may have to be installed first
 @pytest.mark.usefixtures("clean_ledger")
 def test_pictures_sound_and_video_work_by_the_openai_package_for_javascript(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers
@@ -115,7 +115,7 @@ def test_pictures_sound_and_video_work_by_the_openai_package_for_javascript(
 
 
 @pytest.mark.once
-@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.timeout(1200)  # it may have to be installed first
 @pytest.mark.usefixtures("clean_ledger")
 def test_every_operation_that_the_ai_sdk_has_works_by_it(
     gateway: GatewayFactory, sandbox: Sandbox, customers: Customers

@@ -65,7 +65,7 @@ def expected(client: Client) -> dict[str, Any]:
 
 
 @pytest.mark.once
-@pytest.mark.timeout(600)  # it may have to be installed first
+@pytest.mark.timeout(1200)  # it may have to be installed first
 @pytest.mark.parametrize("client", CLIENTS, ids=str)
 def test_an_unmodified_client_works_and_pays_what_the_upstream_charged(
     live_gateway: Gateway, upstream: Upstream, customers: Customers, client: Client

@@ -21,7 +21,7 @@ from tests.support.portal import browser
 from tests.support.services.gateway import Gateway
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
-pytestmark = [pytest.mark.once, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def test_every_route_of_the_gateway_is_fuzzed() -> None:
 
 
 @pytest.mark.once
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("clean_ledger")
 def test_whatever_is_sent_the_answer_is_clear(
     gateway: GatewayFactory, sandbox: Sandbox, customer: Customer, settings: Settings

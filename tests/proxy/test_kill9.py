@@ -113,7 +113,7 @@ def assert_accounted(customer: Customer, upstream: Upstream, whole: set[str]) ->
     assert len(doubts) > ROUNDS
 
 
-@pytest.mark.timeout(180 + 5 * ROUNDS)
+@pytest.mark.timeout(900 + 5 * ROUNDS)
 def test_a_killed_gateway_loses_nothing_and_charges_nothing_twice(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer
 ) -> None:

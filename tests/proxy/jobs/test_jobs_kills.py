@@ -51,7 +51,7 @@ def killed_worker(
 
 
 @pytest.mark.once
-@pytest.mark.timeout(180 + 15 * ROUNDS)
+@pytest.mark.timeout(900 + 15 * ROUNDS)
 @pytest.mark.usefixtures("clean_ledger", "worker_upstream")
 def test_a_killed_worker_charges_nothing_twice_and_forgets_nothing(
     live_gateway: Gateway,

@@ -16,7 +16,7 @@ from tests.support.services import processes
 from tests.support.sources import ROOT
 
 COMMAND = [sys.executable, "-m", "tests.support.ledger.storm"]
-SECONDS_MAX = 45
+SECONDS_MAX = 300
 # What is drawn can be drawn again; who comes first, nobody decides.
 SEED_VARIABLE = "STORM_SEED"
 

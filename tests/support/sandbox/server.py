@@ -20,7 +20,7 @@ from openai.types.chat import ChatCompletionMessageParam
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "sandbox-test-key"
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 120
 SAY_HI: list[ChatCompletionMessageParam] = [
     {"role": "user", "content": "Say hi to the harbour master."}
 ]
