@@ -16,12 +16,14 @@ from billing.values import clock
 from billing.values.orders import Place, Placed
 from portal.models import ScheduledTask
 from tests.support import cast
+from tests.support.services.commands import manage
+from tests.support.services.postgres import Cluster
 from tests.support.services.worker import SWEEP, Worker
 from tests.support.waiting import wait_for
 
 DUE_WORK_SECONDS = 30
 
-pytestmark = [pytest.mark.once, pytest.mark.usefixtures("fresh_timetable")]
+pytestmark = pytest.mark.usefixtures("fresh_timetable")
 
 
 @pytest.fixture
@@ -66,6 +68,7 @@ def wait_until_ready(*workers: Worker) -> None:
     )
 
 
+@pytest.mark.once
 def test_a_worker_over_files_finds_a_dead_call(tmp_path: Path) -> None:
     hold = abandoned_hold()
     with Worker(tmp_path, REDIS_URL="") as worker:
@@ -73,6 +76,7 @@ def test_a_worker_over_files_finds_a_dead_call(tmp_path: Path) -> None:
     assert hold.reason == "caller_died"
 
 
+@pytest.mark.once
 def test_a_worker_over_redis_finds_a_dead_call(tmp_path: Path, redis_url: str) -> None:
     hold = abandoned_hold()
     with Worker(tmp_path, REDIS_URL=redis_url) as worker:
@@ -112,6 +116,7 @@ def test_what_a_killed_worker_was_doing_is_done_by_the_next(tmp_path: Path) -> N
     assert time.monotonic() - started < DUE_WORK_SECONDS
 
 
+@pytest.mark.once
 def test_a_clock_set_back_silences_no_worker(tmp_path: Path) -> None:
     with Worker(tmp_path) as worker:
         worker.wait_runs()
@@ -119,8 +124,24 @@ def test_a_clock_set_back_silences_no_worker(tmp_path: Path) -> None:
         worker.wait_runs(2)
 
 
+@pytest.mark.once
 def test_a_worker_that_is_told_to_end_ends_well(tmp_path: Path) -> None:
     with Worker(tmp_path) as worker:
         worker.wait_runs()
         assert worker.stop() == 0
     assert not ScheduledTask.objects.exclude(taken_by=None).exists()
+
+
+@pytest.mark.postgres_only
+def test_due_work_goes_on_when_the_database_is_back(
+    tmp_path: Path, spare_cluster: Cluster
+) -> None:
+    url = spare_cluster.url("postgres")
+    assert manage("migrate", "--no-input", DATABASE_URL=url).returncode == 0
+    with Worker(tmp_path, DATABASE_URL=url) as worker:
+        worker.wait_runs()
+        spare_cluster.crash()
+        spare_cluster.launch()
+        back_at = time.monotonic()
+        worker.wait_runs(2)
+        assert time.monotonic() - back_at < DUE_WORK_SECONDS

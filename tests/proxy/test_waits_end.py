@@ -23,7 +23,7 @@ from tests.support.ledger.locks import kept_by_a_stranger
 from tests.support.services.environment import wanted_database
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Upstream
+from tests.support.upstream import Gate, Upstream, chat_json
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
@@ -121,6 +121,27 @@ def test_the_locked_one_has_its_answer_when_the_lock_goes(
         release()
         assert call.result().status_code == 200
     customer.wait_over(1)
+
+
+@pytest.mark.postgres_only
+def test_a_call_that_ends_while_it_is_locked_has_its_answer(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    started, gate = gateway(LEASE_SECONDS=6), Gate()
+    upstream.on(model="m", reply=chat_json(credits=5).held(gate))
+    lock = f"SELECT 1 FROM billing_account WHERE id = {customer.account_id} FOR UPDATE"
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(customer.chat, started, "m")
+        upstream.journal.wait_arrived()
+        with kept_by_a_stranger(lock):
+            gate.set()
+            reply, seconds = timed(call.result)
+            assert seconds <= WRITE_SECONDS_MAX
+        assert reply.status_code == 200
+        assert reply.headers["x-credits-charged"] == "5"
+    # By whoever is first: the order that still waits, or the spool.
+    customer.wait_records()
+    assert customer.charged_credits() == upstream.total_credits() == 5
 
 
 @pytest.mark.postgres_only
