@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from math import isfinite
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -90,6 +91,8 @@ _EXACT: dict[Any, Check] = {
     int: _is_integer,
     str: _is_text,
     datetime: _is_moment,
+    # Of a clock, never of money.
+    float: lambda value: type(value) is float and isfinite(value),
     bool: lambda value: type(value) is bool,
     UUID: lambda value: type(value) is UUID,
     type(None): lambda value: value is None,
