@@ -16,6 +16,7 @@ from billing.values.ids import new_id
 from billing.values.orders import AttemptMark
 from proxy.http import refusals
 from proxy.http import reply as replies
+from proxy.http.errors import GatewayError
 from proxy.idempotency.fingerprints import Fingerprint, Mark
 from proxy.process.heard import heard
 
@@ -117,7 +118,7 @@ class Attempt:
             self._say_lost()
 
     def give_back(self) -> None:
-        """It was refused meanwhile: a later retry may have what it waited for."""
+        """It was put off: a later retry may have what it waited for."""
         if self.joined:
             self._say_lost()
 
@@ -161,9 +162,13 @@ class Attempts:
         heard.expect_questions()
         try:
             yield
-        except BaseException:  # noqa: BLE001  it is raised again
+        except BaseException as error:  # noqa: BLE001  it is raised again
             attempt.end(None)
-            attempt.give_back()
+            is_last_word = (
+                isinstance(error, GatewayError) and error.should_retry is False
+            )
+            if not is_last_word:
+                attempt.give_back()
             raise
 
     def find(self, hold_id: str) -> Attempt | None:

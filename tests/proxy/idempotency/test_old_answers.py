@@ -80,6 +80,19 @@ def test_an_answer_that_a_retry_got_is_given_to_no_other(
     assert customer.charged_credits() == upstream.total_credits() == 8
 
 
+@WHERE
+def test_a_last_word_that_a_retry_got_is_given_to_no_other(
+    live_gateway: Gateway, asked: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    lost(customer, live_gateway, upstream, chat_stream(credits=2), stream=True)
+    told = retried(customer, asked, 1, stream=True)
+    assert told.json()["error"]["code"] == "already_completed"
+    upstream.on(model="m", reply=chat_stream(credits=2))
+    for each in (asked, live_gateway):
+        assert retried(customer, each, 1, stream=True).status_code == 200
+    assert len(upstream.journal) == 3
+
+
 def test_a_gateway_that_ended_in_order_had_said_what_it_knew(
     live_gateway: Gateway,
     gateway: GatewayFactory,
