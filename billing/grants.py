@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
-from billing.ledger import store
+from billing.ledger import dialect, store
 from billing.ledger.book import Book
+from billing.ledger.facts import GRANT, row_of
 from billing.models import Account, Grant, Transfer
 from billing.models.account import AccountKind
+from billing.models.act import ActKind
 from billing.models.grant import GrantSource
 from billing.models.transfer import TransferKind
-from billing.values import clock, errors
+from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 
 
@@ -37,10 +40,9 @@ def issue(
         raise ValueError(f"amount out of range: {amount_micros}")
     if source not in GrantSource.values:
         raise ValueError(f"unknown source: {source}")
-    now = clock.now()
     fingerprint = _fingerprint(account_id, amount_micros, source, priority, expires_at)
     with transaction.atomic():
-        book = Book(now)
+        book = Book()
         store.lock_accounts(book, {account_id})
         if account_id not in book.accounts:
             raise Account.DoesNotExist(account_id)
@@ -49,9 +51,11 @@ def issue(
             if earlier.fingerprint != fingerprint:
                 raise errors.ReferenceConflict(reference)
             return Grant.objects.get(transfer=earlier)
+        now = book.moment_of(account_id)
         if expires_at is not None and expires_at <= now:
             raise ValueError("a grant expires in the future")
         # --- effects ---
+        mark = book.mark()
         transfer_id = book.move(
             TransferKind.GRANT,
             issuance.id,
@@ -60,10 +64,9 @@ def issue(
             reference=f"grant:{reference}",
             fingerprint=fingerprint,
         )
-        store.save(book)
-        return Grant.objects.create(
+        grant = Grant.objects.create(
             account_id=account_id,
-            transfer_id=transfer_id,
+            transfer_id=UUID(transfer_id),
             source=source,
             reason=reason,
             priority=priority,
@@ -72,6 +75,10 @@ def issue(
             expires_at=expires_at,
             created_at=now,
         )
+        text = GRANT.text(row_of(grant))
+        book.act(ActKind.GRANT, account_id, transfer_id, [text], mark)
+        store.save(book)
+        return grant
 
 
 def _fingerprint(*particulars: object) -> str:
@@ -86,35 +93,37 @@ def expire_due() -> int:
     only the balance still counts it. What an open hold keeps stays until it ends.
     """
     due = Grant.objects.filter(
-        expires_at__lte=clock.now(), remaining_micros__gt=0
+        expires_at__lte=dialect.now(), remaining_micros__gt=0
     ).values_list("account_id", flat=True)
     return sum(_expire_account(account_id) for account_id in sorted(set(due)))
 
 
 def _expire_account(account_id: int) -> int:
-    now = clock.now()
     with transaction.atomic():
-        book = Book(now)
+        book = Book()
         store.lock_accounts(book, {account_id})
         expiry = store.lock_system_account(book, AccountKind.EXPIRY)
-        store.read_lots(book, now)
+        store.read_lots(book)
         lapsed = [
             lot
             for lot in book.lots_of(account_id)
             if not lot.usable and lot.free_micros
         ]
         for lot in lapsed:
-            amount = lot.free_micros
+            mark, amount = book.mark(), lot.free_micros
             lot.remaining_micros -= amount
             lot.changed = True
-            # What a hold gives back later lapses by a transfer of its own, so the
-            # reference names the amount left too.
-            book.move(
+            # What a hold or a refund gives back later lapses by a transfer of its own,
+            # so the reference names the account's entry too.
+            version = book.accounts[account_id].version + 1
+            transfer_id = book.move(
                 TransferKind.EXPIRE,
                 account_id,
                 expiry.id,
                 amount,
-                reference=f"expire:{lot.id}:{lot.remaining_micros}",
+                reference=f"expire:{lot.id}:{version}",
             )
+            book.burn(transfer_id, [(lot.id, amount)])
+            book.act(ActKind.EXPIRY, account_id, transfer_id, [], mark)
         store.save(book)
     return len(lapsed)

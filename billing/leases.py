@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
+from billing.ledger import dialect
 from billing.models import Lease
-from billing.values import clock
 
 
 def renew(lease_id: uuid.UUID, *, label: str, seconds: int) -> None:
@@ -15,7 +15,7 @@ def renew(lease_id: uuid.UUID, *, label: str, seconds: int) -> None:
         id=lease_id,
         defaults={
             "label": label,
-            "expires_at": clock.now() + timedelta(seconds=seconds),
+            "expires_at": dialect.now() + timedelta(seconds=seconds),
         },
     )
 

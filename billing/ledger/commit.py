@@ -19,7 +19,7 @@ from django.db import (
 )
 
 from billing.ledger import dialect, rules, store
-from billing.values import clock, errors
+from billing.values import errors
 from billing.values.crashpoints import crashpoint
 from billing.values.orders import Entrust, Order, Place, R
 
@@ -77,7 +77,7 @@ def _carry_out(
     opening: Sequence[str] = (),
     closing: Sequence[str] = (),
 ) -> list[R | errors.LedgerError]:
-    book = store.load(orders, clock.now(), opening=opening)
+    book = store.load(orders, opening=opening)
     outcomes = [rules.apply(book, order) for order in orders]
     store.save(book, closing=closing)
     return outcomes

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from billing.models.account import Account, Spender
-from billing.models.grant import Grant
-from billing.models.hold import Hold, HoldLot, Lease
+from billing.models.act import Act
+from billing.models.correction import Acknowledgement, Correction
+from billing.models.grant import Burn, Grant
+from billing.models.hold import Hold, Lease
 from billing.models.tariff import Tariff
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 
 __all__ = [
     "Account",
+    "Acknowledgement",
+    "Act",
+    "Burn",
+    "Correction",
     "Entry",
     "Grant",
     "Hold",
-    "HoldLot",
     "Lease",
     "Spender",
     "Tariff",
