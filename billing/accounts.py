@@ -18,12 +18,16 @@ def open_organization(label: str, *, price_factor_ppm: int = 1_000_000) -> Accou
         raise ValueError("a price factor is positive")
     with transaction.atomic():
         usage = Account.objects.create(kind=AccountKind.USAGE, label=label)
-        return Account.objects.create(
+        account = Account.objects.create(
             kind=AccountKind.ORGANIZATION,
             label=label,
             usage_account=usage,
             price_factor_ppm=price_factor_ppm,
         )
+        account.tenant = account
+        both = Account.objects.filter(id__in=[account.id, usage.id])
+        both.update(tenant=account)
+        return account
 
 
 def suspend(account_id: int) -> None:

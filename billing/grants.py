@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import datetime
+from uuid import UUID
 
 from django.db import OperationalError, transaction
 
 from billing.ledger import dialect, store
 from billing.ledger.book import Book
+from billing.ledger.facts import GRANT, row_of
 from billing.models import Account, Grant, Transfer
 from billing.models.account import AccountKind
+from billing.models.act import ActKind
 from billing.models.grant import GrantSource
 from billing.models.transfer import TransferKind
-from billing.values import clock, errors
+from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 
 logger = logging.getLogger(__name__)
@@ -47,10 +50,9 @@ def issue(
         raise ValueError(f"no priority: {priority}")
     if source not in GrantSource.values:
         raise ValueError(f"unknown source: {source}")
-    now = clock.now()
     fingerprint = _fingerprint(account_id, amount_micros, source, priority, expires_at)
     with transaction.atomic():
-        book = Book(now)
+        book = Book()
         store.lock_accounts(book, {account_id})
         if account_id not in book.accounts:
             raise Account.DoesNotExist(account_id)
@@ -59,9 +61,11 @@ def issue(
             if earlier.fingerprint != fingerprint:
                 raise errors.ReferenceConflict(reference)
             return Grant.objects.get(transfer=earlier)
+        now = book.moment_of(account_id)
         if expires_at is not None and expires_at <= now:
             raise ValueError("a grant expires in the future")
         # --- effects ---
+        mark = book.mark()
         transfer_id = book.move(
             TransferKind.GRANT,
             issuance.id,
@@ -70,10 +74,9 @@ def issue(
             reference=f"grant:{reference}",
             fingerprint=fingerprint,
         )
-        store.save(book)
-        return Grant.objects.create(
+        grant = Grant.objects.create(
             account_id=account_id,
-            transfer_id=transfer_id,
+            transfer_id=UUID(transfer_id),
             source=source,
             reason=reason,
             priority=priority,
@@ -82,6 +85,10 @@ def issue(
             expires_at=expires_at,
             created_at=now,
         )
+        text = GRANT.text(row_of(grant))
+        book.act(ActKind.GRANT, account_id, transfer_id, [text], mark)
+        store.save(book)
+        return grant
 
 
 def _fingerprint(*particulars: object) -> str:
@@ -97,7 +104,7 @@ def expire_due() -> int:
     only the balance still counts it. What an open hold keeps stays until it ends.
     """
     due = Grant.objects.filter(
-        expires_at__lte=clock.now(), remaining_micros__gt=0
+        expires_at__lte=dialect.now(), remaining_micros__gt=0
     ).values_list("account_id", flat=True)
     lapsed = 0
     for account_id in sorted(set(due)):
@@ -111,30 +118,32 @@ def expire_due() -> int:
 
 
 def _expire_account(account_id: int) -> int:
-    now = clock.now()
     with transaction.atomic():
-        book = Book(now)
+        book = Book()
         dialect.run_all(dialect.transaction_settings(EXPIRY_LOCK_MS))
         store.lock_accounts(book, {account_id})
         expiry = store.lock_system_account(book, AccountKind.EXPIRY)
-        store.read_lots(book, now)
+        store.read_lots(book)
         lapsed = [
             lot
             for lot in book.lots_of(account_id)
             if not lot.usable and lot.free_micros
         ]
         for lot in lapsed:
-            amount = lot.free_micros
+            mark, amount = book.mark(), lot.free_micros
             lot.remaining_micros -= amount
             lot.changed = True
-            # What a hold gives back later lapses by a transfer of its own, so the
-            # reference names the amount left too.
-            book.move(
+            # What a hold or a refund gives back later lapses by a transfer of its own,
+            # so the reference names the account's entry too.
+            version = book.accounts[account_id].version + 1
+            transfer_id = book.move(
                 TransferKind.EXPIRE,
                 account_id,
                 expiry.id,
                 amount,
-                reference=f"expire:{lot.id}:{lot.remaining_micros}",
+                reference=f"expire:{lot.id}:{version}",
             )
+            book.burn(transfer_id, [(lot.id, amount)])
+            book.act(ActKind.EXPIRY, account_id, transfer_id, [], mark)
         store.save(book)
     return len(lapsed)

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import F
 
 from billing import attempts
+from billing.ledger import dialect
 from billing.models import Lease
-from billing.values import clock
 
 
 def renew(lease_id: uuid.UUID, *, label: str, seconds: int) -> None:
@@ -25,7 +25,7 @@ def renew(lease_id: uuid.UUID, *, label: str, seconds: int) -> None:
         id=lease_id,
         defaults={
             "label": label,
-            "expires_at": clock.now() + timedelta(seconds=seconds),
+            "expires_at": dialect.now() + timedelta(seconds=seconds),
         },
     )
 

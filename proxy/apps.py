@@ -7,3 +7,9 @@ from django.apps import AppConfig
 
 class ProxyConfig(AppConfig):
     name = "proxy"
+
+    def ready(self) -> None:
+        from billing.verification import registry
+        from proxy.jobs import seals
+
+        registry.register(seals.PASSES, seals.wrong_seals)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from billing.ledger import dialect, sql
 from billing.ledger.pipeline import Row, Statement
-from billing.values import errors
+from billing.values import clock, errors
 from billing.values.orders import AttemptMark, Order, Place
 
 
@@ -24,7 +24,7 @@ class AttemptRow:
     hold_id: str
     fingerprint: str
     retry_count: int
-    placed_at: datetime
+    placed_at: str  # as `dialect.moment` tells it
     is_nothing: bool = False  # given back: it cost nothing, and nobody doubts that
     content: str = ""
     lease_id: str | None = None
@@ -33,13 +33,13 @@ class AttemptRow:
     is_new: bool = False
 
 
-def question(orders: Iterable[Order[object]], now: datetime) -> dict[str, Statement]:
+def question(orders: Iterable[Order[object]]) -> dict[str, Statement]:
     """What `store.load` has to ask for `orders`, by its name; it may be nothing."""
     placed = [order for order in orders if isinstance(order, Place)]
     marks = [order.attempt for order in placed if order.attempt]
     if not marks:
         return {}
-    since = now - timedelta(seconds=max(mark.window_seconds for mark in marks))
+    since = clock.now() - timedelta(seconds=max(mark.window_seconds for mark in marks))
     fingerprints = dialect.json(sorted({mark.fingerprint for mark in marks}))
     return {"attempts": (sql.READ_ATTEMPTS, fingerprints, dialect.moment(since))}
 
@@ -51,20 +51,20 @@ def read(rows: Iterable[Row]) -> list[AttemptRow]:
             dialect.hex_id(hold_id),
             dialect.hex_id(fingerprint),
             retry_count,
-            dialect.instant(placed_at),
+            placed_at,
             bool(is_nothing),
         )
         for hold_id, fingerprint, retry_count, placed_at, is_nothing in rows
     ]
 
 
-def new(order: Place, mark: AttemptMark, now: datetime) -> AttemptRow:
+def new(order: Place, mark: AttemptMark, placed_at: str) -> AttemptRow:
     """The attempt that is placed with `order`."""
     return AttemptRow(
         order.hold_id,
         mark.fingerprint,
         mark.retry_count,
-        now,
+        placed_at,
         content=mark.content,
         lease_id=order.lease_id,
         is_new=True,
@@ -88,7 +88,8 @@ def refuse_repeat(
     if not mark.is_keyed:
         others = [each for each in others if each.hold_id not in mark.besides]
         # Both times by the same two clocks, whatever they show.
-        arrived_at = now - timedelta(seconds=time.monotonic() - mark.arrived)
+        waited = timedelta(seconds=time.monotonic() - mark.arrived)
+        arrived_at = dialect.moment(now - waited)
         for each in others:
             if each.retry_count > mark.retry_count and each.placed_at > arrived_at:
                 raise errors.Overtaken

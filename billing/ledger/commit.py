@@ -25,7 +25,7 @@ from django.db import (
 from billing.ledger import dialect, rules, store
 from billing.ledger.book import Book
 from billing.models.hold import HoldState
-from billing.values import checks, clock, errors
+from billing.values import checks, errors
 from billing.values.crashpoints import crashpoint
 from billing.values.orders import Entrust, Order, Place, R, Release, Resolved, Withdraw
 
@@ -150,9 +150,7 @@ class _Work:
     def carry_out(
         self, *, opening: Sequence[str] = (), closing: Sequence[str] = ()
     ) -> list[Any]:
-        book = store.load(
-            self.orders, clock.now(), lock_ms=self.lock_ms, opening=opening
-        )
+        book = store.load(self.orders, lock_ms=self.lock_ms, opening=opening)
         outcomes = [_apply(book, order) for order in self.orders]
         self._is_writing = True
         store.save(book, closing=closing)

@@ -19,12 +19,16 @@ from django.db.models import Model
 
 from billing.ledger import pipeline
 from billing.ledger.pipeline import Row, Statement
+from billing.values import clock
 
 IS_POSTGRES = connection.vendor == "postgresql"
 
 # The placeholder of the driver underneath Django; the same for what `moment` makes.
 PARAMETER = "%s" if IS_POSTGRES else "?"
 TIME_PARAMETER = "%s::timestamptz" if IS_POSTGRES else "?"
+# The present instant, by the clock of the database that all machines share; its
+# parameter is `now_parameter`.
+NOW = "coalesce(%s::timestamptz, clock_timestamp())" if IS_POSTGRES else "?"
 
 # Row locks; SQLite's IMMEDIATE transaction already has the whole file.
 FOR_UPDATE = "FOR UPDATE" if IS_POSTGRES else ""
@@ -47,6 +51,38 @@ def rows(model: type[Model], columns: Iterable[str]) -> str:
     return f"WITH r AS (SELECT {listed} FROM json_each(?))"
 
 
+def moment(value: datetime) -> str:
+    """An instant as the database tells (`time_text`) and takes it: UTC, no offset."""
+    naive = value.astimezone(UTC).replace(tzinfo=None)
+    return naive.isoformat(" ", "microseconds") if IS_POSTGRES else str(naive)
+
+
+def character(code: int) -> str:
+    """One character, by its number."""
+    return f"chr({code})" if IS_POSTGRES else f"char({code})"
+
+
+def pinned_parts() -> str:
+    """A query for the parts of every hold's `pins`, a row each."""
+    if IS_POSTGRES:
+        part, parts = "(p.value->>{})::bigint", "jsonb_array_elements(h.pins)"
+    else:
+        valid = "CASE WHEN json_valid(h.pins) THEN h.pins ELSE '[]' END"
+        part, parts = "json_extract(p.value, '$[{}]')", f"json_each({valid})"
+    return (
+        "SELECT h.id AS hold_id, h.account_id AS account_id, h.state AS state, "
+        f"{part.format(0)} AS grant_id, {part.format(1)} AS amount_micros "
+        f"FROM billing_hold h, {parts} AS p"
+    )
+
+
+def hour_of(column: str) -> str:
+    """The start of the hour of a time column."""
+    if IS_POSTGRES:
+        return f"date_trunc('hour', {column}, 'UTC')"
+    return f"substr({column}, 1, 13) || ':00:00'"
+
+
 def listed(kind: str) -> str:
     """The values, of PostgreSQL's type `kind`, of a JSON list: one parameter."""
     if IS_POSTGRES:
@@ -61,9 +97,30 @@ def among(column: str, query: str) -> str:
     return f"{column} IN ({query})"
 
 
-def moment(value: datetime) -> str:
-    """An instant as both databases store and compare it: UTC, no offset written."""
-    return str(value.astimezone(UTC).replace(tzinfo=None))
+def now_parameter() -> str | None:
+    """For `NOW`. SQLite has no clock but this machine's, and tests have their own."""
+    if IS_POSTGRES and not clock.is_moved():
+        return None
+    return moment(clock.now())
+
+
+def now() -> datetime:
+    """The present instant by the clock that the ledger goes by."""
+    parameter = now_parameter()
+    if parameter is not None:
+        return clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+        return found
+
+
+def time_text(expression: str) -> str:
+    """A time column as `moment` writes it, and so that it can be compared as text."""
+    if IS_POSTGRES:
+        utc = f"{expression} AT TIME ZONE 'UTC'"
+        return f"to_char({utc}, 'YYYY-MM-DD HH24:MI:SS.US')"
+    return f"({expression} || '')"  # the driver parses a bare column
 
 
 def json(value: Any) -> str:
@@ -140,6 +197,13 @@ def is_locked(error: BaseException) -> bool:
 def is_raised_by_trigger(error: BaseException) -> bool:
     """Whether one of our triggers refused a row."""
     return isinstance(error.__cause__, psycopg.errors.RaiseException)
+
+
+def hex_text(expression: str) -> str:
+    """A UUID column as `hex_id` has it."""
+    if IS_POSTGRES:
+        return f"replace(({expression})::text, '-', '')"
+    return expression
 
 
 def hex_id(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from billing.ledger.rows import HoldRow, LotRow
+from billing.ledger.rows import HoldRow, LotRow, Parts
 
 
 def available_micros(lots: Sequence[LotRow]) -> int:
@@ -37,9 +37,11 @@ def pin(lots: Sequence[LotRow], hold: HoldRow, amount: int) -> None:
     hold.pins = list(pins.items())
 
 
-def unpin(lots: Sequence[LotRow], hold: HoldRow, captured: int) -> None:
-    """Free the hold's lots, but take `captured` of them, first pinned first."""
+def unpin(lots: Sequence[LotRow], hold: HoldRow, captured: int) -> Parts:
+    """Free the hold's lots, but take `captured` of them, first pinned first; what was
+    taken of which."""
     by_id = {lot.id: lot for lot in lots}
+    burnt: Parts = []
     for grant_id, pinned in hold.pins:
         lot = by_id[grant_id]
         taken = min(captured, pinned)
@@ -47,15 +49,19 @@ def unpin(lots: Sequence[LotRow], hold: HoldRow, captured: int) -> None:
         lot.remaining_micros -= taken
         lot.changed = True
         captured -= taken
+        if taken:
+            burnt.append((grant_id, taken))
+    return burnt
 
 
-def burn(lots: Sequence[LotRow], amount: int) -> int:
-    """Take up to `amount` of what is available; how much that was."""
-    taken = 0
+def burn(lots: Sequence[LotRow], amount: int) -> Parts:
+    """Take up to `amount` of what is available; what was taken of which."""
+    burnt: Parts = []
     for lot in lots:
-        part = min(amount - taken, lot.free_micros) if lot.usable else 0
+        part = min(amount, lot.free_micros) if lot.usable else 0
         if part:
             lot.remaining_micros -= part
             lot.changed = True
-            taken += part
-    return taken
+            amount -= part
+            burnt.append((lot.id, part))
+    return burnt

@@ -1,16 +1,20 @@
-"""Rows that the Book may change; their fields have the names of their columns."""
+"""Rows that the Book may change; their fields have the names of their columns.
+
+Times are texts, as `dialect.moment` writes them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from billing.models.hold import HoldState
+
+Parts = list[tuple[int, int]]  # of several grants: the grant's id, micros of it
 
 
 @dataclass(slots=True)
 class AccountRow:
-    """An account under lock."""
+    """An account under lock. `now` is when it was locked."""
 
     id: int
     kind: str
@@ -20,7 +24,18 @@ class AccountRow:
     balance_micros: int
     held_micros: int
     version: int
+    tenant_id: int | None
+    acts: int
+    chain: str | None
+    last_entry_at: str | None
+    now: str
     changed: bool = False
+
+    @property
+    def stamp(self) -> str:
+        """The time of its next entry: never before its last one, whatever a clock that
+        was set back says."""
+        return max(self.now, self.last_entry_at or "")
 
 
 @dataclass(slots=True)
@@ -51,18 +66,24 @@ class HoldRow:
     price_factor_ppm: int
     operation: str
     model: str
-    lease_id: str | None = None
+    lease_id: str | None
+    placed_at: str
+    due_at: str
+    changed_at: str | None = None
+    reason: str = ""
+    pins: Parts = field(default_factory=list)
     is_overdue: bool = False
     bound_micros: int = 0
     shape: str = ""
     is_untried: bool = False
-    pins: list[tuple[int, int]] = field(default_factory=list)  # grant id, micros
-    reason: str = ""
-    due_at: datetime | None = None  # of a new one, or of one that is entrusted
+    seal: str | None = None
     is_new: bool = False
     changed: bool = False
-    entrusted: bool = False
-    raised: bool = False
+
+    @property
+    def pins_text(self) -> str:
+        """As JSON has them."""
+        return f"[{','.join([f'[{grant},{micros}]' for grant, micros in self.pins])}]"
 
     @property
     def is_resolved(self) -> bool:

@@ -8,12 +8,16 @@ fail.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from billing.ledger import attempts, lots
+from billing.ledger import attempts, lots, words
 from billing.ledger.book import Book
 from billing.ledger.bounds import base_of
+from billing.ledger.dialect import moment
+from billing.ledger.facts import HOLD
 from billing.ledger.rows import AccountRow, HoldRow
+from billing.models.act import ActKind
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.values import errors
@@ -53,12 +57,16 @@ def place(book: Book, order: Place) -> Placed:
     OrganizationPaused, ModelPaused, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
+    due_at = _moment_of(order.due_at)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
-    if order.attempt:
-        attempts.refuse_repeat(book.attempts, order.attempt, book.now)
     account = book.accounts.get(order.account_id)
-    if account is None or not account.is_open:
+    if account is None:
+        raise errors.AccountClosed
+    if order.attempt:
+        now = book.moment_of(account.id)
+        attempts.refuse_repeat(book.attempts, order.attempt, now)
+    if not account.is_open:
         raise errors.AccountClosed
     if book.open_spenders.get(order.spender_id) != account.id:
         raise errors.SpenderClosed
@@ -78,7 +86,8 @@ def place(book: Book, order: Place) -> Placed:
         operation=order.operation,
         model=order.model,
         lease_id=order.lease_id,
-        due_at=order.due_at,
+        placed_at=book.time_of(account.id),
+        due_at=due_at,
         bound_micros=base_of(order),
         shape=order.shape,
         is_untried=book.bounds.is_untried(order, bound),
@@ -88,7 +97,7 @@ def place(book: Book, order: Place) -> Placed:
     book.hold_more(account.id, amount)
     book.holds[hold.id] = hold
     if order.attempt:
-        book.attempts.append(attempts.new(order, order.attempt, book.now))
+        book.attempts.append(attempts.new(order, order.attempt, hold.placed_at))
     return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
 
 
@@ -123,26 +132,29 @@ def _shortfall(
 
 
 def entrust(book: Book, order: Entrust) -> Entrusted:
-    """Take an open hold from its process, and raise it if that can be done.
-    Raises: UnknownHold."""
+    """Take a hold from its process, and raise it if that can be done. The job lives:
+    that ends a doubt. Raises: UnknownHold."""
     _check_amount("bound", order.bound_micros)
+    due_at = _moment_of(order.due_at)
     hold = _known(book, order)
     available = book.available_micros(hold.account_id)
-    if hold.state != HoldState.OPEN:
+    if hold.is_resolved:
+        if hold.state == HoldState.RELEASED:
+            words.hear_alive(book, hold)
         return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
     more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
     if order.bound_micros <= hold.bound_micros:
         more = 0  # nothing new: `place` knew how much to hold for that
     # --- effects ---
-    hold.lease_id, hold.entrusted = None, True
-    hold.due_at = max(hold.due_at or order.due_at, order.due_at)
-    hold.is_overdue = hold.is_overdue and hold.due_at < book.now
+    hold.lease_id, hold.changed = None, True
+    hold.state, hold.reason, hold.changed_at = HoldState.OPEN.value, "", None
+    hold.due_at = max(hold.due_at, due_at)
+    hold.is_overdue = hold.due_at < book.accounts[hold.account_id].now
     if more > 0:
         book.bounds.heed_estimate(hold, order.bound_micros)
     if 0 < more <= available:
         lots.pin(book.lots_of(hold.account_id), hold, more)
         hold.amount_micros += more
-        hold.raised = True
         book.hold_more(hold.account_id, more)
         available -= more
     return Entrusted(hold.id, hold.amount_micros, available)
@@ -154,23 +166,28 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
 def settle(book: Book, order: Settle) -> Resolved:
     """Charge what was used: from the hold, then from what is available, and what is
     still missing is borne by the operator (`absorbed`), never by a negative balance.
+    For a hold that has ended, another price is kept for the operator to post.
     Raises: UnknownHold."""
     hold = _known(book, order)
-    if hold.is_resolved:
-        return _outcome(book, hold, repeat=True)
     _check_amount("cost", order.usage.cost_micros)
     price = price_of(order.usage.cost_micros, hold.price_factor_ppm)
+    if hold.is_resolved:
+        words.hear_price(book, hold, price, order.usage, order.reason)
+        return _outcome(book, hold, repeat=True)
     # --- effects ---
+    mark = book.mark()
     captured = min(price, hold.amount_micros)
-    lots.unpin(book.lots_of(hold.account_id), hold, captured)
+    held_back = lots.unpin(book.lots_of(hold.account_id), hold, captured)
     excess = price - captured
-    overage = lots.burn(book.lots_of(hold.account_id), excess) if excess else 0
+    beyond = lots.burn(book.lots_of(hold.account_id), excess) if excess else []
+    overage = sum(micros for _, micros in beyond)
     charged, absorbed = captured + overage, excess - overage
-    book.charge(hold, charged, absorbed)
+    book.charge(hold, charged, absorbed, (held_back, beyond))
     flags = order.usage.flags + (("hold_overrun",) if excess else ())
     book.record(hold, order.usage, flags, charged, absorbed)
     book.bounds.heed_price(hold, order.usage.cost_micros, absorbed)
     _close(book, hold, HoldState.SETTLED, order.reason)
+    book.act(ActKind.SETTLEMENT, hold.account_id, hold.id, [HOLD.text_of(hold)], mark)
     return _outcome(book, hold, charged, absorbed)
 
 
@@ -178,15 +195,19 @@ def release(book: Book, order: Release) -> Resolved:
     """Return the whole hold. Raises: UnknownHold."""
     hold = _known(book, order)
     if hold.is_resolved:
+        if order.usage is None:  # who gives one does not know
+            words.hear_no_charge(book, hold, order.reason)
         return _outcome(book, hold, repeat=True)
     usage = order.usage
     if usage and (usage.cost_micros or usage.basis != Basis.IN_DOUBT):
         raise ValueError("a release carries no charge: settle instead")
     # --- effects ---
+    mark = book.mark()
     lots.unpin(book.lots_of(hold.account_id), hold, 0)
     _close(book, hold, HoldState.RELEASED, order.reason)
     if usage:
         book.record(hold, usage, usage.flags)
+    book.act(ActKind.RELEASE, hold.account_id, hold.id, [HOLD.text_of(hold)], mark)
     return _outcome(book, hold)
 
 
@@ -196,8 +217,7 @@ def doubt(book: Book, order: Doubt) -> Resolved:
     if hold.state != HoldState.OPEN or _is_spared(hold, order):
         return _outcome(book, hold, repeat=True)
     # --- effects ---
-    hold.state, hold.reason = HoldState.IN_DOUBT.value, order.reason
-    hold.changed = True
+    _change(book, hold, HoldState.IN_DOUBT, order.reason)
     return _outcome(book, hold)
 
 
@@ -219,9 +239,20 @@ def _check_amount(name: str, micros: int) -> None:
         raise ValueError(f"{name} out of range: {micros}")
 
 
+def _moment_of(due_at: datetime) -> str:
+    if not isinstance(due_at, datetime):
+        raise ValueError(f"no time: {due_at!r}")
+    return moment(due_at)
+
+
 def _close(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
     book.hold_more(hold.account_id, -hold.amount_micros)
+    _change(book, hold, state, reason)
+
+
+def _change(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
     hold.state, hold.reason, hold.changed = state.value, reason, True
+    hold.changed_at = book.time_of(hold.account_id)
 
 
 def _outcome(

@@ -8,39 +8,46 @@ before its account is locked: a ledger that read first broke in 5 of 5 runs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from billing.ledger import attempts, dialect, learned, sql
+import orjson
+
+from billing.ledger import attempts, dialect, facts, learned, sql
 from billing.ledger.book import Book
+from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import AccountRow, HoldRow, LotRow
 from billing.models.account import AccountKind
+from billing.models.hold import HoldState
 from billing.values.amounts import PPM
-from billing.values.orders import Order, Place, Settle
+from billing.values.orders import Entrust, Order, Place, Release, Settle
+
+PINS = 13  # their place in a row of `sql.READ_HOLDS`
 
 
 def load(
     orders: Sequence[Order[object]],
-    now: datetime,
     *,
     lock_ms: int,
     opening: Sequence[str] = (),
 ) -> Book:
     """Lock what `orders` touch and read it, in a transaction: the caller's, or one
     that `opening` begins. Waits `lock_ms` for each lock that somebody else has."""
-    reads = _reads(orders, dialect.moment(now)) | attempts.question(orders, now)
+    reads = _reads(orders, dialect.now_parameter()) | attempts.question(orders)
     first = [(text,) for text in opening] + dialect.transaction_settings(lock_ms)
     found = dialect.run_all([*first, *reads.values()])[len(first) :]
     rows = dict(zip(reads, found, strict=True))
-    book = Book(now)
+    book = Book()
     _take_accounts(book, rows["accounts"])
     _take_lots(book, rows["lots"])
-    _take_holds(book, rows["holds"], rows.get("pins", []))
+    _take_holds(book, rows["holds"])
     book.open_spenders = dict(rows.get("spenders", []))
     book.attempts = attempts.read(rows.get("attempts", []))
     learned.take(book.bounds, rows.get("bounds", []))
+    ended = {o.hold_id for o in orders if _is_second_word(book, o)}
+    if ended:
+        read_said(book, ended)
     may_overrun = any(_may_overrun(book, order) for order in orders)
     if may_overrun:
         lock_system_account(book, AccountKind.ABSORBED)
@@ -48,21 +55,18 @@ def load(
     return book
 
 
-def _reads(orders: Sequence[Order[object]], moment: str) -> dict[str, Statement]:
+def _reads(orders: Sequence[Order[object]], now: str | None) -> dict[str, Statement]:
     """What these orders need to know. Locks first: each statement after them sees
     what is committed by then."""
     accounts = dialect.json(sorted({order.account_id for order in orders}))
     spenders = sorted({o.spender_id for o in orders if isinstance(o, Place)})
-    pinned = [order.hold_id for order in orders if not isinstance(order, Place)]
     reads: dict[str, Statement] = {
-        "accounts": (sql.LOCK_ACCOUNTS, accounts, accounts),
-        "lots": (sql.READ_LOTS, moment, accounts),
-        "holds": (sql.READ_HOLDS, moment, dialect.json([o.hold_id for o in orders])),
+        "accounts": (sql.LOCK_ACCOUNTS, now, accounts, accounts),
+        "lots": (sql.READ_LOTS, now, accounts),
+        "holds": (sql.READ_HOLDS, now, dialect.json([o.hold_id for o in orders])),
     }
-    if pinned:
-        reads["pins"] = (sql.READ_PINS, dialect.json(pinned))
     if spenders:
-        reads["spenders"] = (sql.READ_SPENDERS, dialect.json(spenders), moment)
+        reads["spenders"] = (sql.READ_SPENDERS, dialect.json(spenders), now)
     return reads | learned.reads(orders)
 
 
@@ -71,10 +75,11 @@ def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int
     usage account, in the caller's transaction; which they are. An account that does
     not exist is one of them: its orders are refused, and wait for nobody."""
     ids = dialect.json(sorted({order.account_id for order in orders}))
+    now = dialect.now_parameter()
     *_, rows, known = dialect.run_all(
         [
             *dialect.transaction_settings(lock_ms),
-            (sql.LOCK_FREE_ACCOUNTS, ids, ids),
+            (sql.LOCK_FREE_ACCOUNTS, now, ids, ids),
             (sql.READ_KNOWN_ACCOUNTS, ids),
         ]
     )
@@ -88,28 +93,38 @@ def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int
     return {order.account_id for order in orders} - busy
 
 
+def read_holds(book: Book, hold_ids: Sequence[str]) -> None:
+    """Read holds whose accounts are locked."""
+    ids, now = dialect.json(hold_ids), dialect.now_parameter()
+    _take_holds(book, dialect.run(sql.READ_HOLDS, now, ids))
+
+
 def lock_accounts(book: Book, account_ids: set[int]) -> None:
     """Lock organizations' accounts and their usage accounts, in id order."""
     ids = dialect.json(sorted(account_ids))
-    _take_accounts(book, dialect.run(sql.LOCK_ACCOUNTS, ids, ids))
+    now = dialect.now_parameter()
+    _take_accounts(book, dialect.run(sql.LOCK_ACCOUNTS, now, ids, ids))
 
 
 def lock_system_account(book: Book, kind: AccountKind) -> AccountRow:
     """Lock one of the operator's own accounts; always after organizations'."""
-    rows = dialect.run(sql.LOCK_SYSTEM_ACCOUNT, kind.value)
+    now = dialect.now_parameter()
+    rows = dialect.run(sql.LOCK_SYSTEM_ACCOUNT, now, kind.value)
     _take_accounts(book, rows)
     return book.system_account(kind)
 
 
-def read_lots(book: Book, now: datetime) -> None:
+def read_lots(book: Book) -> None:
     """Read the locked accounts' lots in burn order."""
     ids = dialect.json(list(book.accounts))
-    _take_lots(book, dialect.run(sql.READ_LOTS, dialect.moment(now), ids))
+    _take_lots(book, dialect.run(sql.READ_LOTS, dialect.now_parameter(), ids))
 
 
 def _take_accounts(book: Book, rows: list[Row]) -> None:
     for row in rows:
-        book.accounts[row[0]] = AccountRow(*row)
+        account = book.accounts[row[0]] = AccountRow(*row)
+        if account.chain is not None:
+            account.chain = dialect.hex_id(account.chain)
 
 
 def _take_lots(book: Book, rows: list[Row]) -> None:
@@ -118,14 +133,34 @@ def _take_lots(book: Book, rows: list[Row]) -> None:
         book.lots.setdefault(lot.account_id, []).append(lot)
 
 
-def _take_holds(book: Book, rows: list[Row], pins: list[Row]) -> None:
+def _take_holds(book: Book, rows: list[Row]) -> None:
     for row in rows:
         hold = HoldRow(dialect.hex_id(row[0]), *row[1:])
         if hold.lease_id is not None:
             hold.lease_id = dialect.hex_id(hold.lease_id)
+        hold.is_untried = bool(hold.is_untried)  # SQLite's is a number
+        pins = row[PINS]
+        if isinstance(pins, str):  # SQLite's JSON is text
+            pins = orjson.loads(pins)
+        hold.pins = [(grant, micros) for grant, micros in pins]
         book.holds[hold.id] = hold
-    for hold_id, grant_id, amount in pins:
-        book.holds[dialect.hex_id(hold_id)].pins.append((grant_id, amount))
+
+
+def _is_second_word(book: Book, order: Order[object]) -> bool:
+    hold = book.holds.get(order.hold_id)
+    is_word = isinstance(order, Settle | Release | Entrust)
+    return is_word and hold is not None and hold.is_resolved
+
+
+def read_said(book: Book, hold_ids: set[str]) -> None:
+    """Which prices were said of these holds, which have ended."""
+    ids = dialect.json(sorted(hold_ids))
+    book.said |= {hold_id: set() for hold_id in hold_ids}
+    for hold_id, price in dialect.run(sql.READ_SAID, ids, ids):
+        book.said[dialect.hex_id(hold_id)].add(price)
+    for hold_id in hold_ids:
+        if book.holds[hold_id].state == HoldState.RELEASED:
+            book.said[hold_id].add(0)
 
 
 def _may_overrun(book: Book, order: Order[object]) -> bool:
@@ -142,29 +177,30 @@ def _may_overrun(book: Book, order: Order[object]) -> bool:
 def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     """Write every change of the batch in the transaction of `load`, which `closing`
     may end."""
-    now = dialect.moment(book.now)
-    hour = dialect.moment(book.now.replace(minute=0, second=0, microsecond=0))
     all_lots = chain.from_iterable(book.lots.values())
-    holds = book.holds.values()
-    new = [hold for hold in holds if hold.is_new]
-    raised = [hold for hold in holds if hold.raised and not hold.is_new]
-    writes: list[tuple[str, Sequence[Any], tuple[str, ...]]] = [
-        (sql.UPDATE_ACCOUNTS, _changes(book.accounts.values(), sql.OF_ACCOUNTS), ()),
-        (sql.UPDATE_LOTS, _changes(all_lots, sql.OF_LOTS), ()),
-        (sql.INSERT_HOLDS, new, (now,)),
-        (sql.INSERT_PINS, _pins(new), ()),
-        (sql.INSERT_ATTEMPTS, [each for each in book.attempts if each.is_new], (now,)),
-        (sql.UPDATE_HOLDS, _changes(holds, sql.OF_HOLDS), (now,)),
-        (sql.ENTRUST_HOLDS, [hold for hold in holds if hold.entrusted], ()),
-        (sql.RAISE_PINS, _pins(raised), ()),
-        (sql.INSERT_TRANSFERS, book.transfers, (now,)),
-        (sql.INSERT_ENTRIES, book.entries, (now,)),
-        (sql.INSERT_USAGE, book.usage, (now,)),
-        (sql.INSERT_COMPONENTS, book.components, ()),
-        (sql.UPSERT_ROLLUPS, _rollups(book), (hour,)),
+    new = [hold for hold in book.holds.values() if hold.is_new]
+    changed = [h for h in book.holds.values() if h.changed and not h.is_new]
+    for hold in (*new, *changed):
+        # Once it has ended, it is sealed by its act.
+        hold.seal = None if hold.is_resolved else facts.seal_of(hold)
+    writes: list[tuple[str, Sequence[Any]]] = [
+        (sql.UPDATE_ACCOUNTS, _changes(book.accounts.values(), sql.OF_ACCOUNTS)),
+        (sql.UPDATE_LOTS, _changes(all_lots, sql.OF_LOTS)),
+        (sql.INSERT_HOLDS, new),
+        (sql.INSERT_ATTEMPTS, [row for row in book.attempts if row.is_new]),
+        (sql.UPDATE_HOLDS, _changes(changed, sql.OF_HOLDS)),
+        (sql.INSERT_TRANSFERS, book.transfers),
+        (sql.INSERT_ENTRIES, book.entries),
+        (sql.INSERT_BURNS, book.burns),
+        (sql.INSERT_USAGE, book.usage),
+        (sql.INSERT_COMPONENTS, book.components),
+        (sql.INSERT_CORRECTIONS, book.new_corrections),
+        (sql.END_CORRECTIONS, book.ended_corrections),
+        (sql.INSERT_ACTS, book.acts),
+        (sql.UPSERT_ROLLUPS, _rollups(book)),
     ]
     dialect.run_all(
-        [(text, dialect.json(rows), *more) for text, rows, more in writes if rows]
+        [(text, dialect.json(rows)) for text, rows in writes if rows]
         + learned.writes(book.bounds)
         + [(text,) for text in closing]
     )
@@ -173,28 +209,33 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
 
 def _changes(
     rows: Iterable[AccountRow | LotRow | HoldRow], names: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[New]:
     return [{name: getattr(row, name) for name in names} for row in rows if row.changed]
-
-
-def _pins(holds: Iterable[HoldRow]) -> list[dict[str, Any]]:
-    return [
-        {"hold_id": hold.id, "grant_id": lot_id, "amount_micros": amount, "rank": rank}
-        for hold in holds
-        for rank, (lot_id, amount) in enumerate(hold.pins)
-    ]
 
 
 def _rollups(book: Book) -> list[dict[str, Any]]:
     """One row for each group of the batch: an upsert may touch a row only once."""
     groups: dict[tuple[Any, ...], dict[str, int]] = {}
-    for row in book.usage:
-        group = tuple(row[name] for name in sql.ROLLUP_GROUP)
+    posted = [row for row in book.ended_corrections if row["state"] == "posted"]
+    for line in [*map(_line_of_call, book.usage), *map(_line_of_correction, posted)]:
+        group = tuple(line[name] for name in sql.ROLLUP_GROUP)
         sums = groups.setdefault(group, dict.fromkeys(sql.ROLLUP_FIGURES, 0))
-        for name, figure in (row | {"requests": 1}).items():
-            if name in sums:
-                sums[name] += figure
+        for name in sql.ROLLUP_FIGURES:
+            sums[name] += line[name]
     return [
         dict(zip(sql.ROLLUP_GROUP, group, strict=True)) | groups[group]
         for group in sorted(groups)
     ]
+
+
+def _line_of_call(row: New) -> New:
+    return row | {"requests": 1, "hour": _hour(row["settled_at"])}
+
+
+def _line_of_correction(row: New) -> New:
+    price = row["charged_micros"] + row["absorbed_micros"]
+    return row | {"price_micros": price, "hour": _hour(row["ended_at"])}
+
+
+def _hour(moment: str) -> str:
+    return f"{moment[:13]}:00:00"

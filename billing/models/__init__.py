@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from billing.models.account import Account, Spender
+from billing.models.act import Act
 from billing.models.attempt import Attempt
-from billing.models.grant import Grant
-from billing.models.hold import Hold, HoldLot, Lease
+from billing.models.correction import Acknowledgement, Correction
+from billing.models.grant import Burn, Grant
+from billing.models.hold import Hold, Lease
 from billing.models.learned_bound import LearnedBound, Pause
 from billing.models.tariff import Tariff
 from billing.models.transfer import Entry, Transfer
@@ -13,11 +15,14 @@ from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 
 __all__ = [
     "Account",
+    "Acknowledgement",
+    "Act",
     "Attempt",
+    "Burn",
+    "Correction",
     "Entry",
     "Grant",
     "Hold",
-    "HoldLot",
     "LearnedBound",
     "Lease",
     "Pause",

@@ -49,6 +49,13 @@ class Account(models.Model):
     balance_micros = models.BigIntegerField(default=0)
     held_micros = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
+    # Whose it is: the organization's own account. Null: the operator's.
+    tenant = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
+    # Time never runs back inside an account, whatever a clock says.
+    last_entry_at = models.DateTimeField(null=True)
+    # How many acts there are (`act.py`), and the chain's last link; null: none yet.
+    acts = models.BigIntegerField(default=0)
+    chain = models.UUIDField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -72,6 +79,18 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind="organization") | Q(usage_account__isnull=False),
                 name="account_organization_has_usage_account",
+            ),
+            models.CheckConstraint(
+                # Null for the moment between its insertion and its first update.
+                condition=~Q(kind="organization")
+                | Q(tenant__isnull=True)
+                | Q(tenant=F("id")),
+                name="account_organization_is_its_own_tenant",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["organization", "usage"])
+                | Q(tenant__isnull=True),
+                name="account_of_the_operator_has_no_tenant",
             ),
             models.UniqueConstraint(
                 fields=["kind"],

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models import F, Q
 
-from billing.models.account import Account
+from billing.models.account import UNCHECKED, Account
 from billing.models.transfer import Transfer
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class GrantSource(models.TextChoices):
@@ -62,3 +66,31 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source} of {self.amount_micros} micros"
+
+    def burns_before(self) -> tuple[int, datetime, bool, int]:
+        """Its place in the burn order, as `ledger.sql` has it."""
+        is_paid = self.source not in (GrantSource.PROMOTION, GrantSource.TRIAL)
+        return self.priority, self.expires_at or _NEVER, is_paid, self.id
+
+
+class Burn(models.Model):
+    """What a transfer took from a grant; less than nothing where it gave it back.
+
+    What remains of a grant is its amount without its burns. Append-only: a refund, and
+    what was paid out of which kind of credits, are derived from it.
+    """
+
+    pk = models.CompositePrimaryKey("transfer_id", "grant_id")
+    transfer = models.ForeignKey(Transfer, related_name="burns", **UNCHECKED)
+    grant = models.ForeignKey(Grant, related_name="burns", **UNCHECKED)
+    amount_micros = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(amount_micros=0), name="burn_amount_not_zero"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_micros} of grant {self.grant_id}"

@@ -6,11 +6,10 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.account import UNCHECKED, Account, Spender
-from billing.models.grant import Grant
 
 
 class HoldState(models.TextChoices):
-    """open → settled | released | in_doubt; in_doubt → settled | released."""
+    """open → settled | released | in_doubt; in_doubt → settled | released | open."""
 
     OPEN = "open"
     SETTLED = "settled"
@@ -60,6 +59,11 @@ class Hold(models.Model):
     due_at = models.DateTimeField()
     # When it left the open state, or came to doubt.
     changed_at = models.DateTimeField(null=True)
+    # How much of which grant it keeps, in burn order: [[grant id, micros], …]. What it
+    # does not use returns to the same ones.
+    pins = models.JSONField(default=list)
+    # A digest of all the other columns; null once it has ended, by an act (`act.py`).
+    seal = models.UUIDField(null=True)
     # Why it ended as it did: "" for a plain settlement, else e.g. "upstream_refused".
     reason = models.CharField(max_length=64, blank=True)
 
@@ -85,23 +89,3 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"hold {self.id} ({self.state})"
-
-
-class HoldLot(models.Model):
-    """How much of which grant a hold has pinned. Release returns to the same lots."""
-
-    pk = models.CompositePrimaryKey("hold_id", "grant_id")
-    hold = models.ForeignKey(Hold, related_name="lots", **UNCHECKED)
-    grant = models.ForeignKey(Grant, **UNCHECKED)
-    amount_micros = models.BigIntegerField()
-    rank = models.SmallIntegerField()  # place in burn order when it was pinned
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(amount_micros__gt=0), name="holdlot_amount_positive"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.amount_micros} of grant {self.grant_id}"

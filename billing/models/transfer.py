@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 from django.db.models import F, Q
 
-from billing.models.account import UNCHECKED, Account
+from billing.models.account import UNCHECKED, Account, AccountKind
 
 
 class TransferKind(models.TextChoices):
-    """What moved the credits."""
+    """What moved the credits; `ENDS` says between which accounts."""
 
     GRANT = "grant"  # issuance → organization
     USAGE = "usage"  # organization → its usage account
     ABSORB = "absorb"  # absorbed → the organization's usage account
     EXPIRE = "expire"  # organization → expiry
+    REFUND = "refund"  # the organization's usage account → organization
+
+
+# Source and destination of each kind. Both are of one tenant, or one is the operator's.
+ENDS = {
+    TransferKind.GRANT: (AccountKind.ISSUANCE, AccountKind.ORGANIZATION),
+    TransferKind.USAGE: (AccountKind.ORGANIZATION, AccountKind.USAGE),
+    TransferKind.ABSORB: (AccountKind.ABSORBED, AccountKind.USAGE),
+    TransferKind.EXPIRE: (AccountKind.ORGANIZATION, AccountKind.EXPIRY),
+    TransferKind.REFUND: (AccountKind.USAGE, AccountKind.ORGANIZATION),
+}
+TENANTS = (AccountKind.ORGANIZATION.value, AccountKind.USAGE.value)
+
+
+def _is_typed(kind: TransferKind) -> Q:
+    source, destination = ENDS[kind]
+    found = Q(
+        kind=kind.value, source_kind=source.value, destination_kind=destination.value
+    )
+    for side, of in (("source", source), ("destination", destination)):
+        found &= Q(**{f"{side}_tenant_id__isnull": of.value not in TENANTS})
+    if source.value in TENANTS and destination.value in TENANTS:
+        found &= Q(source_tenant_id=F("destination_tenant_id"))
+    return found
 
 
 class Transfer(models.Model):
@@ -24,6 +51,11 @@ class Transfer(models.Model):
     kind = models.CharField(max_length=16)
     source = models.ForeignKey(Account, related_name="+", **UNCHECKED)
     destination = models.ForeignKey(Account, related_name="+", **UNCHECKED)
+    # Of both accounts, copied under their locks, so that a CHECK can compare them.
+    source_kind = models.CharField(max_length=16)
+    source_tenant_id = models.BigIntegerField(null=True)
+    destination_kind = models.CharField(max_length=16)
+    destination_tenant_id = models.BigIntegerField(null=True)
     amount_micros = models.BigIntegerField()
     # The idempotency key: what this transfer is for, e.g. "usage:<hold id>".
     reference = models.CharField(max_length=200, unique=True)
@@ -32,6 +64,8 @@ class Transfer(models.Model):
     # The call this transfer pays for; not a foreign key, so that transfers can be kept
     # longer than holds.
     hold_id = models.UUIDField(null=True)
+    # The second word on that call that this transfer carries out; null: the first.
+    correction_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -42,6 +76,10 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 condition=~Q(source=F("destination")),
                 name="transfer_between_two_accounts",
+            ),
+            models.CheckConstraint(
+                condition=reduce(or_, map(_is_typed, TransferKind)),
+                name="transfer_fits_its_kind",
             ),
         ]
 

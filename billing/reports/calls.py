@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
-from billing.models import Hold, UsageRecord
+from billing.models import Correction, Hold, UsageRecord
+from billing.models.correction import CorrectionKind, CorrectionState
 from billing.models.hold import HoldState
+from billing.models.usage import Basis
+
+POSTED = Q(state=CorrectionState.POSTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +63,65 @@ def calls_in_doubt() -> list[CallReport]:
     return [_call(hold) for hold in holds.order_by("changed_at", "id")]
 
 
+def doubts_closed() -> list[CallReport]:
+    """Calls whose doubt the rule has ended, and that nobody has acknowledged, of every
+    account, the longest first."""
+    holds = _holds().filter(
+        usage__basis=Basis.IN_DOUBT, acknowledgement=None, state=HoldState.RELEASED
+    )
+    known = Correction.objects.filter(POSTED).exclude(kind=CorrectionKind.REFUND)
+    holds = holds.exclude(id__in=known.values("hold_id"))
+    return [_call(hold) for hold in holds.order_by("changed_at", "id")]
+
+
+def late_words() -> list[tuple[Correction, CallReport]]:
+    """What was said of calls after their end and waits for the operator, the oldest
+    first. That a call is alive is left out once its price is said."""
+    words = Correction.objects.filter(state=CorrectionState.PENDING)
+    words = words.order_by("noted_at", "id")
+    priced = {word.hold_id for word in words if word.said_micros is not None}
+    shown = [w for w in words if w.said_micros is not None or w.hold_id not in priced]
+    calls = {hold.id: _call(hold) for hold in _holds().filter(corrections__in=shown)}
+    return [(word, calls[word.hold_id]) for word in shown]
+
+
 def charge_of(hold_id: UUID) -> tuple[int | None, str]:
-    """What was charged for a hold, in micros, and on what basis; None: nothing yet."""
+    """What a call is charged by now, in micros, and on what basis; None: nothing
+    yet."""
     record = UsageRecord.objects.filter(hold_id=hold_id).first()
-    return (record.charged_micros, record.basis) if record else (None, "")
+    posted = Correction.objects.filter(POSTED, hold_id=hold_id)
+    return _charge(record, list(posted.order_by("ended_at")))
+
+
+def _charge(
+    record: UsageRecord | None, posted: Sequence[Correction]
+) -> tuple[int | None, str]:
+    if record is None and not posted:
+        return None, ""
+    basis = record.basis if record else ""
+    for word in posted:
+        if word.kind != CorrectionKind.REFUND:
+            basis = word.basis
+    charged = record.charged_micros if record else 0
+    return charged + sum(word.charged_micros for word in posted), basis
 
 
 def _holds() -> QuerySet[Hold]:
-    return Hold.objects.select_related("spender", "usage")
+    posted = Correction.objects.filter(POSTED).order_by("ended_at")
+    words = Prefetch("corrections", posted, to_attr="posted")
+    return Hold.objects.select_related("spender", "usage").prefetch_related(words)
 
 
 def _call(hold: Hold) -> CallReport:
     usage: UsageRecord | None = getattr(hold, "usage", None)
-    nothing_charged = 0 if hold.state == "released" else None
+    posted: list[Correction] = hold.posted  # type: ignore[attr-defined]  # `_holds` sets it
+    nothing = 0 if hold.state == HoldState.RELEASED else None
+    charged, basis = _charge(usage, posted)
+    price = usage.price_micros if usage else nothing
+    if posted:
+        price = (price or 0) + sum(
+            word.charged_micros + word.absorbed_micros for word in posted
+        )
     return CallReport(
         request_id=f"req_{hold.id.hex}",
         placed_at=hold.placed_at,
@@ -81,14 +131,19 @@ def _call(hold: Hold) -> CallReport:
         spender_id=hold.spender_id,
         spender_label=hold.spender.label,
         held_micros=hold.amount_micros,
-        charged_micros=usage.charged_micros if usage else nothing_charged,
-        basis=usage.basis if usage else "",
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
+        charged_micros=nothing if charged is None else charged,
+        basis=basis,
+        prompt_tokens=_tokens("prompt_tokens", usage, posted),
+        completion_tokens=_tokens("completion_tokens", usage, posted),
         reason=hold.reason,
         duration_ms=usage.duration_ms if usage else 0,
         streamed=usage.streamed if usage else False,
         ended_at=hold.changed_at,
-        price_micros=usage.price_micros if usage else nothing_charged,
+        price_micros=price,
         flags=usage.flags if usage else "",
     )
+
+
+def _tokens(name: str, usage: UsageRecord | None, posted: Sequence[Correction]) -> int:
+    lines = [usage, *posted] if usage else posted
+    return sum(getattr(line, name) for line in lines)

@@ -41,7 +41,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Entrusted:
-    """What is held for the job. A repeat (the hold is not open) changes nothing."""
+    """What is held for the job. A repeat (the hold has ended) changes nothing."""
 
     hold_id: str
     held_micros: int
@@ -102,10 +102,11 @@ class Place(Order[Placed]):
 class Entrust(Order[Entrusted]):
     """The call became a job: its hold no longer depends on the process that made it.
 
-    An open hold leaves its lease, and is due at the later of its own time and
-    `due_at`. Where `bound_micros` is more than it holds, it is raised to that if so
-    much is available; if not, it stays, and what a settlement does about an overrun
-    is all there is.
+    The hold leaves its lease, and is due at the later of its own time and `due_at`.
+    One in doubt is open again: the job lives. Of one that was released the ledger
+    keeps that it does. Where `bound_micros` is more than it holds, it is raised to
+    that if so much is available; if not, it stays, and what a settlement does about an
+    overrun is all there is.
     """
 
     due_at: datetime
@@ -130,7 +131,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Settle(Order[Resolved]):
-    """The call is over and this is what it used: charge it, return the rest."""
+    """The call is over and this is what it used: charge it, return the rest.
+
+    When the hold has ended before, at another price, this one is kept for the
+    operator.
+    """
 
     usage: Usage
     reason: str = ""

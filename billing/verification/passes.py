@@ -9,6 +9,15 @@ from __future__ import annotations
 from django.apps import apps
 from django.db.models import ForeignKey
 
+from billing.ledger.dialect import hour_of, pinned_parts
+from billing.models.transfer import ENDS
+
+# Kind of transfer, of its source, of its destination.
+TYPED = ", ".join(
+    f"('{kind.value}', '{source.value}', '{destination.value}')"
+    for kind, (source, destination) in ENDS.items()
+)
+
 TRANSFERS = {
     "SUM_NOT_ZERO": """
         SELECT sum(balance_micros) AS total FROM billing_account
@@ -48,6 +57,38 @@ TRANSFERS = {
     "AMOUNT_RANGE": """
         SELECT id AS transfer, amount_micros AS amount FROM billing_transfer
         WHERE amount_micros < 1 OR amount_micros > 1000000000000000000""",
+    # Its kind fixes the kinds of both accounts, and both are of one tenant.
+    "TRANSFER_KIND": f"""
+        SELECT t.id AS transfer, t.kind AS kind, s.id AS source, d.id AS destination
+        FROM billing_transfer t JOIN billing_account s ON s.id = t.source_id
+        JOIN billing_account d ON d.id = t.destination_id
+        WHERE (t.kind, s.kind, d.kind) NOT IN (VALUES {TYPED})
+           OR t.source_kind <> s.kind OR t.destination_kind <> d.kind
+           OR coalesce(t.source_tenant_id, 0) <> coalesce(s.tenant_id, 0)
+           OR coalesce(t.destination_tenant_id, 0) <> coalesce(d.tenant_id, 0)
+           OR s.tenant_id <> d.tenant_id""",
+    "ACCOUNT_TENANT": """
+        SELECT a.id AS account, a.kind AS kind, a.tenant_id AS tenant
+        FROM billing_account a LEFT JOIN billing_account o
+             ON o.kind = 'organization' AND o.usage_account_id = a.id
+        WHERE coalesce(a.tenant_id, 0) <> CASE a.kind WHEN 'organization' THEN a.id
+              WHEN 'usage' THEN coalesce(o.id, 0) ELSE 0 END""",
+    # An entry is made when its transfer is, and never before the one it follows.
+    "TIME_RUNS_BACK": """
+        SELECT account_id AS account, version, created_at AS stored
+        FROM (SELECT e.account_id, e.version, e.created_at,
+                     t.created_at AS transferred_at,
+                     lag(e.created_at) OVER
+                         (PARTITION BY e.account_id ORDER BY e.version) AS before
+              FROM billing_entry e JOIN billing_transfer t ON t.id = e.transfer_id)
+             AS timed
+        WHERE created_at < before OR created_at < transferred_at""",
+    "LAST_ENTRY": """
+        SELECT a.id AS account, a.last_entry_at AS stored, e.created_at AS latest
+        FROM billing_account a LEFT JOIN billing_entry e
+             ON e.account_id = a.id AND e.version = a.version
+        WHERE a.last_entry_at <> e.created_at
+           OR (a.last_entry_at IS NULL) <> (e.created_at IS NULL)""",
     "NEGATIVE_BALANCE": """
         SELECT id AS account, balance_micros AS balance, held_micros AS held
         FROM billing_account
@@ -63,15 +104,16 @@ HOLDS = {
              ON h.account_id = a.id AND h.state IN ('open', 'in_doubt')
         GROUP BY a.id, a.held_micros
         HAVING a.held_micros <> coalesce(sum(h.amount_micros), 0)""",
-    "HOLD_LOTS_MISMATCH": """
+    "HOLD_LOTS_MISMATCH": f"""
         SELECT h.id AS hold, h.amount_micros AS stored,
                coalesce(sum(l.amount_micros), 0) AS pinned
-        FROM billing_hold h LEFT JOIN billing_holdlot l ON l.hold_id = h.id
+        FROM billing_hold h LEFT JOIN ({pinned_parts()}) AS l ON l.hold_id = h.id
         GROUP BY h.id, h.amount_micros
         HAVING h.amount_micros <> coalesce(sum(l.amount_micros), 0)""",
     "DOUBLE_RESOLUTION": """
         SELECT hold_id AS hold, kind, count(*) AS transfers FROM billing_transfer
-        WHERE hold_id IS NOT NULL GROUP BY hold_id, kind HAVING count(*) > 1""",
+        WHERE hold_id IS NOT NULL GROUP BY hold_id, correction_id, kind
+        HAVING count(*) > 1""",
     "RESOLUTION_MISMATCH": """
         SELECT h.id AS hold, h.state AS state, u.basis AS basis
         FROM billing_hold h
@@ -100,13 +142,11 @@ GRANTS = {
         FROM billing_account a LEFT JOIN billing_grant g ON g.account_id = a.id
         WHERE a.kind = 'organization' GROUP BY a.id, a.balance_micros
         HAVING a.balance_micros <> coalesce(sum(g.remaining_micros), 0)""",
-    "GRANT_HELD_MISMATCH": """
+    "GRANT_HELD_MISMATCH": f"""
         SELECT g.id AS lot, g.held_micros AS stored,
                coalesce(sum(pinned.amount_micros), 0) AS derived
         FROM billing_grant g LEFT JOIN
-             (SELECT l.grant_id, l.amount_micros FROM billing_holdlot l
-              JOIN billing_hold h ON h.id = l.hold_id
-              WHERE h.state IN ('open', 'in_doubt')) AS pinned
+             ({pinned_parts()} WHERE h.state IN ('open', 'in_doubt')) AS pinned
              ON pinned.grant_id = g.id
         GROUP BY g.id, g.held_micros
         HAVING g.held_micros <> coalesce(sum(pinned.amount_micros), 0)""",
@@ -117,6 +157,27 @@ GRANTS = {
              ON t.id = g.transfer_id AND t.kind = 'grant'
              AND t.destination_id = g.account_id
         WHERE t.id IS NULL OR t.amount_micros <> g.amount_micros""",
+    "GRANT_REMAINING_MISMATCH": """
+        SELECT g.id AS lot, g.remaining_micros AS stored,
+               g.amount_micros - coalesce(sum(b.amount_micros), 0) AS derived
+        FROM billing_grant g LEFT JOIN billing_burn b ON b.grant_id = g.id
+        GROUP BY g.id, g.remaining_micros, g.amount_micros
+        HAVING g.remaining_micros
+               <> g.amount_micros - coalesce(sum(b.amount_micros), 0)""",
+    # What an organization pays comes out of its grants, what it gets back goes there.
+    "BURN_MISMATCH": """
+        SELECT t.id AS transfer, t.kind AS kind, t.amount_micros AS amount,
+               coalesce(sum(b.amount_micros), 0) AS burnt
+        FROM billing_transfer t LEFT JOIN billing_burn b ON b.transfer_id = t.id
+        GROUP BY t.id, t.kind, t.amount_micros
+        HAVING coalesce(sum(b.amount_micros), 0)
+               <> t.amount_micros * CASE WHEN t.kind IN ('usage', 'expire') THEN 1
+                                         WHEN t.kind = 'refund' THEN -1 ELSE 0 END""",
+    "BURN_OF_STRANGER": """
+        SELECT b.transfer_id AS transfer, b.grant_id AS lot
+        FROM billing_burn b JOIN billing_transfer t ON t.id = b.transfer_id
+        JOIN billing_grant g ON g.id = b.grant_id
+        WHERE g.account_id <> coalesce(t.source_tenant_id, 0)""",
 }
 
 USAGE = {
@@ -125,17 +186,20 @@ USAGE = {
                t.amount_micros AS transferred
         FROM billing_usagerecord u LEFT JOIN billing_transfer t
              ON t.hold_id = u.hold_id AND t.kind = 'usage'
+             AND t.correction_id IS NULL
         WHERE u.charged_micros <> coalesce(t.amount_micros, 0)""",
     "TRANSFER_WITHOUT_USAGE": """
         SELECT t.id AS transfer, t.hold_id AS hold FROM billing_transfer t
         LEFT JOIN billing_usagerecord u ON u.hold_id = t.hold_id
-        WHERE t.kind IN ('usage', 'absorb') AND u.hold_id IS NULL""",
+        WHERE t.kind IN ('usage', 'absorb') AND t.correction_id IS NULL
+          AND u.hold_id IS NULL""",
     "SPLIT_MISMATCH": """
         SELECT u.hold_id AS hold, u.price_micros AS price,
                u.charged_micros AS charged, u.absorbed_micros AS absorbed,
                coalesce(t.amount_micros, 0) AS transferred
         FROM billing_usagerecord u LEFT JOIN billing_transfer t
              ON t.hold_id = u.hold_id AND t.kind = 'absorb'
+             AND t.correction_id IS NULL
         WHERE u.price_micros <> u.charged_micros + u.absorbed_micros
            OR u.absorbed_micros <> coalesce(t.amount_micros, 0)""",
     "CROSS_TENANT": """
@@ -145,14 +209,14 @@ USAGE = {
         JOIN billing_spender s ON s.id = h.spender_id
         LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
         LEFT JOIN billing_transfer t ON t.hold_id = h.id AND t.kind = 'usage'
+             AND t.correction_id IS NULL
         WHERE s.account_id <> h.account_id
            OR u.account_id <> h.account_id OR u.spender_id <> h.spender_id
            OR t.source_id <> h.account_id""",
-    "LOT_OF_STRANGER": """
-        SELECT l.hold_id AS hold, l.grant_id AS lot FROM billing_holdlot l
-        JOIN billing_hold h ON h.id = l.hold_id
-        JOIN billing_grant g ON g.id = l.grant_id
-        WHERE g.account_id <> h.account_id""",
+    "LOT_OF_STRANGER": f"""
+        SELECT l.hold_id AS hold, l.grant_id AS lot FROM ({pinned_parts()}) AS l
+        LEFT JOIN billing_grant g ON g.id = l.grant_id
+        WHERE coalesce(g.account_id, 0) <> l.account_id""",
     # What the upstream named, at the factor agreed with the hold, rounded up. In
     # two parts, so that no product leaves 64 bits.
     "PRICE_MISMATCH": """
@@ -171,22 +235,67 @@ USAGE = {
         WHERE u.flags NOT LIKE '%%breakdown_mismatch%%'
         GROUP BY u.hold_id, u.upstream_micros
         HAVING u.upstream_micros <> sum(c.upstream_micros)""",
-    "ROLLUP_MISMATCH": """
+    "ROLLUP_MISMATCH": f"""
         SELECT account_id AS account, spender_id AS spender, operation, model, basis,
-               sum(requests) AS requests_over, sum(charged_micros) AS charged_over
-        FROM (SELECT account_id, spender_id, operation, model, basis, requests,
+               hour, sum(requests) AS requests_over,
+               sum(charged_micros) AS charged_over
+        FROM (SELECT account_id, spender_id, operation, model, basis, hour, requests,
                      prompt_tokens, completion_tokens,
                      price_micros, charged_micros, absorbed_micros
               FROM billing_usagerollup
               UNION ALL
-              SELECT account_id, spender_id, operation, model, basis, -1,
+              SELECT account_id, spender_id, operation, model, basis,
+                     {hour_of("settled_at")}, -1,
                      -prompt_tokens, -completion_tokens,
                      -price_micros, -charged_micros, -absorbed_micros
-              FROM billing_usagerecord) AS difference
-        GROUP BY account_id, spender_id, operation, model, basis
+              FROM billing_usagerecord
+              UNION ALL
+              SELECT account_id, spender_id, operation, model, basis,
+                     {hour_of("ended_at")}, -requests,
+                     -prompt_tokens, -completion_tokens,
+                     -charged_micros - absorbed_micros,
+                     -charged_micros, -absorbed_micros
+              FROM billing_correction WHERE state = 'posted') AS difference
+        GROUP BY account_id, spender_id, operation, model, basis, hour
         HAVING sum(requests) <> 0 OR sum(prompt_tokens) <> 0
             OR sum(completion_tokens) <> 0 OR sum(price_micros) <> 0
             OR sum(charged_micros) <> 0 OR sum(absorbed_micros) <> 0""",
+}
+
+CORRECTIONS = {
+    # What is posted moved what it says, and nothing else moved anything.
+    "CORRECTION_MISMATCH": """
+        SELECT c.id AS correction, c.state AS state, c.charged_micros AS charged,
+               c.absorbed_micros AS absorbed
+        FROM billing_correction c LEFT JOIN billing_transfer t
+             ON t.correction_id = c.id
+        GROUP BY c.id, c.state, c.charged_micros, c.absorbed_micros, c.hold_id
+        HAVING c.charged_micros <> coalesce(sum(CASE t.kind
+                   WHEN 'usage' THEN t.amount_micros
+                   WHEN 'refund' THEN -t.amount_micros ELSE 0 END), 0)
+            OR c.absorbed_micros <> coalesce(sum(CASE t.kind
+                   WHEN 'absorb' THEN t.amount_micros ELSE 0 END), 0)
+            OR sum(CASE WHEN t.hold_id <> c.hold_id THEN 1 ELSE 0 END) > 0
+            OR (c.state <> 'posted' AND count(t.id) > 0)""",
+    "TRANSFER_WITHOUT_CORRECTION": """
+        SELECT t.id AS transfer, t.correction_id AS correction
+        FROM billing_transfer t LEFT JOIN billing_correction c
+             ON c.id = t.correction_id
+        WHERE c.id IS NULL AND (t.correction_id IS NOT NULL OR t.kind = 'refund')""",
+    # It speaks of a call that has ended, and says whose it was as the call does.
+    "CORRECTION_OF_STRANGER": """
+        SELECT c.id AS correction, h.id AS hold, h.state AS state
+        FROM billing_correction c LEFT JOIN billing_hold h ON h.id = c.hold_id
+        WHERE h.id IS NULL OR h.account_id <> c.account_id
+           OR h.spender_id <> c.spender_id OR h.model <> c.model
+           OR h.operation <> c.operation OR h.state IN ('open', 'in_doubt')""",
+    # More was given back than was charged.
+    "OVERREFUND": """
+        SELECT c.hold_id AS hold, sum(c.charged_micros) AS corrected
+        FROM billing_correction c LEFT JOIN billing_usagerecord u
+             ON u.hold_id = c.hold_id
+        WHERE c.state = 'posted' GROUP BY c.hold_id, u.charged_micros
+        HAVING sum(c.charged_micros) + coalesce(u.charged_micros, 0) < 0""",
 }
 
 # What refers to what without a foreign key (`UNCHECKED` in the models says why): table
@@ -203,13 +312,15 @@ REFERENCES = [
     if isinstance(field, ForeignKey) and not field.db_constraint  # type: ignore[attr-defined]  # the stubs lack it
 ]
 DANGLING = " UNION ALL ".join(
-    f"SELECT '{table}.{column}' AS reference, CAST(r.{column} AS text) AS missing "  # noqa: S608
+    f"SELECT '{table}.{column}' AS reference, CAST(r.{column} AS text) AS missing "
     f"FROM {table} r LEFT JOIN {target} t ON t.{key} = r.{column} "
-    f"WHERE t.{key} IS NULL"
+    f"WHERE t.{key} IS NULL AND r.{column} IS NOT NULL"
     for table, column, target, key in REFERENCES
 )
 
-ERRORS = TRANSFERS | HOLDS | GRANTS | USAGE | {"DANGLING_REFERENCE": DANGLING}
+ERRORS = (
+    TRANSFERS | HOLDS | GRANTS | USAGE | CORRECTIONS | {"DANGLING_REFERENCE": DANGLING}
+)
 
 WARNINGS = {
     "STALE_HOLD": """
@@ -219,7 +330,16 @@ WARNINGS = {
         SELECT h.id AS hold, h.account_id AS account, h.state AS state,
                h.amount_micros AS held, h.reason AS reason
         FROM billing_hold h LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
-        WHERE h.state = 'in_doubt' OR u.basis = 'in_doubt'""",
+        LEFT JOIN billing_acknowledgement a ON a.hold_id = h.id
+        WHERE (h.state = 'in_doubt' OR u.basis = 'in_doubt') AND a.hold_id IS NULL
+          AND NOT EXISTS (SELECT 1 FROM billing_correction c
+                          WHERE c.hold_id = h.id AND c.state = 'posted'
+                          AND c.kind <> 'refund')""",
+    # A price that was said after the call's end, and that nobody has decided on.
+    "LATE_WORD": """
+        SELECT id AS correction, hold_id AS hold, account_id AS account,
+               said_micros AS said, noted_at
+        FROM billing_correction WHERE state = 'pending'""",
     # Calls are refused because the operator bore too much: he has to look.
     "PAUSED": """
         SELECT id AS pause, account_id AS account, operation, model,

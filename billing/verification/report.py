@@ -6,8 +6,10 @@ is repaired. Warnings (`STALE_HOLD`, `IN_DOUBT`) are listed and do not fail it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import connection
@@ -16,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from billing.ledger import dialect
 from billing.values import clock
 from billing.values.connection import snapshot
+from billing.verification import acts, registry
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -32,8 +35,9 @@ TOTALS = """
     FROM billing_usagerecord"""
 # A hold this long overdue means that no sweep runs.
 STALE_AFTER = timedelta(minutes=5)
-# Findings of one code that are listed; more of the same say nothing new.
+# Findings of one code that are listed; of more of the same, only how many they are.
 FINDINGS_PER_CODE_MAX = 100
+ROWS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,46 @@ def verify() -> Report:
     """Check the whole ledger in one snapshot. Raises: DatabaseError when it cannot."""
     report = Report()
     with snapshot(), connection.cursor() as cursor:
-        for severity, passes in (("error", ERRORS), ("warning", WARNINGS)):
+        errors = ERRORS | registry.passes
+        for severity, passes in (("error", errors), ("warning", WARNINGS)):
             for code, sql in passes.items():
-                found = _rows(cursor, sql)
-                report.findings += [
-                    Finding(code, severity, _text(row)) for row in found
-                ]
+                details, more = _details(cursor, sql)
+                report.findings += [Finding(code, severity, text) for text in details]
+                if more:
+                    report.findings.append(Finding(code, severity, f"and {more} more"))
+        report.findings += _wrong_acts()
         [totals] = _rows(cursor, TOTALS)
         report.totals = {name: int(total) for name, total in totals.items()}
     return report
+
+
+def _wrong_acts() -> list[Finding]:
+    """Of each code as many as are listed, and how many more there are."""
+    found: dict[str, list[str]] = {}
+    more: Counter[str] = Counter()
+    checks = (acts.wrong_acts, *registry.checks)
+    for wrong in chain.from_iterable(check() for check in checks):
+        listed = found.setdefault(wrong.code, [])
+        if len(listed) < FINDINGS_PER_CODE_MAX:
+            listed.append(wrong.detail)
+        else:
+            more[wrong.code] += 1
+    for code, count in more.items():
+        found[code].append(f"and {count} more")
+    return [
+        Finding(code, "error", detail)
+        for code, details in found.items()
+        for detail in details
+    ]
+
+
+def _details(cursor: CursorWrapper, sql: str) -> tuple[list[str], int]:
+    """What is wrong, and how much more of it there is."""
+    found = [_text(row) for row in _rows(cursor, sql)]
+    more = 0
+    while rest := cursor.fetchmany(ROWS_AT_ONCE):
+        more += len(rest)
+    return found, more
 
 
 def _rows(cursor: CursorWrapper, sql: str) -> list[dict[str, Any]]:

@@ -2,11 +2,13 @@
 
 A hold in doubt waits for a late answer and then for the rule (`billing.holds.sweep`),
 which returns its credits. Until then the operator, who has looked at the upstream's
-bill, may end it. The first resolution stands: a late answer changes nothing after that.
+bill, may end it. The first resolution stands: what is said later is a word of its own
+(`late_words`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -35,11 +37,17 @@ class DoubtStands(PortalError):
 
 
 def in_doubt() -> list[tuple[reports.CallReport, str]]:
-    """All calls in doubt, the longest first, each with its organization's slug."""
-    found = reports.calls_in_doubt()
-    keys = ApiKey.objects.filter(spender_id__in={call.spender_id for call in found})
-    slugs = dict(keys.values_list("spender_id", "organization__slug"))
+    """All calls in doubt, and then those whose doubt the rule has ended and nobody has
+    acknowledged, the longest first, each with its organization's slug."""
+    found = [*reports.calls_in_doubt(), *reports.doubts_closed()]
+    slugs = slugs_of(found)
     return [(call, slugs.get(call.spender_id, "")) for call in found]
+
+
+def slugs_of(calls: Sequence[reports.CallReport]) -> dict[int, str]:
+    """The organizations of these calls, by spender."""
+    keys = ApiKey.objects.filter(spender_id__in={call.spender_id for call in calls})
+    return dict(keys.values_list("spender_id", "organization__slug"))
 
 
 def settle(
@@ -53,15 +61,7 @@ def settle(
     """
     policy.require_operator(actor)
     hold = _find(hold_id)
-    price = price_of(upstream_micros, hold.price_factor_ppm)
-    price_max = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
-    if not 0 <= price <= price_max:
-        raise DoubtStands(
-            f"That makes a price of {credits_text(price)} credits for "
-            f"req_{hold_id.hex}. For a call that holds "
-            f"{credits_text(hold.amount_micros)} it must be from 0 to "
-            f"{credits_text(price_max)}; anything else is a slip. Nothing was changed."
-        )
+    checked_price(hold, price_of(upstream_micros, hold.price_factor_ppm))
     usage = Usage(
         # The upstream's own figure, as the operator read it: no doubt is left to list.
         basis=Basis.UPSTREAM.value,
@@ -87,6 +87,29 @@ def release(hold_id: UUID, *, reason: str, actor: audit.Actor) -> dict[str, str 
     return _end("doubt.release", order, reason, actor)
 
 
+def checked_price(hold: Hold, price: int) -> None:
+    """Raises: DoubtStands for one that is a slip of the pen."""
+    price_max = max(hold.amount_micros, CREDIT) * CREDITS_PER_BOUND_MAX
+    if not 0 <= price <= price_max:
+        raise DoubtStands(
+            f"That makes a price of {credits_text(price)} credits for "
+            f"req_{hold.id.hex}. For a call that holds "
+            f"{credits_text(hold.amount_micros)} it must be from 0 to "
+            f"{credits_text(price_max)}; anything else is a slip. Nothing was changed."
+        )
+
+
+def checked_reason(reason: str) -> str:
+    """As it is written down. Raises: DoubtStands."""
+    # It goes into JSON, where PostgreSQL refuses a NUL, and onto one line of a list.
+    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
+        raise DoubtStands(
+            f"Give a reason of 1 to {REASON_MAX} printable characters: it goes into "
+            "the audit trail. Nothing was changed."
+        )
+    return reason.strip()
+
+
 def _find(hold_id: UUID) -> Hold:
     """The hold, unless its call still runs: whether its doubt was ended already is for
     the ledger to say, under its lock. Raises: DoubtStands."""
@@ -102,12 +125,7 @@ def _end(
     action: str, order: Settle | Release, reason: str, actor: audit.Actor
 ) -> dict[str, str | int]:
     """Carry out the order and write down who gave it, both or neither."""
-    # It goes into JSON, where PostgreSQL refuses a NUL, and onto one line of a list.
-    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
-        raise DoubtStands(
-            f"Give a reason of 1 to {REASON_MAX} printable characters: it goes into "
-            "the audit trail. Nothing was changed."
-        )
+    reason = checked_reason(reason)
     organization = Organization.objects.filter(account_id=order.account_id).first()
     with transaction.atomic():
         [outcome] = holds.commit([order])
@@ -128,7 +146,7 @@ def _end(
             actor=actor,
             organization=organization,
             target=request_id,
-            reason=reason.strip(),
+            reason=reason,
             upstream_credits=(
                 None if upstream_micros is None else credits_text(upstream_micros)
             ),
@@ -162,8 +180,8 @@ def _not_in_doubt(account_id: int, hold_id: UUID) -> DoubtStands:
     elif call.basis == Basis.IN_DOUBT:
         end = (
             f" any more: it was released at {when}{by or ', by the rule for doubts'}, "
-            "and nothing was charged. The ledger has no order that charges a call "
-            "later, so the upstream's cost, if any, stays with the operator."
+            "and nothing was charged. If you know its price by now: doubts --charge "
+            f"{call.request_id} --credits N."
         )
     else:
         end = (

@@ -132,7 +132,7 @@ async def apply(job: Job, found: Look, ledger: LedgerAccess = LEDGER) -> None:
         remark = rows.with_word(job.remark, word)
         await write(lambda: rows.finish(job, JobState.LOST, remark=remark))
     else:
-        await _wait_on(job, found)
+        await _wait_on(job, found, ledger)
 
 
 async def _end(job: Job, found: Look, ledger: LedgerAccess) -> None:
@@ -180,9 +180,13 @@ def _why_lost(job: Job, found: Look) -> str:
     return "too_old" if is_old else ""
 
 
-async def _wait_on(job: Job, found: Look) -> None:
+async def _wait_on(job: Job, found: Look, ledger: LedgerAccess) -> None:
+    is_alive = found.status in ASKED_ABOUT
+    if is_alive and await read(lambda: rows.is_in_doubt(job.id)):
+        # Whatever sweep, by whatever clock, gave it up: it lives.
+        await entrust(job, ledger)
     heard: dict[str, object] = {"misses": 0, "missed_since": None}
-    if found.status in ASKED_ABOUT:
+    if is_alive:
         progress = found.progress
         heard["state"] = found.status
         heard["progress"] = job.progress if progress is None else progress

@@ -19,6 +19,7 @@ from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.reports.calls import charge_of
 from billing.values import clock
+from proxy.jobs import seals
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT, UNFINISHED
 
@@ -35,17 +36,19 @@ PURGE_ROWS = 500
 
 def create(job: Job) -> None:
     """The id is the call's own, so a row that is there is this one, written before."""
+    job.seal = seals.agreed(job)
     Job.objects.bulk_create([job], ignore_conflicts=True)
 
 
 def accept(job: Job) -> None:
     """The upstream has named it: everything that happens next needs only the row, even
     one that was given up meanwhile."""
+    job.seal = seals.agreed(job)
     job.save(
         force_update=True,
         update_fields=[
             *("upstream_id", "state", "estimated_credits", "bound_micros"),
-            *("next_poll_at", "finished_at", "remark"),
+            *("next_poll_at", "finished_at", "remark", "seal"),
         ],
     )
 
@@ -89,6 +92,11 @@ def _unclaimed(now: datetime) -> Q:
     return Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
 
 
+def is_in_doubt(job_id: UUID) -> bool:
+    """Whether somebody gave up its hold."""
+    return Hold.objects.filter(id=job_id, state=HoldState.IN_DOUBT).exists()
+
+
 def postpone(job: Job, **heard: Any) -> None:
     """The look told no end: write down what it told, and give the claim back."""
     seconds = BACKOFF_SECONDS[min(job.polls, len(BACKOFF_SECONDS) - 1)]
@@ -100,8 +108,9 @@ def postpone(job: Job, **heard: Any) -> None:
 
 def finish(job: Job, state: JobState, **values: Any) -> bool:
     """Write how the job ended; False when that was written before."""
+    ended = seals.ended(job.id, {"state": state, "finished_at": clock.now(), **values})
     finished = Job.objects.filter(id=job.id, state__in=UNFINISHED).update(
-        state=state, finished_at=clock.now(), **_looked_at(job), **values
+        **ended, **_looked_at(job)
     )
     return finished == 1
 
@@ -134,12 +143,17 @@ def conclude(job_id: UUID, hold_state: str) -> int:
         state = JobState.COMPLETED
     elif hold_state == HoldState.RELEASED and basis != Basis.IN_DOUBT:
         state = JobState.FAILED
+    ended = seals.ended(
+        job_id,
+        {
+            "state": state,
+            "finished_at": clock.now(),
+            "charged_micros": charged,
+            "basis": basis,
+        },
+    )
     return Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
-        state=state,
-        finished_at=clock.now(),
-        charged_micros=charged,
-        basis=basis,
-        remark="never_accepted",
+        **ended, remark="never_accepted"
     )
 
 

@@ -64,6 +64,10 @@ class Job(models.Model):
     # Whose turn it is to ask the upstream: a claim, which runs out by itself.
     claimed_by = models.CharField(max_length=32, blank=True)
     claimed_until = models.DateTimeField(null=True)
+    # Digests over what was agreed, how it ended, and its reply: `proxy.jobs.seals`.
+    seal = models.CharField(max_length=32, blank=True)
+    outcome = models.CharField(max_length=32, blank=True)
+    reply_digest = models.CharField(max_length=32, blank=True)
     # For the operator, e.g. "usage_missing job_changed".
     remark = models.CharField(max_length=200, blank=True)
 

@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The ledger's clock, standing still."""
     clock = Clock()
-    monkeypatch.setattr("billing.values.clock.now", clock)
+    monkeypatch.setattr("billing.values.clock.source", clock)
     return clock
 
 

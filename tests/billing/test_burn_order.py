@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.models import Grant, HoldLot
+from billing.models import Grant, Hold
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer, wrong_in_the_ledger
 
@@ -34,9 +34,9 @@ def empty(customer: Payer) -> Payer:
 def burned_first(customer: Payer) -> Grant:
     """The grant that a hold of one micro would take."""
     hold_id = customer.hold(1)
-    (pin,) = HoldLot.objects.filter(hold_id=hold_id)
+    [[grant_id, _]] = Hold.objects.get(id=hold_id).pins
     customer.release(hold_id)
-    return pin.grant
+    return Grant.objects.get(id=grant_id)
 
 
 @pytest.mark.parametrize(
@@ -74,11 +74,10 @@ def test_a_hold_pins_its_lots_in_burn_order(empty: Payer) -> None:
     expiring = empty.grant(30, expires_at=SOON)
     hold_id = empty.hold(55)
 
-    pins = HoldLot.objects.filter(hold_id=hold_id).order_by("rank")
-    assert list(pins.values_list("grant_id", "amount_micros", "rank")) == [
-        (expiring.id, 30, 0),
-        (promotion.id, 20, 1),
-        (paid.id, 5, 2),
+    assert Hold.objects.get(id=hold_id).pins == [
+        [expiring.id, 30],
+        [promotion.id, 20],
+        [paid.id, 5],
     ]
 
 

@@ -134,7 +134,7 @@ def test_a_server_that_vanished_is_noticed() -> None:
 def test_accounts_are_found_by_key_however_many_there_are() -> None:
     for number in range(30):
         accounts.open_organization(f"one of many {number}")
-    text = sql.LOCK_ACCOUNTS.replace("%s", "'[1]'")
+    text = sql.LOCK_ACCOUNTS.replace("%s", "NULL", 1).replace("%s", "'[1]'")
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE billing_account")
         cursor.execute("BEGIN")

@@ -83,12 +83,15 @@ def test_doubts_are_listed_with_the_oldest_first(key: ApiKey) -> None:
     first, second = json.loads(said("--json"))
     assert first == {
         "id": old,
+        "state": "in_doubt",
         "organization": "acme",
         "operation": "videos.generations",
         "model": "video",
         "held_credits": "30",
+        "price_credits": "",
         "since": since.isoformat(timespec="seconds"),
         "reason": "upstream_lost",
+        "call": old,
     }
     assert (second["id"], second["held_credits"]) == (young, "12")
     head, *lines = said().splitlines()
@@ -256,7 +259,7 @@ def test_a_call_that_is_over_or_runs_is_refused_with_how_it_stands(
         running: ["it still runs"],
         late: ["was settled at", "7 credits charged (basis upstream)"],
         settled_here: ["by the operator, 3 credits charged"],
-        by_rule: ["by the rule for doubts", "no order that charges a call later"],
+        by_rule: ["by the rule for doubts", f"doubts --charge {by_rule} --credits N"],
         free: ["was released at", "(upstream_refused)"],
     }.items():
         for ending in (

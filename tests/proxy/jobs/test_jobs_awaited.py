@@ -7,9 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from billing import grants
-from billing.models import Grant
-from billing.values import clock
+from billing.ledger import dialect
 from billing.values.orders import CREDIT
 from tests.proxy.conftest import Customers
 from tests.support.gateway.customers import Customer
@@ -51,13 +49,9 @@ def test_the_result_comes_as_if_it_had_been_synchronous(
 def test_expired_credits_do_not_remain(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    account_id = customer.account_id
-    expired = grants.issue(
-        account_id, 50 * CREDIT, source="trial", reference=f"trial:{account_id}"
-    )
-    Grant.objects.filter(pk=expired.pk).update(
-        expires_at=clock.now() - timedelta(days=1)
-    )
+    soon = dialect.now() + timedelta(seconds=1)
+    customer.grant(50 * CREDIT, source="trial", expires_at=soon)
+    wait_for(lambda: dialect.now() > soon)
     video_job = VideoJob(upstream, credits=14)
     video_job.will_be_done(14)
     reply = video_job.order(customer, live_gateway, wait=True)

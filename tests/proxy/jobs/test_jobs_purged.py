@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -19,7 +19,7 @@ from proxy.jobs.rendering import PURGED
 from proxy.models import Job
 from proxy.upstream import schemas
 from tests.support.gateway.customers import Customer
-from tests.support.gateway.video_jobs import VIDEO, VideoJob, worker_looks
+from tests.support.gateway.video_jobs import VIDEO, VideoJob, rewrite, worker_looks
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import ScriptedReply, Upstream, job_status
 
@@ -43,8 +43,7 @@ def long_ago(*, seconds: int = 1) -> datetime:
 
 
 def age(*jobs: Job, **options: int) -> None:
-    ids = [job.id for job in jobs]
-    Job.objects.filter(id__in=ids).update(finished_at=long_ago(**options))
+    rewrite(*(job.id for job in jobs), finished_at=long_ago(**options))
 
 
 def shown(gateway: Gateway, customer: Customer, job: Job) -> dict[str, Any]:
@@ -109,12 +108,21 @@ def test_a_straggler_after_the_purge_changes_and_remarks_nothing(
         assert (job.state, job.reply, job.remark) == ("completed", "", remark)
 
 
+def released(customer: Customer) -> str:
+    """A hold that cost nothing."""
+    hold_id = customer.hold(0)
+    customer.release(hold_id)
+    return hold_id
+
+
 def test_a_backlog_is_purged_in_batches(customer: Customer) -> None:
     kept, *old = [
         Job(
-            id=uuid4(),
+            id=UUID(released(customer)),
             account_id=customer.account_id,
-            spender_id=1,
+            spender_id=customer.spender_id,
+            operation="chat.completions",
+            model="openai/gpt-4o",
             bound_micros=0,
             terms={},
             state="completed",
@@ -125,6 +133,7 @@ def test_a_backlog_is_purged_in_batches(customer: Customer) -> None:
         for number in range(6)
     ]
     Job.objects.bulk_create([kept, *old])
+    rewrite(kept.id, *(job.id for job in old))
 
     assert rows.purge_replies(batch_rows=2) >= 5
     left = Job.objects.filter(account_id=kept.account_id).exclude(reply="")

@@ -165,7 +165,7 @@ def test_a_job_that_is_just_being_sent_is_queued(
 ) -> None:
     video = ordered(live_gateway, customer, VideoJob(upstream))
     job = row(video.id)
-    Job.objects.filter(id=job.id).update(state="submitting")
+    make_due(job, state="submitting")
 
     reply = customer.openai(live_gateway).videos.retrieve(video.id)
     assert (reply.status, job.polls) == ("queued", 0)
@@ -182,7 +182,7 @@ def test_a_job_of_the_other_route_is_a_video_too(
     assert (video.status, video.seconds, video.size) == ("in_progress", "5", "1280x720")
     # Of before the gateway remembered sizes.
     old = {name: job.terms[name] for name in ("rates", "least")}
-    Job.objects.filter(id=job.id).update(terms=old)
+    make_due(job, terms=old)
     assert videos.retrieve(f"video_{job.id.hex}").to_dict()["size"] is None
 
 

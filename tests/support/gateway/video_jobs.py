@@ -12,6 +12,7 @@ import httpx
 
 from billing.values import clock
 from proxy import tasks
+from proxy.jobs import seals
 from proxy.models import Job
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
@@ -95,11 +96,21 @@ def only_job(customer: Customer) -> Job:
     return Job.objects.get(account_id=customer.account_id)
 
 
+def rewrite(*job_ids: UUID, **changes: Any) -> None:
+    """Rows as if the gateway itself had written them so: with their seals."""
+    if changes:
+        Job.objects.filter(id__in=job_ids).update(**changes)
+    for job in Job.objects.filter(id__in=job_ids):
+        values = {name: getattr(job, name) for name in (*seals.ENDED, "reply")}
+        ended = seals.ended(job.id, values)
+        made = {name: ended[name] for name in ("outcome", "reply_digest")}
+        Job.objects.filter(id=job.id).update(seal=seals.agreed(job), **made)
+
+
 def make_due(job: Job, **changes: Any) -> None:
     """As if the wait for the next look, and any claim, were over."""
     past = clock.now() - timedelta(seconds=1)
-    fields = {"next_poll_at": past, "claimed_until": None, **changes}
-    Job.objects.filter(id=job.id).update(**fields)
+    rewrite(job.id, next_poll_at=past, claimed_until=None, **changes)
 
 
 def worker_looks(job: Job) -> Job:

@@ -60,10 +60,22 @@ class Call:
     is_guess: bool  # nobody knows what a call of its size costs
     state: str = "open"
     doubted_at: datetime | None = None
+    charged: int = 0
+    borne: int = 0
+    paid: Counter[int] = field(default_factory=Counter)  # lot's number → micros
+    # Prices that were said of it (None: that it lives), and what became of late ones.
+    said: set[int | None] = field(default_factory=set)
+    words: dict[int | None, str] = field(default_factory=dict)
 
     @property
     def is_unresolved(self) -> bool:
         return self.state in ("open", "in_doubt")
+
+    def hear(self, price: int | None) -> None:
+        """After its end."""
+        if price not in self.said:
+            self.said.add(price)
+            self.words[price] = "pending"
 
     def add_part(self, lot: Lot, more: int) -> None:
         """A lot keeps the place at which it was first used."""
@@ -216,9 +228,12 @@ class Auditor:
         if call is None or call.organization != name:
             return ("UnknownHold",)
         organization = self.organizations[name]
-        if call.state != "open":
+        if not call.is_unresolved:
+            if call.state == "released" and not call.said - {0}:
+                call.hear(None)
             available = organization.available(self.now)
             return ("entrusted", call.amount, available, True)
+        call.state, call.doubted_at = "open", None
         call.lease = None
         call.due_at = max(call.due_at, due_at)
         more = at_factor(bound, call.factor) - call.amount
@@ -237,32 +252,44 @@ class Auditor:
         call = self.calls.get(hold_id)
         if call is None or call.organization != name:
             return ("UnknownHold",)
+        cost, price = price, at_factor(price, call.factor)
         if not call.is_unresolved:
+            call.hear(price)
             return self._ended(call, repeat=True)
         organization = self.organizations[name]
-        cost, price = price, at_factor(price, call.factor)
         if price > call.amount or call.is_guess:
             is_over = price > call.amount
             organization.learn(call.bound, cost, is_over=is_over)
-        missing = self._return_parts(call, price)
+        call.charged = price - self._return_parts(call, price)
+        self.organizations[name].consumed += call.charged
+        self._take_more(call, price - call.charged)
+        self.usage[name] += 1
+        call.state, call.said = "settled", {price}
+        return self._ended(call, charged=call.charged, absorbed=call.borne)
+
+    def _take_more(self, call: Call, missing: int) -> None:
+        """From what is available; the rest is the operator's."""
+        organization = self.organizations[call.organization]
+        organization.consumed += missing
         for lot, part in organization.take_free(missing, self.now):
             lot.left -= part
+            call.paid[lot.number] += part
+            call.charged += part
             missing -= part
         self.absorbed += missing
-        organization.consumed += price
-        self.usage[name] += 1
-        call.state = "settled"
-        return self._ended(call, charged=price - missing, absorbed=missing)
+        call.borne += missing
 
     def release(self, name: str, hold_id: str, *, is_listed: bool = False) -> Answer:
         call = self.calls.get(hold_id)
         if call is None or call.organization != name:
             return ("UnknownHold",)
         if not call.is_unresolved:
+            if not is_listed:
+                call.hear(0)
             return self._ended(call, repeat=True)
         self._return_parts(call, 0)
         self.usage[name] += is_listed
-        call.state = "released"
+        call.state, call.said = "released", {0}
         return self._ended(call)
 
     def doubt(self, name: str, hold_id: str) -> Answer:
@@ -301,8 +328,29 @@ class Auditor:
             paid = min(part, price)
             lot.held -= part
             lot.left -= paid
+            call.paid[lot.number] += paid
             price -= paid
         return price
+
+    # --- second words ----------------------------------------------------------
+
+    def correct(self, call: Call, price: int) -> Answer:
+        """The call is to cost so much in all."""
+        organization = self.organizations[call.organization]
+        before = call.charged, call.borne
+        if price > call.charged + call.borne:
+            self._take_more(call, price - call.charged - call.borne)
+        elif price < call.charged:
+            back = call.charged - price
+            organization.consumed -= back
+            call.charged = price
+            for lot in sorted(organization.lots, key=Lot.burns_before, reverse=True):
+                part = min(back, call.paid[lot.number])
+                call.paid[lot.number] -= part
+                lot.left += part
+                back -= part
+        available = organization.available(self.now)
+        return (call.charged - before[0], call.borne - before[1], available)
 
     def _ended(
         self, call: Call, *, charged: int = 0, absorbed: int = 0, repeat: bool = False

@@ -10,7 +10,7 @@ START = datetime(2020, 2, 28, 22, 30, tzinfo=UTC)
 
 
 class Clock:
-    """Takes the place of `billing.values.clock.now`."""
+    """Takes the place of `billing.values.clock.source`."""
 
     def __init__(self) -> None:
         self.moment = START

@@ -43,6 +43,7 @@ from tests.support.ledger.payers import (
     used,
     wrong_in_the_ledger,
 )
+from tests.support.ledger.second_words import SecondWords
 from tests.support.ledger.stored import codes_of_errors, stored
 
 NAMES = ("one", "two", "three")
@@ -93,7 +94,7 @@ def open_customers() -> dict[str, Customers]:
     return customers
 
 
-class History(RuleBasedStateMachine):
+class History(SecondWords, RuleBasedStateMachine):
     """Everything that may happen, in any order."""
 
     def __init__(self, clock: Clock, customers: dict[str, Customers]) -> None:
@@ -366,6 +367,11 @@ class History(RuleBasedStateMachine):
                 for lot in each.lots
             },
             "states": {call.hold_id: call.state for call in calls},
+            "words": {
+                (call.hold_id, price): state
+                for call in calls
+                for price, state in call.words.items()
+            },
             "consumed": {name: each.consumed for name, each in organizations.items()},
             "usage": {name: self.auditor.usage[name] for name in NAMES},
             "issuance": -self.auditor.issued,

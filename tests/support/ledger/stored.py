@@ -19,6 +19,10 @@ CALLS = (
     "SELECT h.id, h.state, h.account_id, u.hold_id FROM billing_hold h "
     "LEFT JOIN billing_usagerecord u ON u.hold_id = h.id WHERE h.account_id"
 )
+WORDS = (
+    "SELECT hold_id, said_micros, state FROM billing_correction "
+    "WHERE kind = 'late' AND account_id"
+)
 ACCOUNTS = (
     "SELECT a.kind, a.id, a.balance_micros, a.held_micros, u.balance_micros "
     "FROM billing_account a LEFT JOIN billing_account u ON u.id = a.usage_account_id "
@@ -44,6 +48,10 @@ def stored(customers: Mapping[str, Payer]) -> dict[str, Any]:
         found["lots"] = {number: tuple(figures) for number, *figures in cursor}
         cursor.execute(CALLS + among)
         calls = cursor.fetchall()
+        cursor.execute(WORDS + among)
+        found["words"] = {
+            (dialect.hex_id(hold_id), said): state for hold_id, said, state in cursor
+        }
     found["states"] = {dialect.hex_id(key): state for key, state, *_ in calls}
     for _, _, account_id, record in calls:
         found["usage"][names[account_id]] += record is not None

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import grants
-from billing.models import Account, Grant
+from billing import corrections, grants
+from billing.models import Account, Correction, Grant
+from billing.models.correction import CorrectionKind
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer
@@ -21,7 +23,7 @@ CHECKS = (
 TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 
-def small_history(clock: Clock) -> dict[str, Any]:
+def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
@@ -32,14 +34,22 @@ def small_history(clock: Clock) -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
+    said = second_words(customer) | lone_call(basis)
+    clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
-    return {
+    other = Account.objects.get(id=overrun.account_id)
+    return said | {
         "account": customer.account_id,
         "usage_account": account.usage_account_id,
         "version": account.version,
-        "lot": lots.get(account_id=customer.account_id).id,
+        "lot": lots.get(account_id=customer.account_id, source="purchase").id,
+        "second_lot": lots.get(account_id=customer.account_id, source="trial").id,
+        "expired_lot": Grant.objects.get(
+            account_id=customer.account_id, expires_at__isnull=False
+        ).id,
         "other": overrun.account_id,
+        "other_acts": other.acts,
         "other_lot": lots.get(account_id=overrun.account_id).id,
         "other_spender": overrun.spender_id,
         "paid": paid,
@@ -47,6 +57,57 @@ def small_history(clock: Clock) -> dict[str, Any]:
         "released": released,
         "open": customer.hold(20),
         "past": (START - timedelta(hours=1)).replace(tzinfo=None),
+        "second": (START + timedelta(minutes=1, seconds=1)).replace(tzinfo=None),
+        "future": (START + timedelta(days=9)).replace(tzinfo=None),
+        "other_hour": (START.replace(minute=0) + timedelta(hours=1)).replace(
+            tzinfo=None
+        ),
+        "other_day": (START.replace(minute=0) + timedelta(days=1)).replace(tzinfo=None),
+    }
+
+
+def lone_call(basis: str) -> dict[str, Any]:
+    """One call of a customer who has made no other."""
+    customer = Payer.open(credits=100)
+    upstream = 12 if basis == "upstream" else None
+    hold_id = customer.hold(30)
+    customer.settle(hold_id, 12, basis=basis, upstream_micros=upstream)
+    account = Account.objects.get(id=customer.account_id)
+    return {
+        "lone": hold_id,
+        "lone_account": account.id,
+        "lone_usage": account.usage_account_id,
+        "lone_lot": Grant.objects.get(account_id=account.id).id,
+    }
+
+
+def second_words(customer: Payer) -> dict[str, Any]:
+    """A price that came late and was charged, one that waits, one that was dismissed; a
+    refund; a doubt that was acknowledged, and one that was not."""
+    customer.grant(50, source="trial", priority=90)
+    late = []
+    for price in (8, 9, 7):
+        hold_id = customer.hold(10)
+        customer.release(hold_id)
+        customer.settle(hold_id, price)
+        late.append(Correction.objects.get(hold_id=hold_id).id)
+    corrections.charge(late[0], reason="the invoice")
+    corrections.dismiss(late[2], reason="goodwill")
+    refunded = customer.call(20)
+    corrections.post(
+        UUID(refunded), CorrectionKind.REFUND, 5, reference="1", reason="goodwill"
+    )
+    doubted, doubted_2 = customer.hold(3), customer.hold(2)
+    customer.doubt(doubted)
+    customer.doubt(doubted_2)
+    corrections.acknowledge(UUID(doubted), reason="seen")
+    return {
+        "charged_word": late[0].hex,
+        "waiting_word": late[1].hex,
+        "dismissed_word": late[2].hex,
+        "refunded": refunded,
+        "doubted": doubted,
+        "doubted_2": doubted_2,
     }
 
 
@@ -55,15 +116,16 @@ def findings() -> Counter[tuple[str, str]]:
     return Counter((found.code, found.detail) for found in report.findings)
 
 
-def found_after(falsification: str) -> set[str]:
-    """The codes of what is wrong after that statement, which is then undone."""
+def found_after(*falsifications: str) -> set[str]:
+    """The codes of what is wrong after those statements, which are then undone."""
     before = findings()
     try:
         with transaction.atomic():
             _lift_all_guards()
             with connection.cursor() as cursor:
-                cursor.execute(falsification)
-                assert cursor.rowcount == 1, falsification
+                for statement in falsifications:
+                    cursor.execute(statement)
+                    assert cursor.rowcount > 0, statement
             after = findings()
             transaction.set_rollback(True)
     finally:
