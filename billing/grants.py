@@ -44,12 +44,7 @@ def issue(
     grant; Account.DoesNotExist; OperationalError where somebody keeps the account
     locked.
     """
-    if type(amount_micros) is not int or not 0 < amount_micros <= AMOUNT_MICROS_MAX:
-        raise ValueError(f"amount out of range: {amount_micros}")
-    if type(priority) is not int:  # SQLite would keep 1.5 and burn by it
-        raise ValueError(f"no priority: {priority}")
-    if source not in GrantSource.values:
-        raise ValueError(f"unknown source: {source}")
+    _check(amount_micros, priority, source)
     fingerprint = _fingerprint(account_id, amount_micros, source, priority, expires_at)
     with transaction.atomic():
         book = Book()
@@ -89,6 +84,15 @@ def issue(
         book.act(ActKind.GRANT, account_id, transfer_id, [text], mark)
         store.save(book)
         return grant
+
+
+def _check(amount_micros: int, priority: int, source: str) -> None:
+    if type(amount_micros) is not int or not 0 < amount_micros <= AMOUNT_MICROS_MAX:
+        raise ValueError(f"amount out of range: {amount_micros}")
+    if type(priority) is not int:  # SQLite would keep 1.5 and burn by it
+        raise ValueError(f"no priority: {priority}")
+    if source not in GrantSource.values:
+        raise ValueError(f"unknown source: {source}")
 
 
 def _fingerprint(*particulars: object) -> str:

@@ -167,8 +167,10 @@ class _Work:
 
 def _apply(book: Book, order: Order[Any]) -> Any:
     if isinstance(order, Withdraw):
-        if order.hold_id not in book.holds:
-            return Resolved(order.hold_id, HoldState.RELEASED, 0, 0, 0, 0, repeat=True)
+        hold = book.holds.get(order.hold_id)
+        if hold is None or hold.is_resolved:
+            state = hold.state if hold else HoldState.RELEASED
+            return Resolved(order.hold_id, state, 0, 0, 0, 0, repeat=True)
         order = Release(order.hold_id, order.account_id, order.reason)
     return rules.apply(book, order)
 

@@ -21,6 +21,7 @@ OF_ACTS = {
 # One row of the history in each table, for a falsification of any of its columns.
 A_ROW_OF = {
     "billing_account": "id = {account}",
+    "billing_attempt": "hold_id = '{paid}'",
     "billing_acknowledgement": "hold_id = '{doubted}'",
     "billing_act": "account_id = {account} AND number = 1",
     "billing_burn": "grant_id = {other_lot} AND amount_micros > 30",
@@ -43,7 +44,10 @@ UNDERIVED = {
     ("billing_usagerollup", "id"): "a number that nobody refers to",
 }
 # What the ledger does not rest on: prices, and what was learned about them.
-NOT_IN_LEDGER = {"billing_tariff", "billing_learnedbound", "billing_pause"}
+NOT_IN_LEDGER = {
+    *("billing_tariff", "billing_learnedbound", "billing_pause"),
+    "billing_attempt",  # a client's, purged soon
+}
 
 
 def stored_columns() -> Iterator[tuple[str, str]]:
@@ -159,7 +163,9 @@ def test_no_stored_column_can_be_changed_unnoticed(
     assert found & (ERRORS.keys() | OF_ACTS)
 
 
-@pytest.mark.parametrize("table", A_ROW_OF)
+@pytest.mark.parametrize(
+    "table", [each for each in A_ROW_OF if each not in NOT_IN_LEDGER]
+)
 def test_no_row_can_be_deleted_unnoticed(history: dict[str, Any], table: str) -> None:
     row = A_ROW_OF[table].format(**history)
     found = found_after(f"DELETE FROM {table} WHERE {row}")

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 # For what will surely come. Waiting longer costs nothing when it comes, and a busy
 # machine needs it; pytest's own timeout leaves room for two of these in one test.
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 100
 POLL_SECONDS = 0.02
 # A client that gives up on an answer which the test keeps from it: its request is sent
 # however long that takes.

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from billing import corrections, grants
-from billing.models import Account, Correction, Grant
+from billing.models import Account, Attempt, Correction, Grant
 from billing.models.correction import CorrectionKind
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
@@ -30,6 +30,9 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     clock.advance(minutes=1)
     grants.expire_due()
     paid, over = customer.hold(30), overrun.hold(30)
+    Attempt.objects.create(
+        hold_id=paid, fingerprint=paid, content=paid, retry_count=0, placed_at=START
+    )
     customer.settle(paid, 12, prompt_tokens=5, components={"base": 10, "image": 2})
     overrun.settle(over, 135)
     released = customer.hold(10)

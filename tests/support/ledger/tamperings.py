@@ -378,6 +378,11 @@ MOVED_CASES = (
         "FACT_WITHOUT_ACT",
     ),
     case(
+        "PAUSED",
+        "INSERT INTO billing_pause (account_id, operation, model, borne_micros, "
+        "accepted_micros, paused_at) VALUES ({account}, '', '', 1, 0, '{past}')",
+    ),
+    case(
         "LATE_WORD",
         "UPDATE billing_correction SET state = 'pending', ended_at = NULL "
         "WHERE id = '{dismissed_word}'",
