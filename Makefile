@@ -27,10 +27,12 @@ test: $(INSTALLED)
 	@$(BIN)/python -m tests $(ARGS)
 
 # Tests that take too long for `make test`: the gateway is killed 50 times during calls,
-# the worker 10 times during its jobs, and an SDK retries 1,000 calls in a bad time.
+# the worker 10 times during its jobs, an SDK retries 1,000 calls in a bad time, and a
+# storm of 20,000 calls goes over all of it.
 endure: $(INSTALLED)
-	@KILLS=50 RETRIES=1000 $(BIN)/python -m tests tests/proxy/test_kill9.py \
-		tests/proxy/jobs/test_jobs_kills.py tests/proxy/idempotency/test_retry_storm.py $(ARGS)
+	@KILLS=50 RETRIES=1000 STORM_CALLS=20000 $(BIN)/python -m tests \
+		tests/proxy/test_kill9.py tests/proxy/jobs/test_jobs_kills.py \
+		tests/proxy/idempotency/test_retry_storm.py tests/proxy/test_storm.py $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
