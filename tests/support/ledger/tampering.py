@@ -12,9 +12,11 @@ from django.db import connection, transaction
 from billing import corrections, grants
 from billing.models import Account, Attempt, Correction, Grant
 from billing.models.correction import CorrectionKind
+from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer
+from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKS = (
     "SELECT conrelid::regclass, conname FROM pg_constraint "
@@ -123,7 +125,7 @@ def found_after(*falsifications: str) -> set[str]:
     """The codes of what is wrong after those statements, which are then undone."""
     before = findings()
     try:
-        with transaction.atomic():
+        with patience(PATIENCE_SECONDS), transaction.atomic():
             _lift_all_guards()
             with connection.cursor() as cursor:
                 for statement in falsifications:
@@ -148,6 +150,10 @@ def _lift_all_guards() -> None:
             for (name,) in cursor.fetchall():
                 cursor.execute(f"DROP TRIGGER {name}")
             return
+        # Whoever still works on these tables, such as an earlier test's gateway, may
+        # take its time.
+        for limit in ("lock_timeout", "statement_timeout"):
+            cursor.execute(f"SET LOCAL {limit} = '{PATIENCE_SECONDS}s'")
         # What is deferred to the commit would forbid to alter the tables.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(CHECKS)
