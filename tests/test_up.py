@@ -39,6 +39,8 @@ class Up:
             "SANDBOX_PORT": str(processes.free_port()),
             "UPSTREAM_BASE_URL": "",
             "SWEEP_SECONDS": "1",
+            # What hangs when its supervisor is gone ends by the last resort.
+            "SHUTDOWN_SECONDS": "30",
         }
 
     def start(self) -> None:
