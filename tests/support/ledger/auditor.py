@@ -60,6 +60,7 @@ class Call:
     is_guess: bool  # nobody knows what a call of its size costs
     state: str = "open"
     doubted_at: datetime | None = None
+    is_thought_dead: bool = False  # doubted by a sweep
     charged: int = 0
     borne: int = 0
     paid: Counter[int] = field(default_factory=Counter)  # lot's number → micros
@@ -305,16 +306,23 @@ class Auditor:
         doubted = [call for call in self.calls.values() if self._is_due(call)]
         for call in doubted:
             self.doubt(call.organization, call.hold_id)
+            call.is_thought_dead = True
         closed = [
             call
             for call in self.calls.values()
             if call.state == "in_doubt"
             and call.doubted_at is not None
             and call.doubted_at + in_doubt_after <= self.now
+            and not self._is_left_alone(call)
         ]
         for call in closed:
             self.release(call.organization, call.hold_id, is_listed=True)
         return {"doubted": len(doubted), "closed": len(closed)}
+
+    def _is_left_alone(self, call: Call) -> bool:
+        """Its process lives, though a sweep thought it dead: it will tell."""
+        lives = call.lease is not None and self.leases[call.lease] >= self.now
+        return call.is_thought_dead and lives and call.due_at >= self.now
 
     def _is_due(self, call: Call) -> bool:
         ends = [call.due_at]

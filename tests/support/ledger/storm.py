@@ -16,6 +16,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -158,8 +159,7 @@ async def anything(log: Log, told: Told) -> None:
         match told["chance"].randrange(12):
             case 0:
                 amount = told["chance"].randint(1, 50)
-                await in_thread(issue, chosen, amount)
-                log.add(granted=amount)
+                log.add(granted=await in_thread(issue, chosen, amount))
             case 1:
                 await in_thread(sweep_at, 0)
                 await in_thread(grants.expire_due)
@@ -184,14 +184,20 @@ async def any_call(log: Log, told: Told) -> None:
             await settle(log, told, hold_id, told["chance"].randint(0, amount * 3))
 
 
-def issue(told: Told, amount: int) -> None:
-    grants.issue(
-        told["account"],
-        amount,
-        source=told["chance"].choice(["purchase", "promotion"]),
-        reference=f"storm:{uuid.uuid4()}",
-        expires_at=told["chance"].choice([None, clock.now() + timedelta(seconds=0.2)]),
-    )
+def issue(told: Told, amount: int) -> int:
+    """How much was granted."""
+    soon = clock.now() + timedelta(seconds=0.2)
+    # It may wait for the account until it would have expired: that is refused.
+    with suppress(ValueError):
+        grants.issue(
+            told["account"],
+            amount,
+            source=told["chance"].choice(["purchase", "promotion"]),
+            reference=f"storm:{uuid.uuid4()}",
+            expires_at=told["chance"].choice([None, soon]),
+        )
+        return amount
+    return 0
 
 
 async def resolve_the_same(log: Log, told: Told) -> None:
