@@ -1,6 +1,6 @@
 """`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
-Three processes share SQLite's run and two PostgreSQL's, which takes only what touches
+Three processes share SQLite's run and three PostgreSQL's, of what touches
 the database; each has a database of its own (`-n0` among the options makes it one
 process, as `--pdb` needs). The clients spend most of their time installing. A test
 waits more than it computes: two cores carry all of them.
@@ -49,7 +49,7 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
     if not is_selection:
         first = Run("SQLite", "sqlite", ["-n3", f"--ignore={CLIENTS}", *options])
-        others = [replace(each, options=["-n2", *each.options]) for each in others]
+        others = [replace(each, options=["-n3", *each.options]) for each in others]
         others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
     return first, others
 

@@ -9,7 +9,7 @@ def test_everything_runs_on_sqlite_once_and_on_postgresql() -> None:
     first, others = runs([])
     assert (first.database, first.options[-1]) == ("sqlite", f"--ignore={CLIENTS}")
     assert [(run.database, run.options) for run in others] == [
-        ("postgres", ["-n2", "--database-tests"]),
+        ("postgres", ["-n3", "--database-tests"]),
         ("sqlite", [CLIENTS]),
     ]
 
