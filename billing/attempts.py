@@ -13,9 +13,9 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
 
+from billing.ledger import dialect
 from billing.models import Attempt, Lease, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
-from billing.values import clock
 from billing.values.ids import first_id_at
 
 PURGE_ROWS = 500
@@ -46,6 +46,7 @@ class Earlier:
     is_lost: bool
     maker: Process | None  # that made the call; None once it is a job's
     client_at: Process | None  # where the client is whose answer it is now
+    seen_at: datetime  # by the clock that stamps holds and leases
 
     @property
     def is_nothing(self) -> bool:
@@ -62,6 +63,7 @@ class Earlier:
 
 def look(hold_ids: Iterable[str]) -> list[Earlier]:
     """Those attempts, the latest first, all as they are at one moment."""
+    now = dialect.now()
     maker = Lease.objects.filter(id=OuterRef("hold__lease_id"))
     client_at = Lease.objects.filter(id=OuterRef("lease_id"))
     rows = (
@@ -75,10 +77,10 @@ def look(hold_ids: Iterable[str]) -> list[Earlier]:
         )
         .order_by("-placed_at", "-hold_id")
     )
-    return [_earlier(row) for row in rows]
+    return [_earlier(row, now) for row in rows]
 
 
-def _earlier(row: Any) -> Earlier:
+def _earlier(row: Any, now: datetime) -> Earlier:
     usage: UsageRecord | None = getattr(row.hold, "usage", None)
     maker, at = row.hold.lease_id, row.lease_id
     return Earlier(
@@ -93,6 +95,7 @@ def _earlier(row: Any) -> Earlier:
         is_lost=row.is_lost,
         maker=maker and Process(maker, row.maker_until, row.maker_answered or 0),
         client_at=at and Process(at, row.client_until, row.client_answered or 0),
+        seen_at=now,
     )
 
 
@@ -123,7 +126,7 @@ def mark_lost(lost: Iterable[tuple[str, str]]) -> None:
 
 def purge(window: timedelta, *, batch_rows: int = PURGE_ROWS) -> int:
     """Forget the attempts that ended longer ago than `window`; how many."""
-    before = clock.now() - window
+    before = dialect.now() - window
     # By the ids, which begin with their time: there is no other index to look in.
     old = Attempt.objects.filter(
         hold_id__lt=first_id_at(before), hold__changed_at__lte=before

@@ -1,9 +1,9 @@
 """`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
-Three processes share SQLite's run and three PostgreSQL's, of what touches
-the database; each has a database of its own (`-n0` among the options makes it one
-process, as `--pdb` needs). The clients spend most of their time installing. A test
-waits more than it computes: two cores carry all of them.
+Three processes share SQLite's run, and three share PostgreSQL's, which takes only
+what touches the database. Each has a database of its own (`-n0` among the options
+makes it one process, as `--pdb` needs). The clients spend most of their time
+installing. A test waits more than it computes: two cores carry all of them.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def end_with_parent(parent: int, *, seconds: float) -> None:
 
 def end_with_supervisor(*, seconds: float) -> None:
     """The same for the process that named itself in the environment, if one did."""
-    if parent := os.environ.pop("TOLLGATE_PARENT", ""):
+    if parent := os.environ.pop(PARENT_VARIABLE, ""):
         end_with_parent(int(parent), seconds=seconds)
 
 

@@ -22,7 +22,6 @@ from billing import attempts as ledger
 from billing import leases
 from billing.attempts import Earlier, Process
 from billing.models.hold import HoldState
-from billing.values import clock
 from billing.values.amounts import credits_text
 from portal.tenants.keys import Identity
 from proxy.http import refusals
@@ -146,7 +145,7 @@ class Search:
             return True
         if time.monotonic() - asked_at < ANSWER_SECONDS:
             return None
-        if process.until < clock.now():
+        if process.until < each.seen_at:
             return False
         raise refusals.request_in_progress()
 
@@ -186,7 +185,7 @@ class Search:
         """Whether a settled call's reply may still be on its way into the table.
         Raises: GatewayError (409)."""
         assert each.settled_at is not None
-        if clock.now() < each.settled_at + MADE_WITHIN:
+        if each.seen_at < each.settled_at + MADE_WITHIN:
             return True
         if each.maker is None or each.hold_id in self._said:
             return False

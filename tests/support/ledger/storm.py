@@ -16,7 +16,6 @@ import sys
 import threading
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -186,18 +185,21 @@ async def any_call(log: Log, told: Told) -> None:
 
 def issue(told: Told, amount: int) -> int:
     """How much was granted."""
-    soon = clock.now() + timedelta(seconds=0.2)
-    # It may wait for the account until it would have expired: that is refused.
-    with suppress(ValueError):
+    expires_at = told["chance"].choice([None, clock.now() + timedelta(seconds=0.2)])
+    try:
         grants.issue(
             told["account"],
             amount,
             source=told["chance"].choice(["purchase", "promotion"]),
             reference=f"storm:{uuid.uuid4()}",
-            expires_at=told["chance"].choice([None, soon]),
+            expires_at=expires_at,
         )
-        return amount
-    return 0
+    except ValueError:
+        # It waited for the account until it would have expired: that is refused.
+        if expires_at is None or clock.now() < expires_at:
+            raise
+        return 0
+    return amount
 
 
 async def resolve_the_same(log: Log, told: Told) -> None:
