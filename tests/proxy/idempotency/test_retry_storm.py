@@ -19,7 +19,7 @@ from billing.values.orders import CREDIT
 from tests.support import seeds
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.outage import CutLine, Outage
-from tests.support.gateway.retrying import InTurn, sdk_over
+from tests.support.gateway.retrying import InTurn, sdk_over, text_of
 from tests.support.ledger.locks import ledger_locked
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.upstream import (
@@ -36,6 +36,8 @@ CALLERS = 10
 TEXTS = max(5, CALLS // 4)  # so that each is asked some times, by anybody
 TIMEOUT_SECONDS = 1.2
 RETRIES_MAX = 100
+# Later than that, what is left of the calls ends: an SDK's pauses reach 8 s.
+TROUBLE_SECONDS = 0.15 * CALLS
 
 
 class Moody:
@@ -58,7 +60,7 @@ class Moody:
 
 
 class Trouble:
-    """What befalls the database, one thing after another, until all calls are over."""
+    """What befalls the database, one thing after another, for TROUBLE_SECONDS."""
 
     def __init__(
         self, customer: Customer, outage: Outage, chance: random.Random
@@ -80,7 +82,8 @@ class Trouble:
         kinds: list[Callable[[], None]] = [self._stall, self._slow, self._kill]
         if isinstance(self._outage, CutLine):
             kinds.append(self._lose_a_commit)
-        while not self._is_over.is_set():
+        until = time.monotonic() + TROUBLE_SECONDS
+        while not self._is_over.is_set() and time.monotonic() < until:
             self._chance.choice(kinds)()
             time.sleep(self._chance.uniform(0.2, 1.5))
 
@@ -124,6 +127,20 @@ def ask(chat: openai.resources.chat.Completions, text: str, *, stream: bool) -> 
         return ""
 
 
+def surplus(upstream: Upstream, ways: list[InTurn]) -> Iterator[str]:
+    """The whole story of each text that was charged more or less often than asked."""
+    diaries = [(number, sent) for number, way in enumerate(ways) for sent in way.diary]
+    asked = Counter(sent.text for _, sent in diaries if sent.retry_count == "0")
+    calls = [entry for entry in upstream.journal if entry.raw_body]
+    charged = Counter(text_of(entry.body) for entry in calls if entry.charged)
+    for text in asked | charged:
+        if asked[text] == charged[text]:
+            continue
+        yield f"{text}: asked {asked[text]} times, charged {charged[text]} times"
+        yield from (f"caller {n}: {sent}" for n, sent in diaries if sent.text == text)
+        yield from (str(entry) for entry in calls if text_of(entry.body) == text)
+
+
 @pytest.mark.timeout(180 + 3 * CALLS)
 @pytest.mark.usefixtures("clean_ledger")
 def test_each_request_is_one_charged_call_and_has_its_own_answer(
@@ -140,9 +157,10 @@ def test_each_request_is_one_charged_call_and_has_its_own_answer(
         for number in range(4)
     ]
 
+    ways = [InTurn(gateways, first=number % 4) for number in range(CALLERS)]
+
     def caller(number: int) -> list[str]:
-        mine = chances[number]
-        way = InTurn(gateways, first=number % 4)
+        mine, way = chances[number], ways[number]
         with sdk_over(
             customer, way, max_retries=RETRIES_MAX, timeout=TIMEOUT_SECONDS
         ) as client:
@@ -162,6 +180,8 @@ def test_each_request_is_one_charged_call_and_has_its_own_answer(
         answers = [text for found in pool.map(caller, range(CALLERS)) for text in found]
 
     customer.wait_over(len(customer.holds()))
+    story = list(surplus(upstream, ways))
+    assert not story, "\n".join(story)
     told = [text for text in answers if text]
     assert len(answers) == CALLS
     assert [text for text, count in Counter(told).items() if count > 1] == []

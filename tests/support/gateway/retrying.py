@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import httpx2
 import openai
+import orjson
 
 from billing.models import Attempt
 from proxy.models import StoredReply
@@ -120,21 +123,63 @@ def stored(customer: Customer) -> list[StoredReply]:
     return wait_for(lambda: list(rows.all()))
 
 
+@dataclass
+class Sent:
+    """One attempt as its client saw it; times are monotonic seconds."""
+
+    port: int
+    retry_count: str
+    text: str
+    began: float
+    ended: float = 0.0
+    outcome: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.began:.3f} to {self.ended:.3f} port {self.port}"
+            f" retry {self.retry_count}: {self.outcome}"
+        )
+
+
+def text_of(body: dict[str, Any]) -> str:
+    """What was asked, as far as the tests of retries tell questions apart."""
+    return str(body["messages"][-1]["content"]) + (
+        " (stream)" * bool(body.get("stream"))
+    )
+
+
 class InTurn(httpx2.HTTPTransport):
-    """Sends each request to the next of several gateways, as a balancer may."""
+    """Sends each request to the next of several gateways, as a balancer may, and keeps
+    a diary of it."""
 
     def __init__(self, gateways: Sequence[Gateway], first: int = 0) -> None:
         super().__init__()
         ports = [gateway.port for gateway in gateways]
         self._ports = itertools.cycle(ports[first:] + ports[:first])
         self._lock = threading.Lock()
-        self.sent = 0
+        self.diary: list[Sent] = []
+
+    @property
+    def sent(self) -> int:
+        return len(self.diary)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        retry_count = request.headers.get("x-stainless-retry-count", "")
         with self._lock:
-            self.sent += 1
-            request.url = request.url.copy_with(port=next(self._ports))
-        return super().handle_request(request)
+            port = next(self._ports)
+            text = text_of(orjson.loads(request.read()))
+            sent = Sent(port, retry_count, text, time.monotonic())
+            self.diary.append(sent)
+            request.url = request.url.copy_with(port=port)
+        try:
+            response = super().handle_request(request)
+            sent.outcome = f"{response.status_code} {dict(response.headers)}"
+        except Exception as error:
+            sent.outcome = repr(error)
+            raise
+        finally:
+            sent.ended = time.monotonic()
+        return response
 
 
 def sdk_over(
