@@ -11,8 +11,6 @@ import time
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
-# Set by who starts a process of ours that must not outlive it (`supervisor`).
-PARENT_VARIABLE = "TOLLGATE_PARENT"
 
 
 def end_with_parent(parent: int, *, seconds: float) -> None:
@@ -31,9 +29,14 @@ def end_with_parent(parent: int, *, seconds: float) -> None:
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
+def named_as_parent() -> dict[str, str]:
+    """The environment in which this process starts those that shall end with it."""
+    return {"TOLLGATE_PARENT": str(os.getpid())}
+
+
 def end_with_supervisor(*, seconds: float) -> None:
     """The same for the process that named itself in the environment, if one did."""
-    if parent := os.environ.pop(PARENT_VARIABLE, ""):
+    if parent := os.environ.pop("TOLLGATE_PARENT", ""):
         end_with_parent(int(parent), seconds=seconds)
 
 

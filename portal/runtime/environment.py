@@ -23,12 +23,16 @@ SERVER_LIMITS = (
 def stored_secret_key(path: Path) -> str:
     """A random key kept beside the embedded database, made at the first start.
 
-    Of two processes that start together one makes the file; the other reads what is
-    written there.
+    Of two processes that start together one makes the file, whole at once; the other
+    reads what is written there.
     """
-    with suppress(FileExistsError):
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(64))
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_text(secrets.token_urlsafe(64))
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text().strip()
 
 

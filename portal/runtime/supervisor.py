@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from portal.runtime.endings import PARENT_VARIABLE
+from portal.runtime.endings import named_as_parent
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Running:
 
     def __init__(self, part: Part, environment: Mapping[str, str]) -> None:
         self.part = part
-        self._environment = {**environment, PARENT_VARIABLE: str(os.getpid())}
+        self._environment = {**environment, **named_as_parent()}
         self._early_deaths = 0
         self._start_at = 0.0
         self.process: subprocess.Popen[bytes] | None = None
