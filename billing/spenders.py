@@ -1,18 +1,42 @@
-"""Spenders: who may draw on an account. Closing one stops its next call."""
+"""Who may draw on an account: spenders, and the units above them.
+
+Closing one stops its next call, and with a unit those of all spenders below it.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from billing.models import Spender
+from billing.models import Spender, Unit
+from billing.models.account import UnitKind
+
+
+def open_unit(account_id: int, kind: UnitKind, label: str) -> Unit:
+    """A project, a member or a service account that may spend from now on."""
+    return Unit.objects.create(account_id=account_id, kind=kind.value, label=label)
+
+
+def set_unit_open(unit_id: int, *, is_open: bool) -> None:
+    """Refuse new holds of all its spenders from the next one on, or allow them."""
+    Unit.objects.filter(id=unit_id).update(is_open=is_open)
 
 
 def open_spender(
-    account_id: int, label: str, *, closes_at: datetime | None = None
+    account_id: int,
+    label: str,
+    *,
+    closes_at: datetime | None = None,
+    project_id: int | None = None,
+    holder_id: int | None = None,
 ) -> Spender:
-    """Let somebody draw on the account, until `closes_at` if given."""
+    """Let somebody draw on the account, until `closes_at` if given; the other two are
+    units of that account."""
     return Spender.objects.create(
-        account_id=account_id, label=label, closes_at=closes_at
+        account_id=account_id,
+        label=label,
+        closes_at=closes_at,
+        project_id=project_id,
+        holder_id=holder_id,
     )
 
 

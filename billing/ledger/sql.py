@@ -84,9 +84,15 @@ READ_SAID = (
     "SELECT hold_id, said_micros FROM billing_correction "
     f"WHERE {among('hold_id', listed('uuid'))} AND kind <> 'refund'"
 )
+# Those that may spend: nothing above them is closed, either.
 READ_SPENDERS = (
-    f"SELECT id, account_id FROM billing_spender WHERE {among('id', _CHOSEN)} "
-    f"AND is_open AND (closes_at IS NULL OR closes_at > {NOW})"
+    "SELECT s.id, s.account_id FROM billing_spender s "
+    "LEFT JOIN billing_unit p ON p.id = s.project_id "
+    "LEFT JOIN billing_unit h ON h.id = s.holder_id "
+    f"WHERE {among('s.id', _CHOSEN)} AND s.is_open "
+    f"AND (s.closes_at IS NULL OR s.closes_at > {NOW}) "
+    "AND (s.project_id IS NULL OR (p.is_open AND p.account_id = s.account_id)) "
+    "AND (s.holder_id IS NULL OR (h.is_open AND h.account_id = s.account_id))"
 )
 
 # The attempts at some requests, and whether each was surely nothing; those that ended

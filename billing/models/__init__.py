@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing.models.account import Account, Spender
+from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
 from billing.models.attempt import Attempt
 from billing.models.correction import Acknowledgement, Correction
@@ -29,6 +29,7 @@ __all__ = [
     "Spender",
     "Tariff",
     "Transfer",
+    "Unit",
     "UsageComponent",
     "UsageRecord",
     "UsageRollup",

@@ -103,8 +103,41 @@ class Account(models.Model):
         return f"{self.kind} {self.label}"
 
 
+class UnitKind(models.TextChoices):
+    """What a unit stands for, in the portal's words."""
+
+    PROJECT = "project"
+    MEMBER = "member"
+    SERVICE_ACCOUNT = "service_account"
+
+
+class Unit(models.Model):
+    """What stands between an account and its spenders: a project, and whoever holds
+    the key, a member or a service account. `label` is its name of now.
+
+    A hold reads it with its spender, so what is closed is refused on the very next
+    call. A row here is never deleted: usage records point at it for ever.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT)
+    kind = models.CharField(max_length=16)
+    label = models.CharField(max_length=200)
+    is_open = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=UnitKind.values), name="unit_kind_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.label}"
+
+
 class Spender(models.Model):
-    """Who draws on an account, as the ledger knows him: today, an API key.
+    """Who draws on an account, as the ledger knows him: an API key.
 
     A hold reads this row in its own transaction, so a closed spender is refused
     on its very next call, whatever any process has cached. A row here is never
@@ -115,6 +148,9 @@ class Spender(models.Model):
     label = models.CharField(max_length=200)
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
+    # Where it spends, and who holds it: a member or a service account.
+    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

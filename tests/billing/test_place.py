@@ -9,6 +9,7 @@ import pytest
 
 from billing import accounts, holds, spenders
 from billing.models import Hold
+from billing.models.account import UnitKind
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX, Placed, Release
 from tests.support.ledger.clocks import START, Clock
@@ -129,6 +130,30 @@ def test_a_spender_closes_by_itself_at_its_time(customer: Payer, clock: Clock) -
     assert type(customer.place(1)) is errors.SpenderClosed
     spenders.close_at(customer.spender_id, None)
     assert isinstance(customer.place(1), Placed)
+
+
+@pytest.mark.parametrize("kind", list(UnitKind))
+def test_a_closed_unit_stops_all_its_spenders_at_once(
+    customer: Payer, kind: UnitKind
+) -> None:
+    unit = spenders.open_unit(customer.account_id, kind, "Ours")
+    place = "project_id" if kind == UnitKind.PROJECT else "holder_id"
+    theirs = spenders.open_spender(customer.account_id, "CI", **{place: unit.id})
+    assert isinstance(customer.place(1, spender_id=theirs.id), Placed)
+
+    spenders.set_unit_open(unit.id, is_open=False)
+    assert type(customer.place(1, spender_id=theirs.id)) is errors.SpenderClosed
+    assert isinstance(customer.place(1), Placed)  # another spender's
+    spenders.set_unit_open(unit.id, is_open=True)
+    assert isinstance(customer.place(1, spender_id=theirs.id), Placed)
+
+
+def test_a_unit_of_another_account_lets_nobody_spend(
+    customer: Payer, stranger: Payer
+) -> None:
+    unit = spenders.open_unit(stranger.account_id, UnitKind.PROJECT, "Theirs")
+    mixed = spenders.open_spender(customer.account_id, "CI", project_id=unit.id)
+    assert type(customer.place(1, spender_id=mixed.id)) is errors.SpenderClosed
 
 
 def test_nobody_spends_from_another_account(customer: Payer, stranger: Payer) -> None:

@@ -35,7 +35,9 @@ A_ROW_OF = {
     "billing_usagerollup": "account_id = {account}",
 }
 # Whom they belong to, or what they are for, is not the ledger's own doing.
-CHOSEN_BY_THE_OPERATOR = {"billing_lease", "billing_spender", "billing_tariff"}
+CHOSEN_BY_THE_OPERATOR = {
+    *("billing_lease", "billing_spender", "billing_tariff", "billing_unit"),
+}
 UNDERIVED = {
     ("billing_account", "price_factor_ppm"): "the operator's choice",
     ("billing_account", "is_open"): "the operator's choice",
