@@ -16,9 +16,10 @@ from billing.ledger import facts, lots
 from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
 from billing.ledger.facts import New
-from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts, SpenderRow
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
+from billing.models.caller import CALLER
 from billing.models.transfer import TransferKind
 from billing.values.ids import id_for, new_id
 from billing.values.orders import Usage
@@ -36,7 +37,7 @@ class Book:
     accounts: dict[int, AccountRow] = field(default_factory=dict)
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
-    open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
+    open_spenders: dict[int, SpenderRow] = field(default_factory=dict)
     attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)
@@ -187,6 +188,7 @@ class Book:
                 "duration_ms": usage.duration_ms,
                 "flags": " ".join(flags),
                 "settled_at": self.time_of(hold.account_id),
+                **{name: getattr(hold, name) for name in CALLER},
             }
         )
         self.components += [
