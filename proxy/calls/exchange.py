@@ -87,6 +87,7 @@ class Exchange:
             rates=self.rates,
             bound_micros=self.bound_micros,
             counted=counted,
+            request_id=self.request_id,
         )
         usage = self._complete(usage, upstream_id)
         return await self._resolve(Settle(*self._hold, usage))
