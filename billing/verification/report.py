@@ -16,7 +16,6 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
-from billing.values import clock
 from billing.values.connection import snapshot
 from billing.verification import acts, registry
 from billing.verification.passes import ERRORS, WARNINGS
@@ -116,8 +115,11 @@ def _details(cursor: CursorWrapper, sql: str) -> tuple[list[str], int]:
 
 
 def _rows(cursor: CursorWrapper, sql: str) -> list[dict[str, Any]]:
-    stale = dialect.moment(clock.now() - STALE_AFTER)
-    cursor.execute(sql, [stale] * sql.count("%s"))
+    # By the database's clock, which stamped the holds.
+    stale = [
+        dialect.moment(dialect.now() - STALE_AFTER) for _ in range(sql.count("%s"))
+    ]
+    cursor.execute(sql, stale)
     names = [column[0] for column in cursor.description]
     found = cursor.fetchmany(FINDINGS_PER_CODE_MAX)
     return [dict(zip(names, row, strict=True)) for row in found]
