@@ -18,9 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
-
-from billing.ledger import facts, lots, store, words
+from billing.ledger import facts, locking, lots, store, words
 from billing.ledger.book import Book, Mark
 from billing.ledger.facts import New
 from billing.ledger.rows import HoldRow, LotRow, Parts
@@ -76,7 +74,7 @@ def post(
         raise ValueError(f"amount out of range: {micros}")
     if len(reference) > REFERENCE_MAX or len(reason) > REASON_MAX:
         raise ValueError("a reference or a reason is too long")
-    with transaction.atomic():
+    with locking.atomic():
         book, hold = _locked(hold_id)
         reference = f"{kind.value}:{hold.id}:operator:{reference}"
         if earlier := Correction.objects.filter(reference=reference).first():
@@ -93,7 +91,7 @@ def post(
 def charge(correction_id: UUID, *, reason: str) -> Posted:
     """Post the price that waits. Raises: NotCorrectable when there is no such word,
     it names no price, or it has been dismissed."""
-    with transaction.atomic():
+    with locking.atomic():
         book, hold, word = _pending(correction_id)
         if word.said_micros is None:
             raise NotCorrectable("nobody has named a price yet")
@@ -104,7 +102,7 @@ def charge(correction_id: UUID, *, reason: str) -> Posted:
 
 def dismiss(correction_id: UUID, *, reason: str) -> None:
     """Leave the charge as it is, and the word on record. Raises: NotCorrectable."""
-    with transaction.atomic():
+    with locking.atomic():
         book, hold, word = _pending(correction_id)
         if word.state != CorrectionState.PENDING:
             raise NotCorrectable("it has been charged")
@@ -123,7 +121,7 @@ def acknowledge(hold_id: UUID, *, reason: str) -> bool:
 
     Raises: UnknownHold; NotCorrectable when the call's end is known, or it runs.
     """
-    with transaction.atomic():
+    with locking.atomic():
         book, hold = _locked(hold_id, only_ended=False)
         record = UsageRecord.objects.filter(hold_id=hold.id).first()
         is_closed = record is not None and record.basis == Basis.IN_DOUBT

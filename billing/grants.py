@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import OperationalError, transaction
 
-from billing.ledger import dialect, store
+from billing.ledger import dialect, locking, store
 from billing.ledger.book import Book
 from billing.ledger.facts import GRANT, row_of
 from billing.models import Account, Grant, Transfer
@@ -41,12 +41,12 @@ def issue(
 
     Raises: ValueError for an amount outside 1 … 10^15 micros, an unknown source, or
     an expiry in the past; ReferenceConflict when the reference stands for another
-    grant; Account.DoesNotExist; OperationalError where somebody keeps the account
-    locked.
+    grant; Account.DoesNotExist; AccountLocked where somebody keeps the account locked
+    for longer than we wait: nothing was written.
     """
     _check(amount_micros, priority, source)
     fingerprint = _fingerprint(account_id, amount_micros, source, priority, expires_at)
-    with transaction.atomic():
+    with locking.atomic():
         book = Book()
         store.lock_accounts(book, {account_id})
         if account_id not in book.accounts:
