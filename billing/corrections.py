@@ -5,12 +5,12 @@ first ones, a usage line (its own row) and a line of the hourly sums:
 
 - `post` of a price (`late`, `adjustment`): the call is to cost so much in all. What is
   missing is charged like an overrun: from what is available, in burn order, and the
-  operator bears the rest. What the customer paid too much goes back.
+  operator bears the rest. Of what was too much the operator first takes back what he
+  bore, and then the customer gets what he paid.
 - `post` of a `refund`: so much of what was charged goes back.
 
 What goes back returns to the grants that the call's burns name, the last burnt first;
-what came out of a grant that has expired since lapses with it. What the operator bore
-stays booked as borne.
+what came out of a grant that has expired since lapses with it.
 """
 
 from __future__ import annotations
@@ -196,6 +196,8 @@ def _posted(book: Book, hold: HoldRow, row: New) -> Posted:
         raise NotCorrectable(f"only {charged} micros were charged")
     if not is_refund and record is None and not earlier:
         row["requests"] = 1
+    if not is_refund and price < charged + absorbed:
+        _relieve(book, hold, row, min(absorbed, charged + absorbed - price))
     if price < charged:
         paid_by = [hold.id, *(each.id.hex for each in earlier)]
         _give_back(book, hold, row, charged - price, paid_by)
@@ -216,6 +218,18 @@ def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
     charged = sum(micros for _, micros in burnt)
     row["charged_micros"], row["absorbed_micros"] = charged, missing - charged
     book.charge(hold, charged, missing - charged, (burnt,), row["id"])
+
+
+def _relieve(book: Book, hold: HoldRow, row: New, amount: int) -> None:
+    """The operator, who bore so much of the call, bears it no more."""
+    if not amount:
+        return
+    usage_id = book.accounts[hold.account_id].usage_account_id
+    assert usage_id is not None
+    bearer = book.system_account(AccountKind.ABSORBED)
+    of = {"hold_id": hold.id, "correction_id": row["id"]}
+    book.move(TransferKind.RELIEF, usage_id, bearer.id, amount, **of)
+    row["absorbed_micros"] = -amount
 
 
 def _give_back(

@@ -26,7 +26,12 @@ from billing.values.orders import Usage
 Mark = tuple[int, int, int, int, int]
 
 # Which transfer of its hold, or of its correction, each kind is.
-PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2, TransferKind.REFUND: 3}
+PLACES = {
+    TransferKind.USAGE: 1,
+    TransferKind.ABSORB: 2,
+    TransferKind.REFUND: 3,
+    TransferKind.RELIEF: 4,
+}
 
 
 @dataclass(slots=True)

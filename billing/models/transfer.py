@@ -19,6 +19,7 @@ class TransferKind(models.TextChoices):
     ABSORB = "absorb"  # absorbed → the organization's usage account
     EXPIRE = "expire"  # organization → expiry
     REFUND = "refund"  # the organization's usage account → organization
+    RELIEF = "relief"  # the organization's usage account → absorbed
 
 
 # Source and destination of each kind. Both are of one tenant, or one is the operator's.
@@ -28,6 +29,7 @@ ENDS = {
     TransferKind.ABSORB: (AccountKind.ABSORBED, AccountKind.USAGE),
     TransferKind.EXPIRE: (AccountKind.ORGANIZATION, AccountKind.EXPIRY),
     TransferKind.REFUND: (AccountKind.USAGE, AccountKind.ORGANIZATION),
+    TransferKind.RELIEF: (AccountKind.USAGE, AccountKind.ABSORBED),
 }
 TENANTS = (AccountKind.ORGANIZATION.value, AccountKind.USAGE.value)
 

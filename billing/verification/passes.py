@@ -274,14 +274,16 @@ CORRECTIONS = {
                    WHEN 'usage' THEN t.amount_micros
                    WHEN 'refund' THEN -t.amount_micros ELSE 0 END), 0)
             OR c.absorbed_micros <> coalesce(sum(CASE t.kind
-                   WHEN 'absorb' THEN t.amount_micros ELSE 0 END), 0)
+                   WHEN 'absorb' THEN t.amount_micros
+                   WHEN 'relief' THEN -t.amount_micros ELSE 0 END), 0)
             OR sum(CASE WHEN t.hold_id <> c.hold_id THEN 1 ELSE 0 END) > 0
             OR (c.state <> 'posted' AND count(t.id) > 0)""",
     "TRANSFER_WITHOUT_CORRECTION": """
         SELECT t.id AS transfer, t.correction_id AS correction
         FROM billing_transfer t LEFT JOIN billing_correction c
              ON c.id = t.correction_id
-        WHERE c.id IS NULL AND (t.correction_id IS NOT NULL OR t.kind = 'refund')""",
+        WHERE c.id IS NULL AND (t.correction_id IS NOT NULL
+                                OR t.kind IN ('refund', 'relief'))""",
     # It speaks of a call that has ended, and says whose it was as the call does.
     "CORRECTION_OF_STRANGER": """
         SELECT c.id AS correction, h.id AS hold, h.state AS state
@@ -289,13 +291,16 @@ CORRECTIONS = {
         WHERE h.id IS NULL OR h.account_id <> c.account_id
            OR h.spender_id <> c.spender_id OR h.model <> c.model
            OR h.operation <> c.operation OR h.state IN ('open', 'in_doubt')""",
-    # More was given back than was charged.
+    # More was given back than was charged, or than the operator bore.
     "OVERREFUND": """
-        SELECT c.hold_id AS hold, sum(c.charged_micros) AS corrected
+        SELECT c.hold_id AS hold, sum(c.charged_micros) AS corrected,
+               sum(c.absorbed_micros) AS relieved
         FROM billing_correction c LEFT JOIN billing_usagerecord u
              ON u.hold_id = c.hold_id
-        WHERE c.state = 'posted' GROUP BY c.hold_id, u.charged_micros
-        HAVING sum(c.charged_micros) + coalesce(u.charged_micros, 0) < 0""",
+        WHERE c.state = 'posted'
+        GROUP BY c.hold_id, u.charged_micros, u.absorbed_micros
+        HAVING sum(c.charged_micros) + coalesce(u.charged_micros, 0) < 0
+            OR sum(c.absorbed_micros) + coalesce(u.absorbed_micros, 0) < 0""",
 }
 
 # What refers to what without a foreign key (`UNCHECKED` in the models says why): table

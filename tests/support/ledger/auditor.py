@@ -342,13 +342,19 @@ class Auditor:
 
     # --- second words ----------------------------------------------------------
 
-    def correct(self, call: Call, price: int) -> Answer:
-        """The call is to cost so much in all."""
+    def correct(self, call: Call, price: int, *, is_refund: bool = False) -> Answer:
+        """The call is to cost so much in all; a refund is the customer's alone."""
         organization = self.organizations[call.organization]
         before = call.charged, call.borne
         if price > call.charged + call.borne:
             self._take_more(call, price - call.charged - call.borne)
-        elif price < call.charged:
+            return self._corrected(call, before)
+        if not is_refund:
+            relief = min(call.borne, call.charged + call.borne - price)
+            call.borne -= relief
+            self.absorbed -= relief
+            organization.consumed -= relief
+        if price < call.charged:
             back = call.charged - price
             organization.consumed -= back
             call.charged = price
@@ -357,7 +363,10 @@ class Auditor:
                 call.paid[lot.number] -= part
                 lot.left += part
                 back -= part
-        available = organization.available(self.now)
+        return self._corrected(call, before)
+
+    def _corrected(self, call: Call, before: tuple[int, int]) -> Answer:
+        available = self.organizations[call.organization].available(self.now)
         return (call.charged - before[0], call.borne - before[1], available)
 
     def _ended(

@@ -72,7 +72,9 @@ class SecondWords:
             assert figures(posted) == self.auditor.correct(call, micros)
         elif 0 < micros <= call.charged:
             posted = post(CorrectionKind.REFUND, micros)
-            assert figures(posted) == self.auditor.correct(call, call.charged - micros)
+            price = call.charged - micros
+            expected = self.auditor.correct(call, price, is_refund=True)
+            assert figures(posted) == expected
         elif micros:
             with pytest.raises(corrections.NotCorrectable):
                 post(CorrectionKind.REFUND, micros)
