@@ -6,18 +6,21 @@ first ones, a usage line (its own row) and a line of the hourly sums:
 - `post` of a price (`late`, `adjustment`): the call is to cost so much in all. What is
   missing is charged like an overrun: from what is available, in burn order, and the
   operator bears the rest. Of what was too much the operator first takes back what he
-  bore, and then the customer gets what he paid.
-- `post` of a `refund`: so much of what was charged goes back.
+  bore, and then the customer's returns to the grants that the call's burns name, the
+  last burnt first; what came out of a grant that has expired since lapses with it.
+- `post` of a `refund`: so much of what was charged goes back as a new grant, once for
+  each call.
 
-What goes back returns to the grants that the call's burns name, the last burnt first;
-what came out of a grant that has expired since lapses with it.
+While the organization owes, what goes back pays its debt first (`billing.debts`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from billing import debts, grants
 from billing.ledger import facts, locking, lots, store, words
 from billing.ledger.book import Book, Mark
 from billing.ledger.facts import New
@@ -26,6 +29,7 @@ from billing.models import Acknowledgement, Burn, Correction, Grant, Hold, Usage
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
 from billing.models.correction import CorrectionKind, CorrectionState
+from billing.models.grant import GrantSource
 from billing.models.hold import UNRESOLVED
 from billing.models.transfer import TransferKind
 from billing.models.usage import Basis
@@ -66,8 +70,9 @@ def post(
     `usage` says on what authority; without it the operator's word stands.
 
     Raises: ValueError for an amount outside 0 … 10^15 micros, or a refund of nothing;
-    UnknownHold; NotCorrectable while the call runs, or when more would go back than
-    was charged; ReferenceConflict when the reference stands for something else.
+    UnknownHold; NotCorrectable while the call runs, when more would go back than was
+    charged, or at a second refund; ReferenceConflict when the reference stands for
+    something else; AccountLocked.
     """
     least = 1 if kind == CorrectionKind.REFUND else 0
     if type(micros) is not int or not least <= micros <= AMOUNT_MICROS_MAX:
@@ -81,6 +86,8 @@ def post(
             if (earlier.kind, earlier.said_micros) != (kind.value, micros):
                 raise errors.ReferenceConflict(reference)
             return _told(book, earlier, repeat=True)
+        if kind == CorrectionKind.REFUND:
+            _refuse_second_refund(hold)
         used = usage or Usage(Basis.UPSTREAM.value, 0, flags=("operator",))
         row = words.correction(
             book, hold, kind, reference, reason=reason, said_micros=micros, usage=used
@@ -170,6 +177,20 @@ def _pending(correction_id: UUID) -> tuple[Book, HoldRow, Correction]:
     return book, hold, word
 
 
+def _refuse_second_refund(hold: HoldRow) -> None:
+    found = Correction.objects.filter(hold_id=hold.id, kind=CorrectionKind.REFUND)
+    if found.exists():
+        raise NotCorrectable("the call was refunded before, and that is done once")
+
+
+def _available(account_id: int) -> int:
+    """By what is written now."""
+    book = Book()
+    store.lock_accounts(book, {account_id})
+    store.read_lots(book)
+    return book.available_micros(account_id)
+
+
 def _told(book: Book, word: Correction, *, repeat: bool) -> Posted:
     available = book.available_micros(word.account_id)
     return Posted(
@@ -190,27 +211,52 @@ def _posted(book: Book, hold: HoldRow, row: New) -> Posted:
     absorbed = sum(c.absorbed_micros for c in earlier) + (
         record.absorbed_micros if record else 0
     )
-    is_refund = row["kind"] == CorrectionKind.REFUND
-    price = charged - row["said_micros"] if is_refund else row["said_micros"]
-    if price < 0:
-        raise NotCorrectable(f"only {charged} micros were charged")
-    if not is_refund and record is None and not earlier:
-        row["requests"] = 1
-    if not is_refund and price < charged + absorbed:
-        _relieve(book, hold, row, min(absorbed, charged + absorbed - price))
-    if price < charged:
+    texts: list[str] = []
+    if row["kind"] == CorrectionKind.REFUND:
+        if row["said_micros"] > charged:
+            raise NotCorrectable(f"only {charged} micros were charged")
+        texts.append(_refund(book, hold, row))
+    else:
+        row["requests"] = int(record is None and not earlier)
         paid_by = [hold.id, *(each.id.hex for each in earlier)]
-        _give_back(book, hold, row, charged - price, paid_by)
-    elif price > charged + absorbed:
-        _charge_more(book, hold, row, price - charged - absorbed)
-    _end(book, hold, row, CorrectionState.POSTED, mark)
+        _bring_to_price(book, hold, row, (charged, absorbed), paid_by)
+    _end(book, hold, row, CorrectionState.POSTED, mark, texts)
     store.save(book)
+    if row["charged_micros"] < 0:
+        debts.pay(hold.account_id)
     return Posted(
         UUID(row["id"]),
         row["charged_micros"],
         row["absorbed_micros"],
-        book.available_micros(hold.account_id),
+        _available(hold.account_id),
     )
+
+
+def _refund(book: Book, hold: HoldRow, row: New) -> str:
+    """To a new grant; its text, for the act."""
+    amount = row["said_micros"]
+    transfer_id = _to_customer(book, hold, row, amount)
+    grant = Grant(
+        account_id=hold.account_id,
+        source=GrantSource.REFUND,
+        reason=row["reason"][:200],
+        amount_micros=amount,
+    )
+    return grants.create(book, grant, transfer_id)
+
+
+def _bring_to_price(
+    book: Book, hold: HoldRow, row: New, so_far: tuple[int, int], paid_by: list[str]
+) -> None:
+    """`so_far`: what was charged for the call, and what the operator bears of it."""
+    charged, absorbed = so_far
+    price = row["said_micros"]
+    if price < charged + absorbed:
+        _relieve(book, hold, row, min(absorbed, charged + absorbed - price))
+    if price < charged:
+        _give_back(book, hold, row, charged - price, paid_by)
+    elif price > charged + absorbed:
+        _charge_more(book, hold, row, price - charged - absorbed)
 
 
 def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
@@ -236,8 +282,6 @@ def _give_back(
     book: Book, hold: HoldRow, row: New, amount: int, paid_by: list[str]
 ) -> None:
     """To the grants it came from, the last burnt first."""
-    usage_id = book.accounts[hold.account_id].usage_account_id
-    assert usage_id is not None
     back: Parts = []
     left = amount
     for lot, burnt in reversed(_burnt(book, hold, paid_by)):
@@ -247,16 +291,18 @@ def _give_back(
         back.append((lot.id, -part))
         left -= part
     assert left == 0, "the burns of a call are what it was charged"
-    refund = book.move(
-        TransferKind.REFUND,
-        usage_id,
-        hold.account_id,
-        amount,
-        hold_id=hold.id,
-        correction_id=row["id"],
-    )
+    refund = _to_customer(book, hold, row, amount)
     book.burn(refund, [part for part in back if part[1]])
+
+
+def _to_customer(book: Book, hold: HoldRow, row: New, amount: int) -> str:
+    """The transfer's id."""
+    usage_id = book.accounts[hold.account_id].usage_account_id
+    assert usage_id is not None
     row["charged_micros"] = -amount
+    ends = (usage_id, hold.account_id, amount)
+    of = {"hold_id": hold.id, "correction_id": row["id"]}
+    return book.move(TransferKind.REFUND, *ends, **of)
 
 
 def _burnt(book: Book, hold: HoldRow, paid_by: list[str]) -> list[tuple[LotRow, int]]:
@@ -283,10 +329,11 @@ def _end(
     row: New,
     state: CorrectionState,
     mark: Mark | None = None,
+    texts: Sequence[str] = (),
 ) -> None:
     row |= {"state": state.value, "ended_at": book.time_of(hold.account_id)}
     book.ended_corrections.append(row)
     is_posted = state == CorrectionState.POSTED
     kind = ActKind.CORRECTION if is_posted else ActKind.DISMISSAL
-    text = facts.CORRECTION.text(row)
-    book.act(kind, hold.account_id, row["id"], [text], mark)
+    texts = [*texts, facts.CORRECTION.text(row)]
+    book.act(kind, hold.account_id, row["id"], texts, mark)

@@ -44,7 +44,8 @@ STREAMS = (
     (facts.TRANSFER, _OF_TRANSFER, "billing_transfer t"),
     (facts.ENTRY, _OF_TRANSFER, f"billing_entry x {_BY_TRANSFER}"),
     (facts.BURN, _OF_TRANSFER, f"billing_burn x {_BY_TRANSFER}"),
-    (facts.GRANT, "x.transfer_id", "billing_grant x"),
+    (facts.GRANT, _OF_TRANSFER, f"billing_grant x {_BY_TRANSFER}"),
+    (facts.AMENDMENT, "x.id", "billing_amendment x"),
     (facts.NOTE, "x.id", "billing_correction x"),
     (facts.CORRECTION, "x.id", "billing_correction x WHERE x.state <> 'pending'"),
     (facts.ACKNOWLEDGEMENT, "x.hold_id", "billing_acknowledgement x"),
@@ -107,7 +108,7 @@ def _wrong_facts() -> Iterator[Wrong]:
 
 
 def _wrong_subject(subject: str, parts: list[Part]) -> Iterator[Wrong]:
-    """What was written about one hold, transfer or correction."""
+    """What was written about one hold, transfer, correction or amendment."""
     rows: dict[str, list[str]] = {}
     digests: dict[str, list[str]] = {}
     for part in parts:

@@ -15,6 +15,7 @@ from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -39,7 +40,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis)
+    said = second_words(customer) | lone_call(basis) | amended_history()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
