@@ -221,6 +221,8 @@ async def begin(
         raise refusals.shortfall(error, identity) from None
     except errors.AccountClosed:
         raise refusals.organization_suspended() from None
+    except errors.DebtUnpaid as error:
+        raise refusals.debt(error, identity) from None
     except errors.OrganizationPaused:
         raise refusals.organization_paused() from None
     except errors.ModelPaused:
