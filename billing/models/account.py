@@ -167,8 +167,12 @@ class Spender(models.Model):
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
     # Where it spends, and who holds it: a member or a service account.
-    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
-    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    project = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    holder = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
