@@ -12,6 +12,7 @@ from django.db.models import ForeignKey
 
 from billing.ledger.dialect import hour_of, pinned_parts
 from billing.models.transfer import ENDS
+from billing.verification import checkpoints
 from billing.verification.corrected import AMENDMENTS, CORRECTIONS
 
 # Kind of transfer, of its source, of its destination.
@@ -303,6 +304,7 @@ ERRORS = (
     | USAGE
     | CORRECTIONS
     | AMENDMENTS
+    | checkpoints.PASSES
     | {"DANGLING_REFERENCE": DANGLING}
 )
 

@@ -72,6 +72,17 @@ CASES = (
         "TRANSFER_KIND",
         "UPDATE billing_transfer SET kind = 'debit' WHERE kind = 'clawback'",
     ),
+    case(
+        "CHECKPOINT_MISMATCH",
+        "INSERT INTO billing_checkpoint (account_id, number, chain, made_at) "
+        "VALUES ({account}, 1, '{paid}', '{past}')",
+    ),
+    case(
+        "CHECKPOINT_MISMATCH",
+        "INSERT INTO billing_checkpoint (account_id, number, chain, made_at) "
+        "SELECT id, acts + 1, chain, '{past}' FROM billing_account "
+        "WHERE id = {account}",
+    ),
     *(
         case("FACT_MISMATCH", f"UPDATE billing_amendment SET {change}")
         for change in (

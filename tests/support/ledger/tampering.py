@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -125,6 +127,15 @@ def findings() -> Counter[tuple[str, str]]:
 def found_after(*falsifications: str) -> set[str]:
     """The codes of what is wrong after those statements, which are then undone."""
     before = findings()
+    with no_guards(*falsifications):
+        after = findings()
+    assert findings() == before
+    return {code for code, _ in after - before}
+
+
+@contextmanager
+def no_guards(*falsifications: str) -> Iterator[None]:
+    """What these statements, and whoever is inside, did is then undone."""
     try:
         with patience(PATIENCE_SECONDS), transaction.atomic():
             _lift_all_guards()
@@ -132,14 +143,12 @@ def found_after(*falsifications: str) -> set[str]:
                 for statement in falsifications:
                     cursor.execute(statement)
                     assert cursor.rowcount > 0, statement
-            after = findings()
+            yield
             transaction.set_rollback(True)
     finally:
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA ignore_check_constraints = OFF")
-    assert findings() == before
-    return {code for code, _ in after - before}
 
 
 def _lift_all_guards() -> None:
