@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from billing.ledger import locking, lots, store
+from billing.ledger import dialect, locking, lots, store
 from billing.ledger.book import Book
 from billing.ledger.rows import AccountRow
 from billing.models import Account
@@ -19,6 +19,10 @@ from billing.models.transfer import TransferKind
 from billing.values import errors
 
 logger = logging.getLogger(__name__)
+
+# How long one account's payment waits for a lock, in milliseconds, where those of
+# others come after it.
+LOCK_MS = 100
 
 
 def pay(account_id: int) -> int:
@@ -61,7 +65,9 @@ def pay_all() -> int:
     paid = 0
     for account_id in owing.values_list("id", flat=True):
         try:
-            paid += pay(account_id) > 0
+            with locking.atomic():
+                dialect.run_all(dialect.transaction_settings(LOCK_MS))
+                paid += pay(account_id) > 0
         except errors.AccountLocked:
             logger.warning("account %d is locked: it pays its debt later", account_id)
     return paid

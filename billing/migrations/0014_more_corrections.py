@@ -356,6 +356,14 @@ class Migration(migrations.Migration):
                 name="amendment_does_what_its_kind_says",
             ),
         ),
+        migrations.AddIndex(
+            model_name="account",
+            index=models.Index(
+                condition=models.Q(("owed_micros__gt", 0)),
+                fields=["id"],
+                name="account_owing",
+            ),
+        ),
         migrations.RunPython(
             partial(guard, (*GUARDED, "billing_amendment")),
             partial(unguard, (*GUARDED, "billing_amendment")),

@@ -116,6 +116,12 @@ class Account(models.Model):
                 name="account_owed_by_organizations_only",
             ),
         ]
+        indexes = [
+            # The few that owe; each sweep asks for them.
+            models.Index(
+                fields=["id"], condition=Q(owed_micros__gt=0), name="account_owing"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label}"
