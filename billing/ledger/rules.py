@@ -55,7 +55,7 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 def place(book: Book, order: Place) -> Placed:
     """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
-    OrganizationPaused, ModelPaused, InsufficientCredits, CreditsOnHold."""
+    DebtUnpaid, OrganizationPaused, ModelPaused, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     due_at = _moment_of(order.due_at)
@@ -73,6 +73,8 @@ def place(book: Book, order: Place) -> Placed:
     spender = book.open_spenders.get(order.spender_id)
     if spender is None or spender.account_id != account.id:
         raise errors.SpenderClosed
+    if account.owed_micros:
+        raise errors.DebtUnpaid(account.owed_micros)
     bound = book.bounds.bound_micros(order)
     amount = price_of(bound, account.price_factor_ppm)
     available = book.available_micros(account.id)
