@@ -16,17 +16,29 @@ from billing.ledger import facts, lots
 from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
 from billing.ledger.facts import New
-from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts, SpenderRow
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
+from billing.models.caller import CALLER
 from billing.models.transfer import TransferKind
 from billing.values.ids import id_for, new_id
 from billing.values.orders import Usage
 
 Mark = tuple[int, int, int, int, int]
 
-# Which transfer of its hold, or of its correction, each kind is.
-PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2, TransferKind.REFUND: 3}
+# Which transfer of its hold, correction or amendment each kind is.
+PLACES = {
+    TransferKind.USAGE: 1,
+    TransferKind.ABSORB: 2,
+    TransferKind.REFUND: 3,
+    TransferKind.RELIEF: 4,
+    TransferKind.CREDIT: 5,
+    TransferKind.DEBIT: 6,
+    TransferKind.REVERSAL: 7,
+    TransferKind.CLAWBACK: 8,
+    TransferKind.DEBT: 9,
+    TransferKind.WRITE_OFF: 10,
+}
 
 
 @dataclass(slots=True)
@@ -36,7 +48,7 @@ class Book:
     accounts: dict[int, AccountRow] = field(default_factory=dict)
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
-    open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
+    open_spenders: dict[int, SpenderRow] = field(default_factory=dict)
     attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)
@@ -187,6 +199,7 @@ class Book:
                 "duration_ms": usage.duration_ms,
                 "flags": " ".join(flags),
                 "settled_at": self.time_of(hold.account_id),
+                **{name: getattr(hold, name) for name in CALLER},
             }
         )
         self.components += [

@@ -33,6 +33,7 @@ from billing.models import (
     UsageRecord,
     UsageRollup,
 )
+from billing.models.caller import CALLER
 
 # --- what is read, and locked -------------------------------------------------------
 
@@ -40,7 +41,7 @@ from billing.models import (
 _LOCKED = (
     "SELECT id, kind, is_open, usage_account_id, price_factor_ppm, balance_micros, "
     f"held_micros, version, tenant_id, acts, chain, {time_text('last_entry_at')}, "
-    f"{time_text(NOW)} FROM "
+    f"owed_micros, {time_text(NOW)} FROM "
 )
 _CHOSEN = listed("bigint")
 # Both by key: with OR instead of UNION, PostgreSQL would read every account.
@@ -74,7 +75,7 @@ READ_HOLDS = (
     "SELECT id, account_id, spender_id, state, amount_micros, price_factor_ppm, "
     f"operation, model, lease_id, {time_text('placed_at')}, {time_text('due_at')}, "
     f"{time_text('changed_at')}, reason, pins, due_at < {NOW}, bound_micros, shape, "
-    "is_untried "
+    f"is_untried, {', '.join(CALLER)} "
     f"FROM billing_hold WHERE {among('id', listed('uuid'))}"
 )
 # What was said of holds that have ended: by their end, and after it.
@@ -86,7 +87,8 @@ READ_SAID = (
 )
 # Those that may spend: nothing above them is closed, either.
 READ_SPENDERS = (
-    "SELECT s.id, s.account_id FROM billing_spender s "
+    "SELECT s.id, s.account_id, s.label, s.project_id, coalesce(p.label, ''), "
+    "s.holder_id, coalesce(h.label, '') FROM billing_spender s "
     "LEFT JOIN billing_unit p ON p.id = s.project_id "
     "LEFT JOIN billing_unit h ON h.id = s.holder_id "
     f"WHERE {among('s.id', _CHOSEN)} AND s.is_open "
@@ -142,7 +144,7 @@ def _instead(key: str, changes: str) -> str:
 # What changes of a row: the rest of it need not travel.
 OF_ACCOUNTS = (
     *("id", "balance_micros", "held_micros", "version", "last_entry_at"),
-    *("acts", "chain"),
+    *("acts", "chain", "owed_micros"),
 )
 OF_LOTS = ("id", "remaining_micros", "held_micros")
 OF_HOLDS = (
@@ -168,7 +170,15 @@ END_CORRECTIONS = _update(Correction, OF_CORRECTIONS)
 INSERT_ACTS = _insert(Act)
 INSERT_COMPONENTS = _insert(UsageComponent)
 
-ROLLUP_GROUP = ("account_id", "spender_id", "operation", "model", "basis", "hour")
+ROLLUP_GROUP = (
+    *("account_id", "starts_at", "spender_id", "project_id", "holder_id"),
+    *("operation", "model", "client", "basis"),
+)
+# As the unique index has them: a null is equal to a null.
+_ONE_GROUP = (
+    "account_id, starts_at, spender_id, coalesce(project_id, 0), "
+    "coalesce(holder_id, 0), operation, model, client, basis"
+)
 ROLLUP_FIGURES = (
     "requests",
     "prompt_tokens",
@@ -180,7 +190,7 @@ ROLLUP_FIGURES = (
 UPSERT_ROLLUPS = _insert(
     UsageRollup,
     tail=_instead(
-        ", ".join(ROLLUP_GROUP),
+        _ONE_GROUP,
         ", ".join(
             f"{name} = billing_usagerollup.{name} + excluded.{name}"
             for name in ROLLUP_FIGURES

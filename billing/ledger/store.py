@@ -17,7 +17,7 @@ from billing.ledger import attempts, dialect, facts, learned, sql
 from billing.ledger.book import Book
 from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
-from billing.ledger.rows import AccountRow, HoldRow, LotRow
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, SpenderRow
 from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.values.amounts import PPM
@@ -42,7 +42,7 @@ def load(
     _take_accounts(book, rows["accounts"])
     _take_lots(book, rows["lots"])
     _take_holds(book, rows["holds"])
-    book.open_spenders = dict(rows.get("spenders", []))
+    book.open_spenders = {row[0]: SpenderRow(*row) for row in rows.get("spenders", [])}
     book.attempts = attempts.read(rows.get("attempts", []))
     learned.take(book.bounds, rows.get("bounds", []))
     ended = {o.hold_id for o in orders if _is_second_word(book, o)}
@@ -224,18 +224,19 @@ def _rollups(book: Book) -> list[dict[str, Any]]:
             sums[name] += line[name]
     return [
         dict(zip(sql.ROLLUP_GROUP, group, strict=True)) | groups[group]
-        for group in sorted(groups)
+        # Their order, too, is one for all transactions: they lock what they update.
+        for group in sorted(groups, key=_order)
     ]
 
 
 def _line_of_call(row: New) -> New:
-    return row | {"requests": 1, "hour": _hour(row["settled_at"])}
+    return row | {"requests": 1, "starts_at": dialect.quarter(row["settled_at"])}
 
 
 def _line_of_correction(row: New) -> New:
     price = row["charged_micros"] + row["absorbed_micros"]
-    return row | {"price_micros": price, "hour": _hour(row["ended_at"])}
+    return row | {"price_micros": price, "starts_at": dialect.quarter(row["ended_at"])}
 
 
-def _hour(moment: str) -> str:
-    return f"{moment[:13]}:00:00"
+def _order(group: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(0 if part is None else part for part in group)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
+from billing.models.amendment import Amendment
 from billing.models.attempt import Attempt
+from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
@@ -17,8 +19,10 @@ __all__ = [
     "Account",
     "Acknowledgement",
     "Act",
+    "Amendment",
     "Attempt",
     "Burn",
+    "Checkpoint",
     "Correction",
     "Entry",
     "Grant",

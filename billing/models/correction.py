@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from billing.models.account import UNCHECKED, Account, Spender
+from billing.models.account import UNCHECKED, Account, Spender, Unit
+from billing.models.caller import CLIENT_MAX
 from billing.models.hold import Hold
 
 
@@ -14,7 +15,7 @@ class CorrectionKind(models.TextChoices):
 
     LATE = "late"  # the call's price, said when its hold had ended
     ADJUSTMENT = "adjustment"  # the operator names another price
-    REFUND = "refund"  # the operator gives some of it back
+    REFUND = "refund"  # the operator gives some of it back, once, as a new grant
 
 
 class CorrectionState(models.TextChoices):
@@ -41,6 +42,9 @@ class Correction(models.Model):
     )
     account = models.ForeignKey(Account, **UNCHECKED)
     spender = models.ForeignKey(Spender, **UNCHECKED)
+    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    client = models.CharField(max_length=CLIENT_MAX, blank=True)
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     kind = models.CharField(max_length=10)
@@ -84,6 +88,11 @@ class Correction(models.Model):
                 condition=Q(state="pending", ended_at__isnull=True)
                 | ~Q(state="pending") & Q(ended_at__isnull=False),
                 name="correction_ends_once",
+            ),
+            models.UniqueConstraint(
+                fields=["hold"],
+                condition=Q(kind="refund"),
+                name="correction_one_refund_of_each_call",
             ),
         ]
         indexes = [

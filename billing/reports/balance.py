@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q, Sum
+from django.db.models import Q, Sum, Value
+from django.db.models.functions import Now
 
+from billing.ledger import dialect
 from billing.models import Account
 from billing.values import clock
 from billing.values.amounts import price_of
@@ -27,6 +29,7 @@ class Balance:
     held_micros: int
     available_micros: int
     returning_micros: int
+    owed_micros: int = 0  # while it is more than nothing, no call is made
 
     def hold_micros(self, bound_micros: int) -> int:
         """What is held for a call that may cost at most `bound_micros`."""
@@ -38,8 +41,10 @@ def balance_of(account_id: int) -> Balance:
 
     Raises: Account.DoesNotExist.
     """
+    # By the clock that a hold goes by, in the same query.
+    now = Value(clock.now()) if dialect.now_parameter() else Now()
     usable = Q(grant__remaining_micros__gt=0) & (
-        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=clock.now())
+        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=now)
     )
     account = Account.objects.annotate(
         remaining=Sum("grant__remaining_micros", filter=usable, default=0),
@@ -52,4 +57,5 @@ def balance_of(account_id: int) -> Balance:
         held_micros=account.held_micros,
         available_micros=account.remaining - account.pinned,
         returning_micros=account.pinned,
+        owed_micros=account.owed_micros,
     )

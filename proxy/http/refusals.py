@@ -73,7 +73,10 @@ key_missing = Refusal("missing_api_key", 401).says(
 # By the portal's codes, and in its words, which say what to do about it.
 KEYS = {
     code: Refusal(code, 401)
-    for code in ("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired")
+    for code in (
+        *("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired"),
+        *("project_archived", "key_holder_disabled"),
+    )
 }
 permission_denied = Refusal("permission_denied", 403)
 organization_suspended = Refusal("organization_suspended", 403).says(
@@ -84,6 +87,11 @@ organization_paused = Refusal("organization_paused", 402).says(
     "402: the calls of this organization are paused. They have cost more than was held "
     "for them and than it had, and the operator, who bears the rest, has been told. "
     "Nothing was charged. Ask your operator."
+)
+# Its next credits pay the debt first; the operator may write it off.
+debt_unpaid = Refusal("debt_unpaid", 402).says(
+    "402: this organization owes {owed_credits} credits, because credits it had spent "
+    "were taken back. Add credits, which pay that first: {}"
 )
 model_paused = Refusal("model_paused", 503).says(
     "Calls of {:.200} are paused: they cost more than their price says, and the "
@@ -121,6 +129,13 @@ def shortfall(
         available_credits=credits_text(error.available_micros),
         held_credits=credits_text(error.held_micros),
         limit_source="organization",
+    )
+
+
+def debt(error: ledger_errors.DebtUnpaid, identity: Identity) -> GatewayError:
+    return debt_unpaid(
+        f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
+        owed_credits=credits_text(error.owed_micros),
     )
 
 

@@ -10,10 +10,14 @@ from django.apps import apps
 from django.db import models
 
 from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
+from tests.support.ledger.amended_tamperings import CASES
 from tests.support.ledger.clocks import Clock
+from tests.support.ledger.falsified import Case
 from tests.support.ledger.tampering import found_after, small_history
-from tests.support.ledger.tamperings import COVERED, EVERY_CASE, Case
+from tests.support.ledger.tamperings import COVERED
+from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
 
+EVERY_CASE = (*OTHER_CASES, *CASES)
 # The codes that are no query's.
 OF_ACTS = {
     *("FACT_MISMATCH", "FACT_WITHOUT_ACT", "HOLD_SEAL", "CHAIN_BREAK", "CHAIN_HEAD"),
@@ -24,6 +28,7 @@ A_ROW_OF = {
     "billing_attempt": "hold_id = '{paid}'",
     "billing_acknowledgement": "hold_id = '{doubted}'",
     "billing_act": "account_id = {account} AND number = 1",
+    "billing_amendment": "id = '{charged_back}'",
     "billing_burn": "grant_id = {other_lot} AND amount_micros > 30",
     "billing_correction": "id = '{charged_word}'",
     "billing_grant": "id = {lot}",
@@ -32,7 +37,8 @@ A_ROW_OF = {
     "billing_entry": "account_id = {account} AND version = {version}",
     "billing_usagerecord": "hold_id = '{paid}'",
     "billing_usagecomponent": "usage_id = '{paid}' AND name = 'base'",
-    "billing_usagerollup": "account_id = {account}",
+    "billing_usagerollup": "account_id = {account} AND client = 'curl'",
+    "billing_spender": "id = {spender}",
 }
 # Whom they belong to, or what they are for, is not the ledger's own doing.
 CHOSEN_BY_THE_OPERATOR = {
@@ -49,6 +55,7 @@ UNDERIVED = {
 NOT_IN_LEDGER = {
     *("billing_tariff", "billing_learnedbound", "billing_pause"),
     "billing_attempt",  # a client's, purged soon
+    "billing_checkpoint",  # what was found right; without it more is read
 }
 
 

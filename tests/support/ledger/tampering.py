@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import corrections, grants
-from billing.models import Account, Attempt, Correction, Grant
+from billing import corrections, grants, spenders
+from billing.models import Account, Attempt, Correction, Grant, Spender
+from billing.models.account import UnitKind
 from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -28,10 +32,16 @@ TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
+    project, holder = stand_below_units(customer)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
     clock.advance(minutes=1)
     grants.expire_due()
-    paid, over = customer.hold(30), overrun.hold(30)
+    caller: dict[str, Any] = {
+        "client": "curl",
+        "client_version": "8.5.0",
+        "session": "night run",
+    }
+    paid, over = customer.hold(30, **caller), overrun.hold(30)
     Attempt.objects.create(
         hold_id=paid, fingerprint=paid, content=paid, retry_count=0, placed_at=START
     )
@@ -39,13 +49,14 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis)
+    said = second_words(customer) | lone_call(basis) | amended_history()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
     other = Account.objects.get(id=overrun.account_id)
     return said | {
         "account": customer.account_id,
+        "spender": customer.spender_id,
         "usage_account": account.usage_account_id,
         "version": account.version,
         "lot": lots.get(account_id=customer.account_id, source="purchase").id,
@@ -64,11 +75,22 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "past": (START - timedelta(hours=1)).replace(tzinfo=None),
         "second": (START + timedelta(minutes=1, seconds=1)).replace(tzinfo=None),
         "future": (START + timedelta(days=9)).replace(tzinfo=None),
-        "other_hour": (START.replace(minute=0) + timedelta(hours=1)).replace(
-            tzinfo=None
-        ),
-        "other_day": (START.replace(minute=0) + timedelta(days=1)).replace(tzinfo=None),
+        "other_quarter": (START + timedelta(minutes=15)).replace(tzinfo=None),
+        "other_day": (START + timedelta(days=1)).replace(tzinfo=None),
+        "project": project,
+        "holder": holder,
     }
+
+
+def stand_below_units(customer: Payer) -> tuple[int, int]:
+    """Put the customer's spender into a project, held by a member; their ids."""
+    account_id = customer.account_id
+    project = spenders.open_unit(account_id, UnitKind.PROJECT, "search")
+    holder = spenders.open_unit(account_id, UnitKind.MEMBER, "bob@example.com")
+    Spender.objects.filter(id=customer.spender_id).update(
+        project=project, holder=holder
+    )
+    return project.id, holder.id
 
 
 def lone_call(basis: str) -> dict[str, Any]:
@@ -124,6 +146,15 @@ def findings() -> Counter[tuple[str, str]]:
 def found_after(*falsifications: str) -> set[str]:
     """The codes of what is wrong after those statements, which are then undone."""
     before = findings()
+    with no_guards(*falsifications):
+        after = findings()
+    assert findings() == before
+    return {code for code, _ in after - before}
+
+
+@contextmanager
+def no_guards(*falsifications: str) -> Iterator[None]:
+    """What these statements, and whoever is inside, did is then undone."""
     try:
         with patience(PATIENCE_SECONDS), transaction.atomic():
             _lift_all_guards()
@@ -131,14 +162,12 @@ def found_after(*falsifications: str) -> set[str]:
                 for statement in falsifications:
                     cursor.execute(statement)
                     assert cursor.rowcount > 0, statement
-            after = findings()
+            yield
             transaction.set_rollback(True)
     finally:
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA ignore_check_constraints = OFF")
-    assert findings() == before
-    return {code for code, _ in after - before}
 
 
 def _lift_all_guards() -> None:
