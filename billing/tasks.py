@@ -45,7 +45,7 @@ def verify_ledger() -> int:
     whole = checkpoints.oldest()
     is_due = whole is None or whole < dialect.now() - WHOLE_PROOF_EVERY
     report = verify(since_checkpoint=not is_due)
-    checkpoints.write(report.heads)
     for finding in report.findings:
         logger.error("ledger: %s %s", finding.code, finding.detail)
+    checkpoints.write(report.heads)
     return len(report.findings)
