@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditEvent
 from portal.models.organization import Membership, Organization, Project, Role
+from portal.models.rules import Rules
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -15,6 +16,7 @@ __all__ = [
     "Organization",
     "Project",
     "Role",
+    "Rules",
     "ScheduledTask",
     "User",
 ]

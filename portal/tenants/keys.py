@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing import spenders
-from portal.models import ApiKey, Project
-from portal.tenants import audit, key_format, names, policy
+from portal.models import ApiKey, Project, Rules
+from portal.tenants import audit, key_format, names, policy, rules
 from portal.tenants.errors import (
     ExpiredKey,
     KeyNotActive,
@@ -20,6 +21,7 @@ from portal.tenants.errors import (
     UnknownKey,
 )
 from portal.tenants.roles import Permission
+from portal.tenants.rules import LevelRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,12 @@ class Identity:
     closes_at: datetime | None
     label: str
     stores_replies: bool = True
+    rules: tuple[LevelRules, ...] = ()  # of all that stands above a call
 
 
 def verify(text: str) -> Identity:
-    """Who presents this key: one query, none when it is malformed.
+    """Who presents this key: one query, none when it is malformed, two where there are
+    rules to keep.
 
     The answer may be cached by its digest: the hold's own transaction asks the
     spender again, so a key revoked in the meantime is refused all the same.
@@ -47,9 +51,9 @@ def verify(text: str) -> Identity:
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
-        key = ApiKey.objects.select_related("spender", "organization").get(
-            digest=key_format.digest(text)
-        )
+        keys = ApiKey.objects.select_related("spender", "organization")
+        ruled = Rules.objects.filter(organization=OuterRef("organization"))
+        key = keys.annotate(has_rules=Exists(ruled)).get(digest=key_format.digest(text))
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
     if key.is_revoked or not key.spender.is_open:
@@ -64,6 +68,7 @@ def verify(text: str) -> Identity:
         closes_at=key.spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
+        rules=rules.of_key(key) if key.has_rules else (),
     )
 
 
