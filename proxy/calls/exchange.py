@@ -37,6 +37,7 @@ from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import refusals, reply
 from proxy.http.errors import GatewayError
 from proxy.idempotency.attempts import Attempt
+from proxy.limits.rates import Allowance
 from proxy.process.caches import known_keys, tariff
 from proxy.process.lease import process_lease
 
@@ -62,6 +63,7 @@ class Exchange:
     basis: str = ""
     job_id: str = ""  # once a job has taken the call over
     flags: list[str] = field(default_factory=list)
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def hold_id(self) -> str:
@@ -123,6 +125,11 @@ class Exchange:
 
     async def _resolve(self, order: Resolution) -> CallEnd:
         self.end = await self.ledger.resolve(order, self.placed)
+        match order:
+            case Settle(usage=usage) if usage.prompt_tokens or usage.completion_tokens:
+                self.allowance.used(usage.prompt_tokens + usage.completion_tokens)
+            case Release():
+                self.allowance.used(0)
         crashpoint("call.resolved")
         return self.end
 
@@ -145,6 +152,10 @@ class Exchange:
         self.end, self.basis = end, basis
 
     # --- what its reply says -------------------------------------------------------
+
+    def counts_for(self, allowance: Allowance) -> None:
+        """The call is the request that took it."""
+        self.allowance, allowance.is_called = allowance, True
 
     def remark(self, flag: str) -> None:
         """A word for the usage record, once."""

@@ -10,11 +10,15 @@ from string import Formatter
 import pytest
 
 from portal.tenants.errors import KeyRefused
-from proxy.http import refusals, upstream_refusals
+from proxy.http import limit_refusals, refusals, upstream_refusals
 from proxy.http.errors import GatewayError, Refusal
 from tests.support import sources
 
-TABLES = {"refusals": refusals, "upstream_refusals": upstream_refusals}
+TABLES = {
+    "refusals": refusals,
+    "limit_refusals": limit_refusals,
+    "upstream_refusals": upstream_refusals,
+}
 FILES = {"proxy/http/errors.py", *(f"proxy/http/{name}.py" for name in TABLES)}
 
 AUTHENTICATION, INVALID = "authentication_error", "invalid_request_error"
@@ -29,7 +33,8 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "invalid_api_key key_revoked key_expired",
     (402, "insufficient_quota", False, None): "insufficient_credits "
     "organization_paused",
-    (403, "permission_error", False, None): "organization_suspended permission_denied",
+    (403, "permission_error", False, None): "organization_suspended permission_denied "
+    "model_not_allowed operation_not_allowed address_not_allowed",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
     "request_not_found video_expired upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
@@ -41,6 +46,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
     (429, RATE, None, 2): "credits_on_hold",
+    (429, RATE, False, None): "rate_limit_exceeded",  # it never fits
     # Or as many seconds as the throttle, or the upstream, says.
     (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
     (500, SERVER, False, None): "internal_error",

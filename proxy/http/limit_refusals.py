@@ -1,0 +1,143 @@
+"""The table of what `/v1` refuses because of somebody's limits: whose, and which.
+
+A row is as in `refusals.py`. Every refusal here names in its metadata the level and the
+name of whom the limit is set for, and what helps (`remedy`); it has consumed nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from billing.values import clock
+from portal.tenants.addresses import Address
+from portal.tenants.rules import LevelRules
+from proxy.http.errors import GatewayError, Refusal
+
+ASK = "Ask who manages your organization to allow it."
+NAMES_SHOWN = 10
+
+# --- allow-lists ---
+
+model_not_allowed = Refusal("model_not_allowed", 403).says(
+    "403: {} may not call the model {model}. Allowed: {}. {remedy}"
+)
+operation_not_allowed = Refusal("operation_not_allowed", 403).says(
+    "403: {} may not use {operation}. Allowed: {}. {remedy}"
+)
+address_not_allowed = Refusal("address_not_allowed", 403).says(
+    "403: {} may not be used from {address}. {remedy}"
+)
+
+# --- rates ---
+
+# Retry-After is what `rate_limited` says.
+too_fast = Refusal("rate_limit_exceeded", 429, None, 1).says(
+    "429: {} may use {limit} {kind} a minute; {used} are used and this request needs "
+    "{required}. {remedy}"
+)
+too_large = Refusal("rate_limit_exceeded", 429).says(
+    "429: {} may use {limit} tokens a minute, and this request alone needs {required}. "
+    "{remedy}"
+)
+too_many_calls = Refusal("rate_limit_exceeded", 429, None, 1).says(
+    "429: {} may run {limit} calls at once, and {used} run. {remedy}"
+)
+
+
+def not_this_model(rule: LevelRules, model: str) -> GatewayError:
+    return model_not_allowed(
+        whose(rule.level, rule.name),
+        _few(rule.models),
+        param="model",
+        level=rule.level,
+        name=rule.name,
+        model=model,
+        allowed=list(rule.models),
+        remedy=f"Call one of these, or another key's. {ASK}",
+    )
+
+
+def not_this_operation(rule: LevelRules, operation: str) -> GatewayError:
+    return operation_not_allowed(
+        whose(rule.level, rule.name),
+        _few(rule.operations),
+        level=rule.level,
+        name=rule.name,
+        operation=operation,
+        allowed=list(rule.operations),
+        remedy=ASK,
+    )
+
+
+def not_from_here(rule: LevelRules, address: Address | None) -> GatewayError:
+    """The allowed networks are not told: who asks may have found the key."""
+    return address_not_allowed(
+        whose(rule.level, rule.name),
+        level=rule.level,
+        name=rule.name,
+        address=str(address or "an unknown address"),
+        remedy=ASK,
+    )
+
+
+def rate_limited(
+    rule: LevelRules, kind: str, *, limit: int, used: int, required: int, seconds: float
+) -> GatewayError:
+    """For requests or tokens; there is room in `seconds`, if nobody else takes it."""
+    wait = max(1, math.ceil(seconds))
+    return too_fast(
+        whose(rule.level, rule.name),
+        retry_after_seconds=wait,
+        **_of_a_minute(rule),
+        kind=kind,
+        limit=limit,
+        used=used,
+        required=required,
+        resets_at=int(clock.now().timestamp()) + wait,
+        remedy=f"Try again in {wait} s.",
+    )
+
+
+def never_fits(rule: LevelRules, limit: int, required: int) -> GatewayError:
+    """More tokens than there ever are: to wait does not help."""
+    return too_large(
+        whose(rule.level, rule.name),
+        **_of_a_minute(rule),
+        kind="tokens",
+        limit=limit,
+        used=0,
+        required=required,
+        resets_at=None,
+        remedy="Lower max_tokens, or send less.",
+    )
+
+
+def calls_at_once(level: str, name: str, limit: int, running: int) -> GatewayError:
+    return too_many_calls(
+        whose(level, name),
+        level=level,
+        name=name,
+        kind="calls",
+        window=None,
+        limit=limit,
+        used=running,
+        held=running,
+        required=1,
+        resets_at=None,
+        remedy="Try again when one of them has ended.",
+    )
+
+
+def _of_a_minute(rule: LevelRules) -> dict[str, Any]:
+    return {"level": rule.level, "name": rule.name, "window": "minute", "held": 0}
+
+
+def whose(level: str, name: str) -> str:
+    """In words: `the key "laptop"`."""
+    return f'the {level.replace("_", " ")} "{name}"' if name else f"the {level}"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return shown + (", …" if len(names) > NAMES_SHOWN else "")
