@@ -95,6 +95,11 @@ class Hold(models.Model):
                 condition=Q(is_envelope=True, state="open"),
                 name="hold_open_envelopes",
             ),
+            models.Index(
+                fields=["envelope"],
+                condition=Q(envelope__isnull=False),
+                name="hold_of_envelope",
+            ),
         ]
 
     def __str__(self) -> str:
