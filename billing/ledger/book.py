@@ -15,6 +15,7 @@ from itertools import chain
 from billing.ledger import facts, lots
 from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
+from billing.ledger.budgets import Budgets
 from billing.ledger.facts import New
 from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts
 from billing.models.account import AccountKind
@@ -37,6 +38,8 @@ class Book:
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
     open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
+    runs: dict[int, str] = field(default_factory=dict)  # a run's spender → its hold
+    budgets: Budgets = field(default_factory=Budgets)
     attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)

@@ -24,6 +24,7 @@ from billing.models import (
     Burn,
     Correction,
     Entry,
+    Envelope,
     Grant,
     Hold,
     Transfer,
@@ -130,7 +131,7 @@ ENDING = {
     *("requests", "ended_at"),
 }
 
-HOLD = Fact("hold", Hold, {"seal"}, pins="pins_text")
+HOLD = Fact("hold", Hold, {"seal"}, pins="pins_text", budgets="budgets_text")
 USAGE = Fact("usage", UsageRecord)
 COMPONENT = Fact("component", UsageComponent)
 TRANSFER = Fact("transfer", Transfer)
@@ -140,6 +141,7 @@ GRANT = Fact("grant", Grant, {"remaining_micros", "held_micros"})
 NOTE = Fact("note", Correction, ENDING)
 CORRECTION = Fact("correction", Correction)
 ACKNOWLEDGEMENT = Fact("acknowledgement", Acknowledgement)
+ENVELOPE = Fact("envelope", Envelope)
 
 
 def seal_of(hold: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
 from billing.models.attempt import Attempt
+from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.correction import Acknowledgement, Correction
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
@@ -18,9 +19,13 @@ __all__ = [
     "Acknowledgement",
     "Act",
     "Attempt",
+    "Budget",
+    "BudgetRaise",
+    "BudgetWindow",
     "Burn",
     "Correction",
     "Entry",
+    "Envelope",
     "Grant",
     "Hold",
     "LearnedBound",

@@ -56,6 +56,8 @@ class Account(models.Model):
     # How many acts there are (`act.py`), and the chain's last link; null: none yet.
     acts = models.BigIntegerField(default=0)
     chain = models.UUIDField(null=True)
+    # Where its days begin: a name of the IANA's.
+    time_zone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -151,6 +153,11 @@ class Spender(models.Model):
     # Where it spends, and who holds it: a member or a service account.
     project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
     holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    # The key of a run: whose run, and the hold that its calls are paid from.
+    parent = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
+    envelope = models.ForeignKey(
+        "billing.Hold", related_name="+", null=True, **UNCHECKED
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
