@@ -18,6 +18,7 @@ from billing.ledger.bounds import Bounds
 from billing.ledger.budgets import Budgets
 from billing.ledger.facts import New
 from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts
+from billing.ledger.running import Running
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
 from billing.models.transfer import TransferKind
@@ -40,6 +41,7 @@ class Book:
     open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
     runs: dict[int, str] = field(default_factory=dict)  # a run's spender → its hold
     budgets: Budgets = field(default_factory=Budgets)
+    running: Running = field(default_factory=Running)
     attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)

@@ -55,8 +55,8 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 def place(book: Book, order: Place) -> Placed:
     """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
-    EnvelopeClosed, OrganizationPaused, ModelPaused, EnvelopeExhausted, BudgetExceeded,
-    InsufficientCredits, CreditsOnHold."""
+    EnvelopeClosed, TooManyCalls, OrganizationPaused, ModelPaused, EnvelopeExhausted,
+    BudgetExceeded, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     due_at = _moment_of(order.due_at)
@@ -72,6 +72,7 @@ def place(book: Book, order: Place) -> Placed:
         raise errors.AccountClosed
     if book.open_spenders.get(order.spender_id) != account.id:
         raise errors.SpenderClosed
+    book.running.check(order.at_once)
     bound = book.bounds.bound_micros(order)
     amount = price_of(bound, account.price_factor_ppm)
     run = envelopes.run_of(book, order.spender_id)
@@ -96,6 +97,7 @@ def place(book: Book, order: Place) -> Placed:
         is_new=True,
     )
     envelopes.take(book, hold, amount, run, pairs)
+    book.running.change(hold, 1)
     book.holds[hold.id] = hold
     if order.attempt:
         book.attempts.append(attempts.new(order, order.attempt, hold.placed_at))
@@ -135,6 +137,8 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
     if order.bound_micros <= hold.bound_micros:
         more = 0  # nothing new: `place` knew how much to hold for that
     # --- effects ---
+    if not hold.is_open:
+        book.running.change(hold, 1)
     hold.lease_id, hold.changed = None, True
     hold.state, hold.reason, hold.changed_at = HoldState.OPEN.value, "", None
     hold.due_at = max(hold.due_at, due_at)
@@ -244,6 +248,8 @@ def _moment_of(due_at: datetime) -> str:
 
 
 def _change(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
+    if hold.is_open:
+        book.running.change(hold, -1)
     hold.state, hold.reason, hold.changed = state.value, reason, True
     hold.changed_at = book.time_of(hold.account_id)
 

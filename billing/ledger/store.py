@@ -20,6 +20,7 @@ from billing.ledger import (
     dialect,
     facts,
     learned,
+    running,
     sql,
 )
 from billing.ledger.book import Book
@@ -50,6 +51,7 @@ def load(
     _take_holds(book, rows["holds"])
     _take_spenders(book, rows.get("spenders", []))
     budget_rows.take(book.budgets, rows.get("budgets", []))
+    running.take(book.running, rows.get("running", []))
     book.attempts = attempts.read(rows.get("attempts", []))
     learned.take(book.bounds, rows.get("bounds", []))
     ended = {o.hold_id for o in orders if _is_second_word(book, o)}
@@ -79,7 +81,8 @@ def _reads(orders: Sequence[Order[object]], now: str | None) -> dict[str, Statem
         question = (sql.READ_HOLDS_AND_RUNS, ids, wanted, accounts, now, now)
         reads["holds"] = question
         reads["spenders"] = (sql.READ_SPENDERS, wanted, now)
-    return reads | budget_rows.reads(orders, now) | learned.reads(orders)
+    reads |= budget_rows.reads(orders, now) | running.reads(orders)
+    return reads | learned.reads(orders)
 
 
 def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int]:

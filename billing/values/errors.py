@@ -63,6 +63,15 @@ class SpenderClosed(Refusal):
     """The key was revoked, has expired, or is not this account's."""
 
 
+class TooManyCalls(Refusal):
+    """As many calls as may run at once already do."""
+
+    def __init__(self, *, level: str, name: str, most: int, running: int) -> None:
+        super().__init__(f"{running} of {most} calls run: {level} {name!r}")
+        self.level, self.name = level, name
+        self.most, self.running = most, running
+
+
 class EnvelopeClosed(SpenderClosed):
     """The run is closed or has expired, it or one that it is part of."""
 

@@ -34,10 +34,10 @@ from portal.tenants.keys import Identity
 from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
-from proxy.http import refusals, reply
+from proxy.http import limit_refusals, refusals, reply
 from proxy.http.errors import GatewayError
 from proxy.idempotency.attempts import Attempt
-from proxy.limits.rates import Allowance
+from proxy.limits.rates import Allowance, limits_at_once
 from proxy.process.caches import known_keys, tariff
 from proxy.process.lease import process_lease
 
@@ -224,11 +224,14 @@ async def begin(
         due_at=clock.now() + timedelta(seconds=lifetime_seconds),
         lease_id=process_lease.id,
         attempt=attempt.order_mark if attempt else None,
+        at_once=limits_at_once(identity.rules),
     )
     try:
         placed = await ledger.place(order)
     except errors.InsufficientCredits as error:
         raise refusals.shortfall(error, identity) from None
+    except errors.TooManyCalls as error:
+        raise limit_refusals.calls_at_once(error) from None
     except errors.AccountClosed:
         raise refusals.organization_suspended() from None
     except errors.OrganizationPaused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from billing.values import clock
+from billing.values import clock, errors
 from portal.tenants.addresses import Address
 from portal.tenants.rules import LevelRules
 from proxy.http.errors import GatewayError, Refusal
@@ -113,16 +113,16 @@ def never_fits(rule: LevelRules, limit: int, required: int) -> GatewayError:
     )
 
 
-def calls_at_once(level: str, name: str, limit: int, running: int) -> GatewayError:
+def calls_at_once(error: errors.TooManyCalls) -> GatewayError:
     return too_many_calls(
-        whose(level, name),
-        level=level,
-        name=name,
+        whose(error.level, error.name),
+        level=error.level,
+        name=error.name,
         kind="calls",
         window=None,
-        limit=limit,
-        used=running,
-        held=running,
+        limit=error.most,
+        used=error.running,
+        held=error.running,
         required=1,
         resets_at=None,
         remedy="Try again when one of them has ended.",

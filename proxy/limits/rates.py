@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from billing.values.orders import AtOnce
 from portal.tenants.rules import LevelRules
 from proxy.http import limit_refusals
 from proxy.http.errors import GatewayError
@@ -79,6 +80,21 @@ async def look(
         for rule, kind, limit, _ in _limits(rules, 0)
     ]
     return Allowance(source, found)
+
+
+def limits_at_once(rules: Sequence[LevelRules]) -> tuple[AtOnce, ...]:
+    """How many calls may run at once, for the ledger, which knows how many do."""
+    kinds = {"key": "spender", "organization": "account"}
+    return tuple(
+        AtOnce(
+            f"{kinds.get(rule.level, 'unit')}:{rule.subject_id}",
+            rule.calls_at_once,
+            rule.level,
+            rule.name,
+        )
+        for rule in rules
+        if rule.calls_at_once is not None
+    )
 
 
 def name_of(kind: str, rule: LevelRules) -> str:
