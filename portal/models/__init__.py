@@ -6,6 +6,7 @@ from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditEvent
 from portal.models.organization import Membership, Organization, Project, Role
 from portal.models.rules import Rules
+from portal.models.run_request import RunRequest
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -17,6 +18,7 @@ __all__ = [
     "Project",
     "Role",
     "Rules",
+    "RunRequest",
     "ScheduledTask",
     "User",
 ]

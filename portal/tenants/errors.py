@@ -45,6 +45,14 @@ class ExpiredKey(KeyRefused):
     message = "This API key has expired. Create a new one on the API keys page."
 
 
+class ClosedRun(KeyRefused):
+    code = "envelope_closed"
+    message = (
+        "This API key is of a run (an envelope) that was closed or has expired, and "
+        "gave back what it had left. Open a new one: POST /v1/envelopes."
+    )
+
+
 class InvalidName(PortalError):
     """A name that cannot be shown or stored safely."""
 

@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from billing import spenders
 from portal.models import ApiKey, Project, Rules
-from portal.tenants import audit, key_format, names, policy, rules
+from portal.tenants import audit, key_format, lines, names, policy, rules
 from portal.tenants.errors import (
-    ExpiredKey,
     KeyNotActive,
     MalformedKey,
     RevokedKey,
@@ -36,6 +35,7 @@ class Identity:
     label: str
     stores_replies: bool = True
     rules: tuple[LevelRules, ...] = ()  # of all that stands above a call
+    run_id: UUID | None = None  # which it spends, by its hold
 
 
 def verify(text: str) -> Identity:
@@ -45,7 +45,7 @@ def verify(text: str) -> Identity:
     The answer may be cached by its digest: the hold's own transaction asks the
     spender again, so a key revoked in the meantime is refused all the same.
 
-    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey.
+    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ClosedRun.
     """
     if not key_format.is_well_formed(text):
         raise MalformedKey
@@ -56,10 +56,10 @@ def verify(text: str) -> Identity:
         key = keys.annotate(has_rules=Exists(ruled)).get(digest=key_format.digest(text))
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
-    if key.is_revoked or not key.spender.is_open:
+    if key.is_revoked:
         raise RevokedKey
-    if key.spender.closes_at is not None and key.spender.closes_at <= timezone.now():
-        raise ExpiredKey
+    line = lines.above(key.spender)
+    lines.check_open(line)
     return Identity(
         key_id=key.id,
         spender_id=key.spender_id,
@@ -68,7 +68,8 @@ def verify(text: str) -> Identity:
         closes_at=key.spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
-        rules=rules.of_key(key) if key.has_rules else (),
+        rules=rules.of_key(key, line) if key.has_rules or len(line) > 1 else (),
+        run_id=key.spender.envelope_id,
     )
 
 

@@ -6,14 +6,14 @@ organization. Only who manages the organization sets them: never who is limited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
-from billing.models import Tariff, Unit
+from billing.models import Spender, Tariff, Unit
 from billing.models.account import UnitKind
 from portal.models import ApiKey, Organization, Rules
 from portal.tenants import addresses, audit, policy
@@ -25,6 +25,7 @@ ENTRIES_MAX = 100
 PATTERN_LENGTH_MAX = 200
 # From a call upwards.
 LEVELS = (
+    "envelope",
     "key",
     UnitKind.MEMBER,
     UnitKind.SERVICE_ACCOUNT,
@@ -43,7 +44,7 @@ class LevelRules:
     """The rules of one subject above a call. `subject_id` is the ledger's: a spender's
     (of a key), a unit's, or an account's."""
 
-    level: str  # key, member, service_account, project or organization
+    level: str  # one of LEVELS
     name: str
     subject_id: int
     requests_per_minute: int | None = None
@@ -54,26 +55,35 @@ class LevelRules:
     networks: tuple[str, ...] = ()
 
 
-def of_key(key: ApiKey) -> tuple[LevelRules, ...]:
-    """All that a call with this key must pass, from the key upwards."""
-    spender = key.spender
-    units = [spender.holder_id, spender.project_id]
-    found = Rules.objects.select_related("unit").filter(
-        Q(api_key=key)
+def of_key(key: ApiKey, line: Sequence[Spender]) -> tuple[LevelRules, ...]:
+    """All that a call with this key must pass, from the key upwards; `line` are its
+    spender and those above it (`lines.above`)."""
+    units = [key.spender.holder_id, key.spender.project_id]
+    found = Rules.objects.select_related("unit", "api_key").filter(
+        Q(api_key__spender__in=line)
         | Q(unit__in=[unit for unit in units if unit])
         | Q(unit__isnull=True, api_key__isnull=True),
         organization_id=key.organization_id,
     )
-    rules = [_level(row, key.organization, key) for row in found]
+    rules = [_level(row, key.organization) for row in found]
+    rules += [_of_run(spender) for spender in line if spender.parent_id is not None]
     return tuple(sorted(rules, key=lambda rule: LEVELS.index(rule.level)))
 
 
-def _level(row: Rules, organization: Organization, key: ApiKey) -> LevelRules:
+def _of_run(spender: Spender) -> LevelRules:
+    """What its parent lets a run call."""
+    run = spender.run
+    return LevelRules(
+        "envelope", run.label, spender.id, models=listed(run.model_pattern)
+    )
+
+
+def _level(row: Rules, organization: Organization) -> LevelRules:
     level, name, subject_id = "organization", organization.slug, organization.account_id
     if row.unit is not None:
         level, name, subject_id = row.unit.kind, row.unit.label, row.unit.id
-    elif row.api_key_id is not None:
-        level, name, subject_id = "key", key.name, key.spender_id
+    elif row.api_key is not None:
+        level, name, subject_id = "key", row.api_key.name, row.api_key.spender_id
     return LevelRules(
         level,
         name,
@@ -81,13 +91,14 @@ def _level(row: Rules, organization: Organization, key: ApiKey) -> LevelRules:
         requests_per_minute=row.requests_per_minute,
         tokens_per_minute=row.tokens_per_minute,
         calls_at_once=row.calls_at_once,
-        models=_listed(row.model_patterns),
-        operations=_listed(row.operations),
-        networks=_listed(row.networks),
+        models=listed(row.model_patterns),
+        operations=listed(row.operations),
+        networks=listed(row.networks),
     )
 
 
-def _listed(text: str) -> tuple[str, ...]:
+def listed(text: str) -> tuple[str, ...]:
+    """The entries of a column."""
     return tuple(text.split(",")) if text else ()
 
 
@@ -116,7 +127,7 @@ def set_rules(
     given = (requests_per_minute, tokens_per_minute, calls_at_once)
     rates = {name: _rate(name, value) for name, value in zip(RATES, given, strict=True)}
     lists = {
-        "model_patterns": _joined("models", models, _check_pattern),
+        "model_patterns": _joined("models", models, check_pattern),
         "operations": _joined("operations", operations, _check_operation),
         "networks": _joined("networks", networks, _check_network),
     }
@@ -170,7 +181,8 @@ def _joined(name: str, entries: Any, check: Any) -> str:
     return ",".join(entries)
 
 
-def _check_pattern(entry: str) -> None:
+def check_pattern(entry: str) -> None:
+    """Raises: InvalidRules."""
     is_plain = entry.isascii() and entry.isprintable() and not set(entry) & set(" ,")
     if not is_plain or not 1 <= len(entry) <= PATTERN_LENGTH_MAX:
         raise InvalidRules(

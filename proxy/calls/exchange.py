@@ -29,7 +29,7 @@ from billing.values.orders import (
     Settle,
     Usage,
 )
-from portal.tenants.errors import ExpiredKey, KeyRefused
+from portal.tenants.errors import ClosedRun, ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
@@ -228,18 +228,9 @@ async def begin(
     )
     try:
         placed = await ledger.place(order)
-    except errors.InsufficientCredits as error:
-        raise refusals.shortfall(error, identity) from None
-    except errors.TooManyCalls as error:
-        raise limit_refusals.calls_at_once(error) from None
-    except errors.AccountClosed:
-        raise refusals.organization_suspended() from None
-    except errors.OrganizationPaused:
-        raise refusals.organization_paused() from None
-    except errors.ModelPaused:
-        raise refusals.model_paused(call.model, param="model") from None
-    except errors.SpenderClosed:
-        raise await _why_closed(presented) from None
+    except errors.Refusal as error:
+        refused = await _refusal(error, call, identity, presented)
+        raise refused or error from None
     bound = terms.expected_micros(call.most)
     exchange = Exchange(call, identity, rates, bound, placed, started, attempt, ledger)
     crashpoint("call.held")
@@ -268,11 +259,31 @@ async def rates_for(call: Call) -> Rates:
     return rates
 
 
-async def _why_closed(presented: str) -> GatewayError:
+async def _refusal(
+    error: errors.Refusal, call: Call, identity: Identity, presented: str
+) -> GatewayError | None:
+    """What the ledger refused, as clients are told; None for what is for `once`."""
+    match error:
+        case errors.InsufficientCredits():
+            return refusals.shortfall(error, identity)
+        case errors.AccountClosed():
+            return refusals.organization_suspended()
+        case errors.OrganizationPaused():
+            return refusals.organization_paused()
+        case errors.ModelPaused():
+            return refusals.model_paused(call.model, param="model")
+        case errors.SpenderClosed():
+            return await _why_closed(presented, error)
+    return limit_refusals.of_ledger(error, identity.run_id)
+
+
+async def _why_closed(presented: str, error: errors.SpenderClosed) -> GatewayError:
     """The ledger only knows that the key may not spend; the keys know why."""
-    why: KeyRefused = ExpiredKey()  # between the two looks, or by the ledger's clock
+    # Between the two looks, or by the ledger's clock.
+    is_run = isinstance(error, errors.EnvelopeClosed)
+    why: KeyRefused = ClosedRun() if is_run else ExpiredKey()
     try:
         await known_keys.verify(presented)
-    except KeyRefused as error:
-        why = error
+    except KeyRefused as found:
+        why = found
     return refusals.key_refused(why)

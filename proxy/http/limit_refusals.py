@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from uuid import UUID
 
 from billing.values import clock, errors
+from billing.values.amounts import credits_text
 from portal.tenants.addresses import Address
 from portal.tenants.rules import LevelRules
 from proxy.http.errors import GatewayError, Refusal
@@ -43,6 +45,33 @@ too_large = Refusal("rate_limit_exceeded", 429).says(
 too_many_calls = Refusal("rate_limit_exceeded", 429, None, 1).says(
     "429: {} may run {limit} calls at once, and {used} run. {remedy}"
 )
+
+# --- budgets and runs ---
+
+budget_exceeded = Refusal("budget_exceeded", 402).says(
+    "402: {} may spend {limit} credits {}; {used} are used and {held} held, and this "
+    "needs up to {required}. {remedy}"
+)
+budget_on_hold = Refusal("budget_exceeded", 429, None, 2).says(
+    "429: {} may spend {limit} credits {}; {used} are used and {held} held for calls "
+    "still running, and this needs up to {required}. {remedy}"
+)
+envelope_exhausted = Refusal("envelope_exhausted", 402).says(
+    "402: this run has {left} credits left, and this needs up to {required}. What it "
+    "is part of has {parent_left}. {remedy}"
+)
+envelope_not_found = Refusal("envelope_not_found", 404).says(
+    "There is no such envelope below this key."
+)
+envelope_ended = Refusal("envelope_closed", 409).says(
+    "This envelope has ended. Open a new one: POST /v1/envelopes."
+)
+# What was opened is found by its list, and its key is told once.
+envelope_key_lost = Refusal("already_completed", 409).says(
+    "This envelope was opened before, and its api_key cannot be told again. Close it, "
+    "and open another with a new Idempotency-Key."
+)
+SPANS = {"day": "a day", "week": "a week", "month": "a month", "total": "in all"}
 
 
 def not_this_model(rule: LevelRules, model: str) -> GatewayError:
@@ -126,6 +155,61 @@ def calls_at_once(error: errors.TooManyCalls) -> GatewayError:
         required=1,
         resets_at=None,
         remedy="Try again when one of them has ended.",
+    )
+
+
+def of_ledger(error: errors.Refusal, run_id: UUID | None) -> GatewayError | None:
+    """What the ledger refuses because of a limit; `run_id` is the key's own run."""
+    match error:
+        case errors.TooManyCalls():
+            return calls_at_once(error)
+        case errors.BudgetExceeded():
+            return over_budget(error)
+        case errors.EnvelopeExhausted():
+            return exhausted(error, run_id)
+    return None
+
+
+def over_budget(error: errors.BudgetExceeded) -> GatewayError:
+    """402, or 429 where it may be enough when running calls have settled."""
+    reset = error.resets_at
+    what = f" for {error.model_pattern}" if error.model_pattern else ""
+    what += f" by {error.operation}" if error.operation else ""
+    may_wait = error.is_free_soon
+    remedy = "Lower max_tokens, or ask who manages your organization for a raise."
+    if reset is not None:
+        remedy = f"It begins anew at {reset.isoformat(timespec='seconds')}. {remedy}"
+    row = budget_on_hold if may_wait else budget_exceeded
+    return row(
+        whose(error.level, error.label),
+        f"{SPANS[error.window]}{what}",
+        level=error.level,
+        name=error.label,
+        window=error.window,
+        models=error.model_pattern or None,
+        operation=error.operation or None,
+        limit=credits_text(error.limit_micros),
+        used=credits_text(error.used_micros),
+        held=credits_text(error.held_micros),
+        required=credits_text(error.required_micros),
+        resets_at=None if reset is None else int(reset.timestamp()),
+        remedy="Try again when some of them have settled." if may_wait else remedy,
+    )
+
+
+def exhausted(error: errors.EnvelopeExhausted, run_id: UUID | None) -> GatewayError:
+    public_id = f"env_{run_id.hex}" if run_id else ""
+    return envelope_exhausted(
+        level="envelope",
+        name=public_id,
+        window=None,
+        limit=None,
+        left=credits_text(error.left_micros),
+        parent_left=credits_text(error.parent_left_micros),
+        required=credits_text(error.required_micros),
+        resets_at=None,
+        remedy=f"Lower max_tokens, or add credits with its parent's key: "
+        f"PATCH /v1/envelopes/{public_id}.",
     )
 
 

@@ -30,22 +30,23 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "unsupported_content invalid_idempotency_key client_closed_request "
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
-    "invalid_api_key key_revoked key_expired",
+    "invalid_api_key key_revoked key_expired envelope_closed",
     (402, "insufficient_quota", False, None): "insufficient_credits "
-    "organization_paused",
+    "organization_paused budget_exceeded envelope_exhausted",
     (403, "permission_error", False, None): "organization_suspended permission_denied "
     "model_not_allowed operation_not_allowed address_not_allowed",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
-    "request_not_found video_expired upstream_job_failed upstream_job_lost",
+    "request_not_found envelope_not_found video_expired "
+    "upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
     (408, INVALID, False, None): "request_timeout",
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
-    "video_not_ready",
+    "video_not_ready envelope_closed",
     (413, INVALID, False, None): "request_too_large",
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
-    (429, RATE, None, 2): "credits_on_hold",
+    (429, RATE, None, 2): "credits_on_hold budget_exceeded",
     (429, RATE, False, None): "rate_limit_exceeded",  # it never fits
     # Or as many seconds as the throttle, or the upstream, says.
     (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
