@@ -114,5 +114,10 @@ def counts(budget: Budget) -> tuple[int, int]:
     return (found.spent_micros, found.held_micros) if found else (0, 0)
 
 
+def outcome(payer: Payer, bound: int) -> str:
+    """What becomes of a hold for so much: "Placed", or the refusal's name."""
+    return type(payer.place(bound)).__name__
+
+
 def spender(payer: Payer) -> Spender:
     return Spender.objects.get(id=payer.spender_id)
