@@ -211,7 +211,7 @@ def _checked(account_id: int, subject: Subject) -> dict[str, Any]:
         Level.KEY: (False, False, True),
     }
     given = tuple(each is not None for each in (project, holder, key))
-    if subject.level not in wanted or wanted[Level(subject.level)] != given:
+    if wanted.get(subject.level) != given:
         raise ValueError("the level does not say whom it binds")
     units = Unit.objects.filter(account_id=account_id)
     is_project = Q(kind=UnitKind.PROJECT)

@@ -337,6 +337,8 @@ def expire_due() -> int:
             if not dialect.is_locked(error):
                 raise
             logger.warning("account %d is locked: its runs end later", account_id)
+    if closed:
+        logger.info("%d runs have expired", closed)
     return closed
 
 

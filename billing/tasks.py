@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from billing import grants, holds
+from billing import envelopes, grants, holds
 from billing.verification.report import verify
 
 logger = logging.getLogger(__name__)
@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def sweep_holds() -> dict[str, int]:
-    """Resolve the holds that nobody answers for, and book out expired grants. May run
-    twice at once.
+    """Resolve the holds that nobody answers for, close the runs and book out the grants
+    that have expired. May run twice at once.
 
     The spool first: it knows how some of those calls ended.
     """
@@ -28,6 +28,7 @@ def sweep_holds() -> dict[str, int]:
     )
     if not is_whole:
         logger.warning("no doubt is closed: the spool is not replayed whole")
+    envelopes.expire_due()  # before the grants: what comes back may lapse
     return {**swept, "lapsed": grants.expire_due()}
 
 

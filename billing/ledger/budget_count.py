@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Model, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
 from billing.ledger import budgets, dialect, windows
 from billing.ledger.book import Book
@@ -119,7 +119,7 @@ def _spent(budget: Budget, first: First, rows: QuerySet[Any]) -> int:
     )
 
 
-def naming(budget_id: int) -> QuerySet[Model]:
+def naming(budget_id: int) -> QuerySet[Any, Any]:
     """The holds that count in it by their own word; of the moment of its making only
     these are in question."""
     budget = Budget.objects.get(id=budget_id)

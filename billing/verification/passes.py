@@ -11,6 +11,7 @@ from django.db.models import ForeignKey
 
 from billing.ledger.dialect import hour_of, pinned_parts
 from billing.models.transfer import ENDS
+from billing.verification import budgets
 
 # Kind of transfer, of its source, of its destination.
 TYPED = ", ".join(
@@ -319,7 +320,13 @@ DANGLING = " UNION ALL ".join(
 )
 
 ERRORS = (
-    TRANSFERS | HOLDS | GRANTS | USAGE | CORRECTIONS | {"DANGLING_REFERENCE": DANGLING}
+    TRANSFERS
+    | HOLDS
+    | GRANTS
+    | USAGE
+    | CORRECTIONS
+    | budgets.PASSES
+    | {"DANGLING_REFERENCE": DANGLING}
 )
 
 WARNINGS = {

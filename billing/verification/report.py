@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from billing.ledger import dialect
 from billing.values import clock
 from billing.values.connection import snapshot
-from billing.verification import acts, registry
+from billing.verification import acts, budgets, registry
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -90,7 +90,7 @@ def _wrong_acts() -> list[Finding]:
     """Of each code as many as are listed, and how many more there are."""
     found: dict[str, list[str]] = {}
     more: Counter[str] = Counter()
-    checks = (acts.wrong_acts, *registry.checks)
+    checks = (acts.wrong_acts, budgets.wrong_windows, *registry.checks)
     for wrong in chain.from_iterable(check() for check in checks):
         listed = found.setdefault(wrong.code, [])
         if len(listed) < FINDINGS_PER_CODE_MAX:

@@ -110,7 +110,7 @@ def test_total_has_no_beginning_and_no_end() -> None:
 )
 def test_windows_follow_each_other_without_a_gap(window: str, zone: str) -> None:
     moments = [at("2010-01-01 00:00") + timedelta(hours=11 * n) for n in range(1700)]
-    seen = []
+    seen: list[datetime] = []
     for moment in moments:
         starts = start(window, zone, moment)
         assert starts <= moment
