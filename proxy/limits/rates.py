@@ -112,6 +112,11 @@ def _limits(
             yield rule, TOKENS, rule.tokens_per_minute, tokens
 
 
+def limited(rules: Sequence[LevelRules]) -> list[tuple[LevelRules, str]]:
+    """What is limited a minute, and whose, in the order of `Allowance.taken`."""
+    return [(rule, kind) for rule, kind, *_ in _limits(rules, 0)]
+
+
 def _refusal(rule: LevelRules, kind: str, taken: Taken) -> GatewayError:
     if taken.amount > taken.limit:
         return limit_refusals.never_fits(rule, taken.limit, taken.amount)
