@@ -20,7 +20,7 @@ from django.test import Client, RequestFactory
 
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.operator import bounds, doubts
-from portal.tenants import audit, keys, members, organizations, tenancy
+from portal.tenants import audit, keys, members, organizations, rules, tenancy
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -153,6 +153,14 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
             lambda actor: doubts.settle(scene.doubt, 1, reason="bill", actor=actor)
         ),
         {"operator"},
+    ),
+    "set rules": (
+        lambda scene: (
+            lambda actor: rules.set_rules(
+                scene.organization, requests_per_minute=5, actor=actor
+            )
+        ),
+        ADMINS,
     ),
     "release a doubt": (
         lambda scene: (
