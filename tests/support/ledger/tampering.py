@@ -9,13 +9,16 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import corrections, grants
+from billing import budgets, corrections, grants
+from billing.budgets import Subject
 from billing.models import Account, Attempt, Correction, Grant
+from billing.models.budget import Level, Window
 from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer
+from tests.support.ledger.teams import Team
 from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKS = (
@@ -29,6 +32,10 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
+    everything = Subject(Level.ORGANIZATION)
+    budget = budgets.set_limit(
+        customer.account_id, everything, Window.TOTAL, 10**6, counts_spend_so_far=False
+    )
     clock.advance(minutes=1)
     grants.expire_due()
     paid, over = customer.hold(30), overrun.hold(30)
@@ -39,7 +46,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis)
+    said = second_words(customer) | lone_call(basis) | team_with_a_run()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
@@ -48,6 +55,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "account": customer.account_id,
         "usage_account": account.usage_account_id,
         "version": account.version,
+        "budget": budget.id,
         "lot": lots.get(account_id=customer.account_id, source="purchase").id,
         "second_lot": lots.get(account_id=customer.account_id, source="trial").id,
         "expired_lot": Grant.objects.get(
@@ -83,6 +91,20 @@ def lone_call(basis: str) -> dict[str, Any]:
         "lone_account": account.id,
         "lone_usage": account.usage_account_id,
         "lone_lot": Grant.objects.get(account_id=account.id).id,
+    }
+
+
+def team_with_a_run() -> dict[str, Any]:
+    """A run that has paid for a call, under a limit that counts an earlier one."""
+    team = Team.open(credits=100)
+    team.call(7)
+    key_budget = team.limit(90, window="month")
+    run = team.run(20)
+    run.call(5)
+    return {
+        "key_budget": key_budget.id,
+        "run": run.envelope_id.hex,
+        "run_spender": run.spender_id,
     }
 
 

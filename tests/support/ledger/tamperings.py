@@ -21,8 +21,10 @@ def case(code: str, sql: str, *companions: str) -> Case:
     return Case(code, sql, frozenset(companions))
 
 
-# What sees any change of a row that an act has covered.
-COVERED = frozenset({"FACT_MISMATCH", "HOLD_SEAL"})
+# What sees any change of a row that an act has covered, or that counts in a budget.
+COVERED = frozenset(
+    {"FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH", "BUDGET_OF_STRANGER"}
+)
 
 LAPSED = "WHERE kind = 'expire' AND source_id = {account}"
 
