@@ -151,12 +151,18 @@ class Spender(models.Model):
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
     # Where it spends, and who holds it: a member or a service account.
-    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
-    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    project = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    holder = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     # The key of a run: whose run, and the hold that its calls are paid from.
-    parent = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     envelope = models.ForeignKey(
-        "billing.Hold", related_name="+", null=True, **UNCHECKED
+        "billing.Hold", related_name="+", null=True, blank=True, **UNCHECKED
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

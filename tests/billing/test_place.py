@@ -137,8 +137,12 @@ def test_a_closed_unit_stops_all_its_spenders_at_once(
     customer: Payer, kind: UnitKind
 ) -> None:
     unit = spenders.open_unit(customer.account_id, kind, "Ours")
-    place = "project_id" if kind == UnitKind.PROJECT else "holder_id"
-    theirs = spenders.open_spender(customer.account_id, "CI", **{place: unit.id})
+    theirs = spenders.open_spender(
+        customer.account_id,
+        "CI",
+        project_id=unit.id if kind == UnitKind.PROJECT else None,
+        holder_id=unit.id if kind != UnitKind.PROJECT else None,
+    )
     assert isinstance(customer.place(1, spender_id=theirs.id), Placed)
 
     spenders.set_unit_open(unit.id, is_open=False)

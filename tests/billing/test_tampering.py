@@ -27,7 +27,6 @@ A_ROW_OF = {
     "billing_attempt": "hold_id = '{paid}'",
     "billing_acknowledgement": "hold_id = '{doubted}'",
     "billing_act": "account_id = {account} AND number = 1",
-    "billing_budget": "id = {key_budget}",
     "billing_budgetwindow": "budget_id = {key_budget}",
     "billing_burn": "grant_id = {other_lot} AND amount_micros > 30",
     "billing_correction": "id = '{charged_word}'",
