@@ -18,6 +18,8 @@ UNCHECKED: dict[str, Any] = {
     "db_constraint": False,
 }
 
+LABEL_MAX = 254  # an address is a member's name
+
 
 class AccountKind(models.TextChoices):
     """What an account stands for. Credits of customers: ORGANIZATION only."""
@@ -123,7 +125,7 @@ class Unit(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT)
     kind = models.CharField(max_length=16)
-    label = models.CharField(max_length=200)
+    label = models.CharField(max_length=LABEL_MAX)
     is_open = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -96,6 +96,10 @@ class Place(Order[Placed]):
     # their like; and what is held while none of them was settled (0: the bound).
     shape: str = ""
     cautious_micros: int = 0
+    # The program that calls, its version, and what it calls its run.
+    client: str = ""
+    client_version: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

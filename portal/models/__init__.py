@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditEvent
-from portal.models.organization import Membership, Organization, Project, Role
+from portal.models.organization import (
+    FormerMember,
+    Membership,
+    Organization,
+    Project,
+    Role,
+    ServiceAccount,
+)
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "FormerMember",
     "Membership",
     "Organization",
     "Project",
     "Role",
     "ScheduledTask",
+    "ServiceAccount",
     "User",
 ]

@@ -73,7 +73,10 @@ key_missing = Refusal("missing_api_key", 401).says(
 # By the portal's codes, and in its words, which say what to do about it.
 KEYS = {
     code: Refusal(code, 401)
-    for code in ("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired")
+    for code in (
+        *("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired"),
+        *("project_archived", "key_holder_disabled"),
+    )
 }
 permission_denied = Refusal("permission_denied", 403)
 organization_suspended = Refusal("organization_suspended", 403).says(

@@ -12,8 +12,9 @@ from django.db import models
 from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
 from tests.support.ledger.budget_tamperings import BUDGET_CASES
 from tests.support.ledger.clocks import Clock
+from tests.support.ledger.falsified import Case
 from tests.support.ledger.tampering import found_after, small_history
-from tests.support.ledger.tamperings import COVERED, EVERY_CASE, Case
+from tests.support.ledger.tamperings import COVERED, EVERY_CASE
 
 # The codes that are no query's.
 OF_ACTS = {
@@ -38,7 +39,7 @@ A_ROW_OF = {
     "billing_entry": "account_id = {account} AND version = {version}",
     "billing_usagerecord": "hold_id = '{paid}'",
     "billing_usagecomponent": "usage_id = '{paid}' AND name = 'base'",
-    "billing_usagerollup": "account_id = {account}",
+    "billing_usagerollup": "account_id = {account} AND client = 'curl'",
 }
 # Whom they belong to, or what they are for, is not the ledger's own doing.
 CHOSEN_BY_THE_OPERATOR = {

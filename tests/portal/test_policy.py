@@ -52,6 +52,10 @@ class Scene:
         user = make_member(self.organization, f"new-{role}@example.com", role)
         return self.organization.memberships.get(user=user)
 
+    def issue(self, actor: audit.Actor) -> None:
+        holder = None if actor.user else self.owner.memberships.get()
+        keys.issue(self.key.project, "new", actor=actor, holder=holder)
+
 
 @pytest.fixture
 def scene(organization: Organization, alice: User) -> Scene:
@@ -98,11 +102,7 @@ def decide(make: Callable[..., Any], decision: Callable[..., Any]) -> Any:
 OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
 OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     "issue a key": (
-        lambda scene: (
-            lambda actor: keys.issue(
-                scene.organization.projects.get(), "new", actor=actor
-            )
-        ),
+        lambda scene: lambda actor: scene.issue(actor),
         ADMINS | {"developer"},
     ),
     "rotate another's key": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.ledger.tamperings import case
+from tests.support.ledger.falsified import case
 
 BUDGET_CASES = (
     case(
