@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from django.db import transaction
 
+from billing.ledger import dialect
 from billing.models import LearnedBound, Pause
 from billing.reports.bounds import borne_today
-from billing.values import clock
 
 
 def release(pause_id: int) -> Pause:
@@ -21,7 +21,7 @@ def release(pause_id: int) -> Pause:
         standing = Pause.objects.select_for_update().filter(released_at__isnull=True)
         pause = standing.get(id=pause_id)
         pause.accepted_micros = borne_today(pause)
-        pause.released_at = clock.now()
+        pause.released_at = dialect.now()
         pause.save(update_fields=["accepted_micros", "released_at"])
         return pause
 
@@ -51,6 +51,6 @@ def take_untold() -> list[Pause]:
     rows = Pause.objects.select_for_update().filter(told_at__isnull=True)
     untold = list(rows.order_by("id"))
     Pause.objects.filter(id__in=[pause.id for pause in untold]).update(
-        told_at=clock.now()
+        told_at=dialect.now()
     )
     return untold

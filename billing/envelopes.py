@@ -139,12 +139,16 @@ def _place(book: Book, parent: Spender, hold: HoldRow) -> None:
     account = book.accounts[parent.account_id]
     if not account.is_open:
         raise errors.AccountClosed
-    if book.open_spenders.get(parent.id) != account.id:
+    spender = book.open_spenders.get(parent.id)
+    if spender is None or spender.account_id != account.id:
         raise errors.SpenderClosed
     run = envelopes.run_of(book, parent.id)
     call = Call(parent.id, envelopes.OPERATION, "", is_envelope=True)
     pairs = envelopes.check_room(book, account, call, hold.amount_micros, run)
     # --- effects ---
+    hold.project_id, hold.holder_id = spender.project_id, spender.holder_id
+    hold.spender_label = spender.label
+    hold.project_label, hold.holder_label = spender.project_label, spender.holder_label
     envelopes.take(book, hold, hold.amount_micros, run, pairs)
     book.holds[hold.id] = hold
 
@@ -207,7 +211,7 @@ def _refuse_closed(book: Book, run: HoldRow) -> None:
             raise errors.EnvelopeClosed
     if not account.is_open:
         raise errors.AccountClosed
-    if book.open_spenders.get(run.spender_id) != account.id:
+    if run.spender_id not in book.open_spenders:
         raise errors.SpenderClosed
 
 

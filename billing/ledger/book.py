@@ -17,10 +17,11 @@ from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
 from billing.ledger.budgets import Budgets
 from billing.ledger.facts import New
-from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts, SpenderRow
 from billing.ledger.running import Running
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
+from billing.models.caller import CALLER
 from billing.models.transfer import TransferKind
 from billing.values.ids import id_for, new_id
 from billing.values.orders import Usage
@@ -38,7 +39,7 @@ class Book:
     accounts: dict[int, AccountRow] = field(default_factory=dict)
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
-    open_spenders: dict[int, int] = field(default_factory=dict)  # spender → account
+    open_spenders: dict[int, SpenderRow] = field(default_factory=dict)
     runs: dict[int, str] = field(default_factory=dict)  # a run's spender → its hold
     budgets: Budgets = field(default_factory=Budgets)
     running: Running = field(default_factory=Running)
@@ -192,6 +193,7 @@ class Book:
                 "duration_ms": usage.duration_ms,
                 "flags": " ".join(flags),
                 "settled_at": self.time_of(hold.account_id),
+                **{name: getattr(hold, name) for name in CALLER},
             }
         )
         self.components += [

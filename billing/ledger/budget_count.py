@@ -67,11 +67,13 @@ def _bound_by(budget: Budget) -> frozenset[int]:
     }
     found = set()
     for spender in known.values():
-        line = [spender.id]
-        while (parent := known[line[-1]].parent_id) is not None:
-            line.append(parent)
+        line: dict[int, None] = {}  # in its order; who verifies may find a ring
+        above: Spender | None = spender
+        while above is not None and above.id not in line:
+            line[above.id] = None
+            above = known.get(above.parent_id or 0)
         if budget.subject in budgets.subjects(
-            budget.account_id, spender.project_id, spender.holder_id, line
+            budget.account_id, spender.project_id, spender.holder_id, tuple(line)
         ):
             found.add(spender.id)
     return frozenset(found)

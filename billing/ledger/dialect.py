@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 import orjson
@@ -29,6 +29,14 @@ TIME_PARAMETER = "%s::timestamptz" if IS_POSTGRES else "?"
 # The present instant, by the clock of the database that all machines share; its
 # parameter is `now_parameter`.
 NOW = "coalesce(%s::timestamptz, clock_timestamp())" if IS_POSTGRES else "?"
+
+# Today's midnight, UTC, by the same clock and with the same parameter. Asked apart, or
+# PostgreSQL would ask it again for each row, and use no index.
+TODAY = (
+    f"(SELECT date_trunc('day', {NOW}, 'UTC'))"
+    if IS_POSTGRES
+    else f"(substr({NOW}, 1, 10) || ' 00:00:00')"
+)
 
 # Row locks; SQLite's IMMEDIATE transaction already has the whole file.
 FOR_UPDATE = "FOR UPDATE" if IS_POSTGRES else ""
@@ -93,11 +101,18 @@ def one_of(column: str, expressions: Sequence[str]) -> str:
     return f"{column} IN ({listed})"
 
 
-def hour_of(column: str) -> str:
-    """The start of the hour of a time column."""
+def quarter_of(column: str) -> str:
+    """The start of the quarter of an hour of a time column."""
     if IS_POSTGRES:
-        return f"date_trunc('hour', {column}, 'UTC')"
-    return f"substr({column}, 1, 13) || ':00:00'"
+        epoch = "TIMESTAMPTZ '2000-01-01 00:00:00+00'"
+        return f"date_bin(INTERVAL '15 minutes', {column}, {epoch})"
+    minutes = f"CAST(substr({column}, 15, 2) AS integer) / 15 * 15"
+    return f"substr({column}, 1, 14) || substr('0' || ({minutes}), -2) || ':00'"
+
+
+def quarter(moment_: str) -> str:
+    """The same, of a time as `moment` writes it."""
+    return f"{moment_[:14]}{int(moment_[14:16]) // 15 * 15:02d}:00"
 
 
 def listed(kind: str) -> str:
@@ -130,6 +145,12 @@ def now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         found: datetime = cursor.fetchone()[0]
         return found
+
+
+def start_of_day(zone: tzinfo = UTC, *, days_ago: int = 0) -> datetime:
+    """Midnight in that time zone, of today by the same clock, or of an earlier day."""
+    day = now().astimezone(zone).date() - timedelta(days=days_ago)
+    return datetime.combine(day, time.min, zone)
 
 
 def time_text(expression: str) -> str:

@@ -17,12 +17,11 @@ from django.conf import settings
 
 from billing.ledger import dialect
 from billing.ledger.bounds import Bounds, Kind, Limits, Subject, kind_of
-from billing.ledger.dialect import TIME_PARAMETER
+from billing.ledger.dialect import NOW, TODAY
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import HoldRow
 from billing.models import LearnedBound, Pause
 from billing.pricing.lessons import Lesson, Lessons, largest, times_text
-from billing.values import clock
 from billing.values.amounts import credits_text
 from billing.values.orders import CREDIT, Entrust, Order, Place, Settle
 
@@ -42,12 +41,12 @@ READ = (
 READ_BORNE = (
     "SELECT account_id, operation, model, CAST(sum(absorbed_micros) AS bigint) "
     "FROM billing_usagerollup "
-    f"WHERE absorbed_micros > 0 AND hour >= {TIME_PARAMETER} "
+    f"WHERE absorbed_micros > 0 AND starts_at >= {TODAY} "
     "GROUP BY account_id, operation, model"
 )
 READ_ACCEPTED = (
     "SELECT account_id, operation, model, max(accepted_micros) FROM billing_pause "
-    f"WHERE released_at >= {TIME_PARAMETER} GROUP BY account_id, operation, model"
+    f"WHERE released_at >= {TODAY} GROUP BY account_id, operation, model"
 )
 
 
@@ -68,7 +67,7 @@ LEARNED = (
 UPSERT_LEARNED = (
     f"{dialect.rows(LearnedBound, LEARNED)} INSERT INTO billing_learnedbound "
     f"({', '.join(LEARNED)}, learned_at) SELECT {', '.join(LEARNED)}, "
-    f"{TIME_PARAMETER} FROM r WHERE true ON CONFLICT (operation, model, shape, size) "
+    f"{NOW} FROM r WHERE true ON CONFLICT (operation, model, shape, size) "
     f"DO UPDATE SET {_higher('factor_ppb')}, "
     "is_free = (billing_learnedbound.is_free AND excluded.is_free), "
     f"{_sum('lessons')}, {_sum('overruns')}, {_sum('borne_micros')}, "
@@ -78,7 +77,7 @@ PAUSED = (*Subject._fields, "borne_micros")
 INSERT_PAUSES = (
     f"{dialect.rows(Pause, PAUSED)} INSERT INTO billing_pause "
     f"({', '.join(PAUSED)}, accepted_micros, paused_at) "
-    f"SELECT {', '.join(PAUSED)}, 0, {TIME_PARAMETER} FROM r "
+    f"SELECT {', '.join(PAUSED)}, 0, {NOW} FROM r "
     "WHERE true ON CONFLICT DO NOTHING"
 )
 
@@ -126,8 +125,8 @@ def read_more(
     kinds |= {kind_of(holds[o.hold_id]) for o in teaching if o.hold_id in holds}
     statements = [_read(kinds)]
     if may_overrun:
-        today = dialect.moment(clock.start_of_day())
-        statements += [(READ_BORNE, today), (READ_ACCEPTED, today)]
+        now = dialect.now_parameter()
+        statements += [(READ_BORNE, now), (READ_ACCEPTED, now)]
     found, *sums = dialect.run_all(statements)
     take(bounds, found)
     if sums:
@@ -156,7 +155,7 @@ def writes(bounds: Bounds) -> list[Statement]:
     """What these orders taught, in the order in which all transactions write it."""
     if not bounds.changes:  # and so no pauses either
         return []
-    now = dialect.moment(clock.now())
+    now = dialect.now_parameter()
     learned = []
     for (kind, size), change in sorted(bounds.changes.items(), key=itemgetter(0)):
         lesson = bounds.lessons[kind].sizes[size]

@@ -55,6 +55,19 @@ class LotRow:
         return self.remaining_micros - self.held_micros
 
 
+@dataclass(frozen=True, slots=True)
+class SpenderRow:
+    """One that may spend, and what stands above it, as all of it is called now."""
+
+    id: int
+    account_id: int
+    label: str
+    project_id: int | None
+    project_label: str
+    holder_id: int | None
+    holder_label: str
+
+
 @dataclass(slots=True)
 class HoldRow:
     """A hold as it is, or as it will be written."""
@@ -77,6 +90,14 @@ class HoldRow:
     bound_micros: int = 0
     shape: str = ""
     is_untried: bool = False
+    project_id: int | None = None
+    holder_id: int | None = None
+    spender_label: str = ""
+    project_label: str = ""
+    holder_label: str = ""
+    client: str = ""
+    client_version: str = ""
+    session: str = ""
     budgets: list[Pair] = field(default_factory=list)
     envelope_id: str | None = None
     is_envelope: bool = False

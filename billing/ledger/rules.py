@@ -19,6 +19,7 @@ from billing.ledger.dialect import moment
 from billing.ledger.facts import HOLD
 from billing.ledger.rows import HoldRow, Parts
 from billing.models.act import ActKind
+from billing.models.caller import CLIENT_MAX, SESSION_MAX, VERSION_MAX
 from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.values import errors
@@ -60,6 +61,7 @@ def place(book: Book, order: Place) -> Placed:
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     due_at = _moment_of(order.due_at)
+    _check_caller(order)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
     account = book.accounts.get(order.account_id)
@@ -70,7 +72,8 @@ def place(book: Book, order: Place) -> Placed:
         attempts.refuse_repeat(book.attempts, order.attempt, now)
     if not account.is_open:
         raise errors.AccountClosed
-    if book.open_spenders.get(order.spender_id) != account.id:
+    spender = book.open_spenders.get(order.spender_id)
+    if spender is None or spender.account_id != account.id:
         raise errors.SpenderClosed
     book.running.check(order.at_once)
     bound = book.bounds.bound_micros(order)
@@ -94,6 +97,14 @@ def place(book: Book, order: Place) -> Placed:
         bound_micros=base_of(order),
         shape=order.shape,
         is_untried=book.bounds.is_untried(order, bound),
+        project_id=spender.project_id,
+        holder_id=spender.holder_id,
+        spender_label=spender.label,
+        project_label=spender.project_label,
+        holder_label=spender.holder_label,
+        client=order.client,
+        client_version=order.client_version,
+        session=order.session,
         is_new=True,
     )
     envelopes.take(book, hold, amount, run, pairs)
@@ -239,6 +250,13 @@ def _known(book: Book, order: Order[object]) -> HoldRow:
 def _check_amount(name: str, micros: int) -> None:
     if type(micros) is not int or not 0 <= micros <= AMOUNT_MICROS_MAX:
         raise ValueError(f"{name} out of range: {micros}")
+
+
+def _check_caller(order: Place) -> None:
+    # A text too long would fail on PostgreSQL only, and with it all of its batch.
+    named = (order.client, CLIENT_MAX), (order.client_version, VERSION_MAX)
+    if any(len(text) > most for text, most in (*named, (order.session, SESSION_MAX))):
+        raise ValueError("a client or a session has too long a name")
 
 
 def _moment_of(due_at: datetime) -> str:

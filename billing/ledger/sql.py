@@ -33,6 +33,7 @@ from billing.models import (
     UsageRecord,
     UsageRollup,
 )
+from billing.models.caller import CALLER
 
 # --- what is read, and locked -------------------------------------------------------
 
@@ -74,7 +75,7 @@ _HOLDS = (
     "SELECT id, account_id, spender_id, state, amount_micros, price_factor_ppm, "
     f"operation, model, lease_id, {time_text('placed_at')}, {time_text('due_at')}, "
     f"{time_text('changed_at')}, reason, pins, due_at < {NOW}, bound_micros, shape, "
-    "is_untried, budgets, envelope_id, is_envelope "
+    f"is_untried, {', '.join(CALLER)}, budgets, envelope_id, is_envelope "
     f"FROM billing_hold WHERE {among('id', 'SELECT id FROM wanted')}"
 )
 # With a hold come the runs that it is part of.
@@ -106,8 +107,9 @@ SPENDERS_LINE = (
     "WHERE s.parent_id IS NOT NULL)"
 )
 READ_SPENDERS = (
-    f"{SPENDERS_LINE} SELECT l.leaf, s.account_id, s.envelope_id, l.leaf = s.id, "
-    f"s.is_open AND (s.closes_at IS NULL OR s.closes_at > {NOW}) "
+    f"{SPENDERS_LINE} SELECT l.leaf, s.account_id, s.label, s.project_id, "
+    "coalesce(p.label, ''), s.holder_id, coalesce(h.label, ''), s.envelope_id, "
+    f"l.leaf = s.id, s.is_open AND (s.closes_at IS NULL OR s.closes_at > {NOW}) "
     "AND (s.project_id IS NULL OR (p.is_open AND p.account_id = s.account_id)) "
     "AND (s.holder_id IS NULL OR (h.is_open AND h.account_id = s.account_id)) "
     "FROM line l JOIN billing_spender s ON s.id = l.id "
@@ -188,7 +190,15 @@ END_CORRECTIONS = _update(Correction, OF_CORRECTIONS)
 INSERT_ACTS = _insert(Act)
 INSERT_COMPONENTS = _insert(UsageComponent)
 
-ROLLUP_GROUP = ("account_id", "spender_id", "operation", "model", "basis", "hour")
+ROLLUP_GROUP = (
+    *("account_id", "starts_at", "spender_id", "project_id", "holder_id"),
+    *("operation", "model", "client", "basis"),
+)
+# As the unique index has them: a null is equal to a null.
+_ONE_GROUP = (
+    "account_id, starts_at, spender_id, coalesce(project_id, 0), "
+    "coalesce(holder_id, 0), operation, model, client, basis"
+)
 ROLLUP_FIGURES = (
     "requests",
     "prompt_tokens",
@@ -200,7 +210,7 @@ ROLLUP_FIGURES = (
 UPSERT_ROLLUPS = _insert(
     UsageRollup,
     tail=_instead(
-        ", ".join(ROLLUP_GROUP),
+        _ONE_GROUP,
         ", ".join(
             f"{name} = billing_usagerollup.{name} + excluded.{name}"
             for name in ROLLUP_FIGURES

@@ -26,7 +26,7 @@ from billing.ledger import (
 from billing.ledger.book import Book
 from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
-from billing.ledger.rows import AccountRow, HoldRow, LotRow
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, SpenderRow
 from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.values.amounts import PPM
@@ -173,9 +173,10 @@ def _take_lots(book: Book, rows: list[Row]) -> None:
 def _take_spenders(book: Book, rows: list[Row]) -> None:
     """Who may spend: nobody who stands above them is closed."""
     closed = {leaf for leaf, *_, may_spend in rows if not may_spend}
-    for leaf, account_id, run, is_self, _ in rows:
+    for *spender, run, is_self, _ in rows:
+        leaf = spender[0]
         if is_self and leaf not in closed:
-            book.open_spenders[leaf] = account_id
+            book.open_spenders[leaf] = SpenderRow(*spender)
         if is_self and run is not None:
             book.runs[leaf] = dialect.hex_id(run)
 
@@ -281,18 +282,19 @@ def _rollups(book: Book) -> list[dict[str, Any]]:
             sums[name] += line[name]
     return [
         dict(zip(sql.ROLLUP_GROUP, group, strict=True)) | groups[group]
-        for group in sorted(groups)
+        # Their order, too, is one for all transactions: they lock what they update.
+        for group in sorted(groups, key=_order)
     ]
 
 
 def _line_of_call(row: New) -> New:
-    return row | {"requests": 1, "hour": _hour(row["settled_at"])}
+    return row | {"requests": 1, "starts_at": dialect.quarter(row["settled_at"])}
 
 
 def _line_of_correction(row: New) -> New:
     price = row["charged_micros"] + row["absorbed_micros"]
-    return row | {"price_micros": price, "hour": _hour(row["ended_at"])}
+    return row | {"price_micros": price, "starts_at": dialect.quarter(row["ended_at"])}
 
 
-def _hour(moment: str) -> str:
-    return f"{moment[:13]}:00:00"
+def _order(group: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(0 if part is None else part for part in group)

@@ -33,7 +33,7 @@ def unguard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0011_units"),
+        ("billing", "0013_usage_names"),
     ]
 
     operations = [
@@ -68,7 +68,6 @@ class Migration(migrations.Migration):
                 (
                     "holder",
                     models.ForeignKey(
-                        db_constraint=False,
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
@@ -79,7 +78,6 @@ class Migration(migrations.Migration):
                 (
                     "project",
                     models.ForeignKey(
-                        db_constraint=False,
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
@@ -90,7 +88,6 @@ class Migration(migrations.Migration):
                 (
                     "spender",
                     models.ForeignKey(
-                        db_constraint=False,
                         db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
@@ -229,6 +226,7 @@ class Migration(migrations.Migration):
             model_name="spender",
             name="envelope",
             field=models.ForeignKey(
+                blank=True,
                 db_constraint=False,
                 db_index=False,
                 null=True,
@@ -241,8 +239,7 @@ class Migration(migrations.Migration):
             model_name="spender",
             name="parent",
             field=models.ForeignKey(
-                db_constraint=False,
-                db_index=False,
+                blank=True,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",

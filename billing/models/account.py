@@ -18,6 +18,8 @@ UNCHECKED: dict[str, Any] = {
     "db_constraint": False,
 }
 
+LABEL_MAX = 254  # an address is a member's name
+
 
 class AccountKind(models.TextChoices):
     """What an account stands for. Credits of customers: ORGANIZATION only."""
@@ -123,7 +125,7 @@ class Unit(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT)
     kind = models.CharField(max_length=16)
-    label = models.CharField(max_length=200)
+    label = models.CharField(max_length=LABEL_MAX)
     is_open = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -151,12 +153,18 @@ class Spender(models.Model):
     is_open = models.BooleanField(default=True)
     closes_at = models.DateTimeField(null=True, blank=True)
     # Where it spends, and who holds it: a member or a service account.
-    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
-    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    project = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    holder = models.ForeignKey(
+        Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     # The key of a run: whose run, and the hold that its calls are paid from.
-    parent = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     envelope = models.ForeignKey(
-        "billing.Hold", related_name="+", null=True, **UNCHECKED
+        "billing.Hold", related_name="+", null=True, blank=True, **UNCHECKED
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

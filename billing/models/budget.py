@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
 from billing.models.account import UNCHECKED, Account, Spender, Unit
 from billing.models.hold import Hold
+
+# Nobody looks for a budget by these: `subject` is its index.
+RARELY: dict[str, Any] = {"on_delete": models.PROTECT, "db_index": False}
 
 
 class Level(models.TextChoices):
@@ -38,9 +43,9 @@ class Budget(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT)
     level = models.CharField(max_length=20)
     # Whom it binds, as the level says.
-    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
-    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
-    spender = models.ForeignKey(Spender, related_name="+", null=True, **UNCHECKED)
+    project = models.ForeignKey(Unit, related_name="+", null=True, **RARELY)
+    holder = models.ForeignKey(Unit, related_name="+", null=True, **RARELY)
+    spender = models.ForeignKey(Spender, related_name="+", null=True, **RARELY)
     # The same as one text, for the ledger to look up: "project:7".
     subject = models.CharField(max_length=64)
     window = models.CharField(max_length=5)

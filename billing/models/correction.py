@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from billing.models.account import UNCHECKED, Account, Spender
+from billing.models.account import UNCHECKED, Account, Spender, Unit
+from billing.models.caller import CLIENT_MAX
 from billing.models.hold import Hold
 
 
@@ -41,6 +42,9 @@ class Correction(models.Model):
     )
     account = models.ForeignKey(Account, **UNCHECKED)
     spender = models.ForeignKey(Spender, **UNCHECKED)
+    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    client = models.CharField(max_length=CLIENT_MAX, blank=True)
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
     kind = models.CharField(max_length=10)

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models.account import UNCHECKED, Account, Spender
+from billing.models.caller import Caller
 
 
 class HoldState(models.TextChoices):
@@ -34,7 +35,7 @@ class Lease(models.Model):
         return self.label
 
 
-class Hold(models.Model):
+class Hold(Caller):
     """A reservation for one call; its id is the call's request id."""
 
     id = models.UUIDField(primary_key=True)

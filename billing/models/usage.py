@@ -1,11 +1,13 @@
-"""What calls used: a record each, its breakdown, and hourly sums for the pages."""
+"""What calls used: a record each, its breakdown, and sums of 15 minutes."""
 
 from __future__ import annotations
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
-from billing.models.account import UNCHECKED, Account, Spender
+from billing.models.account import UNCHECKED, Account, Spender, Unit
+from billing.models.caller import CLIENT_MAX, Caller
 from billing.models.hold import Hold
 
 
@@ -18,7 +20,7 @@ class Basis(models.TextChoices):
     IN_DOUBT = "in_doubt"  # nobody knows; resolved by rule, listed
 
 
-class UsageRecord(models.Model):
+class UsageRecord(Caller):
     """One finished call. price = charged + absorbed, always, in microcredits."""
 
     hold = models.OneToOneField(
@@ -76,13 +78,19 @@ class UsageComponent(models.Model):
 
 
 class UsageRollup(models.Model):
-    """Sums of one hour, kept in the settlement's own transaction."""
+    """Sums of a quarter of an hour, kept in the settlement's own transaction.
+
+    Not of an hour: days begin at half past in India, and at a quarter to in Nepal.
+    """
 
     account = models.ForeignKey(Account, **UNCHECKED)
-    hour = models.DateTimeField()  # start of the hour, UTC
+    starts_at = models.DateTimeField()
     spender = models.ForeignKey(Spender, **UNCHECKED)
+    project = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
+    holder = models.ForeignKey(Unit, related_name="+", null=True, **UNCHECKED)
     operation = models.CharField(max_length=32)
     model = models.CharField(max_length=200)
+    client = models.CharField(max_length=CLIENT_MAX, blank=True)
     basis = models.CharField(max_length=10)
     requests = models.BigIntegerField()
     prompt_tokens = models.BigIntegerField()
@@ -94,18 +102,23 @@ class UsageRollup(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "hour", "spender", "operation", "model", "basis"],
-                name="usagerollup_one_per_hour_and_group",
+                *("account", "starts_at", "spender"),
+                # Two nulls are the same group, too.
+                *(Coalesce("project_id", 0), Coalesce("holder_id", 0)),
+                *("operation", "model", "client", "basis"),
+                name="usagerollup_one_per_quarter_and_group",
             ),
         ]
         indexes = [
+            # When it was last used, and what it has spent.
+            models.Index(fields=["spender", "starts_at"], name="usagerollup_spender"),
             # What the operator bore in a day (`billing.ledger.learned`).
             models.Index(
-                fields=["hour"],
+                fields=["starts_at"],
                 condition=Q(absorbed_micros__gt=0),
                 name="usagerollup_borne",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.hour} {self.model}"
+        return f"{self.account_id} {self.starts_at} {self.model}"

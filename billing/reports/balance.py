@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Q, Sum
+from django.db.models import Q, Sum, Value
+from django.db.models.functions import Now
 
+from billing.ledger import dialect
 from billing.models import Account
 from billing.values import clock
 from billing.values.amounts import price_of
@@ -38,8 +40,10 @@ def balance_of(account_id: int) -> Balance:
 
     Raises: Account.DoesNotExist.
     """
+    # By the clock that a hold goes by, in the same query.
+    now = Value(clock.now()) if dialect.now_parameter() else Now()
     usable = Q(grant__remaining_micros__gt=0) & (
-        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=clock.now())
+        Q(grant__expires_at__isnull=True) | Q(grant__expires_at__gt=now)
     )
     account = Account.objects.annotate(
         remaining=Sum("grant__remaining_micros", filter=usable, default=0),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.db.models import Q, Sum
 
+from billing.ledger import dialect
 from billing.models import LearnedBound, Pause, UsageRollup
 from billing.pricing.lessons import Lesson, Lessons, bound_micros
-from billing.values import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def learned_bounds() -> list[LearnedBound]:
 def borne_today(pause: Pause) -> int:
     """What the operator has borne since midnight (UTC) for whom the pause is of."""
     rows = UsageRollup.objects.filter(
-        absorbed_micros__gt=0, hour__gte=clock.start_of_day()
+        absorbed_micros__gt=0, starts_at__gte=dialect.start_of_day()
     )
     if pause.account_id is None:
         rows = rows.filter(operation=pause.operation, model=pause.model)

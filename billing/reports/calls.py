@@ -27,7 +27,12 @@ class CallReport:
     operation: str
     model: str
     spender_id: int
-    spender_label: str
+    spender_label: str  # this and the next two as they were called then
+    project_label: str
+    holder_label: str
+    client: str
+    client_version: str
+    session: str
     held_micros: int
     charged_micros: int | None
     basis: str
@@ -109,7 +114,8 @@ def _charge(
 def _holds() -> QuerySet[Hold]:
     posted = Correction.objects.filter(POSTED).order_by("ended_at")
     words = Prefetch("corrections", posted, to_attr="posted")
-    return Hold.objects.select_related("spender", "usage").prefetch_related(words)
+    calls = Hold.objects.filter(is_envelope=False)  # a run is no call
+    return calls.select_related("usage").prefetch_related(words)
 
 
 def _call(hold: Hold) -> CallReport:
@@ -129,7 +135,12 @@ def _call(hold: Hold) -> CallReport:
         operation=hold.operation,
         model=hold.model,
         spender_id=hold.spender_id,
-        spender_label=hold.spender.label,
+        spender_label=hold.spender_label,
+        project_label=hold.project_label,
+        holder_label=hold.holder_label,
+        client=hold.client,
+        client_version=hold.client_version,
+        session=hold.session,
         held_micros=hold.amount_micros,
         charged_micros=nothing if charged is None else charged,
         basis=basis,

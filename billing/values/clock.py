@@ -24,11 +24,6 @@ def now() -> datetime:
     return source()
 
 
-def start_of_day() -> datetime:
-    """Today's midnight, UTC."""
-    return now().replace(hour=0, minute=0, second=0, microsecond=0)
-
-
 def is_moved() -> bool:
     """Whether a test says what time it is."""
     return source is not system

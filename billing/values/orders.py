@@ -108,6 +108,10 @@ class Place(Order[Placed]):
     shape: str = ""
     cautious_micros: int = 0
     at_once: tuple[AtOnce, ...] = ()
+    # The program that calls, its version, and what it calls its run.
+    client: str = ""
+    client_version: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)

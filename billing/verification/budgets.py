@@ -108,7 +108,10 @@ def _before(counted: Counted) -> int:
     budget = Budget.objects.filter(id=counted.budget_id).first()
     if budget is None or _counts_nothing_before(budget.since, budget.created_at):
         return 0
-    first = budget_count.first_of(budget, Account.objects.get(id=budget.account_id))
+    account = Account.objects.filter(id=budget.account_id).first()
+    if account is None:  # found by another pass
+        return 0
+    first = budget_count.first_of(budget, account)
     if not budget.is_active:
         return max(0, counted.spent - counted.named_spent)
     if counted.starts != first.starts:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from django.apps import apps
 from django.db.models import ForeignKey
 
-from billing.ledger.dialect import hour_of, pinned_parts
+from billing.ledger.dialect import pinned_parts, quarter_of
+from billing.models.caller import CALLER
 from billing.models.transfer import ENDS
 from billing.verification import budgets
 
@@ -17,6 +18,17 @@ from billing.verification import budgets
 TYPED = ", ".join(
     f"('{kind.value}', '{source.value}', '{destination.value}')"
     for kind, (source, destination) in ENDS.items()
+)
+
+ROLLUP_GROUP = (
+    "account_id, spender_id, project_id, holder_id, operation, model, client, basis"
+)
+
+OTHER_CALLER = " OR ".join(
+    f"coalesce(u.{name}, 0) <> coalesce(h.{name}, 0)"
+    if name.endswith("_id")
+    else f"u.{name} <> h.{name}"
+    for name in CALLER
 )
 
 TRANSFERS = {
@@ -214,6 +226,17 @@ USAGE = {
         WHERE s.account_id <> h.account_id
            OR u.account_id <> h.account_id OR u.spender_id <> h.spender_id
            OR t.source_id <> h.account_id""",
+    # Where a call was made and who held its key are of its organization, and its
+    # usage says of its caller what its hold does.
+    "CALLER_MISMATCH": f"""
+        SELECT h.id AS hold, h.project_id AS project, h.holder_id AS holder
+        FROM billing_hold h
+        LEFT JOIN billing_unit p ON p.id = h.project_id
+        LEFT JOIN billing_unit o ON o.id = h.holder_id
+        LEFT JOIN billing_usagerecord u ON u.hold_id = h.id
+        WHERE p.account_id <> h.account_id OR p.kind <> 'project'
+           OR o.account_id <> h.account_id OR o.kind = 'project'
+           OR (u.hold_id = h.id AND ({OTHER_CALLER}))""",
     "LOT_OF_STRANGER": f"""
         SELECT l.hold_id AS hold, l.grant_id AS lot FROM ({pinned_parts()}) AS l
         LEFT JOIN billing_grant g ON g.id = l.grant_id
@@ -237,27 +260,25 @@ USAGE = {
         GROUP BY u.hold_id, u.upstream_micros
         HAVING u.upstream_micros <> sum(c.upstream_micros)""",
     "ROLLUP_MISMATCH": f"""
-        SELECT account_id AS account, spender_id AS spender, operation, model, basis,
-               hour, sum(requests) AS requests_over,
-               sum(charged_micros) AS charged_over
-        FROM (SELECT account_id, spender_id, operation, model, basis, hour, requests,
+        SELECT account_id AS account, spender_id AS spender, project_id AS project,
+               holder_id AS holder, operation, model, client, basis, starts_at,
+               sum(requests) AS requests_over, sum(charged_micros) AS charged_over
+        FROM (SELECT {ROLLUP_GROUP}, starts_at, requests,
                      prompt_tokens, completion_tokens,
                      price_micros, charged_micros, absorbed_micros
               FROM billing_usagerollup
               UNION ALL
-              SELECT account_id, spender_id, operation, model, basis,
-                     {hour_of("settled_at")}, -1,
+              SELECT {ROLLUP_GROUP}, {quarter_of("settled_at")}, -1,
                      -prompt_tokens, -completion_tokens,
                      -price_micros, -charged_micros, -absorbed_micros
               FROM billing_usagerecord
               UNION ALL
-              SELECT account_id, spender_id, operation, model, basis,
-                     {hour_of("ended_at")}, -requests,
+              SELECT {ROLLUP_GROUP}, {quarter_of("ended_at")}, -requests,
                      -prompt_tokens, -completion_tokens,
                      -charged_micros - absorbed_micros,
                      -charged_micros, -absorbed_micros
               FROM billing_correction WHERE state = 'posted') AS difference
-        GROUP BY account_id, spender_id, operation, model, basis, hour
+        GROUP BY {ROLLUP_GROUP}, starts_at
         HAVING sum(requests) <> 0 OR sum(prompt_tokens) <> 0
             OR sum(completion_tokens) <> 0 OR sum(price_micros) <> 0
             OR sum(charged_micros) <> 0 OR sum(absorbed_micros) <> 0""",
@@ -289,6 +310,9 @@ CORRECTIONS = {
         FROM billing_correction c LEFT JOIN billing_hold h ON h.id = c.hold_id
         WHERE h.id IS NULL OR h.account_id <> c.account_id
            OR h.spender_id <> c.spender_id OR h.model <> c.model
+           OR h.client <> c.client
+           OR coalesce(h.project_id, 0) <> coalesce(c.project_id, 0)
+           OR coalesce(h.holder_id, 0) <> coalesce(c.holder_id, 0)
            OR h.operation <> c.operation OR h.state IN ('open', 'in_doubt')""",
     # More was given back than was charged.
     "OVERREFUND": """

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0011_units"),
-        ("portal", "0005_scheduled_task"),
+        ("billing", "0013_usage_names"),
+        ("portal", "0007_units"),
     ]
 
     operations = [

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditEvent
-from portal.models.organization import Membership, Organization, Project, Role
+from portal.models.organization import (
+    FormerMember,
+    Membership,
+    Organization,
+    Project,
+    Role,
+    ServiceAccount,
+)
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
 from portal.models.scheduled_task import ScheduledTask
@@ -13,6 +20,7 @@ from portal.models.user import User
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "FormerMember",
     "Membership",
     "Organization",
     "Project",
@@ -20,5 +28,6 @@ __all__ = [
     "Rules",
     "RunRequest",
     "ScheduledTask",
+    "ServiceAccount",
     "User",
 ]

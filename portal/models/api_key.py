@@ -9,14 +9,16 @@ from django.conf import settings
 from django.db import models
 
 from billing.models import Spender
-from portal.models.organization import Organization, Project
+from portal.models.organization import Organization, Project, ServiceAccount
 
 
 class ApiKey(models.Model):
-    """A credential of one project. `spender` is its face in the ledger.
+    """A credential of one project, held by a member or a service account. `spender` is
+    its face in the ledger, and names the units of both.
 
-    Whether it may spend (revoked? expired?) is the spender's business, because the
-    hold's own transaction reads it there; this row only remembers when and why.
+    Whether it may spend (revoked? expired? its holder disabled?) is the spender's
+    business, because the hold's own transaction reads it there; this row only
+    remembers when and why.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -30,6 +32,10 @@ class ApiKey(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True
     )
     spender = models.OneToOneField(Spender, on_delete=models.PROTECT)
+    # Null: a member holds it, the one whose unit is the spender's holder.
+    service_account = models.ForeignKey(
+        ServiceAccount, on_delete=models.PROTECT, null=True, related_name="api_keys"
+    )
     name = models.CharField(max_length=100)
     public_id = models.CharField(max_length=8)
     last4 = models.CharField(max_length=4)

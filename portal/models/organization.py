@@ -1,4 +1,9 @@
-"""The tenant, its projects and its members."""
+"""The tenant, its projects, its members and its service accounts.
+
+Each of the last three has a `unit`, its face in the ledger: a hold reads there whether
+its keys may spend. What is archived, disabled or removed is refused by its unit; these
+rows only remember since when.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from billing.models import Account
+from billing.models import Account, Unit
 
 
 class Role(models.TextChoices):
@@ -50,7 +55,9 @@ class Project(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=60)
     is_default = models.BooleanField(default=False)
+    unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "portal_project"
@@ -62,6 +69,10 @@ class Project(models.Model):
                 fields=["organization"],
                 condition=Q(is_default=True),
                 name="project_one_default_each",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(archived_at__isnull=True),
+                name="project_default_is_not_archived",
             ),
         ]
 
@@ -79,7 +90,9 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=16)
+    unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
     created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "portal_membership"
@@ -91,3 +104,54 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.organization} as {self.role}"
+
+
+class FormerMember(models.Model):
+    """Somebody who was removed. If they come back, they get their unit again, and with
+    it what they have spent this month and what limits them."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="former_members"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
+    removed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "portal_formermember"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user"], name="formermember_once_each"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, once in {self.organization}"
+
+
+class ServiceAccount(models.Model):
+    """A holder of keys that is no person: it stays when whoever made it leaves."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="service_accounts"
+    )
+    name = models.CharField(max_length=100)
+    unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "portal_serviceaccount"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="serviceaccount_name_once_each"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -29,7 +29,9 @@ def show(
 ) -> HttpResponse:
     """`template` is in the folder called as the link that the page belongs to. Nobody
     is shown a link that answers 404."""
-    joined = Organization.objects.filter(memberships__user=tenant.user)
+    joined = Organization.objects.filter(
+        memberships__user=tenant.user, memberships__disabled_at=None
+    )
     frame = {
         "tenant": tenant,
         "organization": tenant.organization,

@@ -15,7 +15,9 @@ from portal.models import Organization
 def home(request: HttpRequest) -> HttpResponse:
     """The organization joined first is the one that opens."""
     organization = (
-        Organization.objects.filter(memberships__user=request.user.pk)
+        Organization.objects.filter(
+            memberships__user=request.user.pk, memberships__disabled_at=None
+        )
         .order_by("memberships__created_at", "pk")
         .first()
     )

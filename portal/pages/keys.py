@@ -29,7 +29,7 @@ from portal.models import ApiKey, Organization, Project
 from portal.pages import frame
 from portal.pages.fields import NameField
 from portal.tenants import audit, keys, tenancy
-from portal.tenants.errors import KeyNotActive
+from portal.tenants.errors import HolderNotActive, KeyNotActive, ProjectNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -60,7 +60,9 @@ class KeyForm(forms.Form):
 
     def __init__(self, organization: Organization, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = organization.projects.order_by("-is_default", "name")
+        choices = organization.projects.filter(archived_at=None).order_by(
+            "-is_default", "name"
+        )
         self.fields["project"].queryset = choices  # type: ignore[attr-defined]
 
 
@@ -86,7 +88,7 @@ class RotateForm(forms.Form):
 def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     found = (
         tenant.visible_keys()
-        .select_related("project", "created_by", "spender")
+        .select_related("project", "spender__holder")
         .order_by(F("revoked_at").asc(nulls_first=True), "-created_at", "pk")
     )
     shown = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
@@ -117,12 +119,16 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         messages.warning(request, "That key was made already. Its secret is gone.")
         return redirect("keys", tenant.organization.slug)
     days = form.cleaned_data["lifetime"]
-    key, secret = keys.issue(
-        form.cleaned_data["project"],
-        form.cleaned_data["name"],
-        actor=audit.actor_of(request),
-        expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
-    )
+    try:
+        key, secret = keys.issue(
+            form.cleaned_data["project"],
+            form.cleaned_data["name"],
+            actor=audit.actor_of(request),
+            expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
+        )
+    except ProjectNotActive as refusal:  # archived since the form was read
+        messages.error(request, str(refusal))
+        return redirect("keys", tenant.organization.slug)
     return show_secret(request, tenant, key=key, secret=secret)
 
 
@@ -138,7 +144,7 @@ def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
     try:
         overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
         successor, secret = keys.rotate(key, overlap, actor=audit.actor_of(request))
-    except KeyNotActive as refusal:
+    except (KeyNotActive, HolderNotActive) as refusal:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
     key.refresh_from_db()
@@ -167,7 +173,7 @@ def show_secret(request: HttpRequest, tenant: Tenant, **shown: Any) -> HttpRespo
 
 def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
     """Raises: Http404 for a key the member may not see, or may not change."""
-    visible = tenant.visible_keys().select_related("project", "spender", "created_by")
+    visible = tenant.visible_keys().select_related("project", "spender__holder")
     key = get_object_or_404(visible, pk=key_id)
     if not tenant.may_change(key):
         raise Http404

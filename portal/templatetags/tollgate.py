@@ -91,10 +91,10 @@ def relative(at: datetime | None) -> str:
 
 
 @register.filter
-def relative_hour(hour: datetime) -> str:
-    """For what is known to the hour only: “within the hour”, “3 hours ago”."""
-    is_this_hour = timezone.now() - hour < timedelta(hours=1)
-    return "within the hour" if is_this_hour else relative(hour)
+def relative_hour(quarter: datetime) -> str:
+    """For what is known to 15 minutes only: “within the hour”, “3 hours ago”."""
+    is_this_hour = timezone.now() - quarter < timedelta(hours=1)
+    return "within the hour" if is_this_hour else relative(quarter)
 
 
 @register.filter

@@ -53,12 +53,44 @@ class ClosedRun(KeyRefused):
     )
 
 
+class ArchivedProject(KeyRefused):
+    code = "project_archived"
+    message = (
+        "The project of this API key is archived. Restore it, or use a key of another "
+        "project."
+    )
+
+
+class DisabledHolder(KeyRefused):
+    code = "key_holder_disabled"
+    message = (
+        "The member or service account that holds this API key is disabled in its "
+        "organization."
+    )
+
+
 class InvalidName(PortalError):
     """A name that cannot be shown or stored safely."""
 
 
 class KeyNotActive(PortalError):
     message = "Only an active key that was not rotated yet can be rotated."
+
+
+class NameTaken(PortalError):
+    message = "Another one of the organization is called the same."
+
+
+class ProjectNotActive(PortalError):
+    message = "The project is archived: restore it first."
+
+
+class DefaultProject(PortalError):
+    message = "The default project cannot be archived."
+
+
+class HolderNotActive(PortalError):
+    message = "Whoever is to hold the key is disabled."
 
 
 class AlreadyMember(PortalError):

@@ -11,16 +11,23 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing import spenders
-from portal.models import ApiKey, Project, Rules
+from portal.models import ApiKey, Membership, Project, Rules, ServiceAccount
 from portal.tenants import audit, key_format, lines, names, policy, rules
 from portal.tenants.errors import (
+    ArchivedProject,
+    DisabledHolder,
+    HolderNotActive,
     KeyNotActive,
     MalformedKey,
+    NotAllowed,
+    ProjectNotActive,
     RevokedKey,
     UnknownKey,
 )
 from portal.tenants.roles import Permission
 from portal.tenants.rules import LevelRules
+
+Holder = Membership | ServiceAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,16 @@ def verify(text: str) -> Identity:
     The answer may be cached by its digest: the hold's own transaction asks the
     spender again, so a key revoked in the meantime is refused all the same.
 
-    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ClosedRun.
+    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ClosedRun,
+    ArchivedProject, DisabledHolder.
     """
     if not key_format.is_well_formed(text):
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
-        keys = ApiKey.objects.select_related("spender", "organization")
+        keys = ApiKey.objects.select_related(
+            "organization", "spender__project", "spender__holder"
+        )
         ruled = Rules.objects.filter(organization=OuterRef("organization"))
         key = keys.annotate(has_rules=Exists(ruled)).get(digest=key_format.digest(text))
     except ApiKey.DoesNotExist:
@@ -60,6 +70,10 @@ def verify(text: str) -> Identity:
         raise RevokedKey
     line = lines.above(key.spender)
     lines.check_open(line)
+    if key.spender.project is not None and not key.spender.project.is_open:
+        raise ArchivedProject
+    if key.spender.holder is not None and not key.spender.holder.is_open:
+        raise DisabledHolder
     return Identity(
         key_id=key.id,
         spender_id=key.spender_id,
@@ -79,14 +93,22 @@ def issue(
     name: str,
     *,
     actor: audit.Actor,
+    holder: Holder | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and, this once, its secret.
+    """A new key and, this once, its secret. Members make keys that they hold
+    themselves, or, with the right for it, a service account; the operator names whose
+    it is.
 
-    Raises: NotAllowed, InvalidName.
+    Raises: NotAllowed, InvalidName, ProjectNotActive, HolderNotActive.
     """
-    policy.require(actor, project.organization_id, Permission.CREATE_KEYS)
-    key, secret = store(project, names.clean(name), actor, expires_at, None)
+    holder = holder_for(actor, project, holder)
+    name = names.clean(name)
+    if not Project.objects.select_for_update(no_key=True).filter(
+        pk=project.pk, archived_at=None
+    ):
+        raise ProjectNotActive
+    key, secret = store(project, name, holder, actor, expires_at, None)
     audit.record(
         "api_key.create",
         actor=actor,
@@ -94,19 +116,50 @@ def issue(
         target=str(key),
         key_id=str(key.id),
         project=project.slug,
+        holder=holder.unit.label,
         expires_at=expires_at and expires_at.isoformat(),
     )
     return key, secret
+
+
+def holder_for(actor: audit.Actor, project: Project, wanted: Holder | None) -> Holder:
+    """Who is to hold a new key of the project, as it is now, locked.
+
+    Raises: NotAllowed, HolderNotActive.
+    """
+    organization_id = project.organization_id
+    is_service = isinstance(wanted, ServiceAccount)
+    right = Permission.MANAGE_SERVICE_ACCOUNTS if is_service else Permission.CREATE_KEYS
+    policy.require(actor, organization_id, right)
+    own = policy.membership_of(actor, organization_id)
+    if wanted is None:
+        if own is None:
+            raise NotAllowed("The operator names who is to hold a key.")
+        return own
+    if not is_service and not policy.is_operator(actor):
+        policy.refuse_unless(own is not None and own.pk == wanted.pk)
+    found = (
+        type(wanted)
+        .objects.select_for_update(of=("self",), no_key=True)
+        .select_related("unit")
+        .filter(pk=wanted.pk, organization_id=organization_id)
+        .first()
+    )
+    if found is None:
+        raise NotAllowed
+    if found.disabled_at is not None:
+        raise HolderNotActive
+    return found
 
 
 @transaction.atomic
 def rotate(
     key: ApiKey, overlap: timedelta, *, actor: audit.Actor
 ) -> tuple[ApiKey, str]:
-    """A successor with the same name, project and lifetime; the old one works on for
-    `overlap` (but no longer than it would have), or is revoked at once without one.
+    """A successor with the same name, project, holder and lifetime; the old one works
+    on for `overlap` (but no longer than it would have), or is revoked at once without.
 
-    Raises: NotAllowed, KeyNotActive.
+    Raises: NotAllowed, KeyNotActive, HolderNotActive.
     """
     policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
@@ -115,7 +168,8 @@ def rotate(
         raise KeyNotActive
     # Above this line every refusal, below it nothing may fail any more.
     expires_at = key.expires_at and now + (key.expires_at - key.created_at)
-    successor, secret = store(key.project, key.name, actor, expires_at, key)
+    holder = holder_of(key)
+    successor, secret = store(key.project, key.name, holder, actor, expires_at, key)
     if overlap > timedelta(0):
         closes_at = min(now + overlap, key.expires_at or now + overlap)
         spenders.close_at(key.spender_id, closes_at)
@@ -161,6 +215,17 @@ def close(key: ApiKey, *, actor: audit.Actor) -> None:
     )
 
 
+def holder_of(key: ApiKey) -> Holder:
+    """The member or the service account. Raises: HolderNotActive where nobody holds it
+    any more."""
+    if key.service_account is not None:
+        return key.service_account
+    held = Membership.objects.filter(unit=key.spender.holder_id)
+    if (member := held.select_related("unit").first()) is None:
+        raise HolderNotActive
+    return member
+
+
 def state_of(key: ApiKey, now: datetime) -> str:
     if key.is_revoked:
         return "revoked"
@@ -171,7 +236,7 @@ def lock(key: ApiKey) -> ApiKey:
     """The key as it is now, locked: two rotations of one key cannot both win."""
     return (
         ApiKey.objects.select_for_update(of=("self",))
-        .select_related("spender", "organization", "project")
+        .select_related("spender", "organization", "project", "service_account__unit")
         .get(pk=key.pk)
     )
 
@@ -179,6 +244,7 @@ def lock(key: ApiKey) -> ApiKey:
 def store(
     project: Project,
     name: str,
+    holder: Holder,
     actor: audit.Actor,
     expires_at: datetime | None,
     rotated_from: ApiKey | None,
@@ -186,12 +252,19 @@ def store(
     """The rows of a new key: its face in the ledger, and its digest here."""
     secret = key_format.generate()
     account_id = project.organization.account_id
-    spender = spenders.open_spender(account_id, name, closes_at=expires_at)
+    spender = spenders.open_spender(
+        account_id,
+        name,
+        closes_at=expires_at,
+        project_id=project.unit_id,
+        holder_id=holder.unit_id,
+    )
     key = ApiKey.objects.create(
         organization=project.organization,
         project=project,
         created_by=actor.user,
         spender=spender,
+        service_account=holder if isinstance(holder, ServiceAccount) else None,
         name=name,
         public_id=key_format.public_id(secret),
         last4=secret[-4:],

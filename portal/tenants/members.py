@@ -1,10 +1,27 @@
-"""Adding, changing and removing members. An organization always has an owner."""
+"""Adding, changing, disabling and removing members. One always is an owner.
+
+A disabled or removed member's keys are refused on their very next call: the hold's own
+transaction reads the member's unit. Disabled keys work again when their holder does; a
+removed member's are revoked for good.
+"""
 
 from __future__ import annotations
 
-from django.db import transaction
+from datetime import datetime
 
-from portal.models import ApiKey, Membership, Organization, Role, User
+from django.db import transaction
+from django.utils import timezone
+
+from billing import spenders
+from billing.models.account import UnitKind
+from portal.models import (
+    ApiKey,
+    FormerMember,
+    Membership,
+    Organization,
+    Role,
+    User,
+)
 from portal.tenants import audit, keys, policy
 from portal.tenants.errors import AlreadyMember, LastOwner
 
@@ -21,9 +38,7 @@ def add(
     policy.require_assignment(actor, organization.id, role)
     if Membership.objects.filter(organization=organization, user=user).exists():
         raise AlreadyMember
-    membership = Membership.objects.create(
-        organization=organization, user=user, role=role
-    )
+    membership = store(organization, user, role)
     audit.record(
         "member.add",
         actor=actor,
@@ -59,8 +74,51 @@ def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> No
 
 
 @transaction.atomic
+def disable(membership: Membership, *, actor: audit.Actor) -> None:
+    """Refuse their keys and pages until `enable`; again changes nothing.
+
+    Raises: NotAllowed, LastOwner.
+    """
+    lock(membership.organization_id)
+    membership.refresh_from_db(fields=["role", "disabled_at"])
+    policy.require_assignment(actor, membership.organization_id, membership.role)
+    if membership.disabled_at is not None:
+        return
+    if membership.role == Role.OWNER:
+        refuse_last_owner(membership)
+    set_disabled(membership, timezone.now(), "member.disable", actor)
+
+
+@transaction.atomic
+def enable(membership: Membership, *, actor: audit.Actor) -> None:
+    """Let their keys and pages work again; again changes nothing.
+
+    Raises: NotAllowed.
+    """
+    lock(membership.organization_id)
+    membership.refresh_from_db(fields=["role", "disabled_at"])
+    policy.require_assignment(actor, membership.organization_id, membership.role)
+    if membership.disabled_at is not None:
+        set_disabled(membership, None, "member.enable", actor)
+
+
+def set_disabled(
+    membership: Membership, since: datetime | None, action: str, actor: audit.Actor
+) -> None:
+    membership.disabled_at = since
+    membership.save(update_fields=["disabled_at"])
+    spenders.set_unit_open(membership.unit_id, is_open=since is None)
+    audit.record(
+        action,
+        actor=actor,
+        organization=membership.organization,
+        target=membership.user.email,
+    )
+
+
+@transaction.atomic
 def remove(membership: Membership, *, actor: audit.Actor) -> None:
-    """Take a member out and revoke the keys they made; leaving oneself is free.
+    """Take a member out and revoke the keys they hold; leaving oneself is free.
 
     Raises: NotAllowed, LastOwner.
     """
@@ -72,13 +130,19 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
         policy.require_assignment(actor, membership.organization_id, membership.role)
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
-    made = ApiKey.objects.filter(
+    spenders.set_unit_open(membership.unit_id, is_open=False)
+    held = ApiKey.objects.filter(
         organization_id=membership.organization_id,
-        created_by=membership.user,
+        spender__holder=membership.unit_id,
         revoked_at=None,
     )
-    for key in made.order_by("created_at"):
+    for key in held.order_by("created_at"):
         keys.close(key, actor=actor)
+    FormerMember.objects.create(
+        organization_id=membership.organization_id,
+        user=membership.user,
+        unit_id=membership.unit_id,
+    )
     audit.record(
         "member.remove",
         actor=actor,
@@ -87,6 +151,23 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
         role=membership.role,
     )
     membership.delete()
+
+
+def store(organization: Organization, user: User, role: Role) -> Membership:
+    """The row, with a unit: their old one, if they were a member before."""
+    former = FormerMember.objects.filter(organization=organization, user=user).first()
+    if former is None:
+        unit = spenders.open_unit(
+            organization.account_id, UnitKind.MEMBER, label=user.email
+        )
+    else:
+        unit = former.unit
+        former.delete()
+        spenders.rename_unit(unit.id, user.email)
+        spenders.set_unit_open(unit.id, is_open=True)
+    return Membership.objects.create(
+        organization=organization, user=user, role=role, unit=unit
+    )
 
 
 def lock(organization_id: int) -> None:
@@ -100,6 +181,7 @@ def refuse_last_owner(membership: Membership) -> None:
         organization_id=membership.organization_id,
         role=Role.OWNER,
         user__is_active=True,
+        disabled_at=None,
     ).exclude(pk=membership.pk)
     if not others.exists():
         raise LastOwner

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, count
-
 from django.db import transaction
-from django.utils.text import slugify
 
 from billing import accounts
-from portal.models import Membership, Organization, Role, User
-from portal.tenants import audit, names, policy
+from portal.models import Organization, Role, User
+from portal.tenants import audit, members, names, policy, projects
 from portal.tenants.roles import Permission
-
-SLUG_LENGTH_MAX = 60
 
 
 @transaction.atomic
@@ -41,8 +36,8 @@ def create(
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    organization.projects.create(name="Default", slug="default", is_default=True)
-    Membership.objects.create(organization=organization, user=owner, role=Role.OWNER)
+    projects.store(organization, "Default", "default", is_default=True)
+    members.store(organization, owner, Role.OWNER)
     audit.record(
         "organization.create",
         actor=actor,
@@ -59,11 +54,9 @@ def free_slug(name: str) -> str:
     Two creations at the same instant may choose the same one: the unique column
     refuses the second, whose caller sees an IntegrityError and nothing half-made.
     """
-    wanted = slugify(name)[:SLUG_LENGTH_MAX].strip("-_") or "organization"
+    wanted = names.slug_of(name, "organization")
     alike = Organization.objects.filter(slug__startswith=wanted[:50])
-    taken = set(alike.values_list("slug", flat=True))
-    numbered = (f"{wanted[:50]}-{number}" for number in count(2))
-    return next(slug for slug in chain([wanted], numbered) if slug not in taken)
+    return names.free_slug(wanted, alike.values_list("slug", flat=True))
 
 
 @transaction.atomic

@@ -3,12 +3,13 @@
 Pages ask the same rules for what they show, but only the operation decides: it reads
 the actor's role itself, from the row of their membership, which stays locked until
 its transaction ends. So a member who is being removed cannot act in the meantime.
-Locks are taken in one order: organization, membership, key.
+Locks are taken in one order: organization, membership, project or service account,
+key.
 """
 
 from __future__ import annotations
 
-from portal.models import ApiKey, Membership, Role, User
+from portal.models import ApiKey, Membership, Role
 from portal.tenants import roles
 from portal.tenants.audit import Actor
 from portal.tenants.errors import NotAllowed
@@ -24,8 +25,8 @@ def require(actor: Actor, organization_id: int, permission: Permission) -> None:
 def require_key_change(actor: Actor, key: ApiKey) -> None:
     """For rotating and revoking `key`. Raises: NotAllowed."""
     if not is_operator(actor):
-        role = role_of(actor, key.organization_id)
-        refuse_unless(may_change_key(role, actor.user, key))
+        membership = membership_of(actor, key.organization_id)
+        refuse_unless(membership is not None and may_change_key(membership, key))
 
 
 def require_assignment(actor: Actor, organization_id: int, *touched: str) -> None:
@@ -44,12 +45,12 @@ def is_operator(actor: Actor) -> bool:
     return actor.user is None
 
 
-def may_change_key(role: str, user: User | None, key: ApiKey) -> bool:
-    """Any key, or one's own for as long as the role sees its own keys."""
-    if roles.may(role, Permission.REVOKE_ANY_KEY):
+def may_change_key(membership: Membership, key: ApiKey) -> bool:
+    """Any key, or one that the member holds, for as long as the role sees those."""
+    if roles.may(membership.role, Permission.REVOKE_ANY_KEY):
         return True
-    is_own = user is not None and key.created_by_id == user.pk
-    return is_own and roles.may(role, Permission.SEE_OWN_KEYS)
+    is_own = key.spender.holder_id == membership.unit_id
+    return is_own and roles.may(membership.role, Permission.SEE_OWN_KEYS)
 
 
 def may_assign(assigner: str, *touched: str) -> bool:
@@ -60,10 +61,17 @@ def may_assign(assigner: str, *touched: str) -> bool:
 
 
 def role_of(actor: Actor, organization_id: int) -> str:
-    """The actor's role of now, locked; none, which may nothing, for a stranger."""
-    locked = Membership.objects.select_for_update(no_key=True)
-    membership = locked.filter(organization_id=organization_id, user=actor.user).first()
+    """The actor's role of now; none, which may nothing, for a stranger."""
+    membership = membership_of(actor, organization_id)
     return membership.role if membership else ""
+
+
+def membership_of(actor: Actor, organization_id: int) -> Membership | None:
+    """The actor's membership of now, locked; a disabled one is none."""
+    locked = Membership.objects.select_for_update(no_key=True)
+    return locked.filter(
+        organization_id=organization_id, user=actor.user, disabled_at=None
+    ).first()
 
 
 def refuse_unless(is_allowed: bool) -> None:

@@ -20,6 +20,8 @@ class Permission(StrEnum):
     REVOKE_ANY_KEY = "revoke_any_key"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
+    MANAGE_PROJECTS = "manage_projects"
+    MANAGE_SERVICE_ACCOUNTS = "manage_service_accounts"  # and their keys
     MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
 
 

@@ -76,6 +76,7 @@ def open_run(
         organization=parent.organization,
         project_id=parent.project_id,
         created_by_id=parent.created_by_id,
+        service_account_id=parent.service_account_id,
         spender_id=run.spender_id,
         name=wanted.label or f"run of {parent.name}"[:100],
         public_id=key_format.public_id(secret),

@@ -27,14 +27,18 @@ class Tenant:
 
     organization: Organization
     user: User
-    role: str
+    membership: Membership
+
+    @property
+    def role(self) -> str:
+        return self.membership.role
 
     def may(self, *permissions: Permission) -> bool:
         """Any one of these."""
         return any(roles.may(self.role, permission) for permission in permissions)
 
     def may_change(self, key: ApiKey) -> bool:
-        return policy.may_change_key(self.role, self.user, key)
+        return policy.may_change_key(self.membership, key)
 
     def visible_keys(self) -> QuerySet[ApiKey]:
         """The keys this member may know of: all, their own, or none. Those of runs are
@@ -45,7 +49,7 @@ class Tenant:
         if self.may(Permission.SEE_ALL_KEYS):
             return keys
         if self.may(Permission.SEE_OWN_KEYS):
-            return keys.filter(created_by=self.user)
+            return keys.filter(spender__holder=self.membership.unit_id)
         return keys.none()
 
 
@@ -56,14 +60,16 @@ SlugView = Callable[..., HttpResponse]
 def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     """The organization called `slug`, if the person is in it and may do one of these.
 
-    Raises: Http404, the same for a stranger, a missing right and a missing
-    organization.
+    Raises: Http404, the same for a stranger, a disabled member, a missing right and a
+    missing organization.
     """
     user = request.user
     assert isinstance(user, User), "a view for signed-in people only"
     memberships = Membership.objects.select_related("organization__account")
-    found = get_object_or_404(memberships, organization__slug=slug, user=user)
-    tenant = Tenant(found.organization, user, found.role)
+    found = get_object_or_404(
+        memberships, organization__slug=slug, user=user, disabled_at=None
+    )
+    tenant = Tenant(found.organization, user, found)
     if not tenant.may(*permissions):
         raise Http404
     return tenant

@@ -20,8 +20,9 @@ from proxy.http.errors import GatewayError
 from proxy.idempotency.fingerprints import Fingerprint, Mark
 from proxy.process.heard import heard
 
-# An answer that goes out so shortly before its client's timeout may come too late.
-MARGIN_SECONDS, MARGIN_SHARE = 0.25, 0.2
+# An answer that goes out so shortly before its client's timeout may come too late; on
+# a busy machine sooner (`heard.late_seconds`), but never before half its patience.
+MARGIN_SECONDS, MARGIN_SHARE, MARGIN_SHARE_MAX = 1.0, 0.3, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Attempt:
         patience = self.mark.timeout_seconds
         if patience is None or self.mark.key:
             return response
-        margin = min(MARGIN_SECONDS, patience * MARGIN_SHARE)
+        margin = min(MARGIN_SECONDS, patience * MARGIN_SHARE) + heard.late_seconds
+        margin = min(margin, patience * MARGIN_SHARE_MAX)
         if time.monotonic() - self.began < patience - margin:
             return response
         self._say_lost()

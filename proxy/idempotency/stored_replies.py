@@ -136,10 +136,10 @@ class Keeper:
             self._changed.notify_all()
         _tell(dropped)
 
-    def flush(self, seconds: float) -> None:
-        """Wait until all is written, for so long at most."""
+    def flush(self, seconds: float) -> bool:
+        """Wait until all is written, for so long at most; whether it is."""
         with self._changed:
-            self._changed.wait_for(
+            return self._changed.wait_for(
                 lambda: not self._waiting and not self._is_writing, seconds
             )
 

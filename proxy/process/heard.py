@@ -23,6 +23,11 @@ from proxy.process.database import read, write
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
+# A client that left is known to have left so soon after it did, on a machine that is
+# not busy; on a busy one as much later as this process is late.
+NOTICE_SECONDS = 0.1
+# How much of what it was late this process still reckons with, from look to look.
+LATE_SHARE, LATE_SECONDS_MAX = 0.9, 2.0
 # Beyond the time for which an attempt is asked about, by whatever clock.
 SLACK_SECONDS = 60
 
@@ -34,7 +39,11 @@ class Heard:
         # An attempt's hold, and by whom it was joined ("": its own client).
         self._lost: set[tuple[str, str]] = set()
         # What has to be written before this process can say that it has no more.
-        self.first: list[Callable[[], object]] = []
+        # Each says whether it is.
+        self.first: list[Callable[[], bool]] = []
+        # How late this process lately did what it had to do; what it says of its
+        # clients' times may be wrong by as much.
+        self.late_seconds = 0.0
         self._may_be_asked_until = 0.0  # monotonic
         self._changed = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
@@ -71,11 +80,7 @@ class Heard:
 
     async def _tell_for_ever(self, lease_id: UUID) -> None:
         while True:
-            is_asleep = self._may_be_asked_until < time.monotonic()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if is_asleep else LOOK_SECONDS):
-                    await self._changed.wait()
-            self._changed.clear()
+            await self._sleep()
             try:
                 await self._tell(lease_id)
             except LedgerUnavailable:  # logged where it was met
@@ -84,18 +89,37 @@ class Heard:
                 logger.exception("the attempts' marks are not written")
                 await asyncio.sleep(LOOK_SECONDS)
 
+    async def _sleep(self) -> None:
+        """Until something has changed, or may have; and see how late that is."""
+        began = time.monotonic()
+        is_asleep = self._may_be_asked_until < began
+        try:
+            async with asyncio.timeout(None if is_asleep else LOOK_SECONDS):
+                await self._changed.wait()
+        except TimeoutError:
+            late = time.monotonic() - began - LOOK_SECONDS
+            late = min(late, LATE_SECONDS_MAX)
+            self.late_seconds = max(late, self.late_seconds * LATE_SHARE)
+        self._changed.clear()
+
     async def _tell(self, lease_id: UUID) -> None:
         """Raises: LedgerUnavailable; the marks are kept for the next time."""
         number = await read(lambda: leases.question(lease_id))
+        if number is not None:
+            # The question is about clients who may have left just before it.
+            await asyncio.sleep(NOTICE_SECONDS + self.late_seconds)
+            if not await self._has_written():
+                number = None  # it is answered when all is there
         # After the question was read, so that whatever came before it is among them.
         lost = frozenset(self._lost)
         if number is None and not lost:
             return
-        if number is not None:
-            for write_out in self.first:
-                await asyncio.to_thread(write_out)
         await write(lambda: leases.answer(lease_id, number, lost))
         self._lost -= lost
+
+    async def _has_written(self) -> bool:
+        written = [await asyncio.to_thread(write_out) for write_out in self.first]
+        return all(written)
 
 
 heard = Heard()

@@ -37,6 +37,10 @@ def describe(call: CallReport) -> dict[str, Any]:
         "created_at": seconds(call.placed_at),
         "ended_at": seconds(call.ended_at),
         "key": call.spender_label,
+        "project": call.project_label or None,
+        "holder": call.holder_label or None,
+        "client": f"{call.client} {call.client_version}".strip() or None,
+        "session": call.session or None,
         **amount("held", call.held_micros),
         **amount("charged", call.charged_micros),
         # After the organization's factor: the cost before it would tell what the

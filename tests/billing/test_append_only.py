@@ -35,6 +35,24 @@ def test_no_line_is_changed_or_deleted(
             attempt(statement)
 
 
+GUARDED = {*COLUMNS, "billing_act", "billing_correction"}
+
+
+def test_every_guard_stands_after_all_migrations(db: None) -> None:
+    """SQLite forgets a table's triggers when a migration adds a column to it."""
+    names = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        if connection.vendor == "sqlite"
+        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(names)
+        found = {name for (name,) in cursor.fetchall()}
+    assert found == {
+        f"{table}_refuse_{verb}" for table in GUARDED for verb in ("update", "delete")
+    }
+
+
 @pytest.mark.parametrize(
     ("statement", "constraint"),
     [

@@ -140,9 +140,11 @@ def test_when_a_spender_was_last_used(customer: Payer, clock: Clock) -> None:
     customer.call(1)
     clock.advance(hours=2)
     customer.call(1)
+    clock.advance(minutes=14)
+    customer.call(1)
 
     used = last_used([customer.spender_id, idle.id])
-    assert used == {customer.spender_id: clock.moment.replace(minute=0)}
+    assert used == {customer.spender_id: START + timedelta(hours=2)}
     assert last_used([]) == {}
 
 

@@ -1,4 +1,4 @@
-"""Hourly sums, kept in the settlement's own transaction."""
+"""Sums of a quarter of an hour, kept in the settlement's own transaction."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def rollups(customer: Payer) -> list[UsageRollup]:
 def test_a_settlement_is_summed_at_once(customer: Payer) -> None:
     customer.call(12, prompt_tokens=5, completion_tokens=7)
 
-    (hour,) = rollups(customer)
-    assert (hour.hour, hour.basis) == (START.replace(minute=0), "upstream")
-    assert (hour.operation, hour.model) == ("chat.completions", "openai/gpt-4o")
-    assert (hour.requests, hour.prompt_tokens, hour.completion_tokens) == (1, 5, 7)
-    assert (hour.price_micros, hour.charged_micros, hour.absorbed_micros) == (12, 12, 0)
+    (row,) = rollups(customer)
+    assert (row.starts_at, row.basis) == (START, "upstream")
+    assert (row.operation, row.model) == ("chat.completions", "openai/gpt-4o")
+    assert (row.requests, row.prompt_tokens, row.completion_tokens) == (1, 5, 7)
+    assert (row.price_micros, row.charged_micros, row.absorbed_micros) == (12, 12, 0)
 
 
-def test_calls_of_one_hour_share_a_row(customer: Payer, clock: Clock) -> None:
+def test_calls_of_one_quarter_share_a_row(customer: Payer, clock: Clock) -> None:
     customer.call(12, prompt_tokens=5)
-    clock.advance(minutes=29, seconds=59)
+    clock.advance(minutes=14, seconds=59)
     customer.call(3, prompt_tokens=6)
 
-    (hour,) = rollups(customer)
-    assert (hour.requests, hour.prompt_tokens, hour.charged_micros) == (2, 11, 15)
+    (row,) = rollups(customer)
+    assert (row.requests, row.prompt_tokens, row.charged_micros) == (2, 11, 15)
 
 
-def test_a_new_hour_is_a_new_row(customer: Payer, clock: Clock) -> None:
+def test_a_new_quarter_is_a_new_row(customer: Payer, clock: Clock) -> None:
     customer.call(12)
-    clock.advance(minutes=30)
+    clock.advance(minutes=15)
     customer.call(3)
 
     first, second = rollups(customer)
-    assert second.hour - first.hour == timedelta(hours=1)
+    assert second.starts_at - first.starts_at == timedelta(minutes=15)
     assert (first.charged_micros, second.charged_micros) == (12, 3)
 
 
@@ -74,16 +74,16 @@ def test_a_batch_adds_up_in_one_row(customer: Payer) -> None:
     orders = [Settle(customer.hold(10), customer.account_id, used(5)) for _ in range(4)]
     holds.commit([*orders, *orders])
 
-    (hour,) = rollups(customer)
-    assert (hour.requests, hour.charged_micros) == (4, 20)
+    (row,) = rollups(customer)
+    assert (row.requests, row.charged_micros) == (4, 20)
     assert wrong_in_the_ledger() == []
 
 
 def test_what_the_operator_absorbs_is_summed_apart(customer: Payer) -> None:
     customer.settle(customer.hold(30), 135)
 
-    (hour,) = rollups(customer)
-    assert (hour.price_micros, hour.charged_micros, hour.absorbed_micros) == (
+    (row,) = rollups(customer)
+    assert (row.price_micros, row.charged_micros, row.absorbed_micros) == (
         135,
         100,
         35,
@@ -98,8 +98,8 @@ def test_a_plain_release_is_no_usage_and_a_doubtful_one_is(
 
     usage = Usage("in_doubt", 0)
     holds.commit([Release(customer.hold(30), customer.account_id, "lost", usage)])
-    (hour,) = rollups(customer)
-    assert (hour.basis, hour.requests, hour.charged_micros) == ("in_doubt", 1, 0)
+    (row,) = rollups(customer)
+    assert (row.basis, row.requests, row.charged_micros) == ("in_doubt", 1, 0)
 
 
 @pytest.mark.django_db
@@ -117,6 +117,6 @@ def test_rollups_and_records_always_agree(
 
     wanted = {name: Sum(name, default=0) for name in FIGURES}
     records = UsageRecord.objects.filter(account_id=customer.account_id)
-    hours = UsageRollup.objects.filter(account_id=customer.account_id)
-    assert hours.aggregate(**wanted) == records.aggregate(**wanted)
-    assert sum(row.requests for row in hours) == len(calls)
+    sums = UsageRollup.objects.filter(account_id=customer.account_id)
+    assert sums.aggregate(**wanted) == records.aggregate(**wanted)
+    assert sum(row.requests for row in sums) == len(calls)

@@ -20,6 +20,8 @@ EXPECTED = {
     Permission.REVOKE_ANY_KEY: (1, 1, 0, 0, 0),
     Permission.MANAGE_MEMBERS: (1, 1, 0, 0, 0),
     Permission.MANAGE_OWNERS: (1, 0, 0, 0, 0),
+    Permission.MANAGE_PROJECTS: (1, 1, 0, 0, 0),
+    Permission.MANAGE_SERVICE_ACCOUNTS: (1, 1, 0, 0, 0),
     Permission.MANAGE_ORGANIZATION: (1, 1, 0, 0, 0),
 }
 

@@ -12,10 +12,18 @@ from pytest_django import DjangoAssertNumQueries
 from billing import spenders
 from billing.models import Spender
 from billing.models.account import UnitKind
-from portal.models import ApiKey, AuditEvent, Organization, Rules, User
+from portal.models import ApiKey, AuditEvent, Organization, Role, Rules, User
 from portal.tenants import keys, rules
+from portal.tenants.errors import NotAllowed
 from portal.tenants.rules import InvalidRules
-from tests.support.cast import actor_of, make_key, make_organization, make_user
+from tests.support.cast import (
+    OPERATOR,
+    actor_of,
+    make_key,
+    make_member,
+    make_organization,
+    make_user,
+)
 
 
 @pytest.fixture
@@ -36,6 +44,26 @@ def set_rules(organization: Organization, alice: User) -> Callable[..., Rules]:
         return rules.set_rules(organization, actor=actor_of(alice), **given)
 
     return set_
+
+
+@pytest.mark.parametrize("who", ["stranger", *Role.values, "operator"])
+def test_who_manages_the_organization_sets_its_rules(
+    organization: Organization, who: str
+) -> None:
+    if who == "operator":
+        actor = OPERATOR
+    elif who == "stranger":
+        actor = actor_of(make_user("stranger@example.com"))
+    else:
+        actor = actor_of(make_member(organization, f"{who}@example.com", Role(who)))
+    if who in ("owner", "admin", "operator"):
+        rules.set_rules(organization, actor=actor, requests_per_minute=5)
+        assert Rules.objects.get().requests_per_minute == 5
+        return
+    with pytest.raises(NotAllowed):
+        rules.set_rules(organization, actor=actor, requests_per_minute=5)
+    assert not Rules.objects.exists()
+    assert not AuditEvent.objects.filter(action="rules.set").exists()
 
 
 def test_a_call_meets_the_rules_of_all_that_stands_above_it(

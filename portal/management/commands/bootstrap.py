@@ -114,7 +114,8 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
         reference=options["reference"] or "bootstrap",
     )
     project = projects.default_of(organization)
-    _, secret = keys.issue(project, options["key_name"], actor=ACTOR)
+    holder = organization.memberships.get(user=user)
+    _, secret = keys.issue(project, options["key_name"], actor=ACTOR, holder=holder)
     return {
         "organization": organization.slug,
         "email": user.email,

@@ -129,7 +129,8 @@ class Command(BaseCommand):
 
     def _revoked_key(self, organization: Organization) -> str:
         project = projects.default_of(organization)
-        key, secret = keys.issue(project, "revoked at once", actor=ACTOR)
+        holder = organization.memberships.earliest("created_at")
+        key, secret = keys.issue(project, "revoked at once", actor=ACTOR, holder=holder)
         keys.revoke(ApiKey.objects.get(pk=key.pk), actor=ACTOR)
         return secret
 

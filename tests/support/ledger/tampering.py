@@ -9,13 +9,17 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import corrections, grants
-from billing.models import Account, Attempt, Correction, Grant
+from billing import budgets, corrections, grants, spenders
+from billing.budgets import Subject
+from billing.models import Account, Attempt, Correction, Grant, Spender
+from billing.models.account import UnitKind
+from billing.models.budget import Level, Window
 from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer
+from tests.support.ledger.teams import Team
 from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKS = (
@@ -28,10 +32,20 @@ TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
+    project, holder = stand_below_units(customer)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
+    everything = Subject(Level.ORGANIZATION)
+    budget = budgets.set_limit(
+        customer.account_id, everything, Window.TOTAL, 10**6, counts_spend_so_far=False
+    )
     clock.advance(minutes=1)
     grants.expire_due()
-    paid, over = customer.hold(30), overrun.hold(30)
+    caller: dict[str, Any] = {
+        "client": "curl",
+        "client_version": "8.5.0",
+        "session": "night run",
+    }
+    paid, over = customer.hold(30, **caller), overrun.hold(30)
     Attempt.objects.create(
         hold_id=paid, fingerprint=paid, content=paid, retry_count=0, placed_at=START
     )
@@ -39,15 +53,17 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis)
+    said = second_words(customer) | lone_call(basis) | team_with_a_run()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
     other = Account.objects.get(id=overrun.account_id)
     return said | {
         "account": customer.account_id,
+        "spender": customer.spender_id,
         "usage_account": account.usage_account_id,
         "version": account.version,
+        "budget": budget.id,
         "lot": lots.get(account_id=customer.account_id, source="purchase").id,
         "second_lot": lots.get(account_id=customer.account_id, source="trial").id,
         "expired_lot": Grant.objects.get(
@@ -64,11 +80,22 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "past": (START - timedelta(hours=1)).replace(tzinfo=None),
         "second": (START + timedelta(minutes=1, seconds=1)).replace(tzinfo=None),
         "future": (START + timedelta(days=9)).replace(tzinfo=None),
-        "other_hour": (START.replace(minute=0) + timedelta(hours=1)).replace(
-            tzinfo=None
-        ),
-        "other_day": (START.replace(minute=0) + timedelta(days=1)).replace(tzinfo=None),
+        "other_quarter": (START + timedelta(minutes=15)).replace(tzinfo=None),
+        "other_day": (START + timedelta(days=1)).replace(tzinfo=None),
+        "project": project,
+        "holder": holder,
     }
+
+
+def stand_below_units(customer: Payer) -> tuple[int, int]:
+    """Put the customer's spender into a project, held by a member; their ids."""
+    account_id = customer.account_id
+    project = spenders.open_unit(account_id, UnitKind.PROJECT, "search")
+    holder = spenders.open_unit(account_id, UnitKind.MEMBER, "bob@example.com")
+    Spender.objects.filter(id=customer.spender_id).update(
+        project=project, holder=holder
+    )
+    return project.id, holder.id
 
 
 def lone_call(basis: str) -> dict[str, Any]:
@@ -83,6 +110,20 @@ def lone_call(basis: str) -> dict[str, Any]:
         "lone_account": account.id,
         "lone_usage": account.usage_account_id,
         "lone_lot": Grant.objects.get(account_id=account.id).id,
+    }
+
+
+def team_with_a_run() -> dict[str, Any]:
+    """A run that has paid for a call, under a limit that counts an earlier one."""
+    team = Team.open(credits=100)
+    team.call(7)
+    key_budget = team.limit(90, window="month")
+    run = team.run(20)
+    run.call(5)
+    return {
+        "key_budget": key_budget.id,
+        "run": run.envelope_id.hex,
+        "run_spender": run.spender_id,
     }
 
 

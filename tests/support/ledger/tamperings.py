@@ -5,24 +5,13 @@ Names in braces are those of `tampering.small_history`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tests.support.ledger.falsified import case
+from tests.support.ledger.tamperings_of_callers import CALLER_CASES
 
-
-@dataclass(frozen=True)
-class Case:
-    """One falsified row. `companions` are the codes that it can't do without."""
-
-    code: str
-    sql: str
-    companions: frozenset[str] = frozenset()
-
-
-def case(code: str, sql: str, *companions: str) -> Case:
-    return Case(code, sql, frozenset(companions))
-
-
-# What sees any change of a row that an act has covered.
-COVERED = frozenset({"FACT_MISMATCH", "HOLD_SEAL"})
+# What sees any change of a row that an act has covered, or that counts in a budget.
+COVERED = frozenset(
+    {"FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH", "BUDGET_OF_STRANGER"}
+)
 
 LAPSED = "WHERE kind = 'expire' AND source_id = {account}"
 
@@ -208,6 +197,8 @@ SEALED = (
     ("grant", "created_at = '{past}'", "id = {lot}"),
     ("usagerecord", "settled_at = '{second}'", "hold_id = '{paid}'"),
     ("usagerecord", "duration_ms = 7", "hold_id = '{paid}'"),
+    ("hold", "session = 'x'", "id = '{released}'"),
+    ("hold", "holder_label = 'x'", "id = '{released}'"),
     ("usagerecord", "upstream_id = 'gen-2'", "hold_id = '{paid}'"),
     ("usagerecord", "streamed = NOT streamed", "hold_id = '{paid}'"),
     ("usagerecord", "flags = 'client_gone'", "hold_id = '{paid}'"),
@@ -262,12 +253,12 @@ MOVED_CASES = (
     ),
     case(
         "ROLLUP_MISMATCH",
-        "UPDATE billing_usagerollup SET hour = '{other_hour}' "
+        "UPDATE billing_usagerollup SET starts_at = '{other_quarter}' "
         "WHERE account_id = {other}",
     ),
     case(
         "ROLLUP_MISMATCH",
-        "UPDATE billing_usagerollup SET hour = '{other_day}' "
+        "UPDATE billing_usagerollup SET starts_at = '{other_day}' "
         "WHERE account_id = {other}",
     ),
     case(
@@ -389,4 +380,4 @@ MOVED_CASES = (
     ),
 )
 
-EVERY_CASE = (*CASES, *SEALED_CASES, *MOVED_CASES)
+EVERY_CASE = (*CASES, *SEALED_CASES, *MOVED_CASES, *CALLER_CASES)
