@@ -107,6 +107,21 @@ def test_a_request_that_was_refused_gives_its_tokens_back(
     assert_nothing_happened(poor, upstream)
 
 
+def test_an_answer_that_is_given_again_takes_nothing(
+    live_gateway: Gateway, customer: Customer, set_rules: SetRules
+) -> None:
+    set_rules(requests_per_minute=2)
+    body, headers = {"model": "m", "messages": SAY_HI}, {"idempotency-key": "once"}
+    http = customer.http(live_gateway)
+    replies = [
+        http.post("/chat/completions", json=body, headers=headers) for _ in range(4)
+    ]
+    assert [reply.status_code for reply in replies] == [200] * 4
+    assert replies[3].headers["x-idempotent-replay"] == "true"
+    assert [customer.chat(live_gateway).status_code for _ in range(2)] == [200, 429]
+    assert len(customer.holds()) == 2
+
+
 def test_more_tokens_than_a_minute_has_are_not_tried_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, set_rules: SetRules
 ) -> None:
