@@ -12,6 +12,7 @@ from portal.models.organization import (
     Role,
     ServiceAccount,
 )
+from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -22,6 +23,8 @@ __all__ = [
     "Membership",
     "Organization",
     "Project",
+    "RaiseRequest",
+    "RequestState",
     "Role",
     "ScheduledTask",
     "ServiceAccount",
