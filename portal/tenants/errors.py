@@ -101,5 +101,25 @@ class LastOwner(PortalError):
     message = "An organization needs at least one owner: name another owner first."
 
 
+class InvalidBudget(PortalError):
+    """A limit or a raise that makes no sense. Nothing was written."""
+
+
+class NoSuchBudget(PortalError):
+    message = "The organization has no such limit in force."
+
+
+class AlreadyAsked(PortalError):
+    message = "You have asked for more of this limit already: it waits for an answer."
+
+
+class AlreadyDecided(PortalError):
+    message = "This request has been answered already."
+
+
 class NotAllowed(PortalError):
     message = "Your role does not allow this change."
+
+
+class OwnLimit(NotAllowed):
+    message = "Nobody raises or removes their own limit: ask somebody else who may."

@@ -170,6 +170,7 @@ def rotate(
     expires_at = key.expires_at and now + (key.expires_at - key.created_at)
     holder = holder_of(key)
     successor, secret = store(key.project, key.name, holder, actor, expires_at, key)
+    rules.inherit(key, successor)
     if overlap > timedelta(0):
         closes_at = min(now + overlap, key.expires_at or now + overlap)
         spenders.close_at(key.spender_id, closes_at)

@@ -1,7 +1,7 @@
 """Limits of rate and allow-lists: who has which, and changing them.
 
 A call must pass the rules of its key, of who holds the key, of its project and of its
-organization. Only who manages the organization sets them: never who is limited.
+organization. Only who manages the organization sets them.
 """
 
 from __future__ import annotations
@@ -147,6 +147,14 @@ def set_rules(
         **lists,
     )
     return row
+
+
+def inherit(key: ApiKey, successor: ApiKey) -> None:
+    """The key's own rules are its successor's, too: a rotation lifts none."""
+    found = Rules.objects.filter(api_key=key).first()
+    if found is not None:
+        found.pk, found.api_key = None, successor
+        found.save(force_insert=True)
 
 
 def _check_subject(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,6 +111,18 @@ def test_rules_are_replaced_and_written_down(
     first, second = AuditEvent.objects.filter(action="rules.set").order_by("pk")
     assert first.detail["operations"] == "chat.completions"
     assert second.detail["tokens_per_minute"] == 7
+
+
+def test_a_rotated_key_keeps_its_rules(
+    key: tuple[ApiKey, str], alice: User, set_rules: Callable[..., Rules]
+) -> None:
+    row, secret = key
+    set_rules(key=row, requests_per_minute=5, models=["m"])
+    successor, new = keys.rotate(row, timedelta(hours=1), actor=actor_of(alice))
+
+    [old_rule], [new_rule] = keys.verify(secret).rules, keys.verify(new).rules
+    assert (new_rule.requests_per_minute, new_rule.models) == (5, ("m",))
+    assert new_rule.subject_id == successor.spender_id != old_rule.subject_id
 
 
 def test_another_organizations_rules_are_not_met(

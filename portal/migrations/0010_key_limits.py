@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0013_usage_names"),
-        ("portal", "0007_units"),
+        ("portal", "0009_raise_requests"),
     ]
 
     operations = [
