@@ -11,7 +11,6 @@ from django.db import IntegrityError, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from billing import spenders
-from billing.models import Spender
 from billing.models.account import UnitKind
 from portal.models import ApiKey, AuditEvent, Organization, Role, Rules, User
 from portal.tenants import keys, rules
@@ -29,14 +28,8 @@ from tests.support.cast import (
 
 @pytest.fixture
 def key(organization: Organization, alice: User) -> tuple[ApiKey, str]:
-    """Of a project and a member that the ledger knows."""
-    key, secret = make_key(organization, alice)
-    account_id = organization.account_id
-    project = spenders.open_unit(account_id, UnitKind.PROJECT, "default")
-    member = spenders.open_unit(account_id, UnitKind.MEMBER, "alice@example.com")
-    Spender.objects.filter(pk=key.spender_id).update(project=project, holder=member)
-    key.refresh_from_db()
-    return key, secret
+    """Of the default project, held by alice."""
+    return make_key(organization, alice)
 
 
 @pytest.fixture
@@ -86,7 +79,7 @@ def test_a_call_meets_the_rules_of_all_that_stands_above_it(
     assert [(rule.level, rule.name) for rule in found] == [
         ("key", "laptop"),
         ("member", "alice@example.com"),
-        ("project", "default"),
+        ("project", "Default"),
         ("organization", "acme"),
     ]
     mine, member, project, everybodys = found
