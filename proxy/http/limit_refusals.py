@@ -71,6 +71,11 @@ envelope_key_lost = Refusal("already_completed", 409).says(
     "This envelope was opened before, and its api_key cannot be told again. Close it, "
     "and open another with a new Idempotency-Key."
 )
+# Without an Idempotency-Key, to ask again might do it twice.
+envelope_unknown = Refusal("ledger_unavailable", 503).says(
+    "The ledger does not answer, so whether this was done is not known. See "
+    "GET /v1/envelopes; with an Idempotency-Key it can be sent again safely."
+)
 SPANS = {"day": "a day", "week": "a week", "month": "a month", "total": "in all"}
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -61,7 +61,8 @@ class EnvelopesView(AsyncAPIView):
             )
             return describe(run, key.hint), is_again
 
-        document, is_again = await _done(self.identity, write(open_run))
+        opening = _written(open_run, asking)
+        document, is_again = await _done(self.identity, opening)
         said = reply.headers()
         if is_again:
             said["x-idempotent-replay"] = "true"
@@ -96,7 +97,10 @@ class EnvelopeView(AsyncAPIView):
         known = _known(envelope_id)
         micros = _micros((await _body(request, "credits")).get("credits"))
         asking = await _asking(self, request)
-        adding = write(lambda: _shown(runs.add_credits(known, micros, asking=asking)))
+        once = replace(asking, request_id=asking.request_id or uuid4().hex)
+        adding = _written(
+            lambda: _shown(runs.add_credits(known, micros, asking=once)), asking
+        )
         return reply.json(await _done(self.identity, adding))
 
     async def delete(self, request: Request, envelope_id: str) -> HttpResponseBase:
@@ -255,6 +259,21 @@ def _known(public_id: str) -> UUID:
 
 
 # --- what is refused ---
+
+
+async def _written(change: Callable[[], T], asking: Asking) -> T:
+    """What `change` returns, which is done once however often it is tried here.
+
+    Raises: LedgerUnavailable where asking again does no harm; else GatewayError (503).
+    """
+    try:
+        return await write(change)
+    except errors.NothingWritten:
+        raise
+    except errors.LedgerUnavailable:
+        if asking.request_id:
+            raise
+        raise limit_refusals.envelope_unknown() from None
 
 
 async def _done(identity: Identity, work: Awaitable[T]) -> T:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
 
 from billing.models import Envelope
+from billing.values import errors
+from billing.values.orders import CREDIT
 from portal.models import RunRequest
+from portal.tenants import runs
+from portal.tenants.runs import Asking
+from proxy.http.errors import GatewayError
+from proxy.views import envelopes
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.refused import assert_refusal
 from tests.support.gateway.runs import ask, opened
@@ -94,3 +104,40 @@ def test_with_another_secret_key_the_run_is_found_and_its_key_is_not(
     again = ask(customer, second, key="night", json=BODY)
     assert_refusal(again, 409, "already_completed")
     assert count(customer) == 1
+
+
+def test_credits_are_added_once_however_often_the_gateway_itself_tries(
+    live_gateway: Gateway, customer: Customer
+) -> None:
+    """The database may be asked again when the answer to a commit was lost."""
+    run = opened(customer, live_gateway, 10)
+    envelope_id = UUID(run["id"].removeprefix("env_"))
+    asking = Asking(customer.key.id, request_id=uuid4().hex)
+    for _ in range(2):
+        added = runs.add_credits(envelope_id, 5 * CREDIT, asking=asking)
+    assert added.credits_micros == 15 * CREDIT
+
+
+@pytest.mark.parametrize(
+    ("request_id", "error", "is_refused"),
+    [
+        ("", errors.LedgerUnavailable("lost"), True),
+        ("", errors.NothingWritten("busy"), False),
+        ("digest", errors.LedgerUnavailable("lost"), False),
+    ],
+)
+def test_only_what_can_be_asked_again_without_harm_is_retried_by_sdks(
+    monkeypatch: pytest.MonkeyPatch,
+    request_id: str,
+    error: errors.LedgerUnavailable,
+    is_refused: bool,
+) -> None:
+    async def failing(_change: object) -> None:
+        raise error
+
+    monkeypatch.setattr(envelopes, "write", failing)
+    asking = Asking(uuid4(), request_id=request_id)
+    with pytest.raises(GatewayError if is_refused else type(error)) as met:
+        asyncio.run(envelopes._written(lambda: None, asking))
+    if isinstance(met.value, GatewayError):
+        assert met.value.should_retry is False
