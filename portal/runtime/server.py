@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,8 @@ from portal.runtime import endings
 
 # For killing what has not ended in time.
 KILL_SECONDS = 5
+# How long a signal may go unnoticed.
+NOTICE_SECONDS = 0.5
 
 
 class Server(Granian):  # type: ignore[misc,valid-type]
@@ -27,11 +30,35 @@ class Server(Granian):  # type: ignore[misc,valid-type]
     Not at a second SIGTERM: systemd sends one to every process, and `up` another.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.main_loop_interrupt = Interrupt(self)
+
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         if self.interrupt_signal and args[0] == signal.SIGINT:
             for worker in self.wrks:
                 worker.kill()
         super().signal_handler_interrupt(*args, **kwargs)
+
+
+class Interrupt(threading.Event):
+    """What a server's main thread waits for: the end of a worker, or a signal.
+
+    Python runs a signal's handler in the main thread, which sleeps on when the system
+    gives the signal to another one. And granian, which has just started a worker anew,
+    forgets that it was interrupted meanwhile. So this one looks up now and then.
+    """
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+
+    def wait(self, timeout: float | None = None) -> bool:
+        del timeout  # granian gives none
+        while not super().wait(NOTICE_SECONDS):
+            if self._server.interrupt_signal:
+                return True
+        return True
 
 
 def serve(

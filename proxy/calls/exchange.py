@@ -33,6 +33,7 @@ from portal.tenants.errors import ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
+from proxy.calls.origin import NOWHERE, Origin
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import refusals, reply
 from proxy.http.errors import GatewayError
@@ -58,6 +59,7 @@ class Exchange:
     started: float  # monotonic
     attempt: Attempt | None
     ledger: LedgerAccess
+    ignored: tuple[str, ...] = ()  # of what was sent; the reply names it
     end: CallEnd | None = None
     basis: str = ""
     job_id: str = ""  # once a job has taken the call over
@@ -164,8 +166,8 @@ class Exchange:
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""
         found = reply.headers(self.request_id)
-        if self.call.ignored:
-            found["x-ignored-parameters"] = ", ".join(self.call.ignored)
+        if self.ignored:
+            found["x-ignored-parameters"] = ", ".join(self.ignored)
         available = (self.end or self.placed).available_micros
         found["x-credits-held"] = credits_text(self.placed.held_micros)
         found["x-credits-remaining"] = credits_text(available)
@@ -184,6 +186,7 @@ async def begin(
     presented: str,
     *,
     attempt: Attempt | None = None,
+    origin: Origin = NOWHERE,
     ledger: LedgerAccess = LEDGER,
 ) -> Exchange:
     """Price the call and set its credits aside, under the id of its `attempt` if it
@@ -213,9 +216,30 @@ async def begin(
         due_at=clock.now() + timedelta(seconds=lifetime_seconds),
         lease_id=process_lease.id,
         attempt=attempt.order_mark if attempt else None,
+        client=origin.client,
+        client_version=origin.client_version,
+        session=origin.session,
     )
+    placed = await _placed(order, identity, presented, ledger)
+    bound = terms.expected_micros(call.most)
+    ignored = (*call.ignored, *origin.ignored)
+    exchange = Exchange(
+        call, identity, rates, bound, placed, started, attempt, ledger, ignored
+    )
+    crashpoint("call.held")
+    if attempt and attempt.is_lost:
+        # Its client may have sent it again already: this one is not made any more.
+        await exchange.release("client_gone")
+        raise refusals.client_gone()
+    return exchange
+
+
+async def _placed(
+    order: Place, identity: Identity, presented: str, ledger: LedgerAccess
+) -> Placed:
+    """The hold stands. Raises: as `begin`."""
     try:
-        placed = await ledger.place(order)
+        return await ledger.place(order)
     except errors.InsufficientCredits as error:
         raise refusals.shortfall(error, identity) from None
     except errors.AccountClosed:
@@ -223,17 +247,9 @@ async def begin(
     except errors.OrganizationPaused:
         raise refusals.organization_paused() from None
     except errors.ModelPaused:
-        raise refusals.model_paused(call.model, param="model") from None
+        raise refusals.model_paused(order.model, param="model") from None
     except errors.SpenderClosed:
         raise await _why_closed(presented) from None
-    bound = terms.expected_micros(call.most)
-    exchange = Exchange(call, identity, rates, bound, placed, started, attempt, ledger)
-    crashpoint("call.held")
-    if attempt and attempt.is_lost:
-        # Its client may have sent it again already: this one is not made any more.
-        await exchange.release("client_gone")
-        raise refusals.client_gone()
-    return exchange
 
 
 async def rates_for(call: Call) -> Rates:

@@ -14,7 +14,7 @@ from tests.support.ledger.clocks import Clock
 from tests.support.ledger.history import History, open_customers
 
 SEED_VARIABLE = "HISTORIES_SEED"
-EXAMPLES = 300
+EXAMPLES = int(os.environ.get("HISTORIES") or 300)
 STEPS = 30
 
 

@@ -98,6 +98,8 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
         "invalid_api_key",
         "key_revoked",
         "key_expired",
+        "project_archived",
+        "key_holder_disabled",
     }
     assert all("key" in str(kind()) for kind in kinds)
 
