@@ -33,6 +33,7 @@ from portal.tenants.errors import ClosedRun, ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
+from proxy.calls.origin import NOWHERE, Origin
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import limit_refusals, refusals, reply
 from proxy.http.errors import GatewayError
@@ -59,6 +60,7 @@ class Exchange:
     started: float  # monotonic
     attempt: Attempt | None
     ledger: LedgerAccess
+    ignored: tuple[str, ...] = ()  # of what was sent; the reply names it
     end: CallEnd | None = None
     basis: str = ""
     job_id: str = ""  # once a job has taken the call over
@@ -175,8 +177,8 @@ class Exchange:
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""
         found = reply.headers(self.request_id)
-        if self.call.ignored:
-            found["x-ignored-parameters"] = ", ".join(self.call.ignored)
+        if self.ignored:
+            found["x-ignored-parameters"] = ", ".join(self.ignored)
         available = (self.end or self.placed).available_micros
         found["x-credits-held"] = credits_text(self.placed.held_micros)
         found["x-credits-remaining"] = credits_text(available)
@@ -195,6 +197,7 @@ async def begin(
     presented: str,
     *,
     attempt: Attempt | None = None,
+    origin: Origin = NOWHERE,
     ledger: LedgerAccess = LEDGER,
 ) -> Exchange:
     """Price the call and set its credits aside, under the id of its `attempt` if it
@@ -225,20 +228,33 @@ async def begin(
         lease_id=process_lease.id,
         attempt=attempt.order_mark if attempt else None,
         at_once=limits_at_once(identity.rules),
+        client=origin.client,
+        client_version=origin.client_version,
+        session=origin.session,
     )
-    try:
-        placed = await ledger.place(order)
-    except errors.Refusal as error:
-        refused = await _refusal(error, call, identity, presented)
-        raise refused or error from None
+    placed = await _placed(order, identity, presented, ledger)
     bound = terms.expected_micros(call.most)
-    exchange = Exchange(call, identity, rates, bound, placed, started, attempt, ledger)
+    ignored = (*call.ignored, *origin.ignored)
+    exchange = Exchange(
+        call, identity, rates, bound, placed, started, attempt, ledger, ignored
+    )
     crashpoint("call.held")
     if attempt and attempt.is_lost:
         # Its client may have sent it again already: this one is not made any more.
         await exchange.release("client_gone")
         raise refusals.client_gone()
     return exchange
+
+
+async def _placed(
+    order: Place, identity: Identity, presented: str, ledger: LedgerAccess
+) -> Placed:
+    """The hold stands. Raises: as `begin`."""
+    try:
+        return await ledger.place(order)
+    except errors.Refusal as error:
+        refused = await _refusal(error, identity, presented, order.model)
+        raise refused or error from None
 
 
 async def rates_for(call: Call) -> Rates:
@@ -260,7 +276,7 @@ async def rates_for(call: Call) -> Rates:
 
 
 async def _refusal(
-    error: errors.Refusal, call: Call, identity: Identity, presented: str
+    error: errors.Refusal, identity: Identity, presented: str, model: str
 ) -> GatewayError | None:
     """What the ledger refused, as clients are told; None for what is for `once`."""
     match error:
@@ -271,7 +287,7 @@ async def _refusal(
         case errors.OrganizationPaused():
             return refusals.organization_paused()
         case errors.ModelPaused():
-            return refusals.model_paused(call.model, param="model")
+            return refusals.model_paused(model, param="model")
         case errors.SpenderClosed():
             return await _why_closed(presented, error)
     return limit_refusals.of_ledger(error, identity.run_id)

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from proxy.calls import exchange
 from proxy.calls.call import Call, Mode, Operation
+from proxy.calls.origin import origin_of
 from proxy.forwarding.forward import forward
 from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
@@ -85,8 +86,9 @@ class SpendingView(AsyncAPIView):
     ) -> HttpResponseBase:
         """One call, held, forwarded and settled. Raises: as `exchange.begin`; nothing
         was forwarded then."""
+        origin = origin_of(self.request._request.META, self.identity.account_id)
         begun = await exchange.begin(
-            call, self.identity, self.presented, attempt=attempt
+            call, self.identity, self.presented, attempt=attempt, origin=origin
         )
         if self.allowance:
             begun.counts_for(self.allowance)
