@@ -122,6 +122,8 @@ class Counters:
         change = amount - taken.amount
         if change == 0 or (change < 0 and time.time() > taken.until):
             return
+        if self._is_away and taken.storage is self._shared:
+            return  # nobody waits for it again
         try:
             async with asyncio.timeout(REDIS_SECONDS):
                 await taken.storage.acquire_sliding_window_entry(
