@@ -90,11 +90,30 @@ class Taken:
     until: float  # by this machine's clock: the end of the minute in which it counts
 
 
+class Memory(MemoryStorage):
+    """The library's, which at every count looks through all counters for those whose
+    time is over, in a task of its own; here that is done once a minute."""
+
+    _look_again = 0.0  # by the clock of the counters
+
+    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        now = time.time()
+        if now >= self._look_again:
+            self._look_again = now + MINUTE
+            for each in [each for each, end in self.expirations.items() if end <= now]:
+                await self.clear(each)
+        await self.get(key)
+        # Nothing is awaited from here on, so that nobody comes in between.
+        self.expirations.setdefault(key, now + expiry)
+        self.storage[key] += amount
+        return self.storage[key]
+
+
 class Counters:
     """The counters of this process, or those that all share."""
 
     def __init__(self, redis_url: str = "") -> None:
-        self._own = MemoryStorage()
+        self._own = Memory()
         self._pool = _connections(redis_url) if redis_url else None
         self._shared: RedisStorage | None = None
         if self._pool is not None:

@@ -15,7 +15,7 @@ import pytest_asyncio
 import time_machine
 
 from proxy.limits import counters as module
-from proxy.limits.counters import Counters, Taken, Window
+from proxy.limits.counters import Counters, Memory, Taken, Window
 from tests.support.services import requirements
 from tests.support.services.redis_server import RedisServer
 
@@ -116,6 +116,23 @@ def test_the_minute_fades_and_the_wait_that_is_told_is_enough() -> None:
         assert not (await counters.take("name", 1, 6)).is_refused
         clock.shift(120)
         assert (await counters.look("name", 1)).window.used == 0
+
+    with time_machine.travel(MINUTE_BEGINS, tick=False) as clock:
+        asyncio.run(scene(clock))
+
+
+def test_counters_whose_time_is_over_take_no_place() -> None:
+    async def scene(clock: time_machine.Traveller) -> None:
+        memory = Memory()
+        for number in range(1000):
+            await memory.acquire_sliding_window_entry(f"key {number}", 5, 60)
+        assert len(memory.storage) == len(memory.expirations) == 1000
+        clock.shift(61)  # what fades is kept
+        await memory.acquire_sliding_window_entry("one more", 5, 60)
+        assert len(memory.storage) == 1001
+        clock.shift(61)
+        await memory.acquire_sliding_window_entry("one more", 5, 60)
+        assert len(memory.storage) == len(memory.expirations) == 2
 
     with time_machine.travel(MINUTE_BEGINS, tick=False) as clock:
         asyncio.run(scene(clock))
