@@ -87,6 +87,7 @@ def _due() -> Iterable[Hold]:
     living = Lease.objects.filter(expires_at__gte=now).values("id")
     is_abandoned = Q(lease_id__isnull=False) & ~Q(lease_id__in=living)
     holds = Hold.objects.filter(Q(due_at__lt=now) | is_abandoned, state=HoldState.OPEN)
+    holds = holds.filter(is_envelope=False)  # those end by `envelopes.expire_due`
     return holds.order_by("account_id", "id")
 
 

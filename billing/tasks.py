@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from billing import debts, grants, holds
+from billing import debts, envelopes, grants, holds
 from billing.ledger import dialect
 from billing.verification import checkpoints
 from billing.verification.report import verify
@@ -21,8 +21,9 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def sweep_holds() -> dict[str, int]:
-    """Resolve the holds that nobody answers for, book out expired grants, and pay debts
-    with what running calls have returned. May run twice at once.
+    """Resolve the holds that nobody answers for, close the runs and book out the grants
+    that have expired, and pay debts with what running calls have returned. May run
+    twice at once.
 
     The spool first: it knows how some of those calls ended.
     """
@@ -33,6 +34,7 @@ def sweep_holds() -> dict[str, int]:
     )
     if not is_whole:
         logger.warning("no doubt is closed: the spool is not replayed whole")
+    envelopes.expire_due()  # before the grants: what comes back may lapse
     lapsed = grants.expire_due()
     debts.pay_all()
     return {**swept, "lapsed": lapsed}

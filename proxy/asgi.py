@@ -14,6 +14,7 @@ from proxy.forwarding import streaming
 from proxy.http.handler import LeanHandler, Message, Receive, Send
 from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
+from proxy.limits.counters import counters
 from proxy.process.heard import heard
 from proxy.process.lease import process_lease
 
@@ -58,6 +59,7 @@ class Gateway(LeanHandler):
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
         await heard.stop(process_lease.own_id)
+        await counters.close()
         await process_lease.stop()
         await send({"type": "lifespan.shutdown.complete"})
 

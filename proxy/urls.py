@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from proxy.operations import OPERATIONS
+from proxy.views.envelopes import EnvelopesView, EnvelopeView
 from proxy.views.jobs import JobView
 from proxy.views.key import KeyView
 from proxy.views.models import ModelsView, ModelView
@@ -26,6 +27,8 @@ free = [
     re_path(rf"{VIDEO}\Z", VideoView.as_view()),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model>", ModelView.as_view()),
+    path("v1/envelopes", EnvelopesView.as_view()),
+    re_path(r"^v1/envelopes/(?P<envelope_id>(?s:.+))\Z", EnvelopeView.as_view()),
     path("v1/key", KeyView.as_view()),
     path("v1/quote", QuoteView.as_view()),
     path("v1/requests/<path:request_id>", RequestView.as_view()),

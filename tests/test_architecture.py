@@ -32,14 +32,16 @@ ROOMS = {
         *("root", "management"),
     ),
     "proxy": (
-        *("models", "http", "process", "upstream", "idempotency", "calls"),
-        *("forwarding", "jobs", "operations", "views", "sandbox"),
+        *("models", "http", "process", "limits", "upstream", "idempotency"),
+        *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
         *("root", "demo", "management"),
     ),
 }
 # A plain call never enters the rooms of jobs, and its answer comes back the way it
 # went: these know the ones before them only.
-WITHOUT_JOBS = ("http", "process", "upstream", "idempotency", "calls", "forwarding")
+WITHOUT_JOBS = (
+    *("http", "process", "limits", "upstream", "idempotency", "calls", "forwarding"),
+)
 # Nothing that is shipped knows its tests.
 KNOWN = {*sources.LAYERS, "tests"}
 

@@ -15,8 +15,10 @@ from itertools import chain
 from billing.ledger import facts, lots
 from billing.ledger.attempts import AttemptRow
 from billing.ledger.bounds import Bounds
+from billing.ledger.budgets import Budgets
 from billing.ledger.facts import New
 from billing.ledger.rows import AccountRow, HoldRow, LotRow, Parts, SpenderRow
+from billing.ledger.running import Running
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
 from billing.models.caller import CALLER
@@ -49,6 +51,9 @@ class Book:
     lots: dict[int, list[LotRow]] = field(default_factory=dict)  # in burn order
     holds: dict[str, HoldRow] = field(default_factory=dict)
     open_spenders: dict[int, SpenderRow] = field(default_factory=dict)
+    runs: dict[int, str] = field(default_factory=dict)  # a run's spender → its hold
+    budgets: Budgets = field(default_factory=Budgets)
+    running: Running = field(default_factory=Running)
     attempts: list[AttemptRow] = field(default_factory=list)
     transfers: list[New] = field(default_factory=list)
     entries: list[New] = field(default_factory=list)

@@ -22,7 +22,7 @@ from django.db import (
     transaction,
 )
 
-from billing.ledger import dialect, rules, store
+from billing.ledger import dialect, envelopes, rules, store
 from billing.ledger.book import Book
 from billing.models.hold import HoldState
 from billing.values import checks, errors
@@ -151,6 +151,7 @@ class _Work:
         self, *, opening: Sequence[str] = (), closing: Sequence[str] = ()
     ) -> list[Any]:
         book = store.load(self.orders, lock_ms=self.lock_ms, opening=opening)
+        envelopes.close_due(book)
         outcomes = [_apply(book, order) for order in self.orders]
         self._is_writing = True
         store.save(book, closing=closing)

@@ -72,16 +72,33 @@ def character(code: int) -> str:
 
 def pinned_parts() -> str:
     """A query for the parts of every hold's `pins`, a row each."""
+    return _pairs("pins", "grant_id", "amount_micros")
+
+
+def budget_pairs() -> str:
+    """The same, for the windows that every hold counts in."""
+    return _pairs("budgets", "budget_id", "starts")
+
+
+def _pairs(column: str, first: str, second: str) -> str:
     if IS_POSTGRES:
-        part, parts = "(p.value->>{})::bigint", "jsonb_array_elements(h.pins)"
+        part, parts = "(p.value->>{})::bigint", f"jsonb_array_elements(h.{column})"
     else:
-        valid = "CASE WHEN json_valid(h.pins) THEN h.pins ELSE '[]' END"
+        valid = f"CASE WHEN json_valid(h.{column}) THEN h.{column} ELSE '[]' END"
         part, parts = "json_extract(p.value, '$[{}]')", f"json_each({valid})"
     return (
         "SELECT h.id AS hold_id, h.account_id AS account_id, h.state AS state, "
-        f"{part.format(0)} AS grant_id, {part.format(1)} AS amount_micros "
+        f"{part.format(0)} AS {first}, {part.format(1)} AS {second} "
         f"FROM billing_hold h, {parts} AS p"
     )
+
+
+def one_of(column: str, expressions: Sequence[str]) -> str:
+    """`column` is one of these, each looked up by its index."""
+    listed = ", ".join(expressions)
+    if IS_POSTGRES:
+        return f"{column} = ANY(ARRAY[{listed}])"
+    return f"{column} IN ({listed})"
 
 
 def quarter_of(column: str) -> str:

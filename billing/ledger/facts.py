@@ -25,6 +25,7 @@ from billing.models import (
     Burn,
     Correction,
     Entry,
+    Envelope,
     Grant,
     Hold,
     Transfer,
@@ -131,7 +132,7 @@ ENDING = {
     *("requests", "ended_at"),
 }
 
-HOLD = Fact("hold", Hold, {"seal"}, pins="pins_text")
+HOLD = Fact("hold", Hold, {"seal"}, pins="pins_text", budgets="budgets_text")
 USAGE = Fact("usage", UsageRecord)
 COMPONENT = Fact("component", UsageComponent)
 TRANSFER = Fact("transfer", Transfer)
@@ -142,6 +143,7 @@ NOTE = Fact("note", Correction, ENDING)
 CORRECTION = Fact("correction", Correction)
 AMENDMENT = Fact("amendment", Amendment)
 ACKNOWLEDGEMENT = Fact("acknowledgement", Acknowledgement)
+ENVELOPE = Fact("envelope", Envelope)
 
 
 def seal_of(hold: object) -> str:

@@ -65,3 +65,55 @@ def burn(lots: Sequence[LotRow], amount: int) -> Parts:
             amount -= part
             burnt.append((lot.id, part))
     return burnt
+
+
+def move(lots: Sequence[LotRow], run: HoldRow, hold: HoldRow, amount: int) -> None:
+    """Pins of a run become a hold's, first pinned first. It must have so much."""
+    taken = _part_of(run, amount)
+    _put(lots, hold, taken)
+
+
+def pin_again(
+    lots: Sequence[LotRow], hold: HoldRow, burnt: Parts, run: HoldRow
+) -> None:
+    """Pin for a run what `unpin` has just freed of a hold, less what was taken."""
+    taken = dict(burnt)
+    rest = [(grant, micros - taken.get(grant, 0)) for grant, micros in hold.pins]
+    by_id = {lot.id: lot for lot in lots}
+    for grant_id, micros in rest:
+        by_id[grant_id].held_micros += micros
+    _put(lots, run, rest)
+
+
+def capture(lots: Sequence[LotRow], run: HoldRow, amount: int) -> Parts:
+    """Take so much of what a run has pinned; what was taken of which."""
+    taken, by_id = _part_of(run, amount), {lot.id: lot for lot in lots}
+    for grant_id, micros in taken:
+        lot = by_id[grant_id]
+        lot.held_micros -= micros
+        lot.remaining_micros -= micros
+        lot.changed = True
+    return taken
+
+
+def _part_of(run: HoldRow, amount: int) -> Parts:
+    taken, left = Parts(), Parts()
+    for grant_id, pinned in run.pins:
+        part = min(amount, pinned)
+        amount -= part
+        if part:
+            taken.append((grant_id, part))
+        if pinned > part:
+            left.append((grant_id, pinned - part))
+    run.pins = left
+    return taken
+
+
+def _put(lots: Sequence[LotRow], hold: HoldRow, parts: Parts) -> None:
+    """Into burn order: what comes back to a run is spent before what burns later."""
+    pins = dict(hold.pins)
+    for grant_id, micros in parts:
+        if micros:
+            pins[grant_id] = pins.get(grant_id, 0) + micros
+    places = {lot.id: place for place, lot in enumerate(lots)}
+    hold.pins = sorted(pins.items(), key=lambda pin: places[pin[0]])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from billing.models.hold import HoldState
 
 Parts = list[tuple[int, int]]  # of several grants: the grant's id, micros of it
+Pair = tuple[int, int]  # a window of a budget: the budget's id, when it begins
 
 
 @dataclass(slots=True)
@@ -98,6 +99,9 @@ class HoldRow:
     client: str = ""
     client_version: str = ""
     session: str = ""
+    budgets: list[Pair] = field(default_factory=list)
+    envelope_id: str | None = None
+    is_envelope: bool = False
     seal: str | None = None
     is_new: bool = False
     changed: bool = False
@@ -106,6 +110,14 @@ class HoldRow:
     def pins_text(self) -> str:
         """As JSON has them."""
         return f"[{','.join([f'[{grant},{micros}]' for grant, micros in self.pins])}]"
+
+    @property
+    def budgets_text(self) -> str:
+        return f"[{','.join([f'[{budget},{at}]' for budget, at in self.budgets])}]"
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == HoldState.OPEN
 
     @property
     def is_resolved(self) -> bool:

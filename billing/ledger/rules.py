@@ -11,12 +11,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from billing.ledger import attempts, lots, words
+from billing.ledger import attempts, envelopes, lots, words
 from billing.ledger.book import Book
 from billing.ledger.bounds import base_of
+from billing.ledger.budgets import Call
 from billing.ledger.dialect import moment
 from billing.ledger.facts import HOLD
-from billing.ledger.rows import AccountRow, HoldRow
+from billing.ledger.rows import HoldRow, Parts
 from billing.models.act import ActKind
 from billing.models.caller import CLIENT_MAX, SESSION_MAX, VERSION_MAX
 from billing.models.hold import HoldState
@@ -55,7 +56,8 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 def place(book: Book, order: Place) -> Placed:
     """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
-    DebtUnpaid, OrganizationPaused, ModelPaused, InsufficientCredits, CreditsOnHold."""
+    DebtUnpaid, EnvelopeClosed, TooManyCalls, OrganizationPaused, ModelPaused,
+    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     due_at = _moment_of(order.due_at)
@@ -75,11 +77,12 @@ def place(book: Book, order: Place) -> Placed:
         raise errors.SpenderClosed
     if account.owed_micros:
         raise errors.DebtUnpaid(account.owed_micros)
+    book.running.check(order.at_once)
     bound = book.bounds.bound_micros(order)
     amount = price_of(bound, account.price_factor_ppm)
-    available = book.available_micros(account.id)
-    if available < amount:
-        raise _shortfall(book, account, amount, available)
+    run = envelopes.run_of(book, order.spender_id)
+    call = Call(order.spender_id, order.operation, order.model)
+    pairs = envelopes.check_room(book, account, call, amount, run)
     # --- effects ---
     hold = HoldRow(
         id=order.hold_id,
@@ -106,12 +109,13 @@ def place(book: Book, order: Place) -> Placed:
         session=order.session,
         is_new=True,
     )
-    lots.pin(book.lots_of(account.id), hold, amount)
-    book.hold_more(account.id, amount)
+    envelopes.take(book, hold, amount, run, pairs)
+    book.running.change(hold, 1)
     book.holds[hold.id] = hold
     if order.attempt:
         book.attempts.append(attempts.new(order, order.attempt, hold.placed_at))
-    return Placed(hold.id, amount, available - amount, account.price_factor_ppm)
+    available = book.available_micros(account.id)
+    return Placed(hold.id, amount, available, account.price_factor_ppm)
 
 
 def _placed_before(book: Book, order: Place, known: HoldRow) -> Placed:
@@ -128,19 +132,6 @@ def _placed_before(book: Book, order: Place, known: HoldRow) -> Placed:
     )
 
 
-def _shortfall(
-    book: Book, account: AccountRow, required: int, available: int
-) -> errors.InsufficientCredits:
-    returning = lots.returning_micros(book.lots_of(account.id))
-    is_enough_soon = available + returning >= required
-    kind = errors.CreditsOnHold if is_enough_soon else errors.InsufficientCredits
-    return kind(
-        required_micros=required,
-        available_micros=available,
-        held_micros=account.held_micros,
-    )
-
-
 # --- entrust -----------------------------------------------------------------------
 
 
@@ -150,26 +141,25 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
     _check_amount("bound", order.bound_micros)
     due_at = _moment_of(order.due_at)
     hold = _known(book, order)
-    available = book.available_micros(hold.account_id)
     if hold.is_resolved:
         if hold.state == HoldState.RELEASED:
             words.hear_alive(book, hold)
+        available = book.available_micros(hold.account_id)
         return Entrusted(hold.id, hold.amount_micros, available, repeat=True)
     more = price_of(order.bound_micros, hold.price_factor_ppm) - hold.amount_micros
     if order.bound_micros <= hold.bound_micros:
         more = 0  # nothing new: `place` knew how much to hold for that
     # --- effects ---
+    if not hold.is_open:
+        book.running.change(hold, 1)
     hold.lease_id, hold.changed = None, True
     hold.state, hold.reason, hold.changed_at = HoldState.OPEN.value, "", None
     hold.due_at = max(hold.due_at, due_at)
     hold.is_overdue = hold.due_at < book.accounts[hold.account_id].now
     if more > 0:
         book.bounds.heed_estimate(hold, order.bound_micros)
-    if 0 < more <= available:
-        lots.pin(book.lots_of(hold.account_id), hold, more)
-        hold.amount_micros += more
-        book.hold_more(hold.account_id, more)
-        available -= more
+        envelopes.take_more(book, hold, more)
+    available = book.available_micros(hold.account_id)
     return Entrusted(hold.id, hold.amount_micros, available)
 
 
@@ -177,8 +167,9 @@ def entrust(book: Book, order: Entrust) -> Entrusted:
 
 
 def settle(book: Book, order: Settle) -> Resolved:
-    """Charge what was used: from the hold, then from what is available, and what is
-    still missing is borne by the operator (`absorbed`), never by a negative balance.
+    """Charge what was used: from the hold, then from its run, then from what is
+    available, and what is still missing is borne by the operator (`absorbed`), never by
+    a negative balance. What goes beyond the hold may pass a budget's limit.
     For a hold that has ended, another price is kept for the operator to post.
     Raises: UnknownHold."""
     hold = _known(book, order)
@@ -190,18 +181,28 @@ def settle(book: Book, order: Settle) -> Resolved:
     # --- effects ---
     mark = book.mark()
     captured = min(price, hold.amount_micros)
-    held_back = lots.unpin(book.lots_of(hold.account_id), hold, captured)
-    excess = price - captured
-    beyond = lots.burn(book.lots_of(hold.account_id), excess) if excess else []
+    held_back, excess = envelopes.give_back(book, hold, captured), price - captured
+    beyond = _burn_beyond(book, hold, excess)
     overage = sum(micros for _, micros in beyond)
     charged, absorbed = captured + overage, excess - overage
     book.charge(hold, charged, absorbed, (held_back, beyond))
+    book.budgets.end(hold, envelopes.innermost(book, hold), captured, charged)
     flags = order.usage.flags + (("hold_overrun",) if excess else ())
+    if excess and book.budgets.is_over(hold):
+        flags += ("budget_overrun",)
     book.record(hold, order.usage, flags, charged, absorbed)
     book.bounds.heed_price(hold, order.usage.cost_micros, absorbed)
-    _close(book, hold, HoldState.SETTLED, order.reason)
+    _change(book, hold, HoldState.SETTLED, order.reason)
     book.act(ActKind.SETTLEMENT, hold.account_id, hold.id, [HOLD.text_of(hold)], mark)
     return _outcome(book, hold, charged, absorbed)
+
+
+def _burn_beyond(book: Book, hold: HoldRow, excess: int) -> Parts:
+    if not excess:
+        return []
+    reserved = envelopes.burn(book, hold, excess)
+    missing = excess - sum(micros for _, micros in reserved)
+    return reserved + lots.burn(book.lots_of(hold.account_id), missing)
 
 
 def release(book: Book, order: Release) -> Resolved:
@@ -216,8 +217,9 @@ def release(book: Book, order: Release) -> Resolved:
         raise ValueError("a release carries no charge: settle instead")
     # --- effects ---
     mark = book.mark()
-    lots.unpin(book.lots_of(hold.account_id), hold, 0)
-    _close(book, hold, HoldState.RELEASED, order.reason)
+    envelopes.give_back(book, hold, 0)
+    book.budgets.end(hold, envelopes.innermost(book, hold), 0, 0)
+    _change(book, hold, HoldState.RELEASED, order.reason)
     if usage:
         book.record(hold, usage, usage.flags)
     book.act(ActKind.RELEASE, hold.account_id, hold.id, [HOLD.text_of(hold)], mark)
@@ -242,7 +244,7 @@ def _is_spared(hold: HoldRow, order: Doubt) -> bool:
 
 def _known(book: Book, order: Order[object]) -> HoldRow:
     hold = book.holds.get(order.hold_id)
-    if hold is None or hold.account_id != order.account_id:
+    if hold is None or hold.account_id != order.account_id or hold.is_envelope:
         raise errors.UnknownHold
     return hold
 
@@ -265,12 +267,9 @@ def _moment_of(due_at: datetime) -> str:
     return moment(due_at)
 
 
-def _close(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
-    book.hold_more(hold.account_id, -hold.amount_micros)
-    _change(book, hold, state, reason)
-
-
 def _change(book: Book, hold: HoldRow, state: HoldState, reason: str) -> None:
+    if hold.is_open:
+        book.running.change(hold, -1)
     hold.state, hold.reason, hold.changed = state.value, reason, True
     hold.changed_at = book.time_of(hold.account_id)
 

@@ -71,12 +71,26 @@ READ_LOTS = (
     "ORDER BY account_id, priority, expires_at IS NULL, expires_at, "
     "CASE WHEN source IN ('promotion', 'trial') THEN 0 ELSE 1 END, id"
 )
-READ_HOLDS = (
+_HOLDS = (
     "SELECT id, account_id, spender_id, state, amount_micros, price_factor_ppm, "
     f"operation, model, lease_id, {time_text('placed_at')}, {time_text('due_at')}, "
     f"{time_text('changed_at')}, reason, pins, due_at < {NOW}, bound_micros, shape, "
-    f"is_untried, {', '.join(CALLER)} "
-    f"FROM billing_hold WHERE {among('id', listed('uuid'))}"
+    f"is_untried, {', '.join(CALLER)}, budgets, envelope_id, is_envelope "
+    f"FROM billing_hold WHERE {among('id', 'SELECT id FROM wanted')}"
+)
+# With a hold come the runs that it is part of.
+_UPWARDS = (
+    "UNION SELECT h.envelope_id FROM billing_hold h JOIN wanted w ON w.id = h.id "
+    f"WHERE h.envelope_id IS NOT NULL) {_HOLDS}"
+)
+READ_HOLDS = f"WITH RECURSIVE wanted(id) AS ({listed('uuid')} {_UPWARDS}"
+# What `Place` needs: also the run whose spender it is, and runs that have expired.
+READ_HOLDS_AND_RUNS = (
+    f"WITH RECURSIVE wanted(id) AS ({listed('uuid')} "
+    "UNION SELECT s.envelope_id FROM billing_spender s "
+    f"WHERE {among('s.id', _CHOSEN)} AND s.envelope_id IS NOT NULL "
+    f"UNION SELECT h.id FROM billing_hold h WHERE {among('h.account_id', _CHOSEN)} "
+    f"AND h.is_envelope AND h.state = 'open' AND h.due_at <= {NOW} {_UPWARDS}"
 )
 # What was said of holds that have ended: by their end, and after it.
 READ_SAID = (
@@ -85,16 +99,22 @@ READ_SAID = (
     "SELECT hold_id, said_micros FROM billing_correction "
     f"WHERE {among('hold_id', listed('uuid'))} AND kind <> 'refund'"
 )
-# Those that may spend: nothing above them is closed, either.
+# A spender, its run, and all who stand above it: whether each of them may spend.
+SPENDERS_LINE = (
+    "WITH RECURSIVE line(leaf, id) AS "
+    f"(SELECT id, id FROM billing_spender WHERE {among('id', _CHOSEN)} UNION ALL "
+    "SELECT l.leaf, s.parent_id FROM line l JOIN billing_spender s ON s.id = l.id "
+    "WHERE s.parent_id IS NOT NULL)"
+)
 READ_SPENDERS = (
-    "SELECT s.id, s.account_id, s.label, s.project_id, coalesce(p.label, ''), "
-    "s.holder_id, coalesce(h.label, '') FROM billing_spender s "
-    "LEFT JOIN billing_unit p ON p.id = s.project_id "
-    "LEFT JOIN billing_unit h ON h.id = s.holder_id "
-    f"WHERE {among('s.id', _CHOSEN)} AND s.is_open "
-    f"AND (s.closes_at IS NULL OR s.closes_at > {NOW}) "
+    f"{SPENDERS_LINE} SELECT l.leaf, s.account_id, s.label, s.project_id, "
+    "coalesce(p.label, ''), s.holder_id, coalesce(h.label, ''), s.envelope_id, "
+    f"l.leaf = s.id, s.is_open AND (s.closes_at IS NULL OR s.closes_at > {NOW}) "
     "AND (s.project_id IS NULL OR (p.is_open AND p.account_id = s.account_id)) "
-    "AND (s.holder_id IS NULL OR (h.is_open AND h.account_id = s.account_id))"
+    "AND (s.holder_id IS NULL OR (h.is_open AND h.account_id = s.account_id)) "
+    "FROM line l JOIN billing_spender s ON s.id = l.id "
+    "LEFT JOIN billing_unit p ON p.id = s.project_id "
+    "LEFT JOIN billing_unit h ON h.id = s.holder_id"
 )
 
 # The attempts at some requests, and whether each was surely nothing; those that ended
@@ -149,7 +169,7 @@ OF_ACCOUNTS = (
 OF_LOTS = ("id", "remaining_micros", "held_micros")
 OF_HOLDS = (
     *("id", "state", "reason", "changed_at", "amount_micros", "pins", "lease_id"),
-    *("due_at", "seal"),
+    *("due_at", "seal", "bound_micros", "budgets"),
 )
 OF_CORRECTIONS = (
     *("id", "state", "reason", "charged_micros", "absorbed_micros", "requests"),

@@ -13,7 +13,16 @@ from typing import Any
 
 import orjson
 
-from billing.ledger import attempts, dialect, facts, learned, sql
+from billing.ledger import (
+    attempts,
+    budget_count,
+    budget_rows,
+    dialect,
+    facts,
+    learned,
+    running,
+    sql,
+)
 from billing.ledger.book import Book
 from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
@@ -22,8 +31,6 @@ from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.values.amounts import PPM
 from billing.values.orders import Entrust, Order, Place, Release, Settle
-
-PINS = 13  # their place in a row of `sql.READ_HOLDS`
 
 
 def load(
@@ -42,15 +49,19 @@ def load(
     _take_accounts(book, rows["accounts"])
     _take_lots(book, rows["lots"])
     _take_holds(book, rows["holds"])
-    book.open_spenders = {row[0]: SpenderRow(*row) for row in rows.get("spenders", [])}
+    _take_spenders(book, rows.get("spenders", []))
+    budget_rows.take(book.budgets, rows.get("budgets", []))
+    running.take(book.running, rows.get("running", []))
     book.attempts = attempts.read(rows.get("attempts", []))
     learned.take(book.bounds, rows.get("bounds", []))
     ended = {o.hold_id for o in orders if _is_second_word(book, o)}
     if ended:
         read_said(book, ended)
-    may_overrun = any(_may_overrun(book, order) for order in orders)
-    if may_overrun:
+    overruns = [order for order in orders if _may_overrun(book, order)]
+    if may_overrun := bool(overruns):
         lock_system_account(book, AccountKind.ABSORBED)
+    jobs = [order for order in orders if isinstance(order, Entrust)]
+    read_budget_windows(book, [order.hold_id for order in (*overruns, *jobs)])
     learned.read_more(book.bounds, orders, book.holds, may_overrun=may_overrun)
     return book
 
@@ -59,14 +70,18 @@ def _reads(orders: Sequence[Order[object]], now: str | None) -> dict[str, Statem
     """What these orders need to know. Locks first: each statement after them sees
     what is committed by then."""
     accounts = dialect.json(sorted({order.account_id for order in orders}))
-    spenders = sorted({o.spender_id for o in orders if isinstance(o, Place)})
+    ids = dialect.json([order.hold_id for order in orders])
     reads: dict[str, Statement] = {
         "accounts": (sql.LOCK_ACCOUNTS, now, accounts, accounts),
         "lots": (sql.READ_LOTS, now, accounts),
-        "holds": (sql.READ_HOLDS, now, dialect.json([o.hold_id for o in orders])),
+        "holds": (sql.READ_HOLDS, ids, now),
     }
-    if spenders:
-        reads["spenders"] = (sql.READ_SPENDERS, dialect.json(spenders), now)
+    if spenders := sorted({o.spender_id for o in orders if isinstance(o, Place)}):
+        wanted = dialect.json(spenders)
+        question = (sql.READ_HOLDS_AND_RUNS, ids, wanted, accounts, now, now)
+        reads["holds"] = question
+        reads["spenders"] = (sql.READ_SPENDERS, wanted, now)
+    reads |= budget_rows.reads(orders, now) | running.reads(orders)
     return reads | learned.reads(orders)
 
 
@@ -96,7 +111,29 @@ def lock_free_accounts(orders: Sequence[Order[object]], lock_ms: int) -> set[int
 def read_holds(book: Book, hold_ids: Sequence[str]) -> None:
     """Read holds whose accounts are locked."""
     ids, now = dialect.json(hold_ids), dialect.now_parameter()
-    _take_holds(book, dialect.run(sql.READ_HOLDS, now, ids))
+    _take_holds(book, dialect.run(sql.READ_HOLDS, ids, now))
+
+
+def read_spender(book: Book, spender_id: int) -> None:
+    """Read a spender whose account is locked: whether it may spend, its run, the runs
+    that are due, and its limits."""
+    wanted, now = dialect.json([spender_id]), dialect.now_parameter()
+    accounts = dialect.json(list(book.accounts))
+    statements = (
+        (sql.READ_SPENDERS, wanted, now),
+        (sql.READ_HOLDS_AND_RUNS, "[]", wanted, accounts, now, now),
+    )
+    spenders, holds = dialect.run_all(statements)
+    _take_spenders(book, spenders)
+    _take_holds(book, holds)
+    budget_rows.read(book.budgets, [spender_id])
+
+
+def read_budget_windows(book: Book, hold_ids: Iterable[str]) -> None:
+    """The windows in which these holds count, where more of them is asked."""
+    holds = filter(None, map(book.holds.get, hold_ids))
+    pairs = [pair for hold in holds if not hold.is_resolved for pair in hold.budgets]
+    budget_rows.read_windows(book.budgets, pairs)
 
 
 def lock_accounts(book: Book, account_ids: set[int]) -> None:
@@ -133,17 +170,35 @@ def _take_lots(book: Book, rows: list[Row]) -> None:
         book.lots.setdefault(lot.account_id, []).append(lot)
 
 
+def _take_spenders(book: Book, rows: list[Row]) -> None:
+    """Who may spend: nobody who stands above them is closed."""
+    closed = {leaf for leaf, *_, may_spend in rows if not may_spend}
+    for *spender, run, is_self, _ in rows:
+        leaf = spender[0]
+        if is_self and leaf not in closed:
+            book.open_spenders[leaf] = SpenderRow(*spender)
+        if is_self and run is not None:
+            book.runs[leaf] = dialect.hex_id(run)
+
+
 def _take_holds(book: Book, rows: list[Row]) -> None:
     for row in rows:
         hold = HoldRow(dialect.hex_id(row[0]), *row[1:])
         if hold.lease_id is not None:
             hold.lease_id = dialect.hex_id(hold.lease_id)
         hold.is_untried = bool(hold.is_untried)  # SQLite's is a number
-        pins = row[PINS]
-        if isinstance(pins, str):  # SQLite's JSON is text
-            pins = orjson.loads(pins)
-        hold.pins = [(grant, micros) for grant, micros in pins]
-        book.holds[hold.id] = hold
+        hold.is_envelope = bool(hold.is_envelope)
+        if hold.envelope_id is not None:
+            hold.envelope_id = dialect.hex_id(hold.envelope_id)
+        hold.pins = _listed(hold.pins)
+        hold.budgets = _listed(hold.budgets)
+        book.holds.setdefault(hold.id, hold)  # what was read first may have changed
+
+
+def _listed(pairs: Any) -> list[tuple[int, int]]:
+    if isinstance(pairs, str):  # SQLite's JSON is text
+        pairs = orjson.loads(pairs)
+    return [(first, second) for first, second in pairs]
 
 
 def _is_second_word(book: Book, order: Order[object]) -> bool:
@@ -177,6 +232,8 @@ def _may_overrun(book: Book, order: Order[object]) -> bool:
 def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     """Write every change of the batch in the transaction of `load`, which `closing`
     may end."""
+    if book.ended_corrections:
+        budget_count.heed_corrections(book)
     all_lots = chain.from_iterable(book.lots.values())
     new = [hold for hold in book.holds.values() if hold.is_new]
     changed = [h for h in book.holds.values() if h.changed and not h.is_new]
@@ -201,6 +258,7 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     ]
     dialect.run_all(
         [(text, dialect.json(rows)) for text, rows in writes if rows]
+        + budget_rows.writes(book.budgets)
         + learned.writes(book.bounds)
         + [(text,) for text in closing]
     )

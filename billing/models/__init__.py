@@ -6,6 +6,7 @@ from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
 from billing.models.amendment import Amendment
 from billing.models.attempt import Attempt
+from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
 from billing.models.grant import Burn, Grant
@@ -21,10 +22,14 @@ __all__ = [
     "Act",
     "Amendment",
     "Attempt",
+    "Budget",
+    "BudgetRaise",
+    "BudgetWindow",
     "Burn",
     "Checkpoint",
     "Correction",
     "Entry",
+    "Envelope",
     "Grant",
     "Hold",
     "LearnedBound",

@@ -62,6 +62,8 @@ class Account(models.Model):
     # How many acts there are (`act.py`), and the chain's last link; null: none yet.
     acts = models.BigIntegerField(default=0)
     chain = models.UUIDField(null=True)
+    # Where its days begin: a name of the IANA's.
+    time_zone = models.CharField(max_length=64, default="UTC")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -180,6 +182,13 @@ class Spender(models.Model):
     )
     holder = models.ForeignKey(
         Unit, on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    # The key of a run: whose run, and the hold that its calls are paid from.
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
+    envelope = models.ForeignKey(
+        "billing.Hold", related_name="+", null=True, blank=True, **UNCHECKED
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

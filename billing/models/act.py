@@ -8,7 +8,7 @@ from billing.models.account import UNCHECKED, Account
 
 
 class ActKind(models.TextChoices):
-    """What was done, once for each subject but for the last three."""
+    """What was done, once for each subject but for the last four."""
 
     SETTLEMENT = "settlement"  # subject: the hold
     RELEASE = "release"  # the hold
@@ -20,6 +20,7 @@ class ActKind(models.TextChoices):
     DISMISSAL = "dismissal"  # the correction
     NOTE = "note"  # the correction, when it is said
     ACKNOWLEDGEMENT = "acknowledgement"  # the hold
+    ENVELOPE = "envelope"  # the hold, when the run is opened
 
 
 class Act(models.Model):

@@ -63,6 +63,11 @@ class Hold(Caller):
     # How much of which grant it keeps, in burn order: [[grant id, micros], …]. What it
     # does not use returns to the same ones.
     pins = models.JSONField(default=list)
+    # In which windows of which budgets it counts: [[budget id, its start], …].
+    budgets = models.JSONField(default=list)
+    # The run whose hold it was taken from; and whether it is itself a run's.
+    envelope = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
+    is_envelope = models.BooleanField(default=False)
     # A digest of all the other columns; null once it has ended, by an act (`act.py`).
     seal = models.UUIDField(null=True)
     # Why it ended as it did: "" for a plain settlement, else e.g. "upstream_refused".
@@ -85,6 +90,16 @@ class Hold(Caller):
                 fields=["state", "due_at"],
                 condition=Q(state__in=["open", "in_doubt"]),
                 name="hold_unresolved",
+            ),
+            models.Index(
+                fields=["account", "due_at"],
+                condition=Q(is_envelope=True, state="open"),
+                name="hold_open_envelopes",
+            ),
+            models.Index(
+                fields=["envelope"],
+                condition=Q(envelope__isnull=False),
+                name="hold_of_envelope",
             ),
         ]
 

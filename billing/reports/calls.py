@@ -114,7 +114,8 @@ def _charge(
 def _holds() -> QuerySet[Hold]:
     posted = Correction.objects.filter(POSTED).order_by("ended_at")
     words = Prefetch("corrections", posted, to_attr="posted")
-    return Hold.objects.select_related("usage").prefetch_related(words)
+    calls = Hold.objects.filter(is_envelope=False)  # a run is no call
+    return calls.select_related("usage").prefetch_related(words)
 
 
 def _call(hold: Hold) -> CallReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 
 class LedgerError(Exception):
     """Base of all."""
@@ -67,6 +69,73 @@ class ModelPaused(Refusal):
 
 class SpenderClosed(Refusal):
     """The key was revoked, has expired, or is not this account's."""
+
+
+class TooManyCalls(Refusal):
+    """As many calls as may run at once already do."""
+
+    def __init__(self, *, level: str, name: str, most: int, running: int) -> None:
+        super().__init__(f"{running} of {most} calls run: {level} {name!r}")
+        self.level, self.name = level, name
+        self.most, self.running = most, running
+
+
+class EnvelopeClosed(SpenderClosed):
+    """The run is closed or has expired, it or one that it is part of."""
+
+
+class EnvelopeExhausted(Refusal):
+    """The run has less left than is required, in microcredits."""
+
+    def __init__(
+        self, *, required_micros: int, left_micros: int, parent_left_micros: int
+    ) -> None:
+        super().__init__(f"{required_micros} required, {left_micros} left in the run")
+        self.required_micros = required_micros
+        self.left_micros = left_micros
+        # Of the run that it is part of; else what the organization has available.
+        self.parent_left_micros = parent_left_micros
+
+
+class BudgetExceeded(Refusal):
+    """A limit of the spender, or of what stands above it, has too little left, in
+    microcredits."""
+
+    def __init__(
+        self,
+        *,
+        budget_id: int,
+        level: str,
+        label: str,
+        window: str,
+        model_pattern: str,
+        operation: str,
+        limit_micros: int,
+        used_micros: int,
+        held_micros: int,
+        required_micros: int,
+        resets_at: datetime | None,
+    ) -> None:
+        super().__init__(
+            f"{required_micros} required, {used_micros} used and {held_micros} held of "
+            f"{limit_micros}: {level} {label!r}, {window}"
+        )
+        self.budget_id = budget_id
+        self.level = level  # `models.budget.Level`
+        self.label = label  # the name of whom it binds; "" for the organization
+        self.window = window
+        self.model_pattern = model_pattern
+        self.operation = operation
+        self.limit_micros = limit_micros  # with the raises of now
+        self.used_micros = used_micros
+        self.held_micros = held_micros
+        self.required_micros = required_micros
+        self.resets_at = resets_at  # null: never
+
+    @property
+    def is_free_soon(self) -> bool:
+        """Whether what running calls hold may be all that is in the way."""
+        return self.used_micros + self.required_micros <= self.limit_micros
 
 
 class UnknownHold(Refusal):

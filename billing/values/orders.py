@@ -81,6 +81,17 @@ class AttemptMark:
 
 
 @dataclass(frozen=True, slots=True)
+class AtOnce:
+    """How many calls may run at once, and whose: `subject` is `spender:`, `unit:` or
+    `account:` with its id; the level and the name are for who is refused."""
+
+    subject: str
+    most: int
+    level: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place(Order[Placed]):
     """Set credits aside for a call that costs at most `bound_micros` by the tariff, and
     for what such calls were seen to cost beyond it (`billing.pricing.lessons`)."""
@@ -96,6 +107,7 @@ class Place(Order[Placed]):
     # their like; and what is held while none of them was settled (0: the bound).
     shape: str = ""
     cautious_micros: int = 0
+    at_once: tuple[AtOnce, ...] = ()
     # The program that calls, its version, and what it calls its run.
     client: str = ""
     client_version: str = ""

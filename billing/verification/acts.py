@@ -23,7 +23,11 @@ from billing.verification.registry import Wrong
 ROWS_AT_ONCE = 2000
 
 # Said of a subject beside the act that moved its credits, or none.
-ASIDE = {ActKind.NOTE.value: "note", ActKind.ACKNOWLEDGEMENT.value: "acknowledgement"}
+ASIDE = {
+    ActKind.NOTE.value: "note",
+    ActKind.ACKNOWLEDGEMENT.value: "acknowledgement",
+    ActKind.ENVELOPE.value: "envelope",
+}
 ACT = "act"
 
 
@@ -50,6 +54,7 @@ STREAMS = (
     (facts.NOTE, "x.id", "billing_correction x"),
     (facts.CORRECTION, "x.id", "billing_correction x WHERE x.state <> 'pending'"),
     (facts.ACKNOWLEDGEMENT, "x.hold_id", "billing_acknowledgement x"),
+    (facts.ENVELOPE, "x.hold_id", "billing_envelope x"),
 )
 
 

@@ -13,7 +13,7 @@ from django.db.models import ForeignKey
 from billing.ledger.dialect import pinned_parts, quarter_of
 from billing.models.caller import CALLER
 from billing.models.transfer import ENDS
-from billing.verification import checkpoints
+from billing.verification import budgets, checkpoints
 from billing.verification.corrected import AMENDMENTS, CORRECTIONS
 
 # Kind of transfer, of its source, of its destination.
@@ -326,6 +326,7 @@ ERRORS = (
     | CORRECTIONS
     | AMENDMENTS
     | checkpoints.PASSES
+    | budgets.PASSES
     | {"DANGLING_REFERENCE": DANGLING}
 )
 

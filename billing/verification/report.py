@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
 from billing.values.connection import snapshot
-from billing.verification import acts, checkpoints, registry
+from billing.verification import acts, budgets, checkpoints, registry
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -99,7 +99,11 @@ def _wrong_acts(since_checkpoint: bool) -> list[Finding]:
     found: dict[str, list[str]] = {}
     more: Counter[str] = Counter()
     in_acts = partial(acts.wrong_acts, since_checkpoint=since_checkpoint)
-    checks: tuple[registry.Check, ...] = (in_acts, *registry.checks)
+    checks: tuple[registry.Check, ...] = (
+        in_acts,
+        budgets.wrong_windows,
+        *registry.checks,
+    )
     for wrong in chain.from_iterable(check() for check in checks):
         listed = found.setdefault(wrong.code, [])
         if len(listed) < FINDINGS_PER_CODE_MAX:

@@ -12,6 +12,9 @@ from portal.models.organization import (
     Role,
     ServiceAccount,
 )
+from portal.models.raise_request import RaiseRequest, RequestState
+from portal.models.rules import Rules
+from portal.models.run_request import RunRequest
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -22,7 +25,11 @@ __all__ = [
     "Membership",
     "Organization",
     "Project",
+    "RaiseRequest",
+    "RequestState",
     "Role",
+    "Rules",
+    "RunRequest",
     "ScheduledTask",
     "ServiceAccount",
     "User",

@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from portal.tenants import addresses
+
 # setting → (least, most)
 BOUNDS = {
     "PORT": (1, 65_535),
@@ -91,6 +93,14 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "Set forward or refuse, or leave it out for forward.",
             id="tollgate.E007",
         )
+    try:
+        addresses.networks(tuple(settings.TRUSTED_PROXIES))
+    except ValueError as error:
+        yield Error(
+            f"TRUSTED_PROXIES: {error}.",
+            "Set addresses or networks: 10.0.0.0/8,192.0.2.7",
+            id="tollgate.E008",
+        )
 
 
 @register(deploy=True)
@@ -114,6 +124,12 @@ def check_production(**_: Any) -> Iterator[CheckMessage]:
             "A stop then cuts calls that the upstream charges for: leave it out, or set"
             " it to UPSTREAM_TOTAL_SECONDS or more.",
             id="tollgate.W003",
+        )
+    if settings.WEB_CONCURRENCY > 1 and not settings.REDIS_URL:
+        yield Warning(
+            "Each of several server processes counts requests and tokens a minute.",
+            "Set REDIS_URL, so that they count together.",
+            id="tollgate.W004",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from portal.models import AuditEvent, Organization, User
+from portal.tenants import addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,9 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """The peer's address. Forwarded-for headers are the client's word, not used."""
-    try:
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:  # a Unix socket has none
-        return None
+    """The client's, as far as it can be believed (`addresses.py`)."""
+    found = addresses.client_address(request.META)
+    return None if found is None else str(found)
 
 
 def record(

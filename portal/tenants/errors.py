@@ -45,6 +45,14 @@ class ExpiredKey(KeyRefused):
     message = "This API key has expired. Create a new one on the API keys page."
 
 
+class ClosedRun(KeyRefused):
+    code = "envelope_closed"
+    message = (
+        "This API key is of a run (an envelope) that was closed or has expired, and "
+        "gave back what it had left. Open a new one: POST /v1/envelopes."
+    )
+
+
 class ArchivedProject(KeyRefused):
     code = "project_archived"
     message = (
@@ -93,5 +101,25 @@ class LastOwner(PortalError):
     message = "An organization needs at least one owner: name another owner first."
 
 
+class InvalidBudget(PortalError):
+    """A limit or a raise that makes no sense. Nothing was written."""
+
+
+class NoSuchBudget(PortalError):
+    message = "The organization has no such limit in force."
+
+
+class AlreadyAsked(PortalError):
+    message = "You have asked for more of this limit already: it waits for an answer."
+
+
+class AlreadyDecided(PortalError):
+    message = "This request has been answered already."
+
+
 class NotAllowed(PortalError):
     message = "Your role does not allow this change."
+
+
+class OwnLimit(NotAllowed):
+    message = "Nobody raises or removes their own limit: ask somebody else who may."

@@ -30,6 +30,17 @@ def generate() -> str:
     return body + checksum(body)
 
 
+def derive(seed: bytes) -> str:
+    """The key that belongs to a secret seed: the same for the same one."""
+    needed = PUBLIC_LENGTH + SECRET_LENGTH
+    # 64 bits a character: what the remainder favours is nothing.
+    stream = hashlib.shake_256(seed).digest(8 * needed)
+    numbers = (int.from_bytes(stream[at : at + 8]) for at in range(0, len(stream), 8))
+    text = "".join(BASE62[number % len(BASE62)] for number in numbers)
+    body = f"{PREFIX}{text[:PUBLIC_LENGTH]}_{text[PUBLIC_LENGTH:]}"
+    return body + checksum(body)
+
+
 def checksum(body: str) -> str:
     """CRC-32 as six Base62 digits."""
     number, digits = zlib.crc32(body.encode("ascii")), ""

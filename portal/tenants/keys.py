@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing import spenders
-from portal.models import ApiKey, Membership, Project, ServiceAccount
-from portal.tenants import audit, key_format, names, policy
+from portal.models import ApiKey, Membership, Project, Rules, ServiceAccount
+from portal.tenants import audit, key_format, lines, names, policy, rules
 from portal.tenants.errors import (
     ArchivedProject,
     DisabledHolder,
-    ExpiredKey,
     HolderNotActive,
     KeyNotActive,
     MalformedKey,
@@ -25,6 +25,7 @@ from portal.tenants.errors import (
     UnknownKey,
 )
 from portal.tenants.roles import Permission
+from portal.tenants.rules import LevelRules
 
 Holder = Membership | ServiceAccount
 
@@ -40,30 +41,35 @@ class Identity:
     closes_at: datetime | None
     label: str
     stores_replies: bool = True
+    rules: tuple[LevelRules, ...] = ()  # of all that stands above a call
+    run_id: UUID | None = None  # which it spends, by its hold
 
 
 def verify(text: str) -> Identity:
-    """Who presents this key: one query, none when it is malformed.
+    """Who presents this key: one query, none when it is malformed, two where there are
+    rules to keep.
 
     The answer may be cached by its digest: the hold's own transaction asks the
     spender again, so a key revoked in the meantime is refused all the same.
 
-    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ArchivedProject,
-    DisabledHolder.
+    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ClosedRun,
+    ArchivedProject, DisabledHolder.
     """
     if not key_format.is_well_formed(text):
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
-        key = ApiKey.objects.select_related(
+        keys = ApiKey.objects.select_related(
             "organization", "spender__project", "spender__holder"
-        ).get(digest=key_format.digest(text))
+        )
+        ruled = Rules.objects.filter(organization=OuterRef("organization"))
+        key = keys.annotate(has_rules=Exists(ruled)).get(digest=key_format.digest(text))
     except ApiKey.DoesNotExist:
         raise UnknownKey from None
-    if key.is_revoked or not key.spender.is_open:
+    if key.is_revoked:
         raise RevokedKey
-    if key.spender.closes_at is not None and key.spender.closes_at <= timezone.now():
-        raise ExpiredKey
+    line = lines.above(key.spender)
+    lines.check_open(line)
     if key.spender.project is not None and not key.spender.project.is_open:
         raise ArchivedProject
     if key.spender.holder is not None and not key.spender.holder.is_open:
@@ -76,6 +82,8 @@ def verify(text: str) -> Identity:
         closes_at=key.spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
+        rules=rules.of_key(key, line) if key.has_rules or len(line) > 1 else (),
+        run_id=key.spender.envelope_id,
     )
 
 
@@ -162,6 +170,7 @@ def rotate(
     expires_at = key.expires_at and now + (key.expires_at - key.created_at)
     holder = holder_of(key)
     successor, secret = store(key.project, key.name, holder, actor, expires_at, key)
+    rules.inherit(key, successor)
     if overlap > timedelta(0):
         closes_at = min(now + overlap, key.expires_at or now + overlap)
         spenders.close_at(key.spender_id, closes_at)

@@ -22,6 +22,7 @@ class Permission(StrEnum):
     MANAGE_OWNERS = "manage_owners"
     MANAGE_PROJECTS = "manage_projects"
     MANAGE_SERVICE_ACCOUNTS = "manage_service_accounts"  # and their keys
+    MANAGE_BUDGETS = "manage_budgets"  # but never one's own
     MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
 
 

@@ -41,8 +41,11 @@ class Tenant:
         return policy.may_change_key(self.membership, key)
 
     def visible_keys(self) -> QuerySet[ApiKey]:
-        """The keys this member may know of: all, their own, or none."""
-        keys = ApiKey.objects.filter(organization=self.organization)
+        """The keys this member may know of: all, their own, or none. Those of runs are
+        their parents'."""
+        keys = ApiKey.objects.filter(
+            organization=self.organization, spender__parent__isnull=True
+        )
         if self.may(Permission.SEE_ALL_KEYS):
             return keys
         if self.may(Permission.SEE_OWN_KEYS):

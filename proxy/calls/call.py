@@ -73,6 +73,12 @@ class Call:
     # What answers its start, from its row and the contract's AsyncJobResponse.
     receipt: Callable[[Job, Document], Document] = lambda _job, document: document
 
+    @property
+    def tokens_guess(self) -> int:
+        """What counts as its tokens until it has ended: what was asked, about, and all
+        that may be answered."""
+        return self.least.prompt_tokens + self.most.completion_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

@@ -29,15 +29,16 @@ from billing.values.orders import (
     Settle,
     Usage,
 )
-from portal.tenants.errors import ExpiredKey, KeyRefused
+from portal.tenants.errors import ClosedRun, ExpiredKey, KeyRefused
 from portal.tenants.keys import Identity
 from proxy.calls.bounds import terms_of
 from proxy.calls.call import Call
 from proxy.calls.origin import NOWHERE, Origin
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
-from proxy.http import refusals, reply
+from proxy.http import limit_refusals, refusals, reply
 from proxy.http.errors import GatewayError
 from proxy.idempotency.attempts import Attempt
+from proxy.limits.rates import Allowance, limits_at_once
 from proxy.process.caches import known_keys, tariff
 from proxy.process.lease import process_lease
 
@@ -64,6 +65,7 @@ class Exchange:
     basis: str = ""
     job_id: str = ""  # once a job has taken the call over
     flags: list[str] = field(default_factory=list)
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def hold_id(self) -> str:
@@ -126,6 +128,11 @@ class Exchange:
 
     async def _resolve(self, order: Resolution) -> CallEnd:
         self.end = await self.ledger.resolve(order, self.placed)
+        match order:
+            case Settle(usage=usage) if usage.prompt_tokens or usage.completion_tokens:
+                self.allowance.used(usage.prompt_tokens + usage.completion_tokens)
+            case Release():
+                self.allowance.used(0)
         crashpoint("call.resolved")
         return self.end
 
@@ -148,6 +155,10 @@ class Exchange:
         self.end, self.basis = end, basis
 
     # --- what its reply says -------------------------------------------------------
+
+    def counts_for(self, allowance: Allowance) -> None:
+        """The call is the request that took it."""
+        self.allowance, allowance.is_called = allowance, True
 
     def remark(self, flag: str) -> None:
         """A word for the usage record, once."""
@@ -217,6 +228,7 @@ async def begin(
         due_at=clock.now() + timedelta(seconds=lifetime_seconds),
         lease_id=process_lease.id,
         attempt=attempt.order_mark if attempt else None,
+        at_once=limits_at_once(identity.rules),
         client=origin.client,
         client_version=origin.client_version,
         session=origin.session,
@@ -241,18 +253,9 @@ async def _placed(
     """The hold stands. Raises: as `begin`."""
     try:
         return await ledger.place(order)
-    except errors.InsufficientCredits as error:
-        raise refusals.shortfall(error, identity) from None
-    except errors.AccountClosed:
-        raise refusals.organization_suspended() from None
-    except errors.DebtUnpaid as error:
-        raise refusals.debt(error, identity) from None
-    except errors.OrganizationPaused:
-        raise refusals.organization_paused() from None
-    except errors.ModelPaused:
-        raise refusals.model_paused(order.model, param="model") from None
-    except errors.SpenderClosed:
-        raise await _why_closed(presented) from None
+    except errors.Refusal as error:
+        refused = await _refusal(error, identity, presented, order.model)
+        raise refused or error from None
 
 
 async def rates_for(call: Call) -> Rates:
@@ -273,11 +276,33 @@ async def rates_for(call: Call) -> Rates:
     return rates
 
 
-async def _why_closed(presented: str) -> GatewayError:
+async def _refusal(
+    error: errors.Refusal, identity: Identity, presented: str, model: str
+) -> GatewayError | None:
+    """What the ledger refused, as clients are told; None for what is for `once`."""
+    match error:
+        case errors.InsufficientCredits():
+            return refusals.shortfall(error, identity)
+        case errors.AccountClosed():
+            return refusals.organization_suspended()
+        case errors.DebtUnpaid():
+            return refusals.debt(error, identity)
+        case errors.OrganizationPaused():
+            return refusals.organization_paused()
+        case errors.ModelPaused():
+            return refusals.model_paused(model, param="model")
+        case errors.SpenderClosed():
+            return await _why_closed(presented, error)
+    return limit_refusals.of_ledger(error, identity.run_id)
+
+
+async def _why_closed(presented: str, error: errors.SpenderClosed) -> GatewayError:
     """The ledger only knows that the key may not spend; the keys know why."""
-    why: KeyRefused = ExpiredKey()  # between the two looks, or by the ledger's clock
+    # Between the two looks, or by the ledger's clock.
+    is_run = isinstance(error, errors.EnvelopeClosed)
+    why: KeyRefused = ClosedRun() if is_run else ExpiredKey()
     try:
         await known_keys.verify(presented)
-    except KeyRefused as error:
-        why = error
+    except KeyRefused as found:
+        why = found
     return refusals.key_refused(why)

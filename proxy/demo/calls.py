@@ -43,7 +43,7 @@ def texts(client: OpenAI) -> Iterator[Line]:
     )
     tokens = chat.parse().usage
     used = f"{tokens.total_tokens} tokens" if tokens else ""
-    yield _line("chat completion", f"200, {used}", chat.headers)
+    yield line("chat completion", f"200, {used}", chat.headers)
 
     with client.chat.completions.with_streaming_response.create(
         model=MODEL,
@@ -51,12 +51,12 @@ def texts(client: OpenAI) -> Iterator[Line]:
         stream=True,
         stream_options={"include_usage": True},
     ) as stream:
-        lines = list(stream.iter_lines())
-    events = sum(line.startswith("data: {") for line in lines)
+        told = list(stream.iter_lines())
+    events = sum(each.startswith("data: {") for each in told)
     # A stream's headers leave before its charge is known: a comment ends it.
-    closing = next(line for line in lines if line.startswith(": x-request-id="))
+    closing = next(each for each in told if each.startswith(": x-request-id="))
     said = dict(word.split("=", 1) for word in closing[2:].split())
-    yield _line("chat, streamed", f"200, {events} events", {**stream.headers, **said})
+    yield line("chat, streamed", f"200, {events} events", {**stream.headers, **said})
 
     # The upstream names no credits for these: the tariff prices them.
     reply = client.embeddings.with_raw_response.create(
@@ -64,7 +64,7 @@ def texts(client: OpenAI) -> Iterator[Line]:
     )
     vectors = reply.parse().data
     size = f"{len(vectors)} × {len(vectors[0].embedding)} floats"
-    yield _line("embeddings", f"200, {size}", reply.headers)
+    yield line("embeddings", f"200, {size}", reply.headers)
 
 
 def media(client: OpenAI) -> Iterator[Line]:
@@ -72,40 +72,40 @@ def media(client: OpenAI) -> Iterator[Line]:
         model="fal-ai/flux/dev", prompt="A toll gate at dawn", size="1024x1024"
     )
     count = len(made.parse().data or [])
-    yield _line("image", f"200, {count} URL", made.headers)
+    yield line("image", f"200, {count} URL", made.headers)
 
     # The SDK uploads a form, the upstream wants JSON.
     edited = client.images.with_raw_response.edit(
         image=("gate.png", WHITE_PIXEL, "image/png"), prompt="At night, please"
     )
     count = len(edited.parse().data or [])
-    yield _line("image edit", f"200, {count} URL", edited.headers)
+    yield line("image edit", f"200, {count} URL", edited.headers)
 
     spoken = client.audio.speech.with_raw_response.create(
         model="fal-ai/f5-tts", voice="nova", input=SENTENCE, response_format="wav"
     )
     sound = spoken.content
-    yield _line("speech", f"200, {len(sound) // 1024} kB of WAV", spoken.headers)
+    yield line("speech", f"200, {len(sound) // 1024} kB of WAV", spoken.headers)
 
     heard = client.audio.transcriptions.with_raw_response.create(
         model="fal-ai/whisper", file=("gate.wav", sound), response_format="srt"
     )
     cues = heard.text.count("-->")
-    yield _line("transcription", f"200, {cues} subtitle(s)", heard.headers)
+    yield line("transcription", f"200, {cues} subtitle(s)", heard.headers)
 
     # A job at the upstream, one answer here. The SDK has no method for music.
     tune = client.post(
         "/music/generations?async=false", cast_to=httpx.Response, body=MUSIC
     )
     seconds = tune.json()["data"]["duration_seconds"]
-    yield _line("music", f"200, {seconds:g} s", tune.headers)
+    yield line("music", f"200, {seconds:g} s", tune.headers)
 
 
 def video_job(client: OpenAI) -> tuple[Line, str]:
     """A video, as a job that only the worker asks about; and the job's id."""
     reply = client.post("/videos/generations", cast_to=httpx.Response, body=VIDEO)
     job = reply.json()
-    return _line("video job", f"200, {job['status']}", reply.headers), job["id"]
+    return line("video job", f"200, {job['status']}", reply.headers), job["id"]
 
 
 def job(client: OpenAI, job_id: str) -> Line:
@@ -122,11 +122,12 @@ def refused(call: str, client: OpenAI, **more: Any) -> Line:
         client.chat.completions.create(messages=QUESTION, **{"model": MODEL, **more})
     except openai.APIStatusError as error:
         outcome = f"{error.status_code} {error.code}"
-        return _line(call, outcome, error.response.headers)
+        return line(call, outcome, error.response.headers)
     return Line(call, "was NOT refused", is_right=False)
 
 
-def _line(call: str, outcome: str, headers: Mapping[str, str]) -> Line:
+def line(call: str, outcome: str, headers: Mapping[str, str]) -> Line:
+    """With the credits as the reply has them."""
     held, charged, remaining = (
         headers.get(f"x-credits-{name}", "—")
         for name in ("held", "charged", "remaining")

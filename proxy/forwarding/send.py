@@ -11,7 +11,7 @@ import orjson
 
 from billing.values.errors import LedgerError
 from proxy.calls.exchange import Exchange
-from proxy.http import refusals
+from proxy.http import refusals, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import Ambiguous, NotSent, Reply
@@ -62,10 +62,10 @@ async def sent(exchange: Exchange) -> AsyncIterator[Reply]:
         yield reply
     except NotSent as fault:
         await exchange.release(fault.reason)
-        raise refusals.upstream_unreachable() from None
+        raise upstream_refusals.upstream_unreachable() from None
     except Ambiguous as fault:
         await exchange.doubt(fault.reason)
-        raise refusals.upstream_ambiguous(fault.reason) from None
+        raise upstream_refusals.upstream_ambiguous(fault.reason) from None
 
 
 async def document_of(reply: Reply) -> dict[str, Any]:
@@ -105,18 +105,22 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         # It may have worked, and charged, before it failed (or a proxy before it
         # did: 520 to 524).
         await exchange.doubt(f"upstream_{status}")
-        return refusals.upstream_ambiguous(f"upstream_{status}")
+        return upstream_refusals.upstream_ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
     if status == 429:
         wish = reply.retry_after  # the upstream's own, within reason
         seconds = min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
-        return refusals.upstream_rate_limited(retry_after_seconds=seconds)
+        return upstream_refusals.upstream_rate_limited(retry_after_seconds=seconds)
     if status in CLIENT_ERRORS:
-        return refusals.upstream_refused(status, *_error_fields(content))
+        return upstream_refusals.upstream_refused(status, *_error_fields(content))
     if status in OUR_ACCOUNT:
         logger.error("the upstream refused our own account with %d", status)
-        return refusals.upstream_unavailable()
-    return refusals.upstream_busy() if status == 503 else refusals.upstream_declined()
+        return upstream_refusals.upstream_unavailable()
+    return (
+        upstream_refusals.upstream_busy()
+        if status == 503
+        else upstream_refusals.upstream_declined()
+    )
 
 
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:

@@ -22,7 +22,7 @@ from proxy.calls import usage_shown
 from proxy.calls.counting import delivered_bytes, is_count, with_answer
 from proxy.calls.exchange import Exchange
 from proxy.calls.numbering import Numbering
-from proxy.http import refusals, reply
+from proxy.http import refusals, reply, upstream_refusals
 from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
 from proxy.process.background import BackgroundTasks
 from proxy.upstream.client import Ambiguous, Reply
@@ -195,7 +195,7 @@ class StreamedCall:
     # --- the end -------------------------------------------------------------------
 
     async def _finish(self) -> None:
-        refused = refusals.stream_broken(self._fault) if self._fault else None
+        refused = upstream_refusals.stream_broken(self._fault) if self._fault else None
         try:
             await self._settle()
         except LedgerUnavailable:

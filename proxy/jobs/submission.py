@@ -28,7 +28,7 @@ from proxy.calls.exchange import Exchange
 from proxy.calls.resolving import CallEnd
 from proxy.forwarding.forward import answer
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
-from proxy.http import refusals
+from proxy.http import refusals, upstream_refusals
 from proxy.jobs import looks, reconciliation, rendering, rows, settlement, waiting
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT
@@ -192,7 +192,7 @@ async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
     left = max(0.0, settings.UPSTREAM_TOTAL_SECONDS - exchange.elapsed_seconds)
     job = await waiting.end_of(job, left)
     if not job.is_over:
-        raise refusals.job_still_running(job_id=job.public_id)
+        raise upstream_refusals.job_still_running(job_id=job.public_id)
     if job.state != JobState.LOST:
         balance = await read(lambda: balance_of(job.account_id))
         charged = job.charged_micros or 0
@@ -200,9 +200,9 @@ async def _result(exchange: Exchange, job: Job) -> HttpResponseBase:
         exchange.show_end(end, job.basis)
     if job.state != JobState.COMPLETED:
         code, reason = rendering.failure(job)
-        raise refusals.no_result[code](reason, job_id=job.public_id)
+        raise upstream_refusals.no_result[code](reason, job_id=job.public_id)
     result = rendering.reply_of(job).get("outputData")
     if not isinstance(result, dict):
-        raise refusals.job_without_result(job_id=job.public_id)
+        raise upstream_refusals.job_without_result(job_id=job.public_id)
     document = {**result, "usage": rendering.usage(job)}
     return await exchange.call.answer(document, exchange.headers())

@@ -18,7 +18,7 @@ from billing.pricing.rates import Units
 from portal.outbound import FetchError
 from proxy.calls import usage_shown
 from proxy.calls.call import Call, Document, Headers, Incoming, Mode, Operation
-from proxy.http import refusals, reply
+from proxy.http import refusals, reply, upstream_refusals
 from proxy.operations import bodies
 from proxy.upstream import contract, media, schemas
 
@@ -93,7 +93,7 @@ async def _with_bytes(document: Document, headers: Headers) -> HttpResponseBase:
         await _put_bytes(items)
     except FetchError as error:
         urls = [each["url"] for each in items]
-        raise refusals.media_unavailable(urls, error.reason) from None
+        raise upstream_refusals.media_unavailable(urls, error.reason) from None
     for item in items:
         del item["url"]
     return await _as_openais(document, headers)

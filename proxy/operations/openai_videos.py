@@ -13,7 +13,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
-from proxy.http import refusals
+from proxy.http import refusals, upstream_refusals
 from proxy.jobs import video_objects
 from proxy.operations import bodies, uploads, videos
 from proxy.upstream import schemas
@@ -122,7 +122,7 @@ async def _no_job(document: Document, headers: Headers) -> HttpResponseBase:
     """Raises: GatewayError (502): a finished video, which is no job, has no id that a
     client could ask about."""
     url = video_objects.address(document)
-    raise refusals.video_without_job(urls=[url] if url else [])
+    raise upstream_refusals.video_without_job(urls=[url] if url else [])
 
 
 OPERATION = Operation(videos.NAME, "videos", read, takes_forms=True)

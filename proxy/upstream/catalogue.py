@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from proxy.http import refusals
+from proxy.http import refusals, upstream_refusals
 from proxy.upstream import client
 from proxy.upstream.client import UpstreamFault
 
@@ -28,7 +28,7 @@ class Catalogue:
                 self._models = await _fetch()
             except UpstreamFault:
                 if not self._models:
-                    raise refusals.no_model_list() from None
+                    raise upstream_refusals.no_model_list() from None
             self._until = time.monotonic() + FRESH_SECONDS
         return self._models
 

@@ -14,7 +14,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from portal.outbound import Download, FetchError
-from proxy.http import refusals
+from proxy.http import upstream_refusals
 from proxy.process.background import BackgroundTasks
 from proxy.upstream import media
 
@@ -31,7 +31,7 @@ async def deliver(
     Raises: GatewayError (502) that names the address.
     """
     if not isinstance(url, str):
-        raise refusals.media_unavailable([], "no_url")
+        raise upstream_refusals.media_unavailable([], "no_url")
     try:
         if url[:5].lower() == "data:":
             file = await media.fetch(url, bytes_max=settings.MEDIA_BYTES_MAX)
@@ -39,7 +39,7 @@ async def deliver(
             return HttpResponse(file.content, headers=headers, content_type=found)
         download = await media.open_url(url, bytes_max=settings.MEDIA_BYTES_MAX)
     except FetchError as error:
-        raise refusals.media_unavailable([url], error.reason) from None
+        raise upstream_refusals.media_unavailable([url], error.reason) from None
     if download.length is not None:
         headers["content-length"] = str(download.length)
     return StreamingHttpResponse(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -14,6 +16,7 @@ from portal.tenants.errors import KeyRefused, MalformedKey
 from portal.tenants.key_format import is_well_formed
 from portal.tenants.keys import Identity
 from proxy.http import refusals
+from proxy.limits import allowed
 from proxy.process.caches import known_keys
 
 
@@ -47,7 +50,11 @@ class RememberedBearerAuthentication(BearerAuthentication):
 
 
 class HasKey(BasePermission):
-    """Every route of `/v1` needs a key."""
+    """Every route of `/v1` needs a key, used from where it may be."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user is not None
+        """Raises: GatewayError (403)."""
+        identity = cast(Identity | None, request.user)
+        if identity is not None:
+            allowed.check_address(identity, request._request.META)
+        return identity is not None

@@ -18,6 +18,7 @@ from proxy.calls.call import Incoming
 from proxy.http import refusals, reply
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
+from proxy.limits import rates
 from proxy.upstream import contract
 from proxy.views.authentication import BearerAuthentication, HasKey
 
@@ -56,7 +57,15 @@ class AsyncAPIView(APIView):
             response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  DRF's way: one handler for all
             response = self.handle_exception(error)
+        for name, value in (await self.rate_headers()).items():
+            response[name] = value
         return response
+
+    async def rate_headers(self) -> dict[str, str]:
+        """How the limits a minute stand that are set for the key, or above it."""
+        # Not `request.user`: where there is none, DRF would look for one.
+        identity: Identity | None = getattr(self.request, "_user", None)
+        return (await rates.look(identity.rules)).headers() if identity else {}
 
     async def perform_authentication(  # type: ignore[override]
         self, request: Request

@@ -10,12 +10,14 @@ from rest_framework.request import Request
 
 from billing.reports.balance import balance_of
 from billing.reports.spend import DaySpend, spend_by_day
+from billing.values.orders import CREDIT
 from portal.models import ApiKey
 from portal.tenants.keys import Identity
 from proxy.http import reply
 from proxy.process.database import read
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import amount, funds, seconds
+from proxy.views.limits import Chain, chain_of, of_a_minute
 
 DAYS = 30
 
@@ -23,11 +25,15 @@ DAYS = 30
 class KeyView(AsyncAPIView):
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        return reply.json(await read(lambda: describe(identity)))
+        found = await read(lambda: describe(identity))
+        found["limits"] += await of_a_minute(identity.rules)
+        return reply.json(found)
 
 
 def describe(identity: Identity) -> dict[str, Any]:
     """Of the key and its organization's credits, as of now. Blocks."""
+    balance = balance_of(identity.account_id)
+    chain = chain_of(identity, balance)
     row = ApiKey.objects.select_related("organization", "project", "spender").get(
         id=identity.key_id
     )
@@ -43,14 +49,42 @@ def describe(identity: Identity) -> dict[str, Any]:
         "project": {"slug": row.project.slug, "name": row.project.name},
         "created_at": seconds(row.created_at),
         "expires_at": seconds(row.expires_at),
-        **funds(balance_of(identity.account_id)),
+        **funds(balance),
         "usage": {"today": _spent(days[-1:]), f"last_{DAYS}_days": _spent(days)},
-        # Without limits of its own a key may spend all that is available; the two
-        # names are those that tools for other gateways look for.
-        "limits": [],
-        "limit": None,
-        "limit_remaining": None,
+        "limits": chain.limits,
+        "binds": chain.binds,
+        **_binding(chain),
+        "allowed": _allowed(identity),
     }
+
+
+def _binding(chain: Chain) -> dict[str, Any]:
+    """By the two names that tools for other gateways look for, in credits; null where
+    only the organization's balance binds."""
+    binds = chain.binds
+    if "limit_micros" not in binds:
+        return {"limit": None, "limit_remaining": None}
+    names = {"limit": "limit_micros", "limit_remaining": "left_micros"}
+    return {name: _number(binds[micros]) for name, micros in names.items()}
+
+
+def _number(micros: int) -> int | float:
+    whole, rest = divmod(micros, CREDIT)
+    return micros / CREDIT if rest else whole
+
+
+def _allowed(identity: Identity) -> list[dict[str, Any]]:
+    """The lists that a call has to be on, all of them. Networks are not told."""
+    return [
+        {
+            "level": rule.level,
+            "name": rule.name,
+            "models": list(rule.models) or None,
+            "operations": list(rule.operations) or None,
+        }
+        for rule in identity.rules
+        if rule.models or rule.operations
+    ]
 
 
 def _spent(days: Sequence[DaySpend]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,10 +26,14 @@ from proxy.calls import exchange
 from proxy.calls.bounds import Terms, terms_of
 from proxy.calls.call import Call, Incoming, Operation
 from proxy.http import refusals, reply
+from proxy.http.errors import GatewayError
+from proxy.limits import allowed
 from proxy.operations import OPERATIONS
 from proxy.process.database import read
+from proxy.views import limits
 from proxy.views.base import AsyncAPIView, as_incoming, read_json
 from proxy.views.fields import amount, funds, seconds
+from proxy.views.limits import Chain, Document, chain_of, of_a_minute
 
 
 class QuoteView(AsyncAPIView):
@@ -39,9 +44,10 @@ class QuoteView(AsyncAPIView):
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(operation.read, incoming)
         terms = terms_of(call, await exchange.rates_for(call))
-        price = await read(lambda: Price.of(call, terms, identity.account_id))
+        price = await read(lambda: Price.of(call, terms, identity))
+        minutes = await of_a_minute(identity.rules)
         tokens = await asyncio.to_thread(most_tokens, operation, incoming, call, price)
-        return reply.json(quote(call, price, identity, tokens))
+        return reply.json(quote(call, price, identity, tokens, minutes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,17 @@ class Price:
     terms: Terms
     balance: Balance
     expected: Expectation
+    chain: Chain
 
     @classmethod
-    def of(cls, call: Call, terms: Terms, account_id: int) -> Price:
+    def of(cls, call: Call, terms: Terms, identity: Identity) -> Price:
+        account_id = identity.account_id
+        balance = balance_of(account_id)
         return cls(
             terms,
-            balance_of(account_id),
+            balance,
             expectation(account_id, call.operation, call.model, terms.shape),
+            chain_of(identity, balance, model=call.model, operation=call.operation),
         )
 
     def hold_micros(self, units: Units) -> int:
@@ -103,12 +113,15 @@ def _operation(name: Any) -> Operation:
 
 
 def quote(
-    call: Call, price: Price, identity: Identity, tokens: int | None
+    call: Call,
+    price: Price,
+    identity: Identity,
+    tokens: int | None,
+    minutes: Sequence[Document],
 ) -> dict[str, Any]:
     """The answer; `tokens` is the largest `max_tokens` that would pass."""
     balance, held = price.balance, price.hold_micros(call.most)
     expected, closes_at = price.expected, identity.closes_at
-    # All that the hold itself will check, in its order.
     checks: list[dict[str, Any]] = [
         {"name": "organization", "passes": balance.is_open},
         {
@@ -117,27 +130,37 @@ def quote(
             "expires_at": seconds(closes_at),
         },
         *_debt(balance),
+        *_allowed(call, identity),
         # Paused until the operator has looked.
         *({"name": "pause", "passes": False, "of": of} for of in _paused(expected)),
-        {
-            "name": "credits",
-            "passes": held <= balance.available_micros,
-            **amount("required", held),
-            **amount("available", balance.available_micros),
-            **amount("held", balance.held_micros),
-        },
+        *limits.checks(
+            price.chain, minutes, required_micros=held, tokens=call.tokens_guess
+        ),
     ]
-    passes = all(check["passes"] for check in checks)
+    if identity.run_id is None:  # else all it has was set aside
+        checks.append(
+            {
+                "name": "credits",
+                "passes": held <= balance.available_micros,
+                **amount("required", held),
+                **amount("available", balance.available_micros),
+                **amount("held", balance.held_micros),
+            }
+        )
+    failing = [check for check in checks if not check["passes"]]
     return {
         "object": "quote",
         "operation": call.operation,
         "model": call.model,
         **amount("hold", held),
-        "passes": passes,
+        "passes": not failing,
         **funds(balance),
         "checks": checks,
+        "binds": price.chain.binds,
         "max_tokens": tokens,
-        "suggestion": None if passes else _suggestion(held, tokens, price, identity),
+        "suggestion": _suggestion(failing[0], held, tokens, price, identity)
+        if failing
+        else None,
     }
 
 
@@ -145,6 +168,16 @@ def _debt(balance: Balance) -> list[dict[str, Any]]:
     """What the organization owes, if it does."""
     owed = balance.owed_micros
     return [{"name": "debt", "passes": False, **amount("owed", owed)}] if owed else []
+def _allowed(call: Call, identity: Identity) -> list[dict[str, Any]]:
+    """The first list that the call is not on, if there is one."""
+    try:
+        allowed.check_call(identity, call.operation, call.model)
+    except GatewayError as error:
+        told = {"code": error.code, "message": error.message, **error.metadata}
+        return [
+            {**told, "name": "allowed", "of": error.metadata["name"], "passes": False}
+        ]
+    return []
 
 
 def _paused(expected: Expectation) -> list[str]:
@@ -184,29 +217,50 @@ def _largest(caps: range, lowest: Units, price: Price) -> int:
     def held(tokens: int) -> int:
         return price.hold_micros(replace(lowest, completion_tokens=tokens * choices))
 
-    fitting = bisect_right(caps, price.balance.available_micros, key=held)
+    fitting = bisect_right(caps, price.chain.room_micros, key=held)
     return caps[fitting - 1] if fitting else 0
 
 
-def _suggestion(held: int, tokens: int | None, price: Price, identity: Identity) -> str:
-    balance = price.balance
-    if not balance.is_open:
-        return "This organization is suspended. Ask your operator."
-    if balance.owed_micros:
-        return (
-            f"This organization owes {credits_text(balance.owed_micros)} credits: new "
-            f"credits pay that first. {settings.PUBLIC_URL}/o/"
-            f"{identity.organization_slug}/"
-        )
-    if of := _paused(price.expected):
-        return f"The calls of this {of[0]} are paused. Ask your operator."
-    if held <= balance.available_micros:
-        return "This key has expired. Ask for a new one."
-    add = f"add credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"
-    if held <= balance.available_micros + balance.returning_micros:
-        add = (
-            f"try again when running calls have settled, which hold "
-            f"{credits_text(balance.returning_micros)} credits"
-        )
-    lower = f"Lower max_tokens to at most {tokens}, or " if tokens else ""
-    return lower + add if lower else add[0].upper() + add[1:]
+def _suggestion(
+    failing: dict[str, Any],
+    held: int,
+    tokens: int | None,
+    price: Price,
+    identity: Identity,
+) -> str:
+    """What helps against the first check that fails."""
+    balance, lower = price.balance, f"Lower max_tokens to at most {tokens}, or "
+    match failing["name"]:
+        case "organization":
+            return "This organization is suspended. Ask your operator."
+        case "debt":
+            return (
+                f"This organization owes {credits_text(balance.owed_micros)} credits: "
+                f"new credits pay that first. {settings.PUBLIC_URL}/o/"
+                f"{identity.organization_slug}/"
+            )
+        case "pause":
+            of = failing["of"]
+            return f"The calls of this {of} are paused. Ask your operator."
+        case "key":
+            return "This key has expired. Ask for a new one."
+        case "allowed":
+            return str(failing["message"])
+        case "requests" | "tokens":
+            return f"Wait: this minute's {failing['name']} are used."
+        case "calls":
+            return "Wait until a running call has ended."
+        case "budget":
+            other = "ask who manages your organization for a raise"
+        case "envelope":
+            other = "add credits with its parent's key"
+        case _:
+            other = (
+                f"add credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"
+            )
+            if held <= balance.available_micros + balance.returning_micros:
+                other = (
+                    f"try again when running calls have settled, which hold "
+                    f"{credits_text(balance.returning_micros)} credits"
+                )
+    return lower + other if tokens else other[0].upper() + other[1:]

@@ -20,6 +20,8 @@ from proxy.idempotency import fingerprints
 from proxy.idempotency.attempts import Attempt
 from proxy.idempotency.once import once
 from proxy.jobs import submission
+from proxy.limits import allowed, rates
+from proxy.limits.rates import Allowance
 from proxy.process.caches import digest_key
 from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import AsyncAPIView, as_incoming, read_json, uncompressed
@@ -30,6 +32,13 @@ class SpendingView(AsyncAPIView):
 
     authentication_classes = [RememberedBearerAuthentication]
     operation: Operation = None  # type: ignore[assignment]  # given by the route
+    allowance: Allowance | None = None
+
+    async def rate_headers(self) -> dict[str, str]:
+        """As they stand with this request."""
+        if self.allowance is None:
+            return await super().rate_headers()
+        return self.allowance.headers()
 
     async def _read(self, request: Request) -> Call:
         """Raises: GatewayError (400, 408, 413, 415, 503)."""
@@ -50,6 +59,19 @@ class SpendingView(AsyncAPIView):
         assert isinstance(lean, LeanRequest)
         mark = fingerprints.read(lean.META)
         call = await self._read(request)
+        allowed.check_call(self.identity, call.operation, call.model)
+        tokens = call.tokens_guess
+        self.allowance = allowance = await rates.take(self.identity.rules, tokens)
+        try:
+            if allowance.refusal:
+                raise allowance.refusal
+            return await self._once(call, mark, lean)
+        finally:
+            await allowance.close()
+
+    async def _once(
+        self, call: Call, mark: fingerprints.Mark | None, lean: LeanRequest
+    ) -> HttpResponseBase:
         if mark is None:
             return await self.spend(call)
         key = await digest_key.get()
@@ -68,6 +90,8 @@ class SpendingView(AsyncAPIView):
         begun = await exchange.begin(
             call, self.identity, self.presented, attempt=attempt, origin=origin
         )
+        if self.allowance:
+            begun.counts_for(self.allowance)
         try:
             make = forward if call.mode == Mode.PLAIN else submission.submit
             return await make(begun)

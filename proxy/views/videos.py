@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from proxy.http import refusals, reply
+from proxy.http import refusals, reply, upstream_refusals
 from proxy.jobs import rendering, video_objects, waiting
 from proxy.models import Job, JobState
 from proxy.operations import videos
@@ -42,7 +42,7 @@ class VideoContentView(AsyncAPIView):
             )
         if job.state != JobState.COMPLETED:
             code, reason = rendering.failure(job)
-            raise refusals.no_video[code](reason)
+            raise upstream_refusals.no_video[code](reason)
         if job.is_without_result:
             raise refusals.video_expired(rendering.PURGED)
         url = video_objects.address(rendering.reply_of(job).get("outputData"))

@@ -35,6 +35,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=6, help="of each figure")
     parser.add_argument("--warmup", type=float, default=1.5, help="seconds before")
     parser.add_argument("--soak", action="store_true", help="watch memory grow, too")
+    parser.add_argument(
+        "--budgets", action="store_true", help="two windows on each of four levels"
+    )
     parser.add_argument("--calls", type=int, default=50_000, help="of the soak")
     parser.add_argument("--dir", type=Path, help="where the databases are kept")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
@@ -62,7 +65,10 @@ class Bench:
         if name == "forwarder":
             return stack.enter_context(servers.forwarder(site))
         try:
-            return stack.enter_context(tollgate(name + suffix, name, site))
+            has_budgets = self.options.budgets
+            return stack.enter_context(
+                tollgate(name + suffix, name, site, has_budgets=has_budgets)
+            )
         except postgres.Missing as missing:
             self.skipped[name] = str(missing)
             return None

@@ -50,8 +50,11 @@ def manage_or_break(*arguments: str, env: dict[str, str]) -> str:
 
 
 @contextmanager
-def tollgate(name: str, database: str, site: servers.Site) -> Iterator[servers.Server]:
-    """A fresh instance on a fresh database.
+def tollgate(
+    name: str, database: str, site: servers.Site, *, has_budgets: bool = False
+) -> Iterator[servers.Server]:
+    """A fresh instance on a fresh database; with limits that apply to every call, two
+    windows on each of four levels, if it is to have some.
 
     Raises: postgres.Missing; servers.Broken.
     """
@@ -73,6 +76,8 @@ def tollgate(name: str, database: str, site: servers.Site) -> Iterator[servers.S
             api_key=bootstrap(env),
             environment=env,
         )
+        if has_budgets:
+            set_budgets(env)
         command = [sys.executable, "manage.py", "serve"]
         yield stack.enter_context(servers.gateway(server, command, site, watch))
 
@@ -104,6 +109,24 @@ def bootstrap(env: dict[str, str]) -> str:
         env=env,
     )
     return str(json.loads(output)["api_key"])
+
+
+def set_budgets(env: dict[str, str]) -> None:
+    """So wide that none of them refuses a call."""
+    levels = {
+        "organization": [],
+        "project": ["--name", "Default"],
+        "member": ["--name", "bench@example.com"],
+        "key": ["--name", "default"],
+    }
+    for level, named in levels.items():
+        for window in ("day", "month"):
+            manage_or_break(
+                "budget",
+                *("--organization", "bench", "--level", level, *named),
+                *("--window", window, "--credits", str(CREDITS)),
+                env=env,
+            )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from django.db import models
 
 from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
 from tests.support.ledger.amended_tamperings import CASES
+from tests.support.ledger.budget_tamperings import BUDGET_CASES
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.falsified import Case
 from tests.support.ledger.tampering import found_after, small_history
@@ -20,8 +21,10 @@ from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
 EVERY_CASE = (*OTHER_CASES, *CASES)
 # The codes that are no query's.
 OF_ACTS = {
+    "BUDGET_MISMATCH",
     *("FACT_MISMATCH", "FACT_WITHOUT_ACT", "HOLD_SEAL", "CHAIN_BREAK", "CHAIN_HEAD"),
 }
+ALL_CASES = [*EVERY_CASE, *BUDGET_CASES]
 # One row of the history in each table, for a falsification of any of its columns.
 A_ROW_OF = {
     "billing_account": "id = {account}",
@@ -29,24 +32,28 @@ A_ROW_OF = {
     "billing_acknowledgement": "hold_id = '{doubted}'",
     "billing_act": "account_id = {account} AND number = 1",
     "billing_amendment": "id = '{charged_back}'",
+    "billing_budgetwindow": "budget_id = {key_budget}",
     "billing_burn": "grant_id = {other_lot} AND amount_micros > 30",
     "billing_correction": "id = '{charged_word}'",
+    "billing_envelope": "hold_id = '{run}'",
     "billing_grant": "id = {lot}",
     "billing_hold": "id = '{paid}'",
+    "billing_spender": "id = {run_spender}",
     "billing_transfer": "kind = 'usage' AND hold_id = '{paid}'",
     "billing_entry": "account_id = {account} AND version = {version}",
     "billing_usagerecord": "hold_id = '{paid}'",
     "billing_usagecomponent": "usage_id = '{paid}' AND name = 'base'",
     "billing_usagerollup": "account_id = {account} AND client = 'curl'",
-    "billing_spender": "id = {spender}",
 }
 # Whom they belong to, or what they are for, is not the ledger's own doing.
 CHOSEN_BY_THE_OPERATOR = {
     *("billing_lease", "billing_spender", "billing_tariff", "billing_unit"),
+    *("billing_budget", "billing_budgetraise"),  # the organization's
 }
 UNDERIVED = {
     ("billing_account", "price_factor_ppm"): "the operator's choice",
     ("billing_account", "is_open"): "the operator's choice",
+    ("billing_account", "time_zone"): "the organization's choice",
     ("billing_account", "label"): "the operator's choice",
     ("billing_account", "created_at"): "nothing rests on it",
     ("billing_usagerollup", "id"): "a number that nobody refers to",
@@ -103,7 +110,7 @@ def history(db: None, clock: Clock) -> dict[str, Any]:
     return small_history(clock)
 
 
-@pytest.mark.parametrize("case", EVERY_CASE, ids=lambda case: case.code)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.code)
 def test_a_falsified_row_has_its_code(history: dict[str, Any], case: Case) -> None:
     found = found_after(case.sql.format(**history))
 
@@ -112,7 +119,7 @@ def test_a_falsified_row_has_its_code(history: dict[str, Any], case: Case) -> No
 
 
 def test_every_code_has_a_case() -> None:
-    assert {case.code for case in EVERY_CASE} == (
+    assert {case.code for case in ALL_CASES} == (
         ERRORS.keys() | WARNINGS.keys() | OF_ACTS
     )
 
@@ -188,7 +195,7 @@ def test_no_row_can_be_deleted_unnoticed(history: dict[str, Any], table: str) ->
 def test_no_reference_can_dangle_unnoticed(
     history: dict[str, Any], table: str, column: str
 ) -> None:
-    is_uuid = column in {"hold_id", "transfer_id", "usage_id"}
+    is_uuid = column in {"envelope_id", "hold_id", "transfer_id", "usage_id"}
     nobody = f"'{'0' * 32}'" if is_uuid else "0"
     row = A_ROW_OF[table].format(**history)
     found = found_after(f"UPDATE {table} SET {column} = {nobody} WHERE {row}")

@@ -65,3 +65,10 @@ def test_nothing_may_stand_around_a_key(affix: str) -> None:
 
 def test_digits_that_only_look_like_digits_are_malformed() -> None:
     assert not key_format.is_well_formed("tg_live_0a1B2c3" + "٣" + "_" + "a" * 38)
+
+
+def test_a_derived_key_is_its_seeds_and_looks_like_any_other() -> None:
+    found = [key_format.derive(seed) for seed in (b"a", b"a", b"b")]
+    assert found[0] == found[1] != found[2]
+    assert all(key_format.is_well_formed(key) for key in found)
+    assert len({key_format.derive(bytes([n])) for n in range(200)}) == 200

@@ -100,6 +100,7 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
         "key_expired",
         "project_archived",
         "key_holder_disabled",
+        "envelope_closed",
     }
     assert all("key" in str(kind()) for kind in kinds)
 

@@ -34,6 +34,7 @@ from tests.support.cast import (
 )
 from tests.support.portal.doubted import make_doubt
 from tests.support.portal.learned import make_lesson, make_pause
+from tests.support.portal.limited import OF_BUDGETS
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
@@ -98,6 +99,13 @@ def decide(make: Callable[..., Any], decision: Callable[..., Any]) -> Any:
     return prepare
 
 
+def of_it(operation: Callable[..., Any], **more: str) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        return lambda actor: operation(scene.organization, actor=actor, **more)
+
+    return prepare
+
+
 # operation: what it needs beforehand, and who may carry it out
 OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
 OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
@@ -120,28 +128,10 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     "unmake an owner": (change(Role.OWNER, Role.VIEWER), OWNERS),
     "remove a viewer": (remove(Role.VIEWER), ADMINS),
     "remove an owner": (remove(Role.OWNER), OWNERS),
-    "rename": (
-        lambda scene: (
-            lambda actor: organizations.change(
-                scene.organization, name="Rocket", actor=actor
-            )
-        ),
-        ADMINS,
-    ),
-    "suspend": (
-        lambda scene: (
-            lambda actor: organizations.suspend(
-                scene.organization, reason="unpaid", actor=actor
-            )
-        ),
-        {"operator"},
-    ),
-    "reopen": (
-        lambda scene: (
-            lambda actor: organizations.reopen(scene.organization, actor=actor)
-        ),
-        {"operator"},
-    ),
+    **{name: (prepare, ADMINS | more) for name, (prepare, more) in OF_BUDGETS.items()},
+    "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
+    "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
+    "reopen": (of_it(organizations.reopen), {"operator"}),
     "make an organization": (
         lambda scene: (
             lambda actor: organizations.create("Second", owner=scene.owner, actor=actor)

@@ -22,6 +22,7 @@ EXPECTED = {
     Permission.MANAGE_OWNERS: (1, 0, 0, 0, 0),
     Permission.MANAGE_PROJECTS: (1, 1, 0, 0, 0),
     Permission.MANAGE_SERVICE_ACCOUNTS: (1, 1, 0, 0, 0),
+    Permission.MANAGE_BUDGETS: (1, 1, 0, 0, 0),
     Permission.MANAGE_ORGANIZATION: (1, 1, 0, 0, 0),
 }
 

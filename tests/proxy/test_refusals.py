@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from itertools import chain
 from string import Formatter
 
 import pytest
 
 from portal.tenants.errors import KeyRefused
-from proxy.http import refusals
+from proxy.http import limit_refusals, refusals, upstream_refusals
 from proxy.http.errors import GatewayError, Refusal
 from tests.support import sources
+
+TABLES = {
+    "refusals": refusals,
+    "limit_refusals": limit_refusals,
+    "upstream_refusals": upstream_refusals,
+}
+FILES = {"proxy/http/errors.py", *(f"proxy/http/{name}.py" for name in TABLES)}
 
 AUTHENTICATION, INVALID = "authentication_error", "invalid_request_error"
 CONFLICT, RATE, SERVER = "conflict_error", "rate_limit_error", "server_error"
@@ -22,21 +30,25 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "unsupported_content invalid_idempotency_key client_closed_request "
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
-    "invalid_api_key key_revoked key_expired project_archived key_holder_disabled",
+    "invalid_api_key key_revoked key_expired envelope_closed project_archived "
+    "key_holder_disabled",
     (402, "insufficient_quota", False, None): "insufficient_credits "
-    "organization_paused debt_unpaid",
-    (403, "permission_error", False, None): "organization_suspended permission_denied",
+    "organization_paused debt_unpaid budget_exceeded envelope_exhausted",
+    (403, "permission_error", False, None): "organization_suspended permission_denied "
+    "model_not_allowed operation_not_allowed address_not_allowed",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
-    "request_not_found video_expired upstream_job_failed upstream_job_lost",
+    "request_not_found envelope_not_found video_expired "
+    "upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
     (408, INVALID, False, None): "request_timeout",
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
-    "video_not_ready",
+    "video_not_ready envelope_closed",
     (413, INVALID, False, None): "request_too_large",
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
-    (429, RATE, None, 2): "credits_on_hold",
+    (429, RATE, None, 2): "credits_on_hold budget_exceeded",
+    (429, RATE, False, None): "rate_limit_exceeded",  # it never fits
     # Or as many seconds as the throttle, or the upstream, says.
     (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
     (500, SERVER, False, None): "internal_error",
@@ -53,7 +65,8 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
 
 def rows() -> Iterator[Refusal]:
     """Those with a name, and those that are found by their codes."""
-    for value in vars(refusals).values():
+    named = (vars(table).values() for table in TABLES.values())
+    for value in chain.from_iterable(named):
         for row in value.values() if isinstance(value, dict) else [value]:
             if isinstance(row, Refusal):
                 yield row
@@ -73,24 +86,26 @@ def test_every_reason_to_refuse_a_key_has_a_row() -> None:
     assert {error.code for error in KeyRefused.__subclasses__()} == set(refusals.KEYS)
 
 
+def row_called(call: ast.Call) -> object:
+    """The row that is called by its table's name, or inside its own file; else None."""
+    match call.func:
+        case ast.Attribute(value=ast.Name(id=table), attr=name) if table in TABLES:
+            return vars(TABLES[table]).get(name)
+        case ast.Name(id=name):
+            found = (vars(table).get(name) for table in TABLES.values())
+            return next(filter(None, found), None)
+    return None
+
+
 def misfits(tree: ast.Module) -> Iterator[str]:
     """Calls of a row that leave a gap of its sentence open, or say more than fits."""
     for node in ast.walk(tree):
-        match node:
-            case ast.Call(
-                func=(
-                    ast.Attribute(value=ast.Name(id="refusals"), attr=name)
-                    | ast.Name(id=name)
-                )
-            ):
-                row = getattr(refusals, name, None)
-            case _:
-                continue
-        if isinstance(row, Refusal):
+        row = row_called(node) if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and isinstance(row, Refusal):
             gaps = [gap for _, gap, _, _ in Formatter().parse(row.sentence)]
             named = {keyword.arg for keyword in node.keywords}
             if gaps.count("") != len(node.args) or not {*gaps} - {"", None} <= named:
-                yield f"line {node.lineno}: {name}"
+                yield f"line {node.lineno}: {ast.unparse(node.func)}"
 
 
 def test_every_gap_of_a_sentence_is_filled() -> None:
@@ -109,6 +124,7 @@ def test_every_gap_of_a_sentence_is_filled() -> None:
         "raise refusals.job_not_found('job_1')",
         "raise refusals.earlier_in_doubt('req_1')",
         "raise refusals.model_not_found(param='model')",
+        "raise upstream_refusals.job_still_running()",
     ],
 )
 def test_a_gap_that_stays_open_is_found(planted: str) -> None:
@@ -133,8 +149,7 @@ def test_refusals_are_made_in_one_place() -> None:
     findings = [
         f"{name}: {finding}"
         for path in sources.python_files("billing", "portal", "proxy")
-        if (name := sources.name_of(path))
-        not in ("proxy/http/errors.py", "proxy/http/refusals.py")
+        if (name := sources.name_of(path)) not in FILES
         for finding in made_by_hand(sources.tree_of(path))
     ]
     assert not findings, "\n".join(findings)

@@ -94,7 +94,7 @@ class Command(BaseCommand):
         try:
             from openai import OpenAI
 
-            from proxy.demo import calls
+            from proxy.demo import calls, limits
         except ImportError:
             raise CommandError("The demo needs: pip install -e '.[dev]'") from None
         organization = Organization.objects.get(slug=login["organization"])
@@ -107,6 +107,10 @@ class Command(BaseCommand):
         lines.append(self._settled_by_the_worker(video, job_id))
         lines.append(calls.job(client, job_id))
         lines.append(calls.refused("with a revoked key", revoked))
+        limited, secret = self._another_key(organization, "with a budget")
+        limits.limit(limited)
+        lines.append(limits.budget(client.with_options(api_key=secret)))
+        lines += limits.run(client)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
         return is_exact and all(line.is_right for line in lines)
@@ -127,10 +131,13 @@ class Command(BaseCommand):
             time.sleep(0.1)
         return line._replace(outcome="was NOT settled", is_right=False)
 
-    def _revoked_key(self, organization: Organization) -> str:
+    def _another_key(self, organization: Organization, name: str) -> tuple[ApiKey, str]:
         project = projects.default_of(organization)
         holder = organization.memberships.earliest("created_at")
-        key, secret = keys.issue(project, "revoked at once", actor=ACTOR, holder=holder)
+        return keys.issue(project, name, actor=ACTOR, holder=holder)
+
+    def _revoked_key(self, organization: Organization) -> str:
+        key, secret = self._another_key(organization, "revoked at once")
         keys.revoke(ApiKey.objects.get(pk=key.pk), actor=ACTOR)
         return secret
 

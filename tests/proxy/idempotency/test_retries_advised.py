@@ -9,7 +9,7 @@ import pytest
 from billing.values import errors as ledger_errors
 from portal.tenants.errors import ExpiredKey, MalformedKey, RevokedKey, UnknownKey
 from portal.tenants.keys import Identity
-from proxy.http import refusals
+from proxy.http import refusals, upstream_refusals
 from proxy.http import reply as replies
 from proxy.http.errors import GatewayError
 from proxy.http.handler import BodyTooLarge
@@ -82,11 +82,11 @@ TABLE: list[tuple[GatewayError, Row]] = [
         (503, SERVER, "ledger_unavailable", "true", "2"),
     ),
     (
-        refusals.upstream_ambiguous("upstream_timeout"),
+        upstream_refusals.upstream_ambiguous("upstream_timeout"),
         (504, SERVER, "upstream_ambiguous", *NEVER),
     ),
     (
-        refusals.upstream_ambiguous("upstream_cut"),
+        upstream_refusals.upstream_ambiguous("upstream_cut"),
         (502, SERVER, "upstream_ambiguous", *NEVER),
     ),
     (refusals.internal_error(), (500, SERVER, "internal_error", *NEVER)),

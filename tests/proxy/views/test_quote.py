@@ -78,6 +78,17 @@ def test_a_quote_says_what_is_held_and_takes_nothing(
                 "held_micros": 0,
             },
         ],
+        "binds": {
+            "type": "credits",
+            "level": "organization",
+            "name": customer.organization.slug,
+            "window": None,
+            "held": "0",
+            "held_micros": 0,
+            "left": "100",
+            "left_micros": 100 * CREDIT,
+            "resets_at": None,
+        },
         "suggestion": None,
     }
 

@@ -78,6 +78,18 @@ class Log:
         if refusal.available_micros >= refusal.required_micros:
             self.false_refusals.append(str(refusal))
 
+    def limited(
+        self, refusal: errors.BudgetExceeded | errors.EnvelopeExhausted
+    ) -> None:
+        """Legitimate when there was less room than required."""
+        self.add(refused=1)
+        if isinstance(refusal, errors.BudgetExceeded):
+            room = refusal.limit_micros - refusal.used_micros - refusal.held_micros
+        else:
+            room = refusal.left_micros
+        if room >= refusal.required_micros:
+            self.false_refusals.append(str(refusal))
+
     def as_dict(self) -> Told:
         return {name: value for name, value in vars(self).items() if name[0] != "_"}
 
@@ -149,6 +161,36 @@ async def call_until_nothing_is_left(log: Log, told: Told) -> None:
         else:
             log.admit(order.hold_id)
             await settle(log, told, order.hold_id, told["chance"].randint(1, amount))
+
+
+async def call_within_limits(log: Log, told: Told) -> None:
+    """Calls of several keys, at random prices, until not even the smallest has room."""
+    chance, going = told["chance"], list(told["spenders"])
+    vain = 0  # tries in a row: what others hold may come back
+    while going and vain < told["patience"]:
+        spender = chance.choice(going)
+        amount = chance.randint(1, told["amount"]) if not vain else 1
+        order = place_order({**told, "spender": spender}, amount)
+        try:
+            await holds.submit(order)
+        except (errors.BudgetExceeded, errors.EnvelopeExhausted) as refusal:
+            log.limited(refusal)
+            if (
+                isinstance(refusal, errors.BudgetExceeded)
+                and amount == 1
+                and (not refusal.is_free_soon)
+            ):
+                going.remove(spender)
+                continue
+            vain += 1
+            await asyncio.sleep(0.002)
+        else:
+            vain = 0
+            log.admit(order.hold_id)
+            if chance.randrange(5):
+                await settle(log, told, order.hold_id, chance.randint(1, amount))
+            else:
+                await submit(log, Release(order.hold_id, told["account"], "refused"))
 
 
 async def anything(log: Log, told: Told) -> None:
@@ -227,6 +269,7 @@ SCENES: dict[str, Callable[[Log, Told], Awaitable[None]]] = {
     for each in (
         only_hold,
         call_until_nothing_is_left,
+        call_within_limits,
         anything,
         resolve_the_same,
         sweep,

@@ -11,15 +11,18 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import corrections, grants, spenders
+from billing import budgets, corrections, grants, spenders
+from billing.budgets import Subject
 from billing.models import Account, Attempt, Correction, Grant, Spender
 from billing.models.account import UnitKind
+from billing.models.budget import Level, Window
 from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
+from tests.support.ledger.teams import Team
 from tests.support.waiting import PATIENCE_SECONDS
 
 CHECKS = (
@@ -34,6 +37,10 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
     project, holder = stand_below_units(customer)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
+    everything = Subject(Level.ORGANIZATION)
+    budget = budgets.set_limit(
+        customer.account_id, everything, Window.TOTAL, 10**6, counts_spend_so_far=False
+    )
     clock.advance(minutes=1)
     grants.expire_due()
     caller: dict[str, Any] = {
@@ -50,6 +57,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     released = customer.hold(10)
     customer.release(released)
     said = second_words(customer) | lone_call(basis) | amended_history()
+    said |= team_with_a_run()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
@@ -59,6 +67,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "spender": customer.spender_id,
         "usage_account": account.usage_account_id,
         "version": account.version,
+        "budget": budget.id,
         "lot": lots.get(account_id=customer.account_id, source="purchase").id,
         "second_lot": lots.get(account_id=customer.account_id, source="trial").id,
         "expired_lot": Grant.objects.get(
@@ -105,6 +114,20 @@ def lone_call(basis: str) -> dict[str, Any]:
         "lone_account": account.id,
         "lone_usage": account.usage_account_id,
         "lone_lot": Grant.objects.get(account_id=account.id).id,
+    }
+
+
+def team_with_a_run() -> dict[str, Any]:
+    """A run that has paid for a call, under a limit that counts an earlier one."""
+    team = Team.open(credits=100)
+    team.call(7)
+    key_budget = team.limit(90, window="month")
+    run = team.run(20)
+    run.call(5)
+    return {
+        "key_budget": key_budget.id,
+        "run": run.envelope_id.hex,
+        "run_spender": run.spender_id,
     }
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from tests.support.ledger.falsified import case
 from tests.support.ledger.tamperings_of_callers import CALLER_CASES
 
-# What sees any change of a row that an act has covered.
-COVERED = frozenset({"FACT_MISMATCH", "HOLD_SEAL"})
+# What sees any change of a row that an act has covered, or that counts in a budget.
+COVERED = frozenset(
+    {"FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH", "BUDGET_OF_STRANGER"}
+)
 
 LAPSED = "WHERE kind = 'expire' AND source_id = {account}"
 

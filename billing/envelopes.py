@@ -1,0 +1,365 @@
+"""Runs: credits set aside for the calls of one spender, out of its parent's budgets and
+balance, and given back when the run ends.
+
+An envelope is a hold of its own kind. Its spender's calls take their holds out of it,
+and so do envelopes inside it; what they do not use returns to it while it is open, else
+to what it was taken from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+from django.db.models import Q, Sum
+
+from billing.ledger import budget_rows, dialect, envelopes, facts, store
+from billing.ledger.book import Book
+from billing.ledger.budgets import Call
+from billing.ledger.rows import HoldRow
+from billing.models import Correction, Envelope, Hold, Spender, UsageRecord
+from billing.models.act import ActKind
+from billing.models.correction import CorrectionState
+from billing.models.hold import UNRESOLVED, HoldState
+from billing.values import errors
+from billing.values.orders import AMOUNT_MICROS_MAX
+
+logger = logging.getLogger(__name__)
+
+LABEL_MAX, PATTERN_MAX = 200, 1000
+# Runs in runs: what a closed one is looked up through stays short.
+DEPTH_MAX = 8
+# How long the expiry of one account's runs waits for a lock, in milliseconds.
+EXPIRY_LOCK_MS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An envelope as it stands now; amounts in microcredits."""
+
+    envelope_id: UUID  # its hold's
+    account_id: int
+    spender_id: int  # who spends it
+    parent_spender_id: int
+    parent_envelope_id: UUID | None  # of which it is part
+    label: str
+    model_pattern: str
+    credits_micros: int  # all that was put in
+    left_micros: int  # free for new calls; after its end, what was given back
+    held_micros: int  # by its open calls and the envelopes inside it
+    spent_micros: int  # by its own calls and those inside it, corrections too
+    created_at: datetime
+    expires_at: datetime
+    closed_at: datetime | None  # closed or expired
+    status: str  # "open", "closed" or "expired"
+
+
+def open_envelope(
+    envelope_id: UUID,
+    parent_spender_id: int,
+    credits_micros: int,
+    *,
+    expires_at: datetime,
+    label: str = "",
+    model_pattern: str = "",
+) -> Run:
+    """Set the credits aside and open a spender for them, in the caller's transaction if
+    there is one. Once for each `envelope_id`: a repeat finds the first. It expires with
+    its parent at the latest.
+
+    Raises: ValueError for an amount outside 1 … 10^15, a time that is past, a pattern
+    or a label that is too long, more than 8 runs in each other; AccountClosed,
+    SpenderClosed, EnvelopeClosed; HoldExists for an id of something else;
+    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold.
+    """
+    _check_amount(credits_micros)
+    if len(label) > LABEL_MAX or len(model_pattern) > PATTERN_MAX:
+        raise ValueError("a label or a pattern is too long")
+    with transaction.atomic():
+        parent = Spender.objects.filter(id=parent_spender_id).first()
+        if parent is None:
+            raise errors.SpenderClosed
+        book = _locked(parent.account_id)
+        store.read_holds(book, [envelope_id.hex])
+        if known := book.holds.get(envelope_id.hex):
+            if not known.is_envelope or known.spender_id != parent.id:
+                raise errors.HoldExists
+            return look(envelope_id)
+        store.read_spender(book, parent.id)
+        envelopes.close_due(book)
+        hold = _wanted(book, parent, envelope_id.hex, credits_micros, expires_at)
+        _place(book, parent, hold)
+        store.save(book)
+        _name(book, parent, hold, label, model_pattern)
+        return look(envelope_id)
+
+
+def _locked(account_id: int) -> Book:
+    book = Book()
+    store.lock_accounts(book, {account_id})
+    store.read_lots(book)
+    return book
+
+
+def _wanted(
+    book: Book, parent: Spender, hold_id: str, micros: int, expires_at: datetime
+) -> HoldRow:
+    """Raises: ValueError for a time that is past, or too many runs in each other."""
+    account = book.accounts[parent.account_id]
+    due_at = dialect.moment(expires_at)
+    if due_at <= account.now:
+        raise ValueError("a run expires in the future")
+    if run := envelopes.run_of(book, parent.id):
+        due_at = min(due_at, run.due_at)
+        if 1 + sum(1 for _ in envelopes.runs_of(book, run)) >= DEPTH_MAX:
+            raise ValueError(f"no more than {DEPTH_MAX} runs in each other")
+    return HoldRow(
+        id=hold_id,
+        account_id=account.id,
+        spender_id=parent.id,
+        state=HoldState.OPEN.value,
+        amount_micros=micros,
+        price_factor_ppm=account.price_factor_ppm,
+        operation=envelopes.OPERATION,
+        model="",
+        lease_id=None,
+        placed_at=book.time_of(account.id),
+        due_at=due_at,
+        bound_micros=micros,
+        is_envelope=True,
+        is_new=True,
+    )
+
+
+def _place(book: Book, parent: Spender, hold: HoldRow) -> None:
+    account = book.accounts[parent.account_id]
+    if not account.is_open:
+        raise errors.AccountClosed
+    spender = book.open_spenders.get(parent.id)
+    if spender is None or spender.account_id != account.id:
+        raise errors.SpenderClosed
+    run = envelopes.run_of(book, parent.id)
+    call = Call(parent.id, envelopes.OPERATION, "", is_envelope=True)
+    pairs = envelopes.check_room(book, account, call, hold.amount_micros, run)
+    # --- effects ---
+    hold.project_id, hold.holder_id = spender.project_id, spender.holder_id
+    hold.spender_label = spender.label
+    hold.project_label, hold.holder_label = spender.project_label, spender.holder_label
+    envelopes.take(book, hold, hold.amount_micros, run, pairs)
+    book.holds[hold.id] = hold
+
+
+def _name(book: Book, parent: Spender, hold: HoldRow, label: str, models: str) -> None:
+    """The run's spender, and the row that says what it is for."""
+    spender = Spender.objects.create(
+        account_id=parent.account_id,
+        label=label or f"run of {parent.label}"[:LABEL_MAX],
+        project_id=parent.project_id,
+        holder_id=parent.holder_id,
+        parent=parent,
+        envelope_id=UUID(hold.id),
+    )
+    row = Envelope.objects.create(
+        hold_id=UUID(hold.id),
+        account_id=parent.account_id,
+        spender=spender,
+        parent=parent,
+        label=label,
+        model_pattern=models,
+        created_at=book.moment_of(parent.account_id),
+    )
+    written = Book(accounts={parent.account_id: book.accounts[parent.account_id]})
+    text = facts.ENVELOPE.text(facts.row_of(row))
+    written.act(ActKind.ENVELOPE, parent.account_id, hold.id, [text])
+    store.save(written)
+
+
+def add_credits(
+    envelope_id: UUID, micros: int, *, expected_micros: int | None = None
+) -> Run:
+    """So much more, in the windows in which the run counts, checked like the first.
+    With `expected_micros` only while so much was put in altogether: asked twice, it is
+    done once.
+
+    Raises: as `open_envelope`; UnknownHold.
+    """
+    _check_amount(micros)
+    with transaction.atomic():
+        book, run = _known(envelope_id)
+        store.read_spender(book, run.spender_id)
+        if expected_micros not in {None, run.bound_micros}:
+            return look(envelope_id)
+        _check_amount(run.bound_micros + micros)
+        _refuse_closed(book, run)
+        parent = envelopes.innermost(book, run)
+        _check_more(book, run, micros, parent)
+        # --- effects ---
+        run.bound_micros += micros
+        assert envelopes.take_more(book, run, micros), "it was checked"
+        store.save(book)
+        return look(envelope_id)
+
+
+def _refuse_closed(book: Book, run: HoldRow) -> None:
+    account = book.accounts[run.account_id]
+    for each in (run, *envelopes.runs_of(book, run)):
+        if not each.is_open or each.due_at <= account.now:
+            raise errors.EnvelopeClosed
+    if not account.is_open:
+        raise errors.AccountClosed
+    if run.spender_id not in book.open_spenders:
+        raise errors.SpenderClosed
+
+
+def _check_more(book: Book, run: HoldRow, micros: int, parent: HoldRow | None) -> None:
+    if parent is not None and parent.amount_micros < micros:
+        raise envelopes.exhausted(book, parent, micros)
+    budget_rows.read_windows(book.budgets, run.budgets)
+    inherited = set(parent.budgets) if parent else set()
+    own = [pair for pair in run.budgets if pair not in inherited]
+    if pair := book.budgets.lacking(own, micros):
+        raise book.budgets.refusal(pair, micros)
+    available = book.available_micros(run.account_id)
+    if parent is None and available < micros:
+        account = book.accounts[run.account_id]
+        raise envelopes.shortfall(book, account, micros, available)
+
+
+def close(envelope_id: UUID) -> Run:
+    """End it, and all inside it; what is left goes back. Calls that run end as they
+    would. Of one that has ended, as it is. Raises: UnknownHold."""
+    with transaction.atomic():
+        book, run = _known(envelope_id)
+        if run.is_open:
+            inside = [each.hex for each in _inside(envelope_id) if each != envelope_id]
+            store.read_holds(book, inside)
+            for hold_id in reversed(inside):  # the innermost first
+                if book.holds[hold_id].is_open:
+                    envelopes.close(book, book.holds[hold_id], "closed")
+            envelopes.close(book, run, "closed")
+            store.save(book)
+        return look(envelope_id)
+
+
+def _known(envelope_id: UUID) -> tuple[Book, HoldRow]:
+    """It and its account, locked. Raises: UnknownHold."""
+    found = Envelope.objects.filter(hold_id=envelope_id).first()
+    if found is None:
+        raise errors.UnknownHold
+    book = _locked(found.account_id)
+    store.read_holds(book, [envelope_id.hex])
+    return book, book.holds[envelope_id.hex]
+
+
+def _inside(envelope_id: UUID) -> list[UUID]:
+    """It and the envelopes inside it, whatever became of them, outside in."""
+    found, level = [envelope_id], [envelope_id]
+    while level:
+        inner = Hold.objects.filter(envelope_id__in=level, is_envelope=True)
+        level = list(inner.order_by("id").values_list("id", flat=True))
+        found += level
+    return found
+
+
+def look(envelope_id: UUID) -> Run:
+    """Raises: UnknownHold."""
+    found = Envelope.objects.select_related("hold").filter(hold_id=envelope_id).first()
+    if found is None:
+        raise errors.UnknownHold
+    return _run(found)
+
+
+def look_at_all(parent_spender_id: int) -> list[Run]:
+    """Those that this spender has opened, the latest first."""
+    return [_run(found) for found in opened_by(parent_spender_id)]
+
+
+def opened_by(parent_spender_id: int) -> Iterable[Envelope]:
+    """Their rows, for whoever shows a page of them."""
+    found = Envelope.objects.select_related("hold").filter(parent_id=parent_spender_id)
+    return found.order_by("-created_at", "-hold_id")
+
+
+def _run(found: Envelope) -> Run:
+    hold, inside = found.hold, _inside(found.hold_id)
+    held = Hold.objects.filter(
+        Q(envelope_id__in=inside), is_envelope=False, state__in=UNRESOLVED
+    )
+    inner = Hold.objects.filter(
+        id__in=[each for each in inside if each != found.hold_id], state=HoldState.OPEN
+    )
+    status = "open" if hold.state == HoldState.OPEN else hold.reason
+    if status == "open" and hold.due_at <= dialect.now():
+        status = "expired"  # the next hold of the account, or the timetable, closes it
+    return Run(
+        envelope_id=found.hold_id,
+        account_id=found.account_id,
+        spender_id=found.spender_id,
+        parent_spender_id=found.parent_id,
+        parent_envelope_id=hold.envelope_id,
+        label=found.label,
+        model_pattern=found.model_pattern,
+        credits_micros=hold.bound_micros,
+        left_micros=hold.amount_micros,
+        held_micros=_sum(held, "amount_micros") + _sum(inner, "amount_micros"),
+        spent_micros=_spent(inside),
+        created_at=found.created_at,
+        expires_at=hold.due_at,
+        closed_at=hold.changed_at,
+        status=status,
+    )
+
+
+def _spent(inside: list[UUID]) -> int:
+    calls = UsageRecord.objects.filter(hold__envelope_id__in=inside)
+    words = Correction.objects.filter(
+        hold__envelope_id__in=inside, state=CorrectionState.POSTED
+    )
+    return _sum(calls, "charged_micros") + _sum(words, "charged_micros")
+
+
+def _sum(rows: object, column: str) -> int:
+    found: int | None = rows.aggregate(sum=Sum(column))["sum"]  # type: ignore[attr-defined]  # a query set
+    return int(found or 0)
+
+
+def expire_due() -> int:
+    """Close what has expired, for the timetable; how many. The next hold of an account
+    does it for that account, too. Who is locked just now is left for the next time."""
+    due = Hold.objects.filter(
+        is_envelope=True, state=HoldState.OPEN, due_at__lte=dialect.now()
+    )
+    closed = 0
+    for account_id in sorted(set(due.values_list("account_id", flat=True))):
+        try:
+            closed += _expire(account_id)
+        except OperationalError as error:
+            if not dialect.is_locked(error):
+                raise
+            logger.warning("account %d is locked: its runs end later", account_id)
+    if closed:
+        logger.info("%d runs have expired", closed)
+    return closed
+
+
+def _expire(account_id: int) -> int:
+    with transaction.atomic():
+        dialect.run_all(dialect.transaction_settings(EXPIRY_LOCK_MS))
+        book = _locked(account_id)
+        now = datetime.fromisoformat(book.accounts[account_id].now).replace(tzinfo=UTC)
+        due = Hold.objects.filter(
+            account_id=account_id, is_envelope=True, state=HoldState.OPEN
+        ).filter(due_at__lte=now)
+        store.read_holds(book, [each.hex for each in due.values_list("id", flat=True)])
+        closed = envelopes.close_due(book)
+        store.save(book)
+        return closed
+
+
+def _check_amount(micros: int) -> None:
+    if type(micros) is not int or not 1 <= micros <= AMOUNT_MICROS_MAX:
+        raise ValueError(f"amount out of range: {micros}")

@@ -1,0 +1,165 @@
+"""What counts in a budget that did not exist when it was held or spent.
+
+A budget may be made to count its present window from the start, and what an ended
+call costs may be corrected. Both find the same calls: those of its subject, held in its
+first window and before it was made, that do not name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+
+from billing.ledger import budgets, dialect, windows
+from billing.ledger.book import Book
+from billing.ledger.budgets import BudgetRow, Call
+from billing.ledger.rows import HoldRow
+from billing.models import (
+    Account,
+    Budget,
+    Correction,
+    Hold,
+    Spender,
+    UsageRecord,
+)
+from billing.models.correction import CorrectionState
+from billing.models.hold import HoldState
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A budget's first window, as far as it counts what was before the budget."""
+
+    row: BudgetRow
+    starts: int
+    lower: datetime
+    spenders: frozenset[int]  # whom it binds
+
+
+def first_of(budget: Budget, account: Account) -> First:
+    zone = account.time_zone
+    starts = windows.start_of(budget.window, zone, budget.created_at)
+    lower = datetime.fromtimestamp(starts, UTC)
+    row = BudgetRow(
+        budget.id,
+        budget.account_id,
+        budget.level,
+        "",
+        budget.window,
+        budget.limit_micros,
+        budget.model_pattern,
+        budget.operation,
+        zone,
+        0,
+    )
+    lower = max(lower, budget.since or lower)
+    return First(row, starts, lower, _bound_by(budget))
+
+
+def _bound_by(budget: Budget) -> frozenset[int]:
+    """Its spenders, and those of their runs."""
+    known = {
+        each.id: each for each in Spender.objects.filter(account=budget.account_id)
+    }
+    found = set()
+    for spender in known.values():
+        line: dict[int, None] = {}  # in its order; who verifies may find a ring
+        above: Spender | None = spender
+        while above is not None and above.id not in line:
+            line[above.id] = None
+            above = known.get(above.parent_id or 0)
+        if budget.subject in budgets.subjects(
+            budget.account_id, spender.project_id, spender.holder_id, tuple(line)
+        ):
+            found.add(spender.id)
+    return frozenset(found)
+
+
+def count(book: Book, budget: Budget, running: Iterable[str]) -> None:
+    """Let the new budget count what was spent in its window before, and what the
+    account's `running` holds keep, which the Book has: all under the account's lock.
+    """
+    first = first_of(budget, Account.objects.get(id=budget.account_id))
+    pair = (budget.id, first.starts)
+    book.budgets.open([pair])
+    book.budgets.change([pair], spent=spent_before(budget, first))
+    lower = dialect.moment(first.lower)
+    for hold in map(book.holds.__getitem__, running):
+        call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
+        is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
+        if is_bound and hold.placed_at >= lower:
+            hold.budgets = [*hold.budgets, pair]
+            hold.changed = True
+            book.budgets.change([pair], held=hold.amount_micros)
+
+
+def spent_before(budget: Budget, first: First) -> int:
+    """By calls of its first window that ended before it was made, as they cost now."""
+    calls: QuerySet[Any] = UsageRecord.objects.all()
+    words: QuerySet[Any] = Correction.objects.filter(state=CorrectionState.POSTED)
+    return _spent(budget, first, calls) + _spent(budget, first, words)
+
+
+def _spent(budget: Budget, first: First, rows: QuerySet[Any]) -> int:
+    found = rows.filter(
+        account_id=budget.account_id,
+        hold__placed_at__gte=first.lower,
+        hold__placed_at__lte=budget.created_at,
+        spender_id__in=first.spenders,
+    ).exclude(hold_id__in=naming(budget.id))
+    sums = found.values_list("spender_id", "operation", "model").annotate(
+        Sum("charged_micros")
+    )
+    return sum(
+        micros
+        for spender_id, operation, model, micros in sums
+        if first.row.is_for(Call(spender_id, operation, model))
+    )
+
+
+def naming(budget_id: int) -> QuerySet[Any, Any]:
+    """The holds that count in it by their own word; of the moment of its making only
+    these are in question."""
+    budget = Budget.objects.get(id=budget_id)
+    held = Hold.objects.filter(account_id=budget.account_id)
+    ended = (HoldState.SETTLED, HoldState.RELEASED)
+    started = held.filter(placed_at__lte=budget.created_at).exclude(
+        changed_at__lt=budget.created_at, state__in=ended
+    )
+    ids = [
+        hold_id
+        for hold_id, pairs in started.values_list("id", "budgets")
+        if any(each == budget_id for each, _ in pairs)
+    ]
+    return Hold.objects.filter(id__in=ids).values("id")
+
+
+def heed_corrections(book: Book) -> None:
+    """What is posted now of calls that have ended counts where they do."""
+    for row in book.ended_corrections:
+        if row["state"] == CorrectionState.POSTED.value and row["charged_micros"]:
+            hold = book.holds[row["hold_id"]]
+            pairs = [*hold.budgets, *_unnamed(hold)]
+            book.budgets.change(pairs, spent=row["charged_micros"])
+
+
+def _unnamed(hold: HoldRow) -> Iterable[tuple[int, int]]:
+    """Windows that count an ended call which does not name them."""
+    placed_at = dialect.instant(hold.placed_at)
+    made_later = Budget.objects.filter(
+        account_id=hold.account_id, created_at__gte=placed_at, is_active=True
+    )
+    named = {budget for budget, _ in hold.budgets}
+    account = Account.objects.get(id=hold.account_id)
+    call = Call(hold.spender_id, hold.operation, hold.model)
+    for budget in made_later.exclude(id__in=named):
+        if budget.since == budget.created_at:
+            continue
+        first = first_of(budget, account)
+        is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
+        if is_bound and placed_at >= first.lower:
+            yield budget.id, first.starts

@@ -1,0 +1,58 @@
+"""Where a request comes from, as far as that can be believed.
+
+`X-Forwarded-For` is the client's own word, until a proxy of ours adds to it: it counts
+only where the peer is one of TRUSTED_PROXIES, and from its end, up to the first address
+that is none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+from django.conf import settings
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def client_address(meta: Mapping[str, str]) -> Address | None:
+    """Of a request's `META`; None where nobody knows: a Unix socket has no address, and
+    what a proxy passed on may be none."""
+    trusted = networks(tuple(settings.TRUSTED_PROXIES))
+    found = _address(meta.get("REMOTE_ADDR", ""))
+    hops = meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if trusted else []
+    while found is not None and hops and is_in(found, trusted):
+        hop = hops.pop().strip()
+        if not hop and not hops:
+            break  # there is no such header: the proxy asks for itself
+        found = _address(hop)
+    return found
+
+
+@cache
+def networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    """Raises: ValueError."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def is_in(address: Address, allowed: Collection[Network]) -> bool:
+    return any(address in network for network in allowed)
+
+
+def _address(text: str) -> Address | None:
+    """IPv4 stays what it is where a socket for both calls it `::ffff:…`."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found

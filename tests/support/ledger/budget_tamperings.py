@@ -1,0 +1,43 @@
+"""Falsifications of what budgets and runs rest on; see `tamperings`."""
+
+from __future__ import annotations
+
+from tests.support.ledger.falsified import case
+
+BUDGET_CASES = (
+    case(
+        "BUDGET_MISMATCH",
+        "UPDATE billing_budgetwindow SET spent_micros = spent_micros + 1 "
+        "WHERE budget_id = {budget}",
+    ),
+    case(
+        "BUDGET_MISMATCH",
+        "UPDATE billing_budgetwindow SET held_micros = held_micros - 1 "
+        "WHERE budget_id = {key_budget}",
+    ),
+    # What it counted of the time before it was made is known, too.
+    case(
+        "BUDGET_MISMATCH",
+        "UPDATE billing_budgetwindow SET spent_micros = spent_micros - 1 "
+        "WHERE budget_id = {key_budget}",
+    ),
+    case(
+        "BUDGET_OF_STRANGER",
+        "UPDATE billing_budget SET account_id = {other} WHERE id = {budget}",
+        "BUDGET_SUBJECT",
+    ),
+    case(
+        "BUDGET_SUBJECT",
+        "UPDATE billing_budget SET subject = 'project:1' WHERE id = {budget}",
+    ),
+    case(
+        "RUN_MISMATCH",
+        "UPDATE billing_spender SET parent_id = {other_spender} "
+        "WHERE id = {run_spender}",
+    ),
+    case(
+        "CALL_OUTSIDE_RUN",
+        "UPDATE billing_spender SET envelope_id = NULL WHERE id = {run_spender}",
+        "RUN_MISMATCH",
+    ),
+)
