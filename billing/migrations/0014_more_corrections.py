@@ -44,7 +44,7 @@ def guard(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_usage_names"),
+        ("billing", "0013_budgets"),
     ]
 
     operations = [

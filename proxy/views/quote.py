@@ -168,6 +168,8 @@ def _debt(balance: Balance) -> list[dict[str, Any]]:
     """What the organization owes, if it does."""
     owed = balance.owed_micros
     return [{"name": "debt", "passes": False, **amount("owed", owed)}] if owed else []
+
+
 def _allowed(call: Call, identity: Identity) -> list[dict[str, Any]]:
     """The first list that the call is not on, if there is one."""
     try:

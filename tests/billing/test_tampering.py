@@ -161,6 +161,7 @@ def test_a_charge_that_is_raised_everywhere_is_found(
     assert found == {"FACT_MISMATCH"}
 
 
+@pytest.mark.once  # which columns an act covers is the models' say
 @pytest.mark.parametrize(
     ("table", "column"),
     [
@@ -189,6 +190,7 @@ def test_no_row_can_be_deleted_unnoticed(history: dict[str, Any], table: str) ->
     assert found & (ERRORS.keys() | OF_ACTS)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("table", "column"), [each[:2] for each in REFERENCES], ids=str
 )

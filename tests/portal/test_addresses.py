@@ -8,6 +8,8 @@ from pytest_django.fixtures import Settings
 
 from portal.tenants import addresses
 
+pytestmark = pytest.mark.once
+
 PROXIES = ["10.0.0.0/8", "2001:db8::7"]
 
 

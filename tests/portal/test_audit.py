@@ -10,6 +10,8 @@ from portal.models import AuditEvent, Organization, User
 from portal.tenants import audit, limits
 from tests.support.cast import actor_of
 
+pytestmark = pytest.mark.once
+
 # A cache in which every count has ended by the next line.
 FORGETFUL = "django.core.cache.backends.dummy.DummyCache"
 

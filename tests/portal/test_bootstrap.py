@@ -19,7 +19,7 @@ from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.tenants import keys, members, organizations
 from tests.support.cast import OPERATOR
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def bootstrap(**options: Any) -> dict[str, Any]:

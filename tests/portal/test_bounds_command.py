@@ -17,7 +17,7 @@ from portal.tasks import tell_operator
 from tests.support import cast
 from tests.support.portal.doubted import make_call
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 WHY = "the tariff was raised"
 
 

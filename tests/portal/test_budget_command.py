@@ -12,6 +12,8 @@ from django.core.management import CommandError, call_command
 from portal.models import AuditEvent, Organization, User
 from tests.support.cast import make_call, make_key
 
+pytestmark = pytest.mark.once
+
 
 def run(*options: str) -> list[dict[str, Any]]:
     out = StringIO()

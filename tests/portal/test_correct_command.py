@@ -16,7 +16,7 @@ from billing.verification.report import verify
 from portal.models import AuditEvent, Organization, User
 from tests.support import cast
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 WHY = ("--reason", "the bank's letter of May")
 

@@ -13,7 +13,7 @@ from portal.models import User
 from portal.tenants import limits
 from tests.support.cast import PASSWORD, make_user
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 # Each line spells one address: composed, decomposed, in capitals, in wide letters.
 SAME = [

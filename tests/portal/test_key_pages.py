@@ -17,6 +17,8 @@ from portal.tenants import key_format, keys
 from tests.support.cast import actor_of, make_call, make_key
 from tests.support.portal import pages
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def as_alice(client: Client, alice: User, organization: Organization) -> Client:

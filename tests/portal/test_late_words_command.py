@@ -20,7 +20,7 @@ from tests.support import cast
 from tests.support.portal import statements
 from tests.support.portal.doubted import make_call, make_doubt
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 WHY = "the upstream's invoice of May, line 7"
 

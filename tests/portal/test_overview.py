@@ -18,6 +18,8 @@ from tests.support.cast import OPERATOR, make_call, make_key, make_member
 from tests.support.portal import pages
 from tests.support.portal.learned import make_pause
 
+pytestmark = pytest.mark.once
+
 
 def overview(client: Client, user: User, slug: str = "acme") -> pages.Page:
     client.force_login(user)

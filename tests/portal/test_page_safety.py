@@ -13,6 +13,8 @@ from portal.tenants import members
 from tests.support.cast import actor_of, make_call, make_key, make_organization
 from tests.support.portal import pages, statements
 
+pytestmark = pytest.mark.once
+
 PAYLOADS = (
     "<x-pwned onclick=alert(1)>",
     '"><x-pwned>',

@@ -28,6 +28,8 @@ from tests.support.cast import (
     make_user,
 )
 
+pytestmark = pytest.mark.once
+
 PEOPLE = ("stranger", *Role.values, "operator")
 ADMINS, OWNERS = {"owner", "admin", "operator"}, {"owner", "operator"}
 

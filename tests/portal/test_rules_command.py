@@ -13,6 +13,8 @@ from portal.models import Organization, Rules, User
 from portal.tenants import keys
 from tests.support.cast import make_key
 
+pytestmark = pytest.mark.once
+
 
 def run(*words: str) -> str:
     out = StringIO()

@@ -14,6 +14,8 @@ from proxy.process import caches
 from tests.support.cast import make_member
 from tests.support.portal import pages
 
+pytestmark = pytest.mark.once
+
 URL = "/o/acme/settings/"
 CHANGE = "organization.change"
 

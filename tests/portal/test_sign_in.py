@@ -14,6 +14,8 @@ from portal.tenants import limits
 from tests.support.cast import PASSWORD, make_user
 from tests.support.portal import pages
 
+pytestmark = pytest.mark.once
+
 URL = "/account/sign-in"
 
 

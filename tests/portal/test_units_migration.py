@@ -14,7 +14,7 @@ from portal.models import Membership, Organization, Project, User
 from portal.tenants import keys
 from tests.support.cast import make_key
 
-migration = import_module("portal.migrations.0007_units")
+migration = import_module("portal.migrations.0006_units")
 
 
 @pytest.mark.django_db

@@ -12,6 +12,8 @@ import pytest
 from tests.support.services import environment, requirements
 
 ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
+# What these show is the same on any database.
+ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
 FLUSHING = frozenset({"transactional_db", "live_server", "django_db_reset_sequences"})
 
 
@@ -52,9 +54,7 @@ def commits(item: pytest.Item) -> bool:
 
 
 def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:
-    if is_second_run and not (
-        touches_database(item) and item.get_closest_marker("once") is None
-    ):
+    if is_second_run and (is_once(item) or not touches_database(item)):
         return False
     wrong = [
         mark
@@ -62,6 +62,12 @@ def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:
         if database != environment.wanted_database()
     ]
     return all(item.get_closest_marker(mark) is None for mark in wrong)
+
+
+def is_once(item: pytest.Item) -> bool:
+    """Whether a second run on PostgreSQL would show nothing new."""
+    is_marked = item.get_closest_marker("once") is not None
+    return is_marked or item.nodeid.startswith(ONCE_FOLDERS)
 
 
 def refuse_unsafe(item: pytest.Item) -> None:

@@ -54,6 +54,9 @@ def test_the_second_run_takes_database_tests_only() -> None:
     assert second(item(django_db={}))
     assert not second(item("upstream"))
     assert not second(item("db", "django_db_setup", once={}))
+    shows_a_page = item("db", "django_db_setup")
+    shows_a_page.nodeid = "tests/proxy/views/test_x.py::test_x"  # type: ignore[misc]
+    assert not second(shows_a_page)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

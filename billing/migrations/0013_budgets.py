@@ -33,7 +33,7 @@ def unguard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_usage_names"),
+        ("billing", "0012_usage_names"),
     ]
 
     operations = [

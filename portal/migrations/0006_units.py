@@ -62,7 +62,7 @@ def number() -> tuple[str, models.Field]:  # type: ignore[type-arg]
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_usage_names"),
+        ("billing", "0012_usage_names"),
         ("portal", "0005_scheduled_task"),
     ]
 

@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_usage_names"),
-        ("portal", "0009_raise_requests"),
+        ("billing", "0013_budgets"),
+        ("portal", "0007_raise_requests"),
     ]
 
     operations = [

@@ -9,8 +9,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0012_budgets"),
-        ("portal", "0007_units"),
+        ("billing", "0013_budgets"),
+        ("portal", "0006_units"),
     ]
 
     operations = [
