@@ -191,7 +191,10 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
     with connection.wrap_database_errors:
         if IS_POSTGRES:
             return pipeline.run(driver, statements)
-        return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
+        try:
+            return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
+        except OverflowError as error:  # an integer beyond 64 bits
+            raise ValueError(str(error)) from error
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from billing.ledger.dialect import (
     TIME_PARAMETER,
     among,
     listed,
-    rows,
     time_text,
 )
+from billing.ledger.writes import Write
 from billing.models import (
     Account,
     Act,
@@ -131,17 +131,15 @@ READ_ATTEMPTS = (
 # --- what is written ----------------------------------------------------------------
 
 
-def _update(model: type[Model], columns: tuple[str, ...]) -> str:
+def _update(model: type[Model], columns: tuple[str, ...]) -> Write:
     """Set `columns` by the first of them, the id."""
     table = model._meta.db_table
     changes = ", ".join(f"{name} = r.{name}" for name in columns[1:])
-    return (
-        f"{rows(model, columns)} UPDATE {table} SET {changes} "
-        f"FROM r WHERE {table}.id = r.id"
-    )
+    body = f"UPDATE {table} SET {changes} FROM r WHERE {table}.id = r.id"
+    return Write(model, columns, body)
 
 
-def _insert(model: type[Model], *, tail: str = "") -> str:
+def _insert(model: type[Model], *, tail: str = "") -> Write:
     """Rows with every column but an id that the database counts."""
     columns = [
         field.attname
@@ -149,10 +147,9 @@ def _insert(model: type[Model], *, tail: str = "") -> str:
         if not isinstance(field, AutoField)
     ]
     values = ", ".join(f"r.{name}" for name in columns)
-    return (
-        f"{rows(model, columns)} INSERT INTO {model._meta.db_table} "
-        f"({', '.join(columns)}) SELECT {values} FROM r {tail}"
-    )
+    table = model._meta.db_table
+    body = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} FROM r {tail}"
+    return Write(model, columns, body)
 
 
 def _instead(key: str, changes: str) -> str:

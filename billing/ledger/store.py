@@ -27,6 +27,7 @@ from billing.ledger.book import Book
 from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import AccountRow, HoldRow, LotRow, SpenderRow
+from billing.ledger.writes import Write
 from billing.models.account import AccountKind
 from billing.models.hold import HoldState
 from billing.values.amounts import PPM
@@ -240,7 +241,7 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
     for hold in (*new, *changed):
         # Once it has ended, it is sealed by its act.
         hold.seal = None if hold.is_resolved else facts.seal_of(hold)
-    writes: list[tuple[str, Sequence[Any]]] = [
+    writes: list[tuple[Write, Sequence[Any]]] = [
         (sql.UPDATE_ACCOUNTS, _changes(book.accounts.values(), sql.OF_ACCOUNTS)),
         (sql.UPDATE_LOTS, _changes(all_lots, sql.OF_LOTS)),
         (sql.INSERT_HOLDS, new),
@@ -257,7 +258,7 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
         (sql.UPSERT_ROLLUPS, _rollups(book)),
     ]
     dialect.run_all(
-        [(text, dialect.json(rows)) for text, rows in writes if rows]
+        [each for write, rows in writes if rows for each in write.statements(rows)]
         + budget_rows.writes(book.budgets)
         + learned.writes(book.bounds)
         + [(text,) for text in closing]

@@ -52,6 +52,8 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = {
             "timeout": 20,
+            # The ledger's statements, each for several numbers of rows.
+            "cached_statements": 512,
             **given,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
