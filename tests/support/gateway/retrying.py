@@ -174,7 +174,7 @@ class InTurn(httpx2.HTTPTransport):
         try:
             response = super().handle_request(request)
             sent.outcome = f"{response.status_code} {dict(response.headers)}"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  it is raised again
             sent.outcome = repr(error)
             raise
         finally:
