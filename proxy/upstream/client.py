@@ -27,6 +27,9 @@ KEEPALIVE_SECONDS = 30
 # What asyncio takes at once, however slowly the upstream reads.
 SENT_AT_ONCE_BYTES = 64 * 1024
 
+# What is read of a reply's headers.
+READ = {b"content-type", b"x-request-id", b"retry-after", b"content-encoding"}
+
 _url = lru_cache(maxsize=256)(httpx.URL)  # few are posted to, and parsing costs
 
 
@@ -78,14 +81,16 @@ class Client:
             }
         }
         # The whole of what goes out: nothing of the client's own headers does.
-        self._headers = {
-            "authorization": f"Bearer {settings.UPSTREAM_API_KEY}",
-            "content-type": "application/json",
-            "accept": "application/json, text/event-stream",
-            # A compressed reply could be a bomb, and its bytes could not be passed on.
-            "accept-encoding": "identity",
-            "user-agent": "tollgate",
-        }
+        self._headers = httpx.Headers(
+            {
+                "authorization": f"Bearer {settings.UPSTREAM_API_KEY}",
+                "content-type": "application/json",
+                "accept": "application/json, text/event-stream",
+                # A compressed reply could be a bomb, and could not be passed on.
+                "accept-encoding": "identity",
+                "user-agent": "tollgate",
+            }
+        )
 
     async def post(self, path: str, content: bytes) -> Reply:
         """Send a call. Raises: NotSent, Ambiguous."""
@@ -100,9 +105,11 @@ class Client:
             method,
             _url(self._base_url + path),
             headers=self._headers,
-            content=content,
+            # Not as `content`: httpx would work out headers that aiohttp adds itself.
+            stream=httpx.ByteStream(content),
             extensions=self._extensions,
         )
+        request.read()
         is_large = len(content) > SENT_AT_ONCE_BYTES
         try:
             async with asyncio.timeout(self._seconds_to_head if is_large else None):
@@ -131,8 +138,10 @@ class Reply:
         # Straight from the connection: never decoded, never buffered whole.
         self._body = cast(httpx.AsyncByteStream, response.stream)
         self.status = response.status_code
-        sent = response.headers.raw
-        headers = {name.lower(): value.decode("latin-1") for name, value in sent}
+        sent = ((name.lower(), value) for name, value in response.headers.raw)
+        headers = {
+            name: value.decode("latin-1") for name, value in sent if name in READ
+        }
         self.content_type = (
             headers.get(b"content-type", "").split(";")[0].strip().lower()
         )
