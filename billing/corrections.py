@@ -5,22 +5,23 @@ first ones, a usage line (its own row) and a line of the hourly sums:
 
 - `post` of a price (`late`, `adjustment`): the call is to cost so much in all. What is
   missing is charged like an overrun: from what is available, in burn order, and the
-  operator bears the rest. What the customer paid too much goes back.
-- `post` of a `refund`: so much of what was charged goes back.
+  operator bears the rest. Of what was too much the operator first takes back what he
+  bore, and then the customer's returns to the grants that the call's burns name, the
+  last burnt first; what came out of a grant that has expired since lapses with it.
+- `post` of a `refund`: so much of what was charged goes back as a new grant, once for
+  each call.
 
-What goes back returns to the grants that the call's burns name, the last burnt first;
-what came out of a grant that has expired since lapses with it. What the operator bore
-stays booked as borne.
+While the organization owes, what goes back pays its debt first (`billing.debts`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
-
-from billing.ledger import facts, lots, store, words
+from billing import debts, grants
+from billing.ledger import facts, locking, lots, store, words
 from billing.ledger.book import Book, Mark
 from billing.ledger.facts import New
 from billing.ledger.rows import HoldRow, LotRow, Parts
@@ -28,6 +29,7 @@ from billing.models import Acknowledgement, Burn, Correction, Grant, Hold, Usage
 from billing.models.account import AccountKind
 from billing.models.act import ActKind
 from billing.models.correction import CorrectionKind, CorrectionState
+from billing.models.grant import GrantSource
 from billing.models.hold import UNRESOLVED
 from billing.models.transfer import TransferKind
 from billing.models.usage import Basis
@@ -68,21 +70,24 @@ def post(
     `usage` says on what authority; without it the operator's word stands.
 
     Raises: ValueError for an amount outside 0 … 10^15 micros, or a refund of nothing;
-    UnknownHold; NotCorrectable while the call runs, or when more would go back than
-    was charged; ReferenceConflict when the reference stands for something else.
+    UnknownHold; NotCorrectable while the call runs, when more would go back than was
+    charged, or at a second refund; ReferenceConflict when the reference stands for
+    something else; AccountLocked.
     """
     least = 1 if kind == CorrectionKind.REFUND else 0
     if type(micros) is not int or not least <= micros <= AMOUNT_MICROS_MAX:
         raise ValueError(f"amount out of range: {micros}")
     if len(reference) > REFERENCE_MAX or len(reason) > REASON_MAX:
         raise ValueError("a reference or a reason is too long")
-    with transaction.atomic():
+    with locking.atomic():
         book, hold = _locked(hold_id)
         reference = f"{kind.value}:{hold.id}:operator:{reference}"
         if earlier := Correction.objects.filter(reference=reference).first():
             if (earlier.kind, earlier.said_micros) != (kind.value, micros):
                 raise errors.ReferenceConflict(reference)
             return _told(book, earlier, repeat=True)
+        if kind == CorrectionKind.REFUND:
+            _refuse_second_refund(hold)
         used = usage or Usage(Basis.UPSTREAM.value, 0, flags=("operator",))
         row = words.correction(
             book, hold, kind, reference, reason=reason, said_micros=micros, usage=used
@@ -93,7 +98,7 @@ def post(
 def charge(correction_id: UUID, *, reason: str) -> Posted:
     """Post the price that waits. Raises: NotCorrectable when there is no such word,
     it names no price, or it has been dismissed."""
-    with transaction.atomic():
+    with locking.atomic():
         book, hold, word = _pending(correction_id)
         if word.said_micros is None:
             raise NotCorrectable("nobody has named a price yet")
@@ -104,7 +109,7 @@ def charge(correction_id: UUID, *, reason: str) -> Posted:
 
 def dismiss(correction_id: UUID, *, reason: str) -> None:
     """Leave the charge as it is, and the word on record. Raises: NotCorrectable."""
-    with transaction.atomic():
+    with locking.atomic():
         book, hold, word = _pending(correction_id)
         if word.state != CorrectionState.PENDING:
             raise NotCorrectable("it has been charged")
@@ -123,7 +128,7 @@ def acknowledge(hold_id: UUID, *, reason: str) -> bool:
 
     Raises: UnknownHold; NotCorrectable when the call's end is known, or it runs.
     """
-    with transaction.atomic():
+    with locking.atomic():
         book, hold = _locked(hold_id, only_ended=False)
         record = UsageRecord.objects.filter(hold_id=hold.id).first()
         is_closed = record is not None and record.basis == Basis.IN_DOUBT
@@ -172,6 +177,20 @@ def _pending(correction_id: UUID) -> tuple[Book, HoldRow, Correction]:
     return book, hold, word
 
 
+def _refuse_second_refund(hold: HoldRow) -> None:
+    found = Correction.objects.filter(hold_id=hold.id, kind=CorrectionKind.REFUND)
+    if found.exists():
+        raise NotCorrectable("the call was refunded before, and that is done once")
+
+
+def _available(account_id: int) -> int:
+    """By what is written now."""
+    book = Book()
+    store.lock_accounts(book, {account_id})
+    store.read_lots(book)
+    return book.available_micros(account_id)
+
+
 def _told(book: Book, word: Correction, *, repeat: bool) -> Posted:
     available = book.available_micros(word.account_id)
     return Posted(
@@ -192,25 +211,52 @@ def _posted(book: Book, hold: HoldRow, row: New) -> Posted:
     absorbed = sum(c.absorbed_micros for c in earlier) + (
         record.absorbed_micros if record else 0
     )
-    is_refund = row["kind"] == CorrectionKind.REFUND
-    price = charged - row["said_micros"] if is_refund else row["said_micros"]
-    if price < 0:
-        raise NotCorrectable(f"only {charged} micros were charged")
-    if not is_refund and record is None and not earlier:
-        row["requests"] = 1
-    if price < charged:
+    texts: list[str] = []
+    if row["kind"] == CorrectionKind.REFUND:
+        if row["said_micros"] > charged:
+            raise NotCorrectable(f"only {charged} micros were charged")
+        texts.append(_refund(book, hold, row))
+    else:
+        row["requests"] = int(record is None and not earlier)
         paid_by = [hold.id, *(each.id.hex for each in earlier)]
-        _give_back(book, hold, row, charged - price, paid_by)
-    elif price > charged + absorbed:
-        _charge_more(book, hold, row, price - charged - absorbed)
-    _end(book, hold, row, CorrectionState.POSTED, mark)
+        _bring_to_price(book, hold, row, (charged, absorbed), paid_by)
+    _end(book, hold, row, CorrectionState.POSTED, mark, texts)
     store.save(book)
+    if row["charged_micros"] < 0:
+        debts.pay(hold.account_id)
     return Posted(
         UUID(row["id"]),
         row["charged_micros"],
         row["absorbed_micros"],
-        book.available_micros(hold.account_id),
+        _available(hold.account_id),
     )
+
+
+def _refund(book: Book, hold: HoldRow, row: New) -> str:
+    """To a new grant; its text, for the act."""
+    amount = row["said_micros"]
+    transfer_id = _to_customer(book, hold, row, amount)
+    grant = Grant(
+        account_id=hold.account_id,
+        source=GrantSource.REFUND,
+        reason=row["reason"][:200],
+        amount_micros=amount,
+    )
+    return grants.create(book, grant, transfer_id)
+
+
+def _bring_to_price(
+    book: Book, hold: HoldRow, row: New, so_far: tuple[int, int], paid_by: list[str]
+) -> None:
+    """`so_far`: what was charged for the call, and what the operator bears of it."""
+    charged, absorbed = so_far
+    price = row["said_micros"]
+    if price < charged + absorbed:
+        _relieve(book, hold, row, min(absorbed, charged + absorbed - price))
+    if price < charged:
+        _give_back(book, hold, row, charged - price, paid_by)
+    elif price > charged + absorbed:
+        _charge_more(book, hold, row, price - charged - absorbed)
 
 
 def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
@@ -220,12 +266,22 @@ def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
     book.charge(hold, charged, missing - charged, (burnt,), row["id"])
 
 
+def _relieve(book: Book, hold: HoldRow, row: New, amount: int) -> None:
+    """The operator, who bore so much of the call, bears it no more."""
+    if not amount:
+        return
+    usage_id = book.accounts[hold.account_id].usage_account_id
+    assert usage_id is not None
+    bearer = book.system_account(AccountKind.ABSORBED)
+    of = {"hold_id": hold.id, "correction_id": row["id"]}
+    book.move(TransferKind.RELIEF, usage_id, bearer.id, amount, **of)
+    row["absorbed_micros"] = -amount
+
+
 def _give_back(
     book: Book, hold: HoldRow, row: New, amount: int, paid_by: list[str]
 ) -> None:
     """To the grants it came from, the last burnt first."""
-    usage_id = book.accounts[hold.account_id].usage_account_id
-    assert usage_id is not None
     back: Parts = []
     left = amount
     for lot, burnt in reversed(_burnt(book, hold, paid_by)):
@@ -235,16 +291,18 @@ def _give_back(
         back.append((lot.id, -part))
         left -= part
     assert left == 0, "the burns of a call are what it was charged"
-    refund = book.move(
-        TransferKind.REFUND,
-        usage_id,
-        hold.account_id,
-        amount,
-        hold_id=hold.id,
-        correction_id=row["id"],
-    )
+    refund = _to_customer(book, hold, row, amount)
     book.burn(refund, [part for part in back if part[1]])
+
+
+def _to_customer(book: Book, hold: HoldRow, row: New, amount: int) -> str:
+    """The transfer's id."""
+    usage_id = book.accounts[hold.account_id].usage_account_id
+    assert usage_id is not None
     row["charged_micros"] = -amount
+    ends = (usage_id, hold.account_id, amount)
+    of = {"hold_id": hold.id, "correction_id": row["id"]}
+    return book.move(TransferKind.REFUND, *ends, **of)
 
 
 def _burnt(book: Book, hold: HoldRow, paid_by: list[str]) -> list[tuple[LotRow, int]]:
@@ -271,10 +329,11 @@ def _end(
     row: New,
     state: CorrectionState,
     mark: Mark | None = None,
+    texts: Sequence[str] = (),
 ) -> None:
     row |= {"state": state.value, "ended_at": book.time_of(hold.account_id)}
     book.ended_corrections.append(row)
     is_posted = state == CorrectionState.POSTED
     kind = ActKind.CORRECTION if is_posted else ActKind.DISMISSAL
-    text = facts.CORRECTION.text(row)
-    book.act(kind, hold.account_id, row["id"], [text], mark)
+    texts = [*texts, facts.CORRECTION.text(row)]
+    book.act(kind, hold.account_id, row["id"], texts, mark)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from django.db import OperationalError, transaction
 
-from billing.ledger import dialect, store
+from billing import debts
+from billing.ledger import dialect, locking, store
 from billing.ledger.book import Book
 from billing.ledger.facts import GRANT, row_of
 from billing.models import Account, Grant, Transfer
@@ -41,12 +42,12 @@ def issue(
 
     Raises: ValueError for an amount outside 1 … 10^15 micros, an unknown source, or
     an expiry in the past; ReferenceConflict when the reference stands for another
-    grant; Account.DoesNotExist; OperationalError where somebody keeps the account
-    locked.
+    grant; Account.DoesNotExist; AccountLocked where somebody keeps the account locked
+    for longer than we wait: nothing was written.
     """
     _check(amount_micros, priority, source)
     fingerprint = _fingerprint(account_id, amount_micros, source, priority, expires_at)
-    with transaction.atomic():
+    with locking.atomic():
         book = Book()
         store.lock_accounts(book, {account_id})
         if account_id not in book.accounts:
@@ -69,21 +70,30 @@ def issue(
             reference=f"grant:{reference}",
             fingerprint=fingerprint,
         )
-        grant = Grant.objects.create(
+        grant = Grant(
             account_id=account_id,
-            transfer_id=UUID(transfer_id),
             source=source,
             reason=reason,
             priority=priority,
             amount_micros=amount_micros,
-            remaining_micros=amount_micros,
             expires_at=expires_at,
-            created_at=now,
         )
-        text = GRANT.text(row_of(grant))
+        text = create(book, grant, transfer_id)
         book.act(ActKind.GRANT, account_id, transfer_id, [text], mark)
         store.save(book)
+        if book.accounts[account_id].owed_micros and debts.pay(account_id):
+            grant.refresh_from_db()
         return grant
+
+
+def create(book: Book, grant: Grant, transfer_id: str) -> str:
+    """Write the grant of that transfer, none of it spent; its text, for the act that
+    gives it."""
+    grant.transfer_id = UUID(transfer_id)
+    grant.remaining_micros = grant.amount_micros
+    grant.created_at = book.moment_of(grant.account_id)
+    grant.save(force_insert=True)
+    return GRANT.text(row_of(grant))
 
 
 def _check(amount_micros: int, priority: int, source: str) -> None:

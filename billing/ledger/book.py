@@ -27,8 +27,19 @@ from billing.values.orders import Usage
 
 Mark = tuple[int, int, int, int, int]
 
-# Which transfer of its hold, or of its correction, each kind is.
-PLACES = {TransferKind.USAGE: 1, TransferKind.ABSORB: 2, TransferKind.REFUND: 3}
+# Which transfer of its hold, correction or amendment each kind is.
+PLACES = {
+    TransferKind.USAGE: 1,
+    TransferKind.ABSORB: 2,
+    TransferKind.REFUND: 3,
+    TransferKind.RELIEF: 4,
+    TransferKind.CREDIT: 5,
+    TransferKind.DEBIT: 6,
+    TransferKind.REVERSAL: 7,
+    TransferKind.CLAWBACK: 8,
+    TransferKind.DEBT: 9,
+    TransferKind.WRITE_OFF: 10,
+}
 
 
 @dataclass(slots=True)

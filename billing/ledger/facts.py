@@ -1,11 +1,11 @@
 """What an act covers, as text: the same from rows that are written and rows that are
 read.
 
-Every settlement, release, grant, expiry and correction is an *act* of its account. Its
-digest covers every column of every row that it wrote, and the chain covers the digests
-in their order: who changes, adds or deletes a row afterwards leaves a digest that does
-not fit (`verification.acts`). Figures that may change later, such as what remains of a
-grant, have passes of their own.
+Every settlement, release, grant, expiry, correction and amendment is an *act* of its
+account. Its digest covers every column of every row that it wrote, and the chain covers
+the digests in their order: who changes, adds or deletes a row afterwards leaves a
+digest that does not fit (`verification.acts`). Figures that may change later, such as
+what remains of a grant, have passes of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from django.db import models
 from billing.ledger import dialect
 from billing.models import (
     Acknowledgement,
+    Amendment,
     Burn,
     Correction,
     Entry,
@@ -140,6 +141,7 @@ BURN = Fact("burn", Burn)
 GRANT = Fact("grant", Grant, {"remaining_micros", "held_micros"})
 NOTE = Fact("note", Correction, ENDING)
 CORRECTION = Fact("correction", Correction)
+AMENDMENT = Fact("amendment", Amendment)
 ACKNOWLEDGEMENT = Fact("acknowledgement", Acknowledgement)
 ENVELOPE = Fact("envelope", Envelope)
 

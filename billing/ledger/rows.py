@@ -29,6 +29,7 @@ class AccountRow:
     acts: int
     chain: str | None
     last_entry_at: str | None
+    owed_micros: int
     now: str
     changed: bool = False
 

@@ -56,8 +56,8 @@ def apply(book: Book, order: Order[R]) -> R | errors.LedgerError:
 
 def place(book: Book, order: Place) -> Placed:
     """Raises: HoldExists, AttemptExists, Overtaken, AccountClosed, SpenderClosed,
-    EnvelopeClosed, OrganizationPaused, ModelPaused, EnvelopeExhausted, BudgetExceeded,
-    InsufficientCredits, CreditsOnHold."""
+    EnvelopeClosed, DebtUnpaid, OrganizationPaused, ModelPaused, EnvelopeExhausted,
+    BudgetExceeded, InsufficientCredits, CreditsOnHold."""
     _check_amount("bound", order.bound_micros)
     _check_amount("cautious bound", order.cautious_micros)
     due_at = _moment_of(order.due_at)
@@ -75,6 +75,8 @@ def place(book: Book, order: Place) -> Placed:
     spender = book.open_spenders.get(order.spender_id)
     if spender is None or spender.account_id != account.id:
         raise errors.SpenderClosed
+    if account.owed_micros:
+        raise errors.DebtUnpaid(account.owed_micros)
     bound = book.bounds.bound_micros(order)
     amount = price_of(bound, account.price_factor_ppm)
     run = envelopes.run_of(book, order.spender_id)

@@ -41,7 +41,7 @@ from billing.models.caller import CALLER
 _LOCKED = (
     "SELECT id, kind, is_open, usage_account_id, price_factor_ppm, balance_micros, "
     f"held_micros, version, tenant_id, acts, chain, {time_text('last_entry_at')}, "
-    f"{time_text(NOW)} FROM "
+    f"owed_micros, {time_text(NOW)} FROM "
 )
 _CHOSEN = listed("bigint")
 # Both by key: with OR instead of UNION, PostgreSQL would read every account.
@@ -164,7 +164,7 @@ def _instead(key: str, changes: str) -> str:
 # What changes of a row: the rest of it need not travel.
 OF_ACCOUNTS = (
     *("id", "balance_micros", "held_micros", "version", "last_entry_at"),
-    *("acts", "chain"),
+    *("acts", "chain", "owed_micros"),
 )
 OF_LOTS = ("id", "remaining_micros", "held_micros")
 OF_HOLDS = (

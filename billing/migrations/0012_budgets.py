@@ -33,7 +33,7 @@ def unguard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_usage_names"),
+        ("billing", "0014_more_corrections"),
     ]
 
     operations = [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
+from billing.models.amendment import Amendment
 from billing.models.attempt import Attempt
 from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
+from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
@@ -18,11 +20,13 @@ __all__ = [
     "Account",
     "Acknowledgement",
     "Act",
+    "Amendment",
     "Attempt",
     "Budget",
     "BudgetRaise",
     "BudgetWindow",
     "Burn",
+    "Checkpoint",
     "Correction",
     "Entry",
     "Envelope",

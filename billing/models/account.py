@@ -29,7 +29,8 @@ class AccountKind(models.TextChoices):
     ISSUANCE = "issuance"  # where granted credits come from
     EXPIRY = "expiry"  # where lapsed credits go
     ABSORBED = "absorbed"  # what the operator bears when a charge exceeds its hold
-    ADJUSTMENT = "adjustment"
+    ADJUSTMENT = "adjustment"  # what the operator gave, less what he took, by his word
+    DEBT = "debt"  # what one organization owes, below zero
 
 
 class Account(models.Model):
@@ -50,6 +51,9 @@ class Account(models.Model):
     price_factor_ppm = models.BigIntegerField(default=1_000_000)
     balance_micros = models.BigIntegerField(default=0)
     held_micros = models.BigIntegerField(default=0)
+    # What the organization owes: its debt account's balance, without the sign. A hold
+    # reads it here. The debt account is opened with the first debt (`billing.debts`).
+    owed_micros = models.BigIntegerField(default=0)
     version = models.BigIntegerField(default=0)
     # Whose it is: the organization's own account. Null: the operator's.
     tenant = models.ForeignKey("self", related_name="+", null=True, **UNCHECKED)
@@ -92,7 +96,7 @@ class Account(models.Model):
                 name="account_organization_is_its_own_tenant",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["organization", "usage"])
+                condition=Q(kind__in=["organization", "usage", "debt"])
                 | Q(tenant__isnull=True),
                 name="account_of_the_operator_has_no_tenant",
             ),
@@ -100,6 +104,26 @@ class Account(models.Model):
                 fields=["kind"],
                 condition=Q(kind__in=["issuance", "expiry", "absorbed", "adjustment"]),
                 name="account_one_of_each_system_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["tenant"],
+                condition=Q(kind="debt"),
+                name="account_one_debt_of_each_tenant",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="debt")
+                | Q(balance_micros__lte=0, tenant__isnull=False),
+                name="account_debt_is_somebodys_and_no_credit",
+            ),
+            models.CheckConstraint(
+                condition=Q(owed_micros=0) | Q(owed_micros__gt=0, kind="organization"),
+                name="account_owed_by_organizations_only",
+            ),
+        ]
+        indexes = [
+            # The few that owe; each sweep asks for them.
+            models.Index(
+                fields=["id"], condition=Q(owed_micros__gt=0), name="account_owing"
             ),
         ]
 

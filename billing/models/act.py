@@ -14,6 +14,8 @@ class ActKind(models.TextChoices):
     RELEASE = "release"  # the hold
     GRANT = "grant"  # the grant's transfer
     EXPIRY = "expiry"  # the transfer
+    AMENDMENT = "amendment"  # the amendment
+    REPAYMENT = "repayment"  # the transfer
     CORRECTION = "correction"  # the correction, when it is posted
     DISMISSAL = "dismissal"  # the correction
     NOTE = "note"  # the correction, when it is said

@@ -15,7 +15,7 @@ class CorrectionKind(models.TextChoices):
 
     LATE = "late"  # the call's price, said when its hold had ended
     ADJUSTMENT = "adjustment"  # the operator names another price
-    REFUND = "refund"  # the operator gives some of it back
+    REFUND = "refund"  # the operator gives some of it back, once, as a new grant
 
 
 class CorrectionState(models.TextChoices):
@@ -88,6 +88,11 @@ class Correction(models.Model):
                 condition=Q(state="pending", ended_at__isnull=True)
                 | ~Q(state="pending") & Q(ended_at__isnull=False),
                 name="correction_ends_once",
+            ),
+            models.UniqueConstraint(
+                fields=["hold"],
+                condition=Q(kind="refund"),
+                name="correction_one_refund_of_each_call",
             ),
         ]
         indexes = [

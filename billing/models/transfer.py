@@ -19,6 +19,14 @@ class TransferKind(models.TextChoices):
     ABSORB = "absorb"  # absorbed → the organization's usage account
     EXPIRE = "expire"  # organization → expiry
     REFUND = "refund"  # the organization's usage account → organization
+    RELIEF = "relief"  # the organization's usage account → absorbed
+    CREDIT = "credit"  # adjustment → organization
+    DEBIT = "debit"  # organization → adjustment
+    REVERSAL = "reversal"  # organization → issuance: what is left of a grant
+    CLAWBACK = "clawback"  # organization → issuance: out of any grant
+    DEBT = "debt"  # the organization's debt → issuance: what it did not have
+    REPAYMENT = "repayment"  # organization → its debt
+    WRITE_OFF = "write_off"  # adjustment → the organization's debt
 
 
 # Source and destination of each kind. Both are of one tenant, or one is the operator's.
@@ -28,8 +36,20 @@ ENDS = {
     TransferKind.ABSORB: (AccountKind.ABSORBED, AccountKind.USAGE),
     TransferKind.EXPIRE: (AccountKind.ORGANIZATION, AccountKind.EXPIRY),
     TransferKind.REFUND: (AccountKind.USAGE, AccountKind.ORGANIZATION),
+    TransferKind.RELIEF: (AccountKind.USAGE, AccountKind.ABSORBED),
+    TransferKind.CREDIT: (AccountKind.ADJUSTMENT, AccountKind.ORGANIZATION),
+    TransferKind.DEBIT: (AccountKind.ORGANIZATION, AccountKind.ADJUSTMENT),
+    TransferKind.REVERSAL: (AccountKind.ORGANIZATION, AccountKind.ISSUANCE),
+    TransferKind.CLAWBACK: (AccountKind.ORGANIZATION, AccountKind.ISSUANCE),
+    TransferKind.DEBT: (AccountKind.DEBT, AccountKind.ISSUANCE),
+    TransferKind.REPAYMENT: (AccountKind.ORGANIZATION, AccountKind.DEBT),
+    TransferKind.WRITE_OFF: (AccountKind.ADJUSTMENT, AccountKind.DEBT),
 }
-TENANTS = (AccountKind.ORGANIZATION.value, AccountKind.USAGE.value)
+TENANTS = (
+    AccountKind.ORGANIZATION.value,
+    AccountKind.USAGE.value,
+    AccountKind.DEBT.value,
+)
 
 
 def _is_typed(kind: TransferKind) -> Q:
@@ -64,7 +84,8 @@ class Transfer(models.Model):
     # The call this transfer pays for; not a foreign key, so that transfers can be kept
     # longer than holds.
     hold_id = models.UUIDField(null=True)
-    # The second word on that call that this transfer carries out; null: the first.
+    # What this transfer carries out: a second word on that call (null: the first), or
+    # where there is no call, an amendment.
     correction_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
 

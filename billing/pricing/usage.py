@@ -6,6 +6,7 @@ counts times the tariff; else our own count times the tariff, never above the bo
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,11 +15,14 @@ from billing.models.usage import Basis
 from billing.pricing.rates import Rates, Units
 from billing.values.orders import CREDIT, Usage
 
+logger = logging.getLogger(__name__)
+
 # A claim above a hundred times the bound is a fault of the upstream, not a cost.
 CREDITS_PER_BOUND_MAX = 100
 TOKENS_MAX = 10**9
 COMPONENTS_MAX = 32
 COMPONENT_NAME_MAX = 64
+SHOWN_MAX = 60  # characters of a claim, in the log
 
 
 def measure(
@@ -28,11 +32,13 @@ def measure(
     bound_micros: int,
     counted: Units,
     flags: tuple[str, ...] = (),
+    request_id: str = "",
 ) -> Usage:
     """The usage to settle by, from the upstream's `usage` object, whatever it is.
 
     `bound_micros` is what the call was expected to cost at most; `counted` is what we
-    saw ourselves. The cost in the result is in microcredits.
+    saw ourselves. The cost in the result is in microcredits. A claim that is not
+    believed is logged, with the `request_id`: the upstream may have charged it.
     """
     fields = report if isinstance(report, Mapping) else {}
     prompt = _count(fields.get("prompt_tokens"), TOKENS_MAX)
@@ -44,6 +50,7 @@ def measure(
     credits = _count(claimed, ceiling)
     if claimed is not None and credits is None:
         flags = (*flags, "usage_invalid")
+        _warn(request_id, f"credits_used {_shown(claimed)}", ceiling)
     if credits is not None:
         return _by_upstream(fields, credits, prompt, completion, flags)
     units, basis = counted, Basis.ESTIMATED
@@ -55,6 +62,7 @@ def measure(
             units, basis, cost = reported, Basis.COMPUTED, computed
         elif "usage_invalid" not in flags:
             flags = (*flags, "usage_invalid")
+            _warn(request_id, f"tokens for {computed} microcredits", ceiling)
     return Usage(
         basis=basis.value,
         cost_micros=cost,
@@ -83,6 +91,24 @@ def _by_upstream(
         components=components,
         flags=flags,
     )
+
+
+def _warn(request_id: str, claim: str, ceiling: int) -> None:
+    logger.error(
+        "%s: the upstream claims %s, which is not believed (at most %d credits)",
+        request_id or "a call",
+        claim,
+        ceiling,
+    )
+
+
+def _shown(claim: object) -> str:
+    """A claim that may be anything, and of any size, on part of a line."""
+    if type(claim) is int and claim.bit_length() <= SHOWN_MAX * 3:
+        return str(claim)
+    if isinstance(claim, float | str):
+        return repr(claim[:SHOWN_MAX] if isinstance(claim, str) else claim)
+    return f"something else ({type(claim).__name__})"
 
 
 def _count(value: Any, most: int) -> int | None:

@@ -29,6 +29,7 @@ class Balance:
     held_micros: int
     available_micros: int
     returning_micros: int
+    owed_micros: int = 0  # while it is more than nothing, no call is made
 
     def hold_micros(self, bound_micros: int) -> int:
         """What is held for a call that may cost at most `bound_micros`."""
@@ -56,4 +57,5 @@ def balance_of(account_id: int) -> Balance:
         held_micros=account.held_micros,
         available_micros=account.remaining - account.pinned,
         returning_micros=account.pinned,
+        owed_micros=account.owed_micros,
     )

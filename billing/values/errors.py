@@ -51,6 +51,14 @@ class AccountClosed(Refusal):
     """The organization is suspended."""
 
 
+class DebtUnpaid(Refusal):
+    """The organization owes so many microcredits: it pays them first."""
+
+    def __init__(self, owed_micros: int) -> None:
+        super().__init__(f"{owed_micros} owed")
+        self.owed_micros = owed_micros
+
+
 class OrganizationPaused(Refusal):
     """The operator bore too much for it today, and has not looked yet."""
 

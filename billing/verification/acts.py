@@ -1,7 +1,8 @@
 """Whether every row is still as its act left it, and every chain whole.
 
 The tables are read as sorted streams, one row of text each, and merged by what they
-belong to: memory does not grow with the ledger.
+belong to: memory does not grow with the ledger. Since a checkpoint only later acts are
+read, and all rows of what they are about.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ STREAMS = (
     (facts.TRANSFER, _OF_TRANSFER, "billing_transfer t"),
     (facts.ENTRY, _OF_TRANSFER, f"billing_entry x {_BY_TRANSFER}"),
     (facts.BURN, _OF_TRANSFER, f"billing_burn x {_BY_TRANSFER}"),
-    (facts.GRANT, "x.transfer_id", "billing_grant x"),
+    (facts.GRANT, _OF_TRANSFER, f"billing_grant x {_BY_TRANSFER}"),
+    (facts.AMENDMENT, "x.id", "billing_amendment x"),
     (facts.NOTE, "x.id", "billing_correction x"),
     (facts.CORRECTION, "x.id", "billing_correction x WHERE x.state <> 'pending'"),
     (facts.ACKNOWLEDGEMENT, "x.hold_id", "billing_acknowledgement x"),
@@ -56,34 +58,54 @@ STREAMS = (
 )
 
 
-def wrong_acts() -> Iterator[Wrong]:
-    """Everything that does not fit, in one snapshot: the caller's transaction."""
+def wrong_acts(*, since_checkpoint: bool = False) -> Iterator[Wrong]:
+    """Everything that does not fit, in one snapshot: the caller's transaction. What was
+    right at the checkpoints is not read again if so wished."""
     if dialect.IS_POSTGRES:
         with connection.cursor() as cursor:
             # The streams are read to their ends: no plan for the first rows only.
             cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
-    yield from _wrong_chains()
-    yield from _wrong_facts()
+    yield from _wrong_chains(since_checkpoint)
+    yield from _wrong_facts(since_checkpoint)
 
 
 # --- chains --------------------------------------------------------------------------
 
+# Of each account the act to begin after, if any, and those that follow.
+SINCE = "LEFT JOIN billing_checkpoint c ON c.account_id = a.id"
 CHAINS = """
-    SELECT a.id, a.acts, {chain}, x.number, x.kind, {subject}, {digest}, {link}
-    FROM billing_account a LEFT JOIN billing_act x ON x.account_id = a.id
-    ORDER BY a.id, x.number""".format(
-    chain=dialect.hex_text("a.chain"),
-    subject=dialect.hex_text("x.subject_id"),
-    digest=dialect.hex_text("x.digest"),
-    link=dialect.hex_text("x.chain"),
+    SELECT a.id, a.acts, {chain}, {begin}, {begun}, x.number, x.kind, {subject},
+           {digest}, {link}
+    FROM billing_account a {since}
+    LEFT JOIN billing_act x ON x.account_id = a.id AND x.number > {begin}
+    ORDER BY a.id, x.number"""
+HEXES = {
+    "chain": dialect.hex_text("a.chain"),
+    "subject": dialect.hex_text("x.subject_id"),
+    "digest": dialect.hex_text("x.digest"),
+    "link": dialect.hex_text("x.chain"),
+}
+FROM_THE_FIRST = CHAINS.format(**HEXES, since="", begin="0", begun="NULL")
+FROM_THE_CHECKPOINT = CHAINS.format(
+    **HEXES,
+    since=SINCE,
+    begin="coalesce(c.number, 0)",
+    begun=dialect.hex_text("c.chain"),
+)
+# What later acts are about: all that belongs to it is read.
+FRESH = (
+    f"SELECT y.subject_id FROM billing_account a {SINCE} JOIN billing_act y "
+    "ON y.account_id = a.id AND y.number > coalesce(c.number, 0)"
 )
 
 
-def _wrong_chains() -> Iterator[Wrong]:
-    for (account_id, stored, head), acts in groupby(_rows(CHAINS), itemgetter(0, 1, 2)):
-        number, chain = 0, ""
+def _wrong_chains(since_checkpoint: bool) -> Iterator[Wrong]:
+    rows = _rows(FROM_THE_CHECKPOINT if since_checkpoint else FROM_THE_FIRST)
+    accounts = groupby(rows, itemgetter(0, 1, 2, 3, 4))
+    for (account_id, stored, head, begin, begun), acts in accounts:
+        number, chain = begin, begun or ""
         for *_, found, kind, subject, made, link in acts:
-            if found is None:  # it never did anything
+            if found is None:  # it did nothing since
                 break
             number += 1
             chain = facts.linked(chain, number, kind, subject, made)
@@ -100,10 +122,12 @@ def _wrong_chains() -> Iterator[Wrong]:
 # --- facts ---------------------------------------------------------------------------
 
 
-def _wrong_facts() -> Iterator[Wrong]:
-    streams = [_stream(fact, *where) for fact, *where in STREAMS]
+def _wrong_facts(since_checkpoint: bool) -> Iterator[Wrong]:
+    fresh = FRESH if since_checkpoint else ""
+    streams = [_stream(*stream, fresh) for stream in STREAMS]
     seals: list[Wrong] = []
-    merged = heapq.merge(_acts(), _ended_holds(seals), *streams, key=itemgetter(0))
+    holds = _ended_holds(seals, fresh)
+    merged = heapq.merge(_acts(fresh), holds, *streams, key=itemgetter(0))
     for subject, parts in groupby(merged, itemgetter(0)):
         yield from _wrong_subject(subject, list(parts))
         yield from seals
@@ -112,7 +136,7 @@ def _wrong_facts() -> Iterator[Wrong]:
 
 
 def _wrong_subject(subject: str, parts: list[Part]) -> Iterator[Wrong]:
-    """What was written about one hold, transfer or correction."""
+    """What was written about one hold, transfer, correction or amendment."""
     rows: dict[str, list[str]] = {}
     digests: dict[str, list[str]] = {}
     for part in parts:
@@ -130,17 +154,22 @@ def _wrong_subject(subject: str, parts: list[Part]) -> Iterator[Wrong]:
             yield Wrong("FACT_MISMATCH", f"subject={subject}")
 
 
-def _acts() -> Iterator[Part]:
+def _acts(fresh: str) -> Iterator[Part]:
     text = f"x.kind || '|' || {dialect.hex_text('x.digest')}"
-    yield from _parts(ACT, "x.subject_id", text, "billing_act x")
+    yield from _parts(ACT, "x.subject_id", text, "billing_act x", fresh)
 
 
-def _ended_holds(seals: list[Wrong]) -> Iterator[Part]:
-    """Those that have ended; every hold's seal is looked at in passing."""
+def _ended_holds(seals: list[Wrong], fresh: str) -> Iterator[Part]:
+    """Those that have ended; a hold's seal is looked at in passing."""
     hold = facts.HOLD
+    which = ""
+    if fresh:
+        unended = "x.state IN ('open', 'in_doubt') OR x.seal IS NOT NULL"
+        which = f"WHERE x.id IN ({fresh}) OR {unended}"
     sql = (
         f"SELECT {dialect.hex_text('x.id')}, {hold.sql('x')}, "
-        f"{dialect.hex_text('x.seal')}, x.state FROM billing_hold x ORDER BY x.id"
+        f"{dialect.hex_text('x.seal')}, x.state FROM billing_hold x {which} "
+        "ORDER BY x.id"
     )
     for hold_id, text, seal, state in _rows(sql):
         is_ended = state in ("settled", "released")
@@ -150,12 +179,17 @@ def _ended_holds(seals: list[Wrong]) -> Iterator[Part]:
             yield Part(hold_id, hold.name, text)
 
 
-def _stream(fact: facts.Fact, subject: str, source: str) -> Iterator[Part]:
+def _stream(fact: facts.Fact, subject: str, source: str, fresh: str) -> Iterator[Part]:
     alias = "t" if fact is facts.TRANSFER else "x"
-    return _parts(fact.name, subject, fact.sql(alias), source)
+    return _parts(fact.name, subject, fact.sql(alias), source, fresh)
 
 
-def _parts(name: str, subject: str, text: str, source: str) -> Iterator[Part]:
+def _parts(
+    name: str, subject: str, text: str, source: str, fresh: str
+) -> Iterator[Part]:
+    """`fresh`: of these subjects only; all where it is empty."""
+    if fresh:
+        source += f" {'AND' if ' WHERE ' in source else 'WHERE'} {subject} IN ({fresh})"
     sql = f"SELECT {dialect.hex_text(subject)}, {text} FROM {source} ORDER BY {subject}"
     for found, row in _rows(sql):
         yield Part(found, name, row)

@@ -1,7 +1,8 @@
 """The passes of `verify_ledger`: a code, and a query for the rows that break it.
 
 Plain SQL that both databases take. Every stored balance, counter or sum of the
-ledger has a pass here; `tests/billing` tampers with each and expects its code.
+ledger has a pass here, or in `corrected.py`; `tests/billing` tampers with each and
+expects its code.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from django.db.models import ForeignKey
 from billing.ledger.dialect import pinned_parts, quarter_of
 from billing.models.caller import CALLER
 from billing.models.transfer import ENDS
-from billing.verification import budgets
+from billing.verification import budgets, checkpoints
+from billing.verification.corrected import AMENDMENTS, CORRECTIONS
 
 # Kind of transfer, of its source, of its destination.
 TYPED = ", ".join(
@@ -85,7 +87,16 @@ TRANSFERS = {
         FROM billing_account a LEFT JOIN billing_account o
              ON o.kind = 'organization' AND o.usage_account_id = a.id
         WHERE coalesce(a.tenant_id, 0) <> CASE a.kind WHEN 'organization' THEN a.id
-              WHEN 'usage' THEN coalesce(o.id, 0) ELSE 0 END""",
+              WHEN 'usage' THEN coalesce(o.id, 0)
+              WHEN 'debt' THEN coalesce((SELECT t.id FROM billing_account t
+                   WHERE t.id = a.tenant_id AND t.kind = 'organization'), -1)
+              ELSE 0 END""",
+    "DEBT_MISMATCH": """
+        SELECT a.id AS account, a.owed_micros AS stored,
+               coalesce(-d.balance_micros, 0) AS derived
+        FROM billing_account a LEFT JOIN billing_account d
+             ON d.kind = 'debt' AND d.tenant_id = a.id
+        WHERE a.owed_micros <> coalesce(-d.balance_micros, 0)""",
     # An entry is made when its transfer is, and never before the one it follows.
     "TIME_RUNS_BACK": """
         SELECT account_id AS account, version, created_at AS stored
@@ -105,8 +116,9 @@ TRANSFERS = {
     "NEGATIVE_BALANCE": """
         SELECT id AS account, balance_micros AS balance, held_micros AS held
         FROM billing_account
-        WHERE held_micros < 0 OR (kind = 'organization'
-              AND (balance_micros < 0 OR balance_micros < held_micros))""",
+        WHERE held_micros < 0 OR (kind = 'debt' AND balance_micros > 0)
+           OR (kind = 'organization'
+               AND (balance_micros < 0 OR balance_micros < held_micros))""",
 }
 
 HOLDS = {
@@ -167,7 +179,7 @@ GRANTS = {
         SELECT g.id AS lot, g.amount_micros AS amount,
                t.amount_micros AS transferred
         FROM billing_grant g LEFT JOIN billing_transfer t
-             ON t.id = g.transfer_id AND t.kind = 'grant'
+             ON t.id = g.transfer_id AND t.kind IN ('grant', 'credit', 'refund')
              AND t.destination_id = g.account_id
         WHERE t.id IS NULL OR t.amount_micros <> g.amount_micros""",
     "GRANT_REMAINING_MISMATCH": """
@@ -182,10 +194,12 @@ GRANTS = {
         SELECT t.id AS transfer, t.kind AS kind, t.amount_micros AS amount,
                coalesce(sum(b.amount_micros), 0) AS burnt
         FROM billing_transfer t LEFT JOIN billing_burn b ON b.transfer_id = t.id
-        GROUP BY t.id, t.kind, t.amount_micros
-        HAVING coalesce(sum(b.amount_micros), 0)
-               <> t.amount_micros * CASE WHEN t.kind IN ('usage', 'expire') THEN 1
-                                         WHEN t.kind = 'refund' THEN -1 ELSE 0 END""",
+        LEFT JOIN billing_grant g ON g.transfer_id = t.id
+        GROUP BY t.id, t.kind, t.amount_micros, g.id
+        HAVING coalesce(sum(b.amount_micros), 0) <> t.amount_micros * CASE
+            WHEN t.kind IN ('usage', 'expire', 'debit', 'reversal', 'clawback',
+                            'repayment') THEN 1
+            WHEN t.kind = 'refund' AND g.id IS NULL THEN -1 ELSE 0 END""",
     "BURN_OF_STRANGER": """
         SELECT b.transfer_id AS transfer, b.grant_id AS lot
         FROM billing_burn b JOIN billing_transfer t ON t.id = b.transfer_id
@@ -284,45 +298,6 @@ USAGE = {
             OR sum(charged_micros) <> 0 OR sum(absorbed_micros) <> 0""",
 }
 
-CORRECTIONS = {
-    # What is posted moved what it says, and nothing else moved anything.
-    "CORRECTION_MISMATCH": """
-        SELECT c.id AS correction, c.state AS state, c.charged_micros AS charged,
-               c.absorbed_micros AS absorbed
-        FROM billing_correction c LEFT JOIN billing_transfer t
-             ON t.correction_id = c.id
-        GROUP BY c.id, c.state, c.charged_micros, c.absorbed_micros, c.hold_id
-        HAVING c.charged_micros <> coalesce(sum(CASE t.kind
-                   WHEN 'usage' THEN t.amount_micros
-                   WHEN 'refund' THEN -t.amount_micros ELSE 0 END), 0)
-            OR c.absorbed_micros <> coalesce(sum(CASE t.kind
-                   WHEN 'absorb' THEN t.amount_micros ELSE 0 END), 0)
-            OR sum(CASE WHEN t.hold_id <> c.hold_id THEN 1 ELSE 0 END) > 0
-            OR (c.state <> 'posted' AND count(t.id) > 0)""",
-    "TRANSFER_WITHOUT_CORRECTION": """
-        SELECT t.id AS transfer, t.correction_id AS correction
-        FROM billing_transfer t LEFT JOIN billing_correction c
-             ON c.id = t.correction_id
-        WHERE c.id IS NULL AND (t.correction_id IS NOT NULL OR t.kind = 'refund')""",
-    # It speaks of a call that has ended, and says whose it was as the call does.
-    "CORRECTION_OF_STRANGER": """
-        SELECT c.id AS correction, h.id AS hold, h.state AS state
-        FROM billing_correction c LEFT JOIN billing_hold h ON h.id = c.hold_id
-        WHERE h.id IS NULL OR h.account_id <> c.account_id
-           OR h.spender_id <> c.spender_id OR h.model <> c.model
-           OR h.client <> c.client
-           OR coalesce(h.project_id, 0) <> coalesce(c.project_id, 0)
-           OR coalesce(h.holder_id, 0) <> coalesce(c.holder_id, 0)
-           OR h.operation <> c.operation OR h.state IN ('open', 'in_doubt')""",
-    # More was given back than was charged.
-    "OVERREFUND": """
-        SELECT c.hold_id AS hold, sum(c.charged_micros) AS corrected
-        FROM billing_correction c LEFT JOIN billing_usagerecord u
-             ON u.hold_id = c.hold_id
-        WHERE c.state = 'posted' GROUP BY c.hold_id, u.charged_micros
-        HAVING sum(c.charged_micros) + coalesce(u.charged_micros, 0) < 0""",
-}
-
 # What refers to what without a foreign key (`UNCHECKED` in the models says why): table
 # and column, target and its key.
 REFERENCES = [
@@ -350,6 +325,8 @@ ERRORS = (
     | USAGE
     | CORRECTIONS
     | budgets.PASSES
+    | AMENDMENTS
+    | checkpoints.PASSES
     | {"DANGLING_REFERENCE": DANGLING}
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,9 +17,8 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
-from billing.values import clock
 from billing.values.connection import snapshot
-from billing.verification import acts, budgets, registry
+from billing.verification import acts, budgets, checkpoints, registry
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -55,6 +55,8 @@ class Report:
 
     findings: list[Finding] = field(default_factory=list)
     totals: dict[str, int] = field(default_factory=dict)
+    # Of a whole verification without errors: what the next one may begin after.
+    heads: list[checkpoints.Head] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -69,8 +71,12 @@ class Report:
         }
 
 
-def verify() -> Report:
-    """Check the whole ledger in one snapshot. Raises: DatabaseError when it cannot."""
+def verify(*, since_checkpoint: bool = False) -> Report:
+    """Check the ledger in one snapshot: every figure, and every row that an act wrote,
+    or of these only what was written since the last checkpoint.
+
+    Raises: DatabaseError when it cannot.
+    """
     report = Report()
     with snapshot(), connection.cursor() as cursor:
         errors = ERRORS | registry.passes
@@ -80,17 +86,24 @@ def verify() -> Report:
                 report.findings += [Finding(code, severity, text) for text in details]
                 if more:
                     report.findings.append(Finding(code, severity, f"and {more} more"))
-        report.findings += _wrong_acts()
+        report.findings += _wrong_acts(since_checkpoint)
+        if report.ok and not since_checkpoint:
+            report.heads = checkpoints.heads()
         [totals] = _rows(cursor, TOTALS)
         report.totals = {name: int(total) for name, total in totals.items()}
     return report
 
 
-def _wrong_acts() -> list[Finding]:
+def _wrong_acts(since_checkpoint: bool) -> list[Finding]:
     """Of each code as many as are listed, and how many more there are."""
     found: dict[str, list[str]] = {}
     more: Counter[str] = Counter()
-    checks = (acts.wrong_acts, budgets.wrong_windows, *registry.checks)
+    in_acts = partial(acts.wrong_acts, since_checkpoint=since_checkpoint)
+    checks: tuple[registry.Check, ...] = (
+        in_acts,
+        budgets.wrong_windows,
+        *registry.checks,
+    )
     for wrong in chain.from_iterable(check() for check in checks):
         listed = found.setdefault(wrong.code, [])
         if len(listed) < FINDINGS_PER_CODE_MAX:
@@ -116,8 +129,11 @@ def _details(cursor: CursorWrapper, sql: str) -> tuple[list[str], int]:
 
 
 def _rows(cursor: CursorWrapper, sql: str) -> list[dict[str, Any]]:
-    stale = dialect.moment(clock.now() - STALE_AFTER)
-    cursor.execute(sql, [stale] * sql.count("%s"))
+    # By the database's clock, which stamped the holds.
+    stale = [
+        dialect.moment(dialect.now() - STALE_AFTER) for _ in range(sql.count("%s"))
+    ]
+    cursor.execute(sql, stale)
     names = [column[0] for column in cursor.description]
     found = cursor.fetchmany(FINDINGS_PER_CODE_MAX)
     return [dict(zip(names, row, strict=True)) for row in found]

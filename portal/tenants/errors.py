@@ -1,4 +1,4 @@
-"""What the portal refuses. `portal/operator/doubts.py` has one more."""
+"""What the portal refuses. The modules of `portal/operator` have one more each."""
 
 from __future__ import annotations
 

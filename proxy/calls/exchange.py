@@ -89,6 +89,7 @@ class Exchange:
             rates=self.rates,
             bound_micros=self.bound_micros,
             counted=counted,
+            request_id=self.request_id,
         )
         usage = self._complete(usage, upstream_id)
         return await self._resolve(Settle(*self._hold, usage))
@@ -244,6 +245,8 @@ async def _placed(
         raise refusals.shortfall(error, identity) from None
     except errors.AccountClosed:
         raise refusals.organization_suspended() from None
+    except errors.DebtUnpaid as error:
+        raise refusals.debt(error, identity) from None
     except errors.OrganizationPaused:
         raise refusals.organization_paused() from None
     except errors.ModelPaused:

@@ -88,6 +88,11 @@ organization_paused = Refusal("organization_paused", 402).says(
     "for them and than it had, and the operator, who bears the rest, has been told. "
     "Nothing was charged. Ask your operator."
 )
+# Its next credits pay the debt first; the operator may write it off.
+debt_unpaid = Refusal("debt_unpaid", 402).says(
+    "402: this organization owes {owed_credits} credits, because credits it had spent "
+    "were taken back. Add credits, which pay that first: {}"
+)
 model_paused = Refusal("model_paused", 503).says(
     "Calls of {:.200} are paused: they cost more than their price says, and the "
     "operator has been told. Nothing was charged; other models can be called."
@@ -124,6 +129,13 @@ def shortfall(
         available_credits=credits_text(error.available_micros),
         held_credits=credits_text(error.held_micros),
         limit_source="organization",
+    )
+
+
+def debt(error: ledger_errors.DebtUnpaid, identity: Identity) -> GatewayError:
+    return debt_unpaid(
+        f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
+        owed_credits=credits_text(error.owed_micros),
     )
 
 

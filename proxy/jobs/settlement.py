@@ -54,6 +54,7 @@ def _usage(job: Job, report: Any) -> Usage:
         rates=stored.from_json(Rates, job.terms.get("rates")),
         bound_micros=job.bound_micros,
         counted=least(job),
+        request_id=f"req_{job.id.hex}",
     )
     changes: dict[str, Any] = {"upstream_id": job.upstream_id}
     if usage.basis == Basis.ESTIMATED:

@@ -116,6 +116,7 @@ def quote(
             "passes": closes_at is None or closes_at > clock.now(),
             "expires_at": seconds(closes_at),
         },
+        *_debt(balance),
         # Paused until the operator has looked.
         *({"name": "pause", "passes": False, "of": of} for of in _paused(expected)),
         {
@@ -138,6 +139,12 @@ def quote(
         "max_tokens": tokens,
         "suggestion": None if passes else _suggestion(held, tokens, price, identity),
     }
+
+
+def _debt(balance: Balance) -> list[dict[str, Any]]:
+    """What the organization owes, if it does."""
+    owed = balance.owed_micros
+    return [{"name": "debt", "passes": False, **amount("owed", owed)}] if owed else []
 
 
 def _paused(expected: Expectation) -> list[str]:
@@ -185,6 +192,12 @@ def _suggestion(held: int, tokens: int | None, price: Price, identity: Identity)
     balance = price.balance
     if not balance.is_open:
         return "This organization is suspended. Ask your operator."
+    if balance.owed_micros:
+        return (
+            f"This organization owes {credits_text(balance.owed_micros)} credits: new "
+            f"credits pay that first. {settings.PUBLIC_URL}/o/"
+            f"{identity.organization_slug}/"
+        )
     if of := _paused(price.expected):
         return f"The calls of this {of[0]} are paused. Ask your operator."
     if held <= balance.available_micros:

@@ -8,34 +8,23 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from billing import corrections, grants, holds
+from billing import corrections, holds
 from billing.corrections import NotCorrectable, Posted
-from billing.models import Burn, Correction, Hold, Transfer, UsageRecord, UsageRollup
+from billing.models import Correction, Transfer
 from billing.models.correction import CorrectionKind
 from billing.reports.calls import charge_of, find_call, late_words
 from billing.reports.spend import spend_by_day
 from billing.values import errors
-from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.clocks import Clock
 from tests.support.ledger.payers import (
     Payer,
     doubts,
     system_balance,
     wrong_in_the_ledger,
 )
+from tests.support.ledger.posted import first_words, post, sums
 
-LATE, REFUND, ADJUSTMENT = (
-    CorrectionKind.LATE,
-    CorrectionKind.REFUND,
-    CorrectionKind.ADJUSTMENT,
-)
-
-
-def post(
-    hold_id: str, kind: CorrectionKind, micros: int, reference: str = "1"
-) -> Posted:
-    return corrections.post(
-        UUID(hold_id), kind, micros, reference=reference, reason="the invoice"
-    )
+LATE, REFUND = CorrectionKind.LATE, CorrectionKind.REFUND
 
 
 def late_word(customer: Payer, price: int, **usage: int) -> tuple[str, UUID]:
@@ -44,26 +33,6 @@ def late_word(customer: Payer, price: int, **usage: int) -> tuple[str, UUID]:
     customer.release(hold_id)
     customer.settle(hold_id, price, **usage)
     return hold_id, Correction.objects.get(hold_id=hold_id).id
-
-
-def sums(customer: Payer) -> tuple[int, ...]:
-    """Of the hourly sums: calls, tokens, charged, borne by the operator."""
-    rows = UsageRollup.objects.filter(account_id=customer.account_id)
-    names = ("requests", "prompt_tokens", "charged_micros", "absorbed_micros")
-    return tuple(sum(getattr(row, name) for row in rows) for name in names)
-
-
-def first_words(hold_id: str) -> list[object]:
-    """Everything that the call's end has written."""
-    return [
-        Hold.objects.values().get(id=hold_id),
-        list(UsageRecord.objects.filter(hold_id=hold_id).values()),
-        list(
-            Transfer.objects.filter(hold_id=hold_id, correction_id=None)
-            .order_by("id")
-            .values()
-        ),
-    ]
 
 
 def test_a_late_price_is_charged_when_the_operator_says_so(
@@ -153,89 +122,6 @@ def test_what_was_dismissed_stays_on_record_and_is_never_charged(
     assert customer.figures() == (100, 0, 100)
     assert late_words() == []
     assert wrong_in_the_ledger() == []
-
-
-# --- refunds and adjustments --------------------------------------------------------
-
-
-def test_a_refund_goes_back_to_the_grants_it_came_from(db: None, clock: Clock) -> None:
-    customer = Payer.open()
-    customer.grant(20, source="promotion")
-    paid, other = customer.grant(30), customer.grant(50)
-    hold_id = customer.call(60)
-    assert customer.lots() == [(0, 0), (0, 0), (40, 0)]
-    posted = post(hold_id, REFUND, 45)
-
-    assert posted.charged_micros == -45
-    assert customer.lots() == [(5, 0), (30, 0), (50, 0)]  # the last burnt first
-    burns = Burn.objects.filter(transfer__kind="refund", grant__in=[paid, other])
-    assert sorted(burns.values_list("amount_micros", flat=True)) == [-30, -10]
-    assert customer.figures() == (85, 0, 85)
-    assert charge_of(UUID(hold_id)) == (15, "upstream")
-    assert sums(customer) == (1, 0, 15, 0)
-    assert wrong_in_the_ledger() == []
-
-
-def test_refunds_never_exceed_what_was_charged(customer: Payer) -> None:
-    hold_id = customer.call(30)
-    assert post(hold_id, REFUND, 20).charged_micros == -20
-    with pytest.raises(NotCorrectable):
-        post(hold_id, REFUND, 11, "2")
-    assert post(hold_id, REFUND, 10, "3").charged_micros == -10
-
-    assert customer.figures() == (100, 0, 100)
-    assert wrong_in_the_ledger() == []
-
-
-def test_what_came_from_an_expired_grant_lapses_again(
-    customer: Payer, clock: Clock
-) -> None:
-    trial = Payer.open()
-    trial.grant(20, expires_at=START + timedelta(hours=1))
-    hold_id = trial.call(20)
-    clock.advance(hours=1)
-    grants.expire_due()
-    for number in range(2):
-        assert post(hold_id, REFUND, 10, str(number)).available_micros == 0
-        assert grants.expire_due() == 1
-
-    assert trial.figures() == (0, 0, 0)
-    assert wrong_in_the_ledger() == []
-
-
-@pytest.mark.parametrize(("price", "charged"), [(45, 15), (10, -20), (30, 0), (0, -30)])
-def test_an_adjustment_brings_a_call_to_its_price(
-    customer: Payer, price: int, charged: int
-) -> None:
-    hold_id = customer.call(30)
-    before = first_words(hold_id)
-
-    assert post(hold_id, ADJUSTMENT, price).charged_micros == charged
-    assert first_words(hold_id) == before
-    assert charge_of(UUID(hold_id))[0] == price
-    assert wrong_in_the_ledger() == []
-
-
-def test_what_the_operator_bore_is_not_charged_twice(customer: Payer) -> None:
-    hold_id = customer.hold(100)
-    customer.settle(hold_id, 130)
-    customer.grant(50)
-
-    assert post(hold_id, ADJUSTMENT, 120).charged_micros == 0
-    assert post(hold_id, ADJUSTMENT, 140, "2").charged_micros == 10
-    assert post(hold_id, ADJUSTMENT, 60, "3").charged_micros == -50
-    assert wrong_in_the_ledger() == []
-
-
-def test_a_reference_stands_for_one_correction(customer: Payer) -> None:
-    hold_id = customer.call(30)
-    first = post(hold_id, REFUND, 10)
-    again = post(hold_id, REFUND, 10)
-
-    assert (again.correction_id, again.repeat) == (first.correction_id, True)
-    with pytest.raises(errors.ReferenceConflict):
-        post(hold_id, REFUND, 11)
-    assert customer.figures() == (80, 0, 80)
 
 
 # --- what is refused ----------------------------------------------------------------

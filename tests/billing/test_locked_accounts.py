@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
 
-from billing import grants, holds
+from billing import corrections, grants, holds
 from billing.ledger import waiting
 from billing.ledger.writer import writer
 from billing.models import Account, Hold
@@ -206,7 +206,18 @@ def test_grants_lapse_where_nothing_is_locked(locked: Payer, other: Payer) -> No
 
 def test_who_issues_to_a_locked_account_is_told(locked: Payer, other: Payer) -> None:
     with kept_by_a_stranger(lock_on("account", locked, "")):
-        with pytest.raises(OperationalError):
+        with pytest.raises(errors.AccountLocked, match="lock timeout"):
             locked.grant(5)
         other.grant(5)
     assert other.figures()[0] == 10_005
+    assert locked.figures()[0] == 9_999
+    assert locked.grant(5).amount_micros == 5
+
+
+def test_who_corrects_a_locked_call_is_told(locked: Payer) -> None:
+    hold_id = locked.call(5)
+    with (
+        kept_by_a_stranger(lock_on("account", locked, "")),
+        pytest.raises(errors.AccountLocked, match="lock timeout"),
+    ):
+        corrections.acknowledge(uuid.UUID(hold_id), reason="seen")

@@ -10,12 +10,15 @@ from django.apps import apps
 from django.db import models
 
 from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
+from tests.support.ledger.amended_tamperings import CASES
 from tests.support.ledger.budget_tamperings import BUDGET_CASES
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.falsified import Case
 from tests.support.ledger.tampering import found_after, small_history
-from tests.support.ledger.tamperings import COVERED, EVERY_CASE
+from tests.support.ledger.tamperings import COVERED
+from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
 
+EVERY_CASE = (*OTHER_CASES, *CASES)
 # The codes that are no query's.
 OF_ACTS = {
     "BUDGET_MISMATCH",
@@ -28,6 +31,7 @@ A_ROW_OF = {
     "billing_attempt": "hold_id = '{paid}'",
     "billing_acknowledgement": "hold_id = '{doubted}'",
     "billing_act": "account_id = {account} AND number = 1",
+    "billing_amendment": "id = '{charged_back}'",
     "billing_budgetwindow": "budget_id = {key_budget}",
     "billing_burn": "grant_id = {other_lot} AND amount_micros > 30",
     "billing_correction": "id = '{charged_word}'",
@@ -58,6 +62,7 @@ UNDERIVED = {
 NOT_IN_LEDGER = {
     *("billing_tariff", "billing_learnedbound", "billing_pause"),
     "billing_attempt",  # a client's, purged soon
+    "billing_checkpoint",  # what was found right; without it more is read
 }
 
 

@@ -13,6 +13,7 @@ from billing import grants, holds, leases
 from billing.ledger import dialect
 from billing.models import Account, Entry, Hold, Lease, Transfer, UsageRecord
 from billing.values import clock as clocks
+from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.locks import ledger_locked
 from tests.support.ledger.payers import Payer, wrong_in_the_ledger
@@ -108,6 +109,25 @@ def test_the_databases_clock_stamps_and_decides(db: None, fast_clock: None) -> N
         UsageRecord.objects.get(hold_id=hold_id).settled_at,
     ):
         assert abs(moment - now) < timedelta(seconds=20)
+
+
+@pytest.mark.postgres_only
+def test_a_hold_is_stale_by_the_databases_clock(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is due now, as a process whose clock is six minutes ahead sees it."""
+    customer = Payer.open(credits=100)
+    due_at = datetime.now(UTC)
+    hold_id = customer.hold(10, due_at=due_at)
+
+    def is_stale() -> bool:
+        found = [each for each in verify().findings if each.code == "STALE_HOLD"]
+        return any(hold_id in each.detail.replace("-", "") for each in found)
+
+    monkeypatch.setattr(clocks, "now", lambda: datetime.now(UTC) + timedelta(minutes=6))
+    assert not is_stale()
+    Hold.objects.filter(id=hold_id).update(due_at=due_at - timedelta(minutes=6))
+    assert is_stale()
 
 
 @pytest.mark.postgres_only

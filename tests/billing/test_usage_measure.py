@@ -90,6 +90,53 @@ def test_an_invalid_claim_is_flagged_and_never_charged(claim: Any) -> None:
     assert usage.cost_micros == RATES.cost_micros(Units(10, 20))
 
 
+@pytest.mark.parametrize(
+    ("claim", "shown"),
+    [
+        (4001, "credits_used 4001,"),
+        (10**50, f"credits_used {10**50},"),
+        (10**5000, "something else (int)"),
+        ([10**5000], "something else (list)"),
+        (-1, "credits_used -1,"),
+        (12.5, "credits_used 12.5,"),
+        ("1" * 500, f"credits_used {'1' * 60!r},"),
+        ("7\n8", r"credits_used '7\n8',"),
+    ],
+    ids=lambda value: type(value).__name__,  # some have too many digits to be shown
+)
+def test_a_claim_that_is_not_believed_is_logged_with_its_amount(
+    caplog: pytest.LogCaptureFixture, claim: Any, shown: str
+) -> None:
+    measure(
+        {"credits_used": claim},
+        rates=RATES,
+        bound_micros=BOUND,
+        counted=COUNTED,
+        request_id="req_1",
+    )
+
+    [record] = caplog.records
+    assert record.levelname == "ERROR"
+    assert record.getMessage().startswith("req_1: the upstream claims ")
+    assert shown in record.getMessage()
+    assert "(at most 4000 credits)" in record.getMessage()
+
+
+def test_tokens_that_are_not_believed_are_logged_with_what_they_would_cost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tokens = {"prompt_tokens": 10**9, "completion_tokens": 0}
+    measured(tokens, CREDIT)
+
+    assert f"tokens for {CREDIT + 10**12} microcredits" in caplog.text
+
+
+def test_what_is_believed_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for report in ({"credits_used": 4000}, {"credits_used": 0}, {}, None):
+        measured(report)
+    assert caplog.records == []
+
+
 def test_an_explicit_zero_is_a_zero() -> None:
     usage = measured({"credits_used": 0, "prompt_tokens": 10})
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import DatabaseError
 
-from billing.models import Account
+from billing.models import Account, Checkpoint
 from tests.support.ledger.payers import Payer
+from tests.support.ledger.tampering import no_guards
 from tests.support.services import commands
 
 
@@ -36,6 +38,36 @@ def test_a_right_ledger_are_exit_0(customer: Payer) -> None:
     assert code == 0
     assert output.startswith("The ledger is right: ")
     assert " usage records, " in output
+
+
+def test_a_right_ledger_leaves_checkpoints_for_the_next_run(customer: Payer) -> None:
+    hold_id = customer.call(12)
+    verify()
+    kept = Checkpoint.objects.get(account_id=customer.account_id)
+    assert kept.number == Account.objects.get(id=customer.account_id).acts
+
+    sql = f"UPDATE billing_usagerecord SET duration_ms = 7 WHERE hold_id = '{hold_id}'"
+    with no_guards(sql):
+        assert verify("--since-checkpoint")[0] == 0
+        code, output = verify()
+    assert (code, "FACT_MISMATCH" in output) == (1, True)
+
+
+def test_where_nothing_can_be_written_the_proof_still_counts(
+    customer: Payer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise DatabaseError("read only")
+
+    monkeypatch.setattr("billing.verification.checkpoints.write", refuse)
+    code, output = verify()
+    assert (code, output[:19]) == (0, "The ledger is right")
+
+
+def test_wrong_books_leave_none(customer: Payer) -> None:
+    tamper(customer)
+    verify()
+    assert not Checkpoint.objects.filter(account_id=customer.account_id).exists()
 
 
 def test_wrong_books_are_exit_1_and_named(customer: Payer) -> None:

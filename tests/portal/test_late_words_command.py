@@ -122,8 +122,19 @@ def test_a_doubt_that_ended_can_be_charged_from_the_bill(key: ApiKey) -> None:
     assert listed() == []
     assert balance_of(key.organization.account_id).available_micros == 992_500_000
     told = said("--charge", request_id, "--credits", "5", "--reason", WHY)
-    assert "-2.5 credits more charged" in told
+    assert f"{request_id}: 2.5 credits given back." in told
     assert available(key) == 995
+
+
+def test_a_lower_price_says_what_the_operator_bears_less(key: ApiKey) -> None:
+    request_id = make_call(key)
+    usage = Usage("upstream", 1200 * CREDIT, 1200 * CREDIT)
+    holds.commit([Settle(request_id[4:], key.organization.account_id, usage)])
+
+    told = said("--charge", request_id, "--credits", "900", "--reason", WHY)
+    assert f"{request_id}: 100 credits given back." in told
+    assert "The operator bears 200 less." in told
+    assert available(key) == 100
 
 
 def test_acknowledging_ends_the_warning(key: ApiKey) -> None:

@@ -24,7 +24,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
     "invalid_api_key key_revoked key_expired project_archived key_holder_disabled",
     (402, "insufficient_quota", False, None): "insufficient_credits "
-    "organization_paused",
+    "organization_paused debt_unpaid",
     (403, "permission_error", False, None): "organization_suspended permission_denied",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
     "request_not_found video_expired upstream_job_failed upstream_job_lost",

@@ -210,15 +210,20 @@ def describe(ended: dict[str, str | int]) -> str:
         return f"{ended['id']} acknowledged: its doubt is no warning any more."
     who = ended["organization"] or "its account"
     if "state" not in ended:
-        happened = f"{ended['id']}: {ended['charged_credits']} credits more charged."
+        charged = str(ended["charged_credits"])
+        way = "given back" if charged.startswith("-") else "more charged"
+        happened = f"{ended['id']}: {charged.removeprefix('-')} credits {way}."
     else:
         happened = (
             f"{ended['id']} {ended['state']}: of {ended['held_credits']} credits held, "
             f"{ended['charged_credits']} charged and {ended['returned_credits']} "
             "returned."
         )
-    if ended["absorbed_credits"] != "0":
-        happened += f" The operator bears {ended['absorbed_credits']} that {who} lacks."
+    borne = str(ended["absorbed_credits"])
+    if borne.startswith("-"):
+        happened += f" The operator bears {borne[1:]} less."
+    elif borne != "0":
+        happened += f" The operator bears {borne} that {who} lacks."
     left = f"{who} has {ended['available_credits']} credits available"
     if "still_in_doubt" in ended:
         left += f"; calls still in doubt: {ended['still_in_doubt']}"

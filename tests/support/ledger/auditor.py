@@ -13,6 +13,8 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, TypeAlias
 
+from tests.support.ledger.auditor_corrections import Corrections
+
 Answer: TypeAlias = tuple[Any, ...]
 FOREVER = datetime.max.replace(tzinfo=UTC)
 
@@ -35,6 +37,11 @@ class Lot:
     is_promotion: bool
     expires_at: datetime | None
     held: int = 0
+    amount: int = 0
+    gone: int = 0  # lapsed, or taken back
+
+    def __post_init__(self) -> None:
+        self.amount = self.left
 
     def usable(self, now: datetime) -> bool:
         return self.expires_at is None or now < self.expires_at
@@ -63,6 +70,7 @@ class Call:
     is_thought_dead: bool = False  # doubted by a sweep
     charged: int = 0
     borne: int = 0
+    is_refunded: bool = False
     paid: Counter[int] = field(default_factory=Counter)  # lot's number → micros
     # Prices that were said of it (None: that it lives), and what became of late ones.
     said: set[int | None] = field(default_factory=set)
@@ -97,6 +105,7 @@ class Organization:
     lots: list[Lot] = field(default_factory=list)
     consumed: int = 0
     lessons: dict[int, tuple[Fraction, int]] = field(default_factory=dict)
+    owed: int = 0
 
     def most(self, bound: int) -> int:
         """What a call with this bound may cost, as others of its size and of smaller
@@ -138,7 +147,7 @@ class Organization:
 
 
 @dataclass
-class Auditor:
+class Auditor(Corrections):
     """Everything there is; `now` is moved by whoever moves the ledger's clock."""
 
     now: datetime
@@ -167,6 +176,7 @@ class Auditor:
         lot = Lot(number, amount, priority, is_promotion, expires_at)
         self.organizations[name].lots.append(lot)
         self.references[reference] = (number, name, terms)
+        self.pay_debt(name)
         return ("granted", number)
 
     def expire_due(self) -> int:
@@ -175,6 +185,7 @@ class Auditor:
             for lot in organization.lots:
                 if not lot.usable(self.now) and lot.left > lot.held:
                     self.expired += lot.left - lot.held
+                    lot.gone += lot.left - lot.held
                     lot.left = lot.held
                     lapsed += 1
         return lapsed
@@ -200,6 +211,8 @@ class Auditor:
             return ("AccountClosed",)
         if not organization.spenders.get(spender, False):
             return ("SpenderClosed",)
+        if organization.owed:
+            return ("DebtUnpaid",)
         most = organization.most(bound)
         amount = at_factor(most, organization.factor)
         available = organization.available(self.now)
@@ -339,26 +352,6 @@ class Auditor:
             call.paid[lot.number] += paid
             price -= paid
         return price
-
-    # --- second words ----------------------------------------------------------
-
-    def correct(self, call: Call, price: int) -> Answer:
-        """The call is to cost so much in all."""
-        organization = self.organizations[call.organization]
-        before = call.charged, call.borne
-        if price > call.charged + call.borne:
-            self._take_more(call, price - call.charged - call.borne)
-        elif price < call.charged:
-            back = call.charged - price
-            organization.consumed -= back
-            call.charged = price
-            for lot in sorted(organization.lots, key=Lot.burns_before, reverse=True):
-                part = min(back, call.paid[lot.number])
-                call.paid[lot.number] -= part
-                lot.left += part
-                back -= part
-        available = organization.available(self.now)
-        return (call.charged - before[0], call.borne - before[1], available)
 
     def _ended(
         self, call: Call, *, charged: int = 0, absorbed: int = 0, repeat: bool = False

@@ -35,6 +35,7 @@ from billing.values.orders import (
     Settle,
     Usage,
 )
+from tests.support.ledger.amended import Amendments
 from tests.support.ledger.auditor import Answer, Auditor, Call, Organization
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import (
@@ -47,7 +48,7 @@ from tests.support.ledger.second_words import SecondWords
 from tests.support.ledger.stored import codes_of_errors, stored
 
 NAMES = ("one", "two", "three")
-SYSTEM = ("issuance", "absorbed", "expiry")
+SYSTEM = ("issuance", "absorbed", "expiry", "adjustment")
 FACTORS = (1_000_000, 1_200_000, 333_333, 1_000_001, 2_500_000)
 LEASE_SECONDS = 45
 names = st.sampled_from(NAMES)
@@ -94,7 +95,7 @@ def open_customers() -> dict[str, Customers]:
     return customers
 
 
-class History(SecondWords, RuleBasedStateMachine):
+class History(SecondWords, Amendments, RuleBasedStateMachine):
     """Everything that may happen, in any order."""
 
     def __init__(self, clock: Clock, customers: dict[str, Customers]) -> None:
@@ -377,4 +378,6 @@ class History(SecondWords, RuleBasedStateMachine):
             "issuance": -self.auditor.issued,
             "absorbed": -self.auditor.absorbed,
             "expiry": self.auditor.expired,
+            "adjustment": -self.auditor.adjusted,
+            "owed": {name: each.owed for name, each in organizations.items()},
         }

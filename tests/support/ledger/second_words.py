@@ -10,19 +10,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from billing import corrections
-from billing.models import Correction
+from billing.models import Correction, Grant
 from billing.models.correction import CorrectionKind
-from tests.support.ledger.auditor import Answer, Auditor, Call
+from tests.support.ledger.auditor import Answer, Auditor, Call, Lot
 
 
 def figures(posted: corrections.Posted) -> Answer:
     return (posted.charged_micros, posted.absorbed_micros, posted.available_micros)
 
 
+def given_by(of: uuid.UUID) -> int:
+    """The grant that a refund or an amendment made."""
+    return Grant.objects.get(transfer__correction_id=of).id
+
+
 class SecondWords:
     """The operator's part of a history."""
 
     auditor: Auditor
+    issued: list[int]
     posts = 0
 
     @rule(
@@ -70,9 +76,11 @@ class SecondWords:
             posted = post(CorrectionKind.ADJUSTMENT, micros)
             call.said.add(micros)
             assert figures(posted) == self.auditor.correct(call, micros)
-        elif 0 < micros <= call.charged:
+        elif 0 < micros <= call.charged and not call.is_refunded:
+            lot = Lot(len(self.issued), micros, 50, is_promotion=False, expires_at=None)
             posted = post(CorrectionKind.REFUND, micros)
-            assert figures(posted) == self.auditor.correct(call, call.charged - micros)
+            self.issued.append(given_by(posted.correction_id))
+            assert figures(posted) == self.auditor.refund(call, lot)
         elif micros:
             with pytest.raises(corrections.NotCorrectable):
                 post(CorrectionKind.REFUND, micros)

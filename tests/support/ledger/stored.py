@@ -24,9 +24,10 @@ WORDS = (
     "WHERE kind = 'late' AND account_id"
 )
 ACCOUNTS = (
-    "SELECT a.kind, a.id, a.balance_micros, a.held_micros, u.balance_micros "
+    "SELECT a.kind, a.id, a.balance_micros, a.held_micros, u.balance_micros, "
+    "a.owed_micros "
     "FROM billing_account a LEFT JOIN billing_account u ON u.id = a.usage_account_id "
-    "WHERE a.kind IN ('issuance', 'absorbed', 'expiry') OR a.id"
+    "WHERE a.kind IN ('issuance', 'absorbed', 'expiry', 'adjustment') OR a.id"
 )
 
 
@@ -34,14 +35,15 @@ def stored(customers: Mapping[str, Payer]) -> dict[str, Any]:
     """Balances, lots, holds, what was consumed and how many records tell of it."""
     names = {customer.account_id: name for name, customer in customers.items()}
     among = f" IN ({', '.join(map(str, names))})"
-    found: dict[str, Any] = {"balances": {}, "consumed": {}}
+    found: dict[str, Any] = {"balances": {}, "consumed": {}, "owed": {}}
     found["usage"] = dict.fromkeys(names.values(), 0)
     with connection.cursor() as cursor:
         cursor.execute(ACCOUNTS + among)
-        for kind, account_id, balance, held, consumed in cursor.fetchall():
+        for kind, account_id, balance, held, consumed, owed in cursor.fetchall():
             if name := names.get(account_id):
                 found["balances"][name] = (balance, held)
                 found["consumed"][name] = consumed
+                found["owed"][name] = owed
             else:
                 found[kind] = balance
         cursor.execute(LOTS + among)

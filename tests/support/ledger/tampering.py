@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +20,7 @@ from billing.models.correction import CorrectionKind
 from billing.values.patience import patience
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.teams import Team
 from tests.support.waiting import PATIENCE_SECONDS
@@ -53,7 +56,8 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis) | team_with_a_run()
+    said = second_words(customer) | lone_call(basis) | amended_history()
+    said |= team_with_a_run()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
     account = Account.objects.get(id=customer.account_id)
@@ -165,6 +169,15 @@ def findings() -> Counter[tuple[str, str]]:
 def found_after(*falsifications: str) -> set[str]:
     """The codes of what is wrong after those statements, which are then undone."""
     before = findings()
+    with no_guards(*falsifications):
+        after = findings()
+    assert findings() == before
+    return {code for code, _ in after - before}
+
+
+@contextmanager
+def no_guards(*falsifications: str) -> Iterator[None]:
+    """What these statements, and whoever is inside, did is then undone."""
     try:
         with patience(PATIENCE_SECONDS), transaction.atomic():
             _lift_all_guards()
@@ -172,14 +185,12 @@ def found_after(*falsifications: str) -> set[str]:
                 for statement in falsifications:
                     cursor.execute(statement)
                     assert cursor.rowcount > 0, statement
-            after = findings()
+            yield
             transaction.set_rollback(True)
     finally:
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute("PRAGMA ignore_check_constraints = OFF")
-    assert findings() == before
-    return {code for code, _ in after - before}
 
 
 def _lift_all_guards() -> None:
