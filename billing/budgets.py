@@ -13,10 +13,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 
-from billing.ledger import budget_count, budget_rows, budgets, dialect, store, windows
+from billing.ledger import (
+    budget_count,
+    budget_rows,
+    budgets,
+    dialect,
+    locking,
+    store,
+    windows,
+)
 from billing.ledger.book import Book
 from billing.ledger.budgets import BudgetRow, Budgets, Call, Counter
 from billing.models import Account, Budget, BudgetRaise, Hold, Spender, Unit
@@ -82,7 +89,7 @@ def set_limit(
         raise ValueError("a pattern is empty")
     if not isinstance(counts_spend_so_far, bool):
         raise ValueError("whether spend so far counts is yes or no")
-    with transaction.atomic():
+    with locking.atomic():
         book = _locked(account_id)
         whom = _checked(account_id, subject)
         terms = whom | {
@@ -139,7 +146,7 @@ def _replace(
 
 def remove(budget_id: int) -> None:
     """It binds nobody any more, from the next hold on; for good."""
-    with transaction.atomic():
+    with locking.atomic():
         _in_force(budget_id)
         Budget.objects.filter(id=budget_id).update(is_active=False)
 
@@ -151,7 +158,7 @@ def raise_limit(budget_id: int, micros: int, *, until: datetime) -> BudgetRaise:
     Budget.DoesNotExist when it is not in force.
     """
     _check_amount(micros)
-    with transaction.atomic():
+    with locking.atomic():
         budget, book = _in_force(budget_id)
         now = book.moment_of(budget.account_id)
         if until <= now:
@@ -163,7 +170,7 @@ def raise_limit(budget_id: int, micros: int, *, until: datetime) -> BudgetRaise:
 
 def end_raise(raise_id: int) -> None:
     """Take it back now. Raises: BudgetRaise.DoesNotExist when it has ended."""
-    with transaction.atomic():
+    with locking.atomic():
         found = BudgetRaise.objects.select_related("budget").get(
             id=raise_id, ended_at__isnull=True
         )
@@ -184,7 +191,7 @@ def set_time_zone(account_id: int, name: str) -> None:
     windows anew. Raises: ValueError for no time zone."""
     if name not in zoneinfo.available_timezones():
         raise ValueError(f"unknown time zone: {name!r}")
-    with transaction.atomic():
+    with locking.atomic():
         _locked(account_id)
         Account.objects.filter(id=account_id).update(time_zone=name)
         known = Budget.objects.filter(account_id=account_id, is_active=True)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 from django.db.models import Q, Sum
 
-from billing.ledger import budget_rows, dialect, envelopes, facts, store
+from billing.ledger import budget_rows, dialect, envelopes, facts, locking, store
 from billing.ledger.book import Book
 from billing.ledger.budgets import Call
 from billing.ledger.rows import HoldRow
@@ -73,13 +73,14 @@ def open_envelope(
 
     Raises: ValueError for an amount outside 1 … 10^15, a time that is past, a pattern
     or a label that is too long, more than 8 runs in each other; AccountClosed,
-    SpenderClosed, EnvelopeClosed; HoldExists for an id of something else;
-    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold.
+    SpenderClosed, EnvelopeClosed, DebtUnpaid; HoldExists for an id of something else;
+    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold;
+    AccountLocked.
     """
     _check_amount(credits_micros)
     if len(label) > LABEL_MAX or len(model_pattern) > PATTERN_MAX:
         raise ValueError("a label or a pattern is too long")
-    with transaction.atomic():
+    with locking.atomic():
         parent = Spender.objects.filter(id=parent_spender_id).first()
         if parent is None:
             raise errors.SpenderClosed
@@ -142,6 +143,8 @@ def _place(book: Book, parent: Spender, hold: HoldRow) -> None:
     spender = book.open_spenders.get(parent.id)
     if spender is None or spender.account_id != account.id:
         raise errors.SpenderClosed
+    if account.owed_micros:
+        raise errors.DebtUnpaid(account.owed_micros)
     run = envelopes.run_of(book, parent.id)
     call = Call(parent.id, envelopes.OPERATION, "", is_envelope=True)
     pairs = envelopes.check_room(book, account, call, hold.amount_micros, run)
@@ -188,7 +191,7 @@ def add_credits(
     Raises: as `open_envelope`; UnknownHold.
     """
     _check_amount(micros)
-    with transaction.atomic():
+    with locking.atomic():
         book, run = _known(envelope_id)
         store.read_spender(book, run.spender_id)
         if expected_micros not in {None, run.bound_micros}:
@@ -213,6 +216,8 @@ def _refuse_closed(book: Book, run: HoldRow) -> None:
         raise errors.AccountClosed
     if run.spender_id not in book.open_spenders:
         raise errors.SpenderClosed
+    if account.owed_micros:
+        raise errors.DebtUnpaid(account.owed_micros)
 
 
 def _check_more(book: Book, run: HoldRow, micros: int, parent: HoldRow | None) -> None:
@@ -232,7 +237,7 @@ def _check_more(book: Book, run: HoldRow, micros: int, parent: HoldRow | None) -
 def close(envelope_id: UUID) -> Run:
     """End it, and all inside it; what is left goes back. Calls that run end as they
     would. Of one that has ended, as it is. Raises: UnknownHold."""
-    with transaction.atomic():
+    with locking.atomic():
         book, run = _known(envelope_id)
         if run.is_open:
             inside = [each.hex for each in _inside(envelope_id) if each != envelope_id]

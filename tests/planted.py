@@ -33,7 +33,7 @@ def outcome(test: str, database: str, bug: str = "") -> int:
 def main(chosen: list[str]) -> int:
     bugs = {name: bug for name, bug in BUGS.items() if not chosen or name in chosen}
     if set(chosen) - bugs.keys():
-        print("no such bugs:", *sorted(set(chosen) - bugs.keys()))  # noqa: T201
+        say("no such bugs", ", ".join(sorted(set(chosen) - bugs.keys())), "")
         return 2
     wrong = 0
     for test, database in dict.fromkeys((b.test, b.database) for b in bugs.values()):
@@ -49,7 +49,8 @@ def main(chosen: list[str]) -> int:
 
 
 def say(*columns: str) -> None:
-    print(f"{columns[0]:<24}{columns[1]:<36}{columns[2]}", flush=True)  # noqa: T201
+    sys.stdout.write(f"{columns[0]:<24}{columns[1]:<36}{columns[2]}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

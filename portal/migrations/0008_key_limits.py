@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_budgets"),
+        ("billing", "0014_budgets"),
         ("portal", "0007_raise_requests"),
     ]
 

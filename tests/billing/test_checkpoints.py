@@ -207,7 +207,9 @@ def forge(customer: Payer, hold_id: str) -> None:
 def text_row(row: Any) -> dict[str, Any]:
     found = facts.row_of(row)
     if isinstance(row, Hold):
-        found["pins_text"] = "[" + ",".join(f"[{a},{b}]" for a, b in row.pins) + "]"
+        for name in ("pins", "budgets"):
+            pairs = ",".join(f"[{a},{b}]" for a, b in getattr(row, name))
+            found[f"{name}_text"] = f"[{pairs}]"
     return found
 
 

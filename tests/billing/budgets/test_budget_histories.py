@@ -16,7 +16,7 @@ from tests.support.ledger.clocks import Clock
 SEED_VARIABLE = "BUDGET_HISTORIES_SEED"
 # `make endure` asks for 5,000.
 EXAMPLES = int(os.environ.get("BUDGET_HISTORIES", "300"))
-STEPS = 20
+STEPS = 12
 
 
 @pytest.mark.timeout(3600)

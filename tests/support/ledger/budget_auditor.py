@@ -246,12 +246,17 @@ class BudgetAuditor:
     def open_run(
         self, key: Key, amount: int, due_at: datetime
     ) -> tuple[str, Spending | None]:
+        before = [(each, each.is_open, each.amount) for each in self.spendings]
         self.expire()
         run = Spending(0, key, "", amount, self.now, None, is_run=True)
         run.put_in, run.due_at = amount, due_at
         if (outer := self.run_of.get(key)) and outer.due_at:
             run.due_at = min(due_at, outer.due_at)
-        return self.hold(run)
+        said, opened = self.hold(run)
+        if opened is None:  # a refusal changes nothing, not even what has expired
+            for each, is_open, left in before:
+                each.is_open, each.amount = is_open, left
+        return said, opened
 
     def give_back(self, spending: Spending, amount: int) -> None:
         for run in spending.around():

@@ -44,7 +44,7 @@ def guard(
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_budgets"),
+        ("billing", "0012_usage_names"),
     ]
 
     operations = [

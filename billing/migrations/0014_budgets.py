@@ -33,7 +33,7 @@ def unguard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0012_usage_names"),
+        ("billing", "0013_more_corrections"),
     ]
 
     operations = [
