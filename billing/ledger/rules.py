@@ -64,20 +64,7 @@ def place(book: Book, order: Place) -> Placed:
     _check_caller(order)
     if known := book.holds.get(order.hold_id):
         return _placed_before(book, order, known)
-    account = book.accounts.get(order.account_id)
-    if account is None:
-        raise errors.AccountClosed
-    if order.attempt:
-        now = book.moment_of(account.id)
-        attempts.refuse_repeat(book.attempts, order.attempt, now)
-    if not account.is_open:
-        raise errors.AccountClosed
-    spender = book.open_spenders.get(order.spender_id)
-    if spender is None or spender.account_id != account.id:
-        raise errors.SpenderClosed
-    if account.owed_micros:
-        raise errors.DebtUnpaid(account.owed_micros)
-    book.running.check(order.at_once)
+    account, spender = _admitted(book, order)
     bound = book.bounds.bound_micros(order)
     amount = price_of(bound, account.price_factor_ppm)
     run = envelopes.run_of(book, order.spender_id)
@@ -116,6 +103,25 @@ def place(book: Book, order: Place) -> Placed:
         book.attempts.append(attempts.new(order, order.attempt, hold.placed_at))
     available = book.available_micros(account.id)
     return Placed(hold.id, amount, available, account.price_factor_ppm)
+
+
+def _admitted(book: Book, order: Place) -> tuple[AccountRow, SpenderRow]:
+    """Who wants to spend, if nothing but the amount may stand against it."""
+    account = book.accounts.get(order.account_id)
+    if account is None:
+        raise errors.AccountClosed
+    if order.attempt:
+        now = book.moment_of(account.id)
+        attempts.refuse_repeat(book.attempts, order.attempt, now)
+    if not account.is_open:
+        raise errors.AccountClosed
+    spender = book.open_spenders.get(order.spender_id)
+    if spender is None or spender.account_id != account.id:
+        raise errors.SpenderClosed
+    if account.owed_micros:
+        raise errors.DebtUnpaid(account.owed_micros)
+    book.running.check(order.at_once)
+    return account, spender
 
 
 def _placed_before(book: Book, order: Place, known: HoldRow) -> Placed:

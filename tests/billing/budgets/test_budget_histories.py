@@ -12,10 +12,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.support.ledger.budget_history import BudgetHistory
 from tests.support.ledger.clocks import Clock
+from tests.support.services.environment import wanted_database
 
 SEED_VARIABLE = "BUDGET_HISTORIES_SEED"
 # `make endure` asks for 5,000.
-EXAMPLES = int(os.environ.get("BUDGET_HISTORIES", "300"))
+EXAMPLES = int(
+    os.environ.get("BUDGET_HISTORIES")
+    or {"sqlite": 300, "postgres": 100}[wanted_database()]
+)
 STEPS = 12
 
 
