@@ -48,8 +48,15 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     ]
     is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
     if not is_selection:
-        first = Run("SQLite", "sqlite", ["-n3", f"--ignore={CLIENTS}", *options])
-        others = [replace(each, options=["-n3", *each.options]) for each in others]
+        first = Run(
+            "SQLite",
+            "sqlite",
+            ["-n3", "--dist=worksteal", f"--ignore={CLIENTS}", *options],
+        )
+        others = [
+            replace(each, options=["-n3", "--dist=worksteal", *each.options])
+            for each in others
+        ]
         others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
     return first, others
 

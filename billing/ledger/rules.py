@@ -17,7 +17,7 @@ from billing.ledger.bounds import base_of
 from billing.ledger.budgets import Call
 from billing.ledger.dialect import moment
 from billing.ledger.facts import HOLD
-from billing.ledger.rows import HoldRow, Parts
+from billing.ledger.rows import AccountRow, HoldRow, Parts, SpenderRow
 from billing.models.act import ActKind
 from billing.models.caller import CLIENT_MAX, SESSION_MAX, VERSION_MAX
 from billing.models.hold import HoldState
