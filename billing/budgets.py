@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -207,8 +207,16 @@ def set_time_zone(account_id: int, name: str) -> None:
 # --- whom it binds -----------------------------------------------------------------
 
 
+def limited(subject: Subject) -> Subject:
+    """The same, with the first of keys that were rotated one into the next: their
+    limits are its own."""
+    spender = Spender.objects.filter(id=subject.spender_id or 0).first()
+    return replace(subject, spender_id=spender.limited_id) if spender else subject
+
+
 def _checked(account_id: int, subject: Subject) -> dict[str, Any]:
     """The columns that say so. Raises: ValueError."""
+    subject = limited(subject)
     project, holder, key = subject.project_id, subject.holder_id, subject.spender_id
     wanted = {
         Level.ORGANIZATION: (False, False, False),

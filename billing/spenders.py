@@ -33,20 +33,24 @@ def open_spender(
     closes_at: datetime | None = None,
     project_id: int | None = None,
     holder_id: int | None = None,
+    succeeds: Spender | None = None,
 ) -> Spender:
-    """Let somebody draw on the account, until `closes_at` if given; the other two are
-    units of that account."""
+    """Let somebody draw on the account, until `closes_at` if given; `project_id` and
+    `holder_id` are units of that account. Whoever `succeeds` another spender has its
+    limits, and both together stay within them."""
     return Spender.objects.create(
         account_id=account_id,
         label=label,
         closes_at=closes_at,
         project_id=project_id,
         holder_id=holder_id,
+        counts_as_id=succeeds.limited_id if succeeds else None,
     )
 
 
 def close(spender_id: int) -> None:
-    """Refuse new holds from the next one on; for good."""
+    """Refuse new holds from the next one on, for good. Its runs end with the next
+    sweep."""
     Spender.objects.filter(id=spender_id).update(is_open=False)
 
 

@@ -72,8 +72,9 @@ def _bound_by(budget: Budget) -> frozenset[int]:
         while above is not None and above.id not in line:
             line[above.id] = None
             above = known.get(above.parent_id or 0)
+        counted = [known[each].limited_id for each in line]
         if budget.subject in budgets.subjects(
-            budget.account_id, spender.project_id, spender.holder_id, tuple(line)
+            budget.account_id, spender.project_id, spender.holder_id, counted
         ):
             found.add(spender.id)
     return frozenset(found)

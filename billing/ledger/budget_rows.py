@@ -40,7 +40,7 @@ _SUBJECTS = one_of(
         "'project:' || s.project_id",
         "'member:' || s.holder_id",
         "'member_in_project:' || s.project_id || ':' || s.holder_id",
-        "'key:' || s.id",
+        "'key:' || coalesce(s.counts_as_id, s.id)",
     ),
 )
 # PLAN: a spender, then its limits by the index of their subjects.

@@ -193,8 +193,8 @@ def _expression(part: str) -> str:
 def subjects(
     account_id: int, project_id: int | None, holder_id: int | None, line: Sequence[int]
 ) -> set[str]:
-    """By what the budgets of a spender are looked up; `line`: it and those whose run
-    it is part of."""
+    """By what the budgets of a spender are looked up; `line`: as whom it counts, and
+    so those whose run it is part of."""
     found = {f"organization:{account_id}", *(f"key:{each}" for each in line)}
     if project_id is not None:
         found.add(f"project:{project_id}")

@@ -1,7 +1,8 @@
 """How many calls run at once: the open holds themselves, so that none can leak.
 
 They are counted under the account's lock, and only where somebody's calls are limited:
-of a spender with those of its runs, of a unit, of the account. A hold in doubt does not
+of a spender with those of its runs and of the keys rotated into
+it, of a unit, of the account. A hold in doubt does not
 run any more; a job runs until its end is known. A run itself is no call.
 """
 
@@ -30,8 +31,9 @@ READ_RUNNING = (
     f"SELECT s.id, s.id FROM billing_spender s WHERE {among('s.id', listed('bigint'))} "
     "UNION SELECT l.leaf, s.parent_id FROM line l "
     "JOIN billing_spender s ON s.id = l.id WHERE s.parent_id IS NOT NULL) "
-    "SELECT l.leaf, l.id, s.account_id, s.project_id, s.holder_id, "
-    "coalesce(r.calls, 0) FROM line l JOIN billing_spender s ON s.id = l.leaf "
+    "SELECT l.leaf, l.leaf = l.id, coalesce(a.counts_as_id, a.id), s.account_id, "
+    "s.project_id, s.holder_id, coalesce(r.calls, 0) FROM line l "
+    "JOIN billing_spender s ON s.id = l.leaf JOIN billing_spender a ON a.id = l.id "
     "LEFT JOIN running r ON r.spender_id = l.leaf"
 )
 
@@ -73,9 +75,9 @@ def reads(orders: Sequence[Order[object]]) -> dict[str, Statement]:
 
 def take(running: Running, rows: Sequence[Row]) -> None:
     """Take what `reads` found."""
-    for leaf, spender_id, account_id, project_id, holder_id, calls in rows:
+    for leaf, is_self, spender_id, account_id, project_id, holder_id, calls in rows:
         subjects = {f"spender:{spender_id}"}
-        if spender_id == leaf:
+        if is_self:
             units = filter(None, (project_id, holder_id))
             subjects |= {f"account:{account_id}", *(f"unit:{unit}" for unit in units)}
         running.above.setdefault(leaf, set()).update(subjects)

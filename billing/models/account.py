@@ -190,7 +190,17 @@ class Spender(models.Model):
     envelope = models.ForeignKey(
         "billing.Hold", related_name="+", null=True, blank=True, **UNCHECKED
     )
+    # The first of the keys that were rotated one into the next: what is limited for one
+    # of them counts for all, under this one's name. Null: it is the first.
+    counts_as = models.ForeignKey(
+        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def limited_id(self) -> int:
+        """By what its own limits are looked up."""
+        return self.counts_as_id or self.id

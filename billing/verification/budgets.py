@@ -35,6 +35,12 @@ PASSES = {
               WHEN 'member' THEN CAST(holder_id AS text)
               WHEN 'key' THEN CAST(spender_id AS text)
               ELSE CAST(project_id AS text) || ':' || CAST(holder_id AS text) END""",
+    # Keys that were rotated one into the next count as the first of them.
+    "LIMITED_AS_STRANGER": """
+        SELECT s.id AS spender, s.counts_as_id AS counts_as
+        FROM billing_spender s JOIN billing_spender f ON f.id = s.counts_as_id
+        WHERE f.account_id <> s.account_id OR f.counts_as_id IS NOT NULL
+           OR s.parent_id IS NOT NULL""",
     # A run's spender, its hold and whose it is name each other.
     "RUN_MISMATCH": """
         SELECT h.id AS hold, e.spender_id AS spender, e.parent_id AS parent

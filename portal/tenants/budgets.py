@@ -50,6 +50,7 @@ def set_limit(
     """
     policy.require(actor, organization.id, Permission.MANAGE_BUDGETS)
     _lock(organization)
+    subject = budgets.limited(subject)
     in_force = Budget.objects.filter(
         account_id=organization.account_id,
         is_active=True,

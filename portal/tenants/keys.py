@@ -158,11 +158,15 @@ def rotate(
 ) -> tuple[ApiKey, str]:
     """A successor with the same name, project, holder and lifetime; the old one works
     on for `overlap` (but no longer than it would have), or is revoked at once without.
+    Both together stay within the key's limits. Its runs end with the old key; the key
+    of a run is not rotated.
 
     Raises: NotAllowed, KeyNotActive, HolderNotActive.
     """
     policy.require_key_change(actor, key)
     key, now = lock(key), timezone.now()
+    if key.spender.parent_id is not None:
+        raise KeyNotActive("The key of a run is not rotated: open another run.")
     is_rotated = ApiKey.objects.filter(rotated_from=key).exists()
     if is_rotated or state_of(key, now) != "active":
         raise KeyNotActive
@@ -259,6 +263,7 @@ def store(
         closes_at=expires_at,
         project_id=project.unit_id,
         holder_id=holder.unit_id,
+        succeeds=rotated_from.spender if rotated_from else None,
     )
     key = ApiKey.objects.create(
         organization=project.organization,

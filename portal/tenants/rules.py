@@ -42,7 +42,7 @@ class InvalidRules(PortalError):
 @dataclass(frozen=True, slots=True)
 class LevelRules:
     """The rules of one subject above a call. `subject_id` is the ledger's: a spender's
-    (of a key), a unit's, or an account's."""
+    (of a key, the first of those rotated into it), a unit's, or an account's."""
 
     level: str  # one of LEVELS
     name: str
@@ -59,7 +59,7 @@ def of_key(key: ApiKey, line: Sequence[Spender]) -> tuple[LevelRules, ...]:
     """All that a call with this key must pass, from the key upwards; `line` are its
     spender and those above it (`lines.above`)."""
     units = [key.spender.holder_id, key.spender.project_id]
-    found = Rules.objects.select_related("unit", "api_key").filter(
+    found = Rules.objects.select_related("unit", "api_key__spender").filter(
         Q(api_key__spender__in=line)
         | Q(unit__in=[unit for unit in units if unit])
         | Q(unit__isnull=True, api_key__isnull=True),
@@ -83,7 +83,8 @@ def _level(row: Rules, organization: Organization) -> LevelRules:
     if row.unit is not None:
         level, name, subject_id = row.unit.kind, row.unit.label, row.unit.id
     elif row.api_key is not None:
-        level, name, subject_id = "key", row.api_key.name, row.api_key.spender_id
+        level, name = "key", row.api_key.name
+        subject_id = row.api_key.spender.limited_id
     return LevelRules(
         level,
         name,

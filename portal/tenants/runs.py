@@ -1,7 +1,8 @@
 """Runs (envelopes) that an API key opens: credits set aside, and a key to spend them.
 
 Whoever asks is a key, not a person. It may do to a run what stands below it, however
-deep; to its own run it may do nothing: the limit of a run is its parent's to set.
+deep; to its own run it may do nothing: the limit of a run is its parent's to set. Keys
+that were rotated one into the next are one parent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing import envelopes
 from billing.envelopes import Run
@@ -121,12 +123,14 @@ def look(envelope_id: UUID, *, asking: Asking) -> Run:
 
 
 def page(asking: Asking, *, after: UUID | None, count: int) -> tuple[list[Run], bool]:
-    """Runs that the key has opened, the latest first, and whether there are more.
+    """Runs that the key has opened, or one that it was rotated from or into, the latest
+    first, and whether there are more.
 
     Raises: UnknownHold for an `after` that is none of them.
     """
-    key = ApiKey.objects.get(id=asking.key_id)
-    opened = Envelope.objects.filter(parent_id=key.spender_id)
+    key = ApiKey.objects.select_related("spender").get(id=asking.key_id)
+    first = key.spender.limited_id
+    opened = Envelope.objects.filter(Q(parent_id=first) | Q(parent__counts_as_id=first))
     latest = opened.order_by("-created_at", "-hold_id")
     found = list(latest.values_list("hold_id", flat=True))
     start = 0
@@ -149,9 +153,9 @@ def _key_above(envelope_id: UUID, asking: Asking) -> ApiKey:
     key = ApiKey.objects.select_related("organization", "spender").get(id=asking.key_id)
     spender = Spender.objects.filter(envelope_id=envelope_id).first()
     while spender is not None and spender.parent_id is not None:
-        if spender.parent_id == key.spender_id:
-            return key
         spender = Spender.objects.get(id=spender.parent_id)
+        if spender.limited_id == key.spender.limited_id:
+            return key
     raise UnknownHold
 
 

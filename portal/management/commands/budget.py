@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Exists, OuterRef
 
 from billing import budgets as ledger
 from billing.budgets import Link, Subject
@@ -101,8 +102,10 @@ def subject_of(organization: Organization, level: Level, name: str) -> Subject:
         return Subject(level)
     if level == Level.KEY:
         keys = ApiKey.objects.filter(organization=organization, name=name)
-        active = keys.filter(revoked_at=None)
-        return Subject(level, spender_id=one(level, name, active, "spender_id"))
+        # Of those that were rotated one into the next, the last: all have its limits.
+        next_one = ApiKey.objects.filter(rotated_from=OuterRef("pk"), revoked_at=None)
+        current = keys.filter(~Exists(next_one), revoked_at=None)
+        return Subject(level, spender_id=one(level, name, current, "spender_id"))
     units = Unit.objects.filter(account_id=organization.account_id)
     if level == Level.MEMBER:
         holders = units.exclude(kind=UnitKind.PROJECT).filter(label=name)

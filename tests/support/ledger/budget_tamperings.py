@@ -31,6 +31,11 @@ BUDGET_CASES = (
         "UPDATE billing_budget SET subject = 'project:1' WHERE id = {budget}",
     ),
     case(
+        "LIMITED_AS_STRANGER",
+        "UPDATE billing_spender SET counts_as_id = {other_spender} "
+        "WHERE id = {spender}",
+    ),
+    case(
         "RUN_MISMATCH",
         "UPDATE billing_spender SET parent_id = {other_spender} "
         "WHERE id = {run_spender}",
