@@ -11,6 +11,7 @@ import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from django.db.models import Q
@@ -186,10 +187,16 @@ def _in_force(budget_id: int) -> tuple[Budget, Book]:
     return Budget.objects.get(id=budget_id, is_active=True), book
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """The names that this machine knows."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def set_time_zone(account_id: int, name: str) -> None:
     """Where the account's days begin from now on. Its budgets count their present
     windows anew. Raises: ValueError for no time zone."""
-    if name not in zoneinfo.available_timezones():
+    if name not in time_zones():
         raise ValueError(f"unknown time zone: {name!r}")
     with locking.atomic():
         _locked(account_id)

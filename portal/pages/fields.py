@@ -7,8 +7,19 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from billing import budgets
 from portal.tenants import names
-from portal.tenants.errors import InvalidName
+from portal.tenants.errors import InvalidName, InvalidTimeZone
+
+
+class TimeZoneField(forms.CharField):
+    """The name of a time zone, as the tz database has it."""
+
+    def clean(self, value: Any) -> str:
+        name: str = super().clean(value)
+        if name not in budgets.time_zones():
+            raise ValidationError(InvalidTimeZone.message)
+        return name
 
 
 class NameField(forms.CharField):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -41,20 +42,25 @@ def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         "sees_own_only": spender_ids is not None,
         "sees_key_names": tenant.may(Permission.SEE_KEY_NAMES),
         "may_create_keys": tenant.may(Permission.CREATE_KEYS),
-        **spend(account_id, spender_ids),
+        **spend(account_id, spender_ids, tenant.organization.account.time_zone),
     }
     if not calls:
         context["steps"] = steps(tenant, balance)
     return frame.show(request, tenant, "overview/overview.html", context)
 
 
-def spend(account_id: int, spender_ids: list[int] | None) -> dict[str, Any]:
-    """The sums and the chart, from one query."""
-    days = spend_by_day(account_id, days=DAYS, spender_ids=spender_ids)
+def spend(
+    account_id: int, spender_ids: list[int] | None, time_zone: str
+) -> dict[str, Any]:
+    """The sums and the chart of days there, from one query."""
+    days = spend_by_day(
+        account_id, days=DAYS, spender_ids=spender_ids, zone=ZoneInfo(time_zone)
+    )
     charged = [day.charged_micros for day in days]
     return {
         "chart": charts.bars([(d.day, d.charged_micros, d.requests) for d in days]),
         "days": days[::-1],
+        "time_zone": time_zone,
         "sums": [
             ("Today", charged[-1]),
             ("7 days", sum(charged[-7:])),

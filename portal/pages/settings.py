@@ -1,4 +1,4 @@
-"""An organization's own settings: its name, and whether its replies are kept."""
+"""An organization's own settings: its name, its days, whether its replies are kept."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
+from billing import budgets
+from billing.values.errors import AccountLocked
 from portal.pages import frame
-from portal.pages.fields import NameField
+from portal.pages.fields import NameField, TimeZoneField
 from portal.tenants import audit, organizations, tenancy
 from portal.tenants.tenancy import Tenant
 
@@ -24,6 +26,14 @@ class OrganizationForm(forms.Form):
         help_text="Shown to its members.",
         show_hidden_initial=True,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    time_zone = TimeZoneField(
+        label="Time zone",
+        help_text="Where its days begin, on these pages and in its budgets: "
+        "Europe/Berlin, UTC. Budgets count their present day, week or month anew.",
+        max_length=64,
+        show_hidden_initial=True,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "list": "time-zones"}),
     )
     stores_replies = forms.BooleanField(
         label="Keep replies for retries",
@@ -38,16 +48,24 @@ class OrganizationForm(forms.Form):
 def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
     shown = model_to_dict(organization, ["name", "stores_replies"])
+    shown["time_zone"] = organization.account.time_zone
     form = OrganizationForm(request.POST or None, initial=shown)
     if not form.is_valid():
         context = {
             "form": form,
+            "time_zones": sorted(budgets.time_zones()),
             "replay_seconds": settings.REPLAY_SECONDS,
             "reply_bytes_max": settings.REPLAY_BYTES_MAX,
         }
         return frame.show(request, tenant, "settings/organization.html", context)
     changed = {field: form.cleaned_data[field] for field in form.changed_data}
-    if organizations.change(organization, actor=audit.actor_of(request), **changed):
+    actor = audit.actor_of(request)
+    try:
+        is_changed = organizations.change(organization, actor=actor, **changed)
+    except AccountLocked:
+        messages.error(request, "Nothing was saved: the account is busy.")
+        return redirect("settings", organization.slug)
+    if is_changed:
         messages.success(request, "The settings are saved.")
     else:
         messages.info(request, "Nothing was changed.")

@@ -240,22 +240,6 @@ def _decide(
 # --- the rest ----------------------------------------------------------------------
 
 
-@transaction.atomic
-def set_time_zone(organization: Organization, name: str, *, actor: audit.Actor) -> None:
-    """Where its days begin. Raises: NotAllowed, InvalidBudget."""
-    policy.require(actor, organization.id, Permission.MANAGE_ORGANIZATION)
-    try:
-        budgets.set_time_zone(organization.account_id, name)
-    except ValueError as error:
-        raise InvalidBudget(f"{error}: use a name such as Europe/Berlin.") from error
-    audit.record(
-        "organization.time_zone",
-        actor=actor,
-        organization=organization,
-        time_zone=name,
-    )
-
-
 def _whom(budget: Budget) -> tuple[int | None, int | None, int | None]:
     return budget.project_id, budget.holder_id, budget.spender_id
 

@@ -73,6 +73,10 @@ class InvalidName(PortalError):
     """A name that cannot be shown or stored safely."""
 
 
+class InvalidTimeZone(PortalError):
+    message = "There is no such time zone: use a name such as Europe/Berlin."
+
+
 class KeyNotActive(PortalError):
     message = "Only an active key that was not rotated yet can be rotated."
 

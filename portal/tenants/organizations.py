@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from billing import accounts
+from billing import accounts, budgets
+from billing.models import Account
 from portal.models import Organization, Role, User
 from portal.tenants import audit, members, names, policy, projects
+from portal.tenants.errors import InvalidTimeZone
 from portal.tenants.roles import Permission
 
 
@@ -66,12 +68,14 @@ def change(
     actor: audit.Actor,
     name: str | None = None,
     stores_replies: bool | None = None,
+    time_zone: str | None = None,
 ) -> bool:
     """Change what is given; True if anything differs from before.
 
-    The slug stays: it is in links that people have kept.
+    The slug stays: it is in links that people have kept. In the time zone its days
+    begin, on pages and in its budgets, which count their present windows anew.
 
-    Raises: NotAllowed, InvalidName.
+    Raises: NotAllowed, InvalidName, InvalidTimeZone; AccountLocked.
     """
     current = Organization.objects.select_for_update(no_key=True).get(
         pk=organization.pk
@@ -80,8 +84,13 @@ def change(
     wanted = {
         "name": None if name is None else names.clean(name),
         "stores_replies": stores_replies,
+        "time_zone": time_zone,
     }
-    before = {field: getattr(current, field) for field in wanted}
+    before = {
+        "name": current.name,
+        "stores_replies": current.stores_replies,
+        "time_zone": Account.objects.get(id=current.account_id).time_zone,
+    }
     after = {
         field: value
         for field, value in wanted.items()
@@ -89,7 +98,11 @@ def change(
     }
     if not after:
         return False
-    Organization.objects.filter(pk=current.pk).update(**after)
+    if time_zone is not None and "time_zone" in after:
+        _set_time_zone(current, time_zone)
+    own = {field: value for field, value in after.items() if field != "time_zone"}
+    if own:
+        Organization.objects.filter(pk=current.pk).update(**own)
     audit.record(
         "organization.change",
         actor=actor,
@@ -98,6 +111,14 @@ def change(
         after=after,
     )
     return True
+
+
+def _set_time_zone(organization: Organization, name: str) -> None:
+    """Raises: InvalidTimeZone."""
+    try:
+        budgets.set_time_zone(organization.account_id, name)
+    except ValueError as error:
+        raise InvalidTimeZone from error
 
 
 @transaction.atomic

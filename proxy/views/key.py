@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -34,18 +35,26 @@ def describe(identity: Identity) -> dict[str, Any]:
     """Of the key and its organization's credits, as of now. Blocks."""
     balance = balance_of(identity.account_id)
     chain = chain_of(identity, balance)
-    row = ApiKey.objects.select_related("organization", "project", "spender").get(
-        id=identity.key_id
-    )
+    row = ApiKey.objects.select_related(
+        "organization__account", "project", "spender"
+    ).get(id=identity.key_id)
+    zone = row.organization.account.time_zone
     days = spend_by_day(
-        identity.account_id, days=DAYS, spender_ids=[identity.spender_id]
+        identity.account_id,
+        days=DAYS,
+        spender_ids=[identity.spender_id],
+        zone=ZoneInfo(zone),
     )
     return {
         "object": "key",
         "id": row.public_id,
         "label": row.name,
         "hint": row.hint,
-        "organization": {"slug": row.organization.slug, "name": row.organization.name},
+        "organization": {
+            "slug": row.organization.slug,
+            "name": row.organization.name,
+            "time_zone": zone,
+        },
         "project": {"slug": row.project.slug, "name": row.project.name},
         "created_at": seconds(row.created_at),
         "expires_at": seconds(row.expires_at),

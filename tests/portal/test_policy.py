@@ -130,6 +130,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     "remove an owner": (remove(Role.OWNER), OWNERS),
     **{name: (prepare, ADMINS | more) for name, (prepare, more) in OF_BUDGETS.items()},
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
+    "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (of_it(organizations.reopen), {"operator"}),
     "make an organization": (

@@ -49,6 +49,7 @@ def test_a_key_says_what_it_is_and_what_there_is_to_spend(
     assert found["organization"] == {
         "slug": organization.slug,
         "name": organization.name,
+        "time_zone": "UTC",
     }
     assert found["project"] == {"slug": project.slug, "name": project.name}
     assert found["created_at"] == int(customer.key.created_at.timestamp())

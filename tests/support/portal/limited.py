@@ -104,12 +104,4 @@ OF_BUDGETS: dict[str, tuple[Prepare, set[str]]] = {
     ),
     "grant a raise": (with_request(budgets.grant), set()),
     "refuse a raise": (with_request(partial(budgets.refuse, reason="no")), set()),
-    "set the time zone": (
-        lambda scene: (
-            lambda actor: budgets.set_time_zone(
-                scene.organization, "Asia/Kolkata", actor=actor
-            )
-        ),
-        set(),
-    ),
 }
