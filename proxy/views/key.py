@@ -59,6 +59,7 @@ def describe(identity: Identity) -> dict[str, Any]:
         "created_at": seconds(row.created_at),
         "expires_at": seconds(row.expires_at),
         **funds(balance),
+        **amount("owed", balance.owed_micros),
         "usage": {"today": _spent(days[-1:]), f"last_{DAYS}_days": _spent(days)},
         "limits": chain.limits,
         "binds": chain.binds,

@@ -27,6 +27,9 @@ def test_who_owes_is_refused_until_it_is_paid(
     assert "owes 3.5 credits" in error["message"]
     assert f"/o/{customer.organization.slug}/" in error["message"]
 
+    key = customer.http(live_gateway).get("/key").json()
+    assert (key["owed"], key["owed_micros"]) == ("3.5", 3 * CREDIT + CREDIT // 2)
+
     grants.issue(account_id, 100 * CREDIT, source="purchase", reference=f"{account_id}")
     assert customer.chat(live_gateway).status_code == 200
 

@@ -57,6 +57,7 @@ def test_a_key_says_what_it_is_and_what_there_is_to_spend(
     assert (found["balance"], found["balance_micros"]) == ("100000", 10**11)
     assert (found["held"], found["held_micros"]) == ("0", 0)
     assert (found["available"], found["available_micros"]) == ("100000", 10**11)
+    assert (found["owed"], found["owed_micros"]) == ("0", 0)
     assert found["limits"] == []
     assert (found["limit"], found["limit_remaining"]) == (None, None)
     # The secret is known to who asks, and is still nobody's to repeat.
