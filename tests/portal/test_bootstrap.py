@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 
 from billing.models import Account
 from billing.reports.balance import balance_of
+from billing.values.errors import AccountLocked
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.tenants import keys, members, organizations
@@ -188,3 +189,17 @@ def test_nonsense_is_refused_and_nothing_is_written(wrong: dict[str, Any]) -> No
     with pytest.raises(CommandError):
         bootstrap(**wrong)
     assert [table.objects.count() for table in tables] == before
+
+
+def test_an_account_that_stays_locked_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bootstrap()
+
+    def locked(*_: Any, **__: Any) -> None:
+        raise AccountLocked("canceling statement due to lock timeout")
+
+    monkeypatch.setattr("billing.grants.issue", locked)
+    with pytest.raises(CommandError, match="locked: nothing was made"):
+        bootstrap(reference="more")
+    assert ApiKey.objects.count() == 1

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from billing import grants
 from billing.models.grant import GrantSource
-from billing.values.errors import ReferenceConflict
+from billing.values.errors import AccountLocked, ReferenceConflict
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.models import Organization, Role, User
 from portal.tenants import audit, keys, members, names, organizations, projects
@@ -76,6 +76,11 @@ def make(options: dict[str, Any]) -> dict[str, str | None]:
                 "The reference stands for other credits already: of another amount, or "
                 "another organization's. Name a new --reference to grant more."
             ) from conflict
+        except AccountLocked as locked:
+            raise CommandError(
+                "Somebody keeps the organization's account locked: nothing was made. "
+                "Run it again."
+            ) from locked
         except PortalError as refusal:
             raise CommandError(str(refusal)) from refusal
     raise CommandError("Others are making the same at this moment; run it again.")
