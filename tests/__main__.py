@@ -19,6 +19,8 @@ from typing import IO
 
 NOTHING_SELECTED = 5  # pytest's exit code
 CLIENTS = "tests/clients"
+# Whoever has nothing left takes tests from the others.
+SHARED = ["-n3", "--dist=worksteal"]
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,8 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     ]
     is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
     if not is_selection:
-        first = Run(
-            "SQLite",
-            "sqlite",
-            ["-n3", "--dist=worksteal", f"--ignore={CLIENTS}", *options],
-        )
-        others = [
-            replace(each, options=["-n3", "--dist=worksteal", *each.options])
-            for each in others
-        ]
+        first = Run("SQLite", "sqlite", [*SHARED, f"--ignore={CLIENTS}", *options])
+        others = [replace(each, options=[*SHARED, *each.options]) for each in others]
         others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
     return first, others
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from tests.__main__ import CLIENTS, runs
+from tests.__main__ import CLIENTS, SHARED, runs
 
 
 def test_everything_runs_on_sqlite_once_and_on_postgresql() -> None:
     first, others = runs([])
     assert (first.database, first.options[-1]) == ("sqlite", f"--ignore={CLIENTS}")
     assert [(run.database, run.options) for run in others] == [
-        ("postgres", ["-n3", "--database-tests"]),
+        ("postgres", [*SHARED, "--database-tests"]),
         ("sqlite", [CLIENTS]),
     ]
 

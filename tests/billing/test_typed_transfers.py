@@ -35,6 +35,10 @@ def account(kind: AccountKind, customer: Payer) -> Account:
         return Account.objects.get(id=customer.account_id)
     if kind == AccountKind.USAGE:
         return Account.objects.get(kind=kind, tenant_id=customer.account_id)
+    if kind == AccountKind.DEBT:  # of those who owe
+        return Account.objects.get_or_create(kind=kind, tenant_id=customer.account_id)[
+            0
+        ]
     return Account.objects.get(kind=kind)
 
 

@@ -172,6 +172,7 @@ def everything() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_operation_asks_the_policy(scene: Scene, operation: str, who: str) -> None:

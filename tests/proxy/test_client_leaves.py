@@ -26,7 +26,7 @@ from tests.support.upstream import (
 from tests.support.upstream.builders import stream_reply
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_ledger")
+pytestmark = [pytest.mark.usefixtures("clean_ledger"), pytest.mark.once]
 
 PIECES = ("Ahoy", " there,", " Grüße", " all")
 REPLY = chat_stream(pieces=PIECES, credits=7, charge="after")

@@ -73,6 +73,7 @@ def perform(gateway: Gateway, customer: Customer, cut: Cut) -> None:
             call.leave(reset=cut.client_at % 2 == 1)
 
 
+@pytest.mark.once  # the storm does it on both
 @pytest.mark.usefixtures("clean_ledger")
 def test_wherever_a_stream_is_cut_the_charge_is_the_upstreams(
     live_gateway: Gateway, upstream: Upstream, customer: Customer

@@ -20,7 +20,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json, chat_stream
 from tests.support.waiting import IMPATIENT_CLIENT, PATIENCE_SECONDS, wait_for
 
-pytestmark = pytest.mark.usefixtures("clean_ledger")
+pytestmark = [pytest.mark.usefixtures("clean_ledger"), pytest.mark.once]
 
 
 class Asking:

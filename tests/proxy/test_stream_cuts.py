@@ -27,7 +27,7 @@ from tests.support.upstream import (
 )
 from tests.support.waiting import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.usefixtures("clean_ledger")
+pytestmark = [pytest.mark.usefixtures("clean_ledger"), pytest.mark.once]
 
 PIECES = ("Ahoy", " there,", " Grüße", " all")
 # Says with every chunk what the call has cost so far: 1, 2, 3 …

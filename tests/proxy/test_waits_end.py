@@ -259,6 +259,7 @@ def test_a_gateway_without_a_lease_holds_nothing_until_it_has_one(
     assert hold.lease_id is not None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("poison", ["null", "[]", '{"v": 1}', "\x00", "no folder"])
 def test_a_spoiled_spool_costs_no_start(
     gateway: GatewayFactory, upstream: Upstream, customer: Customer, poison: str

@@ -77,7 +77,7 @@ class Scene:
             "amount": self.largest,
             "patience": 25,
             "threads": 1,
-            "tasks": 3,
+            "tasks": 2,
         }
 
 

@@ -58,6 +58,7 @@ def send_until_answered(customer: Customer, gateway: Gateway, key: str) -> str:
     return wait_for(answered, explain=lambda: key)
 
 
+@pytest.mark.once  # the storm does it on both
 @pytest.mark.usefixtures("clean_ledger")
 def test_each_key_is_charged_once_whoever_sends_it_how_often(
     live_gateway: Gateway,

@@ -36,6 +36,7 @@ from billing.values.orders import (  # noqa: E402
     Settle,
     Usage,
 )
+from tests.support.ledger import planted  # noqa: E402
 
 Told = dict[str, Any]
 
@@ -317,6 +318,7 @@ def say(line: str) -> None:
 
 
 def main() -> None:
+    planted.pytest_sessionstart()  # a bug that is tried out is everywhere
     say("ready")
     while line := sys.stdin.readline():
         say(json.dumps(perform(json.loads(line), say, sys.stdin.readline)))
