@@ -17,6 +17,8 @@ OVER_TIME = "tests/billing/budgets/test_limits_over_time.py"
 COUNTING = "tests/billing/budgets/test_counting.py"
 ENVELOPES = "tests/billing/budgets/test_envelopes.py"
 IN_EACH_OTHER = "tests/billing/budgets/test_envelopes_in_each_other.py"
+CLOSED = "tests/billing/budgets/test_envelopes_closed.py"
+SUCCESSORS = "tests/billing/budgets/test_successors.py"
 REFUSED = "tests/billing/budgets/test_envelopes_refused.py"
 RACE = "tests/billing/budgets/test_budget_race.py"
 
@@ -324,6 +326,20 @@ def chain_is_not_checked() -> None:
         original(book, [row for row in rows if row[-2]])  # each for itself
 
     wrap(store, "_take_spenders", take)
+
+
+@noticed_by(CLOSED)
+def run_outlives_its_key() -> None:
+    from billing import envelopes
+
+    wrap(envelopes, "_ended", lambda ended, now: ended(now).filter(due_at__lte=now))
+
+
+@noticed_by(SUCCESSORS)
+def rotation_lifts_limits() -> None:
+    from billing.models import Spender
+
+    Spender.limited_id = property(lambda spender: None)  # type: ignore[method-assign,assignment]  # that is the bug
 
 
 # --- lots --------------------------------------------------------------------------
