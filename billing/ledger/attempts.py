@@ -78,7 +78,8 @@ def refuse_repeat(
 
     Under a key there is one call. Without one, who asks the same again asks for another
     answer: a first attempt is kept back only by a retry that was faster, a retry by
-    whatever it was not told to be made beside.
+    whatever it was not told to be made beside. A client counts its attempts: what has
+    the same number, or a higher one, is another client's.
     """
     others = [
         each
@@ -93,7 +94,6 @@ def refuse_repeat(
         for each in others:
             if each.retry_count > mark.retry_count and each.placed_at > arrived_at:
                 raise errors.Overtaken
-        if not mark.retry_count:
-            return
+        others = [each for each in others if each.retry_count < mark.retry_count]
     if others:
         raise errors.AttemptExists(frozenset(each.hold_id for each in others))

@@ -30,8 +30,10 @@ unsupported_content = Refusal("unsupported_content", 400)
 invalid_idempotency_key = Refusal("invalid_idempotency_key", 400).says(
     "Idempotency-Key must be 1 to {} printable characters."
 )
-# Nobody reads it, but a repeat may have joined the call.
-client_gone = Refusal("client_closed_request", 400).says("The client went away.")
+# Nothing was made. A client that has not gone, but was slow to read, asks again.
+client_gone = Refusal("client_closed_request", 408, True, 1).says(
+    "The client went away, or its timeout passed, before the call was made."
+)
 body_too_slow = Refusal("request_timeout", 408).says(
     "The request body came too slowly."
 )

@@ -109,9 +109,10 @@ class Attempt:
         if time.monotonic() - self.began < patience - margin:
             return response
         self._say_lost()
-        if response.status_code != 200:
-            return response
-        return replies.error(refusals.request_in_progress())
+        is_last_word = response.get("x-should-retry") == "false"
+        if response.status_code == 200 or is_last_word:
+            return replies.error(refusals.request_in_progress())
+        return response
 
     def join(self, hold_id: str) -> None:
         """From now on it waits for that attempt's answer."""

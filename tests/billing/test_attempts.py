@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,9 +47,10 @@ def test_an_earlier_attempt_is_named_until_it_surely_was_nothing(
     customer: Payer, mark: AttemptMark
 ) -> None:
     first = customer.hold(10, attempt=mark)
+    after = replace(mark, retry_count=mark.retry_count + 1)
     for then in (lambda _: None, customer.doubt, customer.release):
         then(first)
-        again = customer.place(10, attempt=mark)
+        again = customer.place(10, attempt=after)
         if then != customer.release:
             assert isinstance(again, errors.AttemptExists)
             assert again.hold_ids == {first}
@@ -65,7 +67,19 @@ def test_a_charge_and_a_doubt_given_back_are_not_nothing(
     ):
         other = marked(mark.retry_count, key=mark.is_keyed, fingerprint=uuid4().hex)
         end(customer.hold(10, attempt=other))
-        assert isinstance(customer.place(10, attempt=other), errors.AttemptExists)
+        after = replace(other, retry_count=other.retry_count + 1)
+        assert isinstance(customer.place(10, attempt=after), errors.AttemptExists)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_client_counts_so_an_attempt_of_the_same_number_is_anothers(
+    customer: Payer, count: int
+) -> None:
+    """Another client's stream was lost at its second attempt and charged; one whose own
+    second attempt this is was told that it had been completed."""
+    customer.settle(customer.hold(10, attempt=marked(2)), 3)
+    other = marked(count, arrived=time.monotonic() + 1)
+    assert isinstance(customer.place(10, attempt=other), Placed)
 
 
 def test_to_ask_the_same_twice_is_no_repeat(customer: Payer) -> None:
@@ -224,23 +238,25 @@ def test_a_question_is_answered_once_and_what_was_known_comes_with_it(
 @pytest.mark.parametrize("is_keyed", [True, False], ids=["key", "retry"])
 def test_of_many_at_once_one_is_held(committed_db: None, is_keyed: bool) -> None:
     customer = Payer.open(credits=100)
-    count = 0 if is_keyed else 1
-    mark = marked(count, key=is_keyed, fingerprint=uuid4().hex)
+    mark = marked(key=is_keyed, fingerprint=uuid4().hex)
     start, outcomes = threading.Barrier(8), []
 
-    def place() -> None:
+    def place(number: int) -> None:
         start.wait()
-        outcomes.append(customer.place(1, attempt=mark))
+        attempt = mark if is_keyed else replace(mark, retry_count=number)
+        outcomes.append(customer.place(1, attempt=attempt))
         connections.close_all()
 
-    threads = [threading.Thread(target=place) for _ in range(8)]
+    threads = [threading.Thread(target=place, args=[n]) for n in range(1, 9)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     placed = [each for each in outcomes if isinstance(each, Placed)]
-    refused = [each for each in outcomes if isinstance(each, errors.AttemptExists)]
-    assert (len(placed), len(refused)) == (1, 7)
-    assert {each.hold_ids for each in refused} == {
+    found = [each for each in outcomes if isinstance(each, errors.AttemptExists)]
+    late = [each for each in outcomes if isinstance(each, errors.Overtaken)]
+    assert (len(placed), len(found) + len(late)) == (1, 7)
+    assert not (is_keyed and late)
+    assert {each.hold_ids for each in found} <= {
         frozenset({UUID(placed[0].hold_id).hex})
     }

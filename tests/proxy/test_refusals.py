@@ -27,7 +27,7 @@ CONFLICT, RATE, SERVER = "conflict_error", "rate_limit_error", "server_error"
 # status, type, x-should-retry (None: not sent), Retry-After → the codes
 TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (400, INVALID, False, None): "invalid_request unsupported_parameter "
-    "unsupported_content invalid_idempotency_key client_closed_request "
+    "unsupported_content invalid_idempotency_key "
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
     "invalid_api_key key_revoked key_expired envelope_closed project_archived "
@@ -41,6 +41,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
     (408, INVALID, False, None): "request_timeout",
+    (408, INVALID, True, 1): "client_closed_request",
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
     "video_not_ready envelope_closed",

@@ -94,7 +94,9 @@ def test_a_call_whose_client_said_how_long_it_waits_is_not_made_later(
         with ledger_locked(customer.account_id) as release:
             call.send(model="m", messages=SAY_HI)
             release.wait(2)
-        assert call.read_head().status == 400
+        head = call.read_head()
+        assert head.status == 408
+        assert head.headers["x-should-retry"] == "true"  # should it still be there
     [hold] = customer.wait_over(1)
     assert (hold.state, hold.reason) == (HoldState.RELEASED, "client_gone")
     assert len(upstream.journal) == 0

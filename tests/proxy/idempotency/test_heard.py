@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -91,21 +91,37 @@ def test_an_answer_goes_out_only_when_it_comes_in_time(
     monkeypatch: pytest.MonkeyPatch, late: float, passed: float, is_told: bool
 ) -> None:
     monkeypatch.setattr(heard, "late_seconds", late)
+    told = run(HttpResponse(b'{"id": "told"}'), passed)
+    assert told.get("id") == "told" if is_told else "error" in told
+
+
+@pytest.mark.parametrize(
+    ("should_retry", "is_told"),
+    [
+        pytest.param("false", False, id="the last word: it asks no more"),
+        pytest.param("true", True, id="it asks again whatever it hears"),
+    ],
+)
+def test_a_refusal_that_comes_too_late_is_heard_next_time(
+    should_retry: str, is_told: bool
+) -> None:
+    """It went out, and the attempt was left to others: one of them was told that its
+    request, which nobody had made, was completed."""
+    headers = {"x-should-retry": should_retry}
+    refusal = HttpResponse(b'{"id": "told"}', status=409, headers=headers)
+    told = run(refusal, 9.2)
+    assert told.get("id") == "told" if is_told else "error" in told
+
+
+def run(response: HttpResponse, passed: float) -> dict[str, object]:
+    """What its client gets `passed` seconds after it asked, with a patience of ten."""
 
     async def ended() -> dict[str, object]:
         mark = Mark(key="", retry_count=0, timeout_seconds=10.0)
         attempt = Attempt(mark, Fingerprint("1" * 32, "2" * 32), arrived=0.0)
         attempt.began = time.monotonic() - passed
-        response = attempt.answered(HttpResponse(b'{"id": "told"}'))
-        assert isinstance(response, HttpResponse)
-        return dict(json.loads(response.content))
+        sent = attempt.answered(response)
+        assert isinstance(sent, HttpResponse)
+        return dict(json.loads(sent.content))
 
-    told = run(ended)
-    assert told.get("id") == "told" if is_told else "error" in told
-
-
-def run(ended: Callable[[], Awaitable[dict[str, object]]]) -> dict[str, object]:
-    async def inside() -> dict[str, object]:
-        return await ended()
-
-    return asyncio.run(inside())
+    return asyncio.run(ended())
