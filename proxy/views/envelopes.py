@@ -304,4 +304,6 @@ def _refusal(error: errors.Refusal, identity: Identity) -> GatewayError | None:
             return refusals.shortfall(error, identity)
         case errors.AccountClosed():
             return refusals.organization_suspended()
+        case errors.DebtUnpaid():
+            return refusals.debt(error, identity)
     return limit_refusals.of_ledger(error, identity.run_id)
