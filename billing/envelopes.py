@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import OperationalError, transaction
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.ledger import budget_rows, dialect, envelopes, facts, locking, store
 from billing.ledger.book import Book
@@ -240,12 +240,9 @@ def close(envelope_id: UUID) -> Run:
     with locking.atomic():
         book, run = _known(envelope_id)
         if run.is_open:
-            inside = [each.hex for each in _inside(envelope_id) if each != envelope_id]
-            store.read_holds(book, inside)
-            for hold_id in reversed(inside):  # the innermost first
-                if book.holds[hold_id].is_open:
-                    envelopes.close(book, book.holds[hold_id], "closed")
-            envelopes.close(book, run, "closed")
+            inside = _inside(envelope_id)
+            store.read_holds(book, [each.hex for each in inside])
+            _close_all(book, inside)
             store.save(book)
         return look(envelope_id)
 
@@ -333,13 +330,12 @@ def _sum(rows: object, column: str) -> int:
 
 
 def expire_due() -> int:
-    """Close what has expired, for the timetable; how many. The next hold of an account
-    does it for that account, too. Who is locked just now is left for the next time."""
-    due = Hold.objects.filter(
-        is_envelope=True, state=HoldState.OPEN, due_at__lte=dialect.now()
-    )
+    """Close what has ended, for the timetable; how many. The next hold of an account
+    closes what has expired there, too. Who is locked just now is left for the next
+    time."""
     closed = 0
-    for account_id in sorted(set(due.values_list("account_id", flat=True))):
+    accounts = _ended(dialect.now()).values_list("account_id", flat=True)
+    for account_id in sorted(set(accounts)):
         try:
             closed += _expire(account_id)
         except OperationalError as error:
@@ -347,8 +343,17 @@ def expire_due() -> int:
                 raise
             logger.warning("account %d is locked: its runs end later", account_id)
     if closed:
-        logger.info("%d runs have expired", closed)
+        logger.info("%d runs have ended", closed)
     return closed
+
+
+def _ended(now: datetime) -> QuerySet[Hold]:
+    """Open runs that have expired, or that nobody may spend any more: the key that
+    opened them is closed for good, or their own is."""
+    is_closed = Q(spender__is_open=False) | Q(run__spender__is_open=False)
+    is_over = Q(due_at__lte=now) | Q(spender__closes_at__lte=now)
+    found = Hold.objects.filter(is_envelope=True, state=HoldState.OPEN)
+    return found.filter(is_closed | is_over).order_by("id")
 
 
 def _expire(account_id: int) -> int:
@@ -356,13 +361,22 @@ def _expire(account_id: int) -> int:
         dialect.run_all(dialect.transaction_settings(EXPIRY_LOCK_MS))
         book = _locked(account_id)
         now = datetime.fromisoformat(book.accounts[account_id].now).replace(tzinfo=UTC)
-        due = Hold.objects.filter(
-            account_id=account_id, is_envelope=True, state=HoldState.OPEN
-        ).filter(due_at__lte=now)
-        store.read_holds(book, [each.hex for each in due.values_list("id", flat=True)])
+        ended = _ended(now).filter(account_id=account_id)
+        inside = [_inside(each) for each in ended.values_list("id", flat=True)]
+        store.read_holds(book, sorted({each.hex for line in inside for each in line}))
         closed = envelopes.close_due(book)
+        closed += sum(_close_all(book, line) for line in inside)
         store.save(book)
         return closed
+
+
+def _close_all(book: Book, inside: list[UUID]) -> int:
+    """A run and those inside it, the innermost first; how many were open."""
+    runs = [book.holds[each.hex] for each in reversed(inside)]
+    still_open = [run for run in runs if run.is_open]
+    for run in still_open:
+        envelopes.close(book, run, "closed")
+    return len(still_open)
 
 
 def _check_amount(micros: int) -> None:
