@@ -69,7 +69,7 @@ def open_envelope(
 ) -> Run:
     """Set the credits aside and open a spender for them, in the caller's transaction if
     there is one. Once for each `envelope_id`: a repeat finds the first. It expires with
-    its parent at the latest.
+    its parent at the latest, and when that one closes.
 
     Raises: ValueError for an amount outside 1 … 10^15, a time that is past, a pattern
     or a label that is too long, more than 8 runs in each other; AccountClosed,
@@ -111,7 +111,7 @@ def _wanted(
 ) -> HoldRow:
     """Raises: ValueError for a time that is past, or too many runs in each other."""
     account = book.accounts[parent.account_id]
-    due_at = dialect.moment(expires_at)
+    due_at = dialect.moment(min(expires_at, parent.closes_at or expires_at))
     if due_at <= account.now:
         raise ValueError("a run expires in the future")
     if run := envelopes.run_of(book, parent.id):
@@ -333,17 +333,22 @@ def expire_due() -> int:
     """Close what has ended, for the timetable; how many. The next hold of an account
     closes what has expired there, too. Who is locked just now is left for the next
     time."""
-    closed = 0
     accounts = _ended(dialect.now()).values_list("account_id", flat=True)
-    for account_id in sorted(set(accounts)):
-        try:
-            closed += _expire(account_id)
-        except OperationalError as error:
-            if not dialect.is_locked(error):
-                raise
-            logger.warning("account %d is locked: its runs end later", account_id)
+    return sum(end_due(account_id) for account_id in sorted(set(accounts)))
+
+
+def end_due(account_id: int) -> int:
+    """The same for one account; 0 while somebody keeps it locked. In the caller's
+    transaction if there is one: nothing may be locked after it there."""
+    try:
+        closed = _expire(account_id)
+    except OperationalError as error:
+        if not dialect.is_locked(error):
+            raise
+        logger.warning("account %d is locked: its runs end later", account_id)
+        return 0
     if closed:
-        logger.info("%d runs have ended", closed)
+        logger.info("account %d: %d runs have ended", account_id, closed)
     return closed
 
 
