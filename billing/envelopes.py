@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import OperationalError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from billing.ledger import budget_rows, dialect, envelopes, facts, locking, store
 from billing.ledger.book import Book
 from billing.ledger.budgets import Call
 from billing.ledger.rows import HoldRow
-from billing.models import Correction, Envelope, Hold, Spender, UsageRecord
+from billing.models import Envelope, Hold, Spender
 from billing.models.act import ActKind
-from billing.models.correction import CorrectionState
-from billing.models.hold import UNRESOLVED, HoldState
+from billing.models.hold import HoldState
+from billing.runs import Run, described, inside_of
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 
@@ -35,27 +34,6 @@ LABEL_MAX, PATTERN_MAX = 200, 1000
 DEPTH_MAX = 8
 # How long the expiry of one account's runs waits for a lock, in milliseconds.
 EXPIRY_LOCK_MS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An envelope as it stands now; amounts in microcredits."""
-
-    envelope_id: UUID  # its hold's
-    account_id: int
-    spender_id: int  # who spends it
-    parent_spender_id: int
-    parent_envelope_id: UUID | None  # of which it is part
-    label: str
-    model_pattern: str
-    credits_micros: int  # all that was put in
-    left_micros: int  # free for new calls; after its end, what was given back
-    held_micros: int  # by its open calls and the envelopes inside it
-    spent_micros: int  # by its own calls and those inside it, corrections too
-    created_at: datetime
-    expires_at: datetime
-    closed_at: datetime | None  # closed or expired
-    status: str  # "open", "closed" or "expired"
 
 
 def open_envelope(
@@ -240,7 +218,7 @@ def close(envelope_id: UUID) -> Run:
     with locking.atomic():
         book, run = _known(envelope_id)
         if run.is_open:
-            inside = _inside(envelope_id)
+            inside = inside_of(envelope_id)
             store.read_holds(book, [each.hex for each in inside])
             _close_all(book, inside)
             store.save(book)
@@ -257,76 +235,23 @@ def _known(envelope_id: UUID) -> tuple[Book, HoldRow]:
     return book, book.holds[envelope_id.hex]
 
 
-def _inside(envelope_id: UUID) -> list[UUID]:
-    """It and the envelopes inside it, whatever became of them, outside in."""
-    found, level = [envelope_id], [envelope_id]
-    while level:
-        inner = Hold.objects.filter(envelope_id__in=level, is_envelope=True)
-        level = list(inner.order_by("id").values_list("id", flat=True))
-        found += level
-    return found
-
-
 def look(envelope_id: UUID) -> Run:
     """Raises: UnknownHold."""
     found = Envelope.objects.select_related("hold").filter(hold_id=envelope_id).first()
     if found is None:
         raise errors.UnknownHold
-    return _run(found)
+    return described(found)
 
 
 def look_at_all(parent_spender_id: int) -> list[Run]:
     """Those that this spender has opened, the latest first."""
-    return [_run(found) for found in opened_by(parent_spender_id)]
+    return [described(found) for found in opened_by(parent_spender_id)]
 
 
 def opened_by(parent_spender_id: int) -> Iterable[Envelope]:
     """Their rows, for whoever shows a page of them."""
     found = Envelope.objects.select_related("hold").filter(parent_id=parent_spender_id)
     return found.order_by("-created_at", "-hold_id")
-
-
-def _run(found: Envelope) -> Run:
-    hold, inside = found.hold, _inside(found.hold_id)
-    held = Hold.objects.filter(
-        Q(envelope_id__in=inside), is_envelope=False, state__in=UNRESOLVED
-    )
-    inner = Hold.objects.filter(
-        id__in=[each for each in inside if each != found.hold_id], state=HoldState.OPEN
-    )
-    status = "open" if hold.state == HoldState.OPEN else hold.reason
-    if status == "open" and hold.due_at <= dialect.now():
-        status = "expired"  # the next hold of the account, or the timetable, closes it
-    return Run(
-        envelope_id=found.hold_id,
-        account_id=found.account_id,
-        spender_id=found.spender_id,
-        parent_spender_id=found.parent_id,
-        parent_envelope_id=hold.envelope_id,
-        label=found.label,
-        model_pattern=found.model_pattern,
-        credits_micros=hold.bound_micros,
-        left_micros=hold.amount_micros,
-        held_micros=_sum(held, "amount_micros") + _sum(inner, "amount_micros"),
-        spent_micros=_spent(inside),
-        created_at=found.created_at,
-        expires_at=hold.due_at,
-        closed_at=hold.changed_at,
-        status=status,
-    )
-
-
-def _spent(inside: list[UUID]) -> int:
-    calls = UsageRecord.objects.filter(hold__envelope_id__in=inside)
-    words = Correction.objects.filter(
-        hold__envelope_id__in=inside, state=CorrectionState.POSTED
-    )
-    return _sum(calls, "charged_micros") + _sum(words, "charged_micros")
-
-
-def _sum(rows: object, column: str) -> int:
-    found: int | None = rows.aggregate(sum=Sum(column))["sum"]  # type: ignore[attr-defined]  # a query set
-    return int(found or 0)
 
 
 def expire_due() -> int:
@@ -367,7 +292,7 @@ def _expire(account_id: int) -> int:
         book = _locked(account_id)
         now = datetime.fromisoformat(book.accounts[account_id].now).replace(tzinfo=UTC)
         ended = _ended(now).filter(account_id=account_id)
-        inside = [_inside(each) for each in ended.values_list("id", flat=True)]
+        inside = [inside_of(each) for each in ended.values_list("id", flat=True)]
         store.read_holds(book, sorted({each.hex for line in inside for each in line}))
         closed = envelopes.close_due(book)
         closed += sum(_close_all(book, line) for line in inside)

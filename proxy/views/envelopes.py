@@ -17,7 +17,8 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.envelopes import PATTERN_MAX, Run
+from billing.envelopes import PATTERN_MAX
+from billing.runs import Run
 from billing.values import clock, errors
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.tenants import key_format, names, rules, runs

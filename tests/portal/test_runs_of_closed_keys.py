@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from billing import envelopes
 from billing.models import Account
+from billing.runs import Run
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, AuditEvent, Organization, User
 from portal.tenants import key_format, keys, members, runs
@@ -22,7 +23,7 @@ from tests.support.ledger.payers import wrong_in_the_ledger
 DAYS = timedelta(days=30)
 
 
-def opened(key: ApiKey, credits: int) -> tuple[envelopes.Run, ApiKey]:
+def opened(key: ApiKey, credits: int) -> tuple[Run, ApiKey]:
     wanted = Wanted(credits * CREDIT, timezone.now() + DAYS)
     asking, secret = Asking(key.id), key_format.generate()
     run, own, _ = runs.open_run(wanted, uuid4(), secret, asking=asking)
