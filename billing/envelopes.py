@@ -166,7 +166,8 @@ def add_credits(
     With `expected_micros` only while so much was put in altogether: asked twice, it is
     done once.
 
-    Raises: as `open_envelope`; UnknownHold.
+    Raises: as `open_envelope`; UnknownHold; WindowEnded where one of those windows is
+    over, for what is spent from now on counts now.
     """
     _check_amount(micros)
     with locking.atomic():
@@ -175,12 +176,14 @@ def add_credits(
         if expected_micros not in {None, run.bound_micros}:
             return look(envelope_id)
         _check_amount(run.bound_micros + micros)
+        envelopes.close_due(book)
         _refuse_closed(book, run)
         parent = envelopes.innermost(book, run)
         _check_more(book, run, micros, parent)
         # --- effects ---
         run.bound_micros += micros
-        assert envelopes.take_more(book, run, micros), "it was checked"
+        is_taken = envelopes.take_more(book, run, micros)
+        assert is_taken, "it was checked"
         store.save(book)
         return look(envelope_id)
 
@@ -204,6 +207,10 @@ def _check_more(book: Book, run: HoldRow, micros: int, parent: HoldRow | None) -
     budget_rows.read_windows(book.budgets, run.budgets)
     inherited = set(parent.budgets) if parent else set()
     own = [pair for pair in run.budgets if pair not in inherited]
+    if ended := book.budgets.ended(own, book.moment_of(run.account_id)):
+        raise errors.WindowEnded(
+            level=ended.level, label=ended.label, window=ended.window
+        )
     if pair := book.budgets.lacking(own, micros):
         raise book.budgets.refusal(pair, micros)
     available = book.available_micros(run.account_id)

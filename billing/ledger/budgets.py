@@ -138,6 +138,14 @@ class Budgets:
                 return pair
         return None
 
+    def ended(self, pairs: Iterable[Pair], moment: datetime) -> BudgetRow | None:
+        """The limit of one of these windows that has another one by now."""
+        for pair in pairs:
+            row = self.rows.get(pair[0])
+            if row is not None and row.pair_at(moment) != pair:
+                return row
+        return None
+
     def is_over(self, hold: HoldRow) -> bool:
         """Whether a window in which it counts is beyond its limit now."""
         return self.lacking(hold.budgets, 0) is not None

@@ -138,6 +138,15 @@ class BudgetExceeded(Refusal):
         return self.used_micros + self.required_micros <= self.limit_micros
 
 
+class WindowEnded(Refusal):
+    """The run counts in a limit's window that has ended: to add to it there would take
+    room that was left over then."""
+
+    def __init__(self, *, level: str, label: str, window: str) -> None:
+        super().__init__(f"the run counts in a {window} that has ended: {level}")
+        self.level, self.label, self.window = level, label, window
+
+
 class UnknownHold(Refusal):
     """No such hold in that account."""
 

@@ -66,6 +66,10 @@ envelope_not_found = Refusal("envelope_not_found", 404).says(
 envelope_ended = Refusal("envelope_closed", 409).says(
     "This envelope has ended. Open a new one: POST /v1/envelopes."
 )
+envelope_window_ended = Refusal("envelope_window_ended", 409).says(
+    "409: this run counts in a {window} of {} that has ended, so nothing is added to "
+    "it. {remedy}"
+)
 # What was opened is found by its list, and its key is told once.
 envelope_key_lost = Refusal("already_completed", 409).says(
     "This envelope was opened before, and its api_key cannot be told again. Close it, "
@@ -172,6 +176,8 @@ def of_ledger(error: errors.Refusal, run_id: UUID | None) -> GatewayError | None
             return over_budget(error)
         case errors.EnvelopeExhausted():
             return exhausted(error, run_id)
+        case errors.WindowEnded():
+            return window_ended(error)
     return None
 
 
@@ -199,6 +205,16 @@ def over_budget(error: errors.BudgetExceeded) -> GatewayError:
         required=credits_text(error.required_micros),
         resets_at=None if reset is None else int(reset.timestamp()),
         remedy="Try again when some of them have settled." if may_wait else remedy,
+    )
+
+
+def window_ended(error: errors.WindowEnded) -> GatewayError:
+    return envelope_window_ended(
+        whose(error.level, error.label),
+        level=error.level,
+        name=error.label,
+        window=error.window,
+        remedy="Open another run, which counts now: POST /v1/envelopes.",
     )
 
 

@@ -43,7 +43,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (408, INVALID, False, None): "request_timeout",
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
-    "video_not_ready envelope_closed",
+    "video_not_ready envelope_closed envelope_window_ended",
     (413, INVALID, False, None): "request_too_large",
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",

@@ -258,6 +258,40 @@ class BudgetAuditor:
                 each.is_open, each.amount = is_open, left
         return said, opened
 
+    def add_credits(self, run: Spending, amount: int) -> str:
+        """What is said of it; a refusal changes nothing."""
+        before = [(each, each.is_open, each.amount) for each in self.spendings]
+        self.expire()
+        said = self._refused_more(run, amount)
+        if said:
+            for each, is_open, left in before:
+                each.is_open, each.amount = is_open, left
+            return said
+        if run.within is not None:
+            run.within.amount -= amount
+        run.amount += amount
+        run.put_in += amount
+        return ""
+
+    def _refused_more(self, run: Spending, amount: int) -> str:
+        parent = run.within
+        if not all(each.is_open for each in (run, *run.around())):
+            return "EnvelopeClosed"
+        if parent is not None and parent.amount < amount:
+            return "EnvelopeExhausted"
+        own = [limit for limit in self.in_force() if self.counted(limit, run)]
+        own = [each for each in own if not (parent and self.counted(each, parent))]
+        for limit in own:
+            if self.counted(limit, run) != self.window(limit, self.now):
+                return "WindowEnded"
+        for limit in own:
+            if sum(self.present(limit)) + amount > limit.most_at(self.now):
+                return "BudgetExceeded"
+        if parent is None and self.available() < amount:
+            is_soon = self.balance() >= amount
+            return "CreditsOnHold" if is_soon else "InsufficientCredits"
+        return ""
+
     def give_back(self, spending: Spending, amount: int) -> None:
         for run in spending.around():
             if run.is_open:
