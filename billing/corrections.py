@@ -4,10 +4,11 @@ What was posted stays as it is. A correction adds transfers that refer to the ca
 first ones, a usage line (its own row) and a line of the hourly sums:
 
 - `post` of a price (`late`, `adjustment`): the call is to cost so much in all. What is
-  missing is charged like an overrun: from what is available, in burn order, and the
-  operator bears the rest. Of what was too much the operator first takes back what he
-  bore, and then the customer's returns to the grants that the call's burns name, the
-  last burnt first; what came out of a grant that has expired since lapses with it.
+  missing is charged like an overrun: from the runs that the call is part of, then from
+  what is available, in burn order, and the operator bears the rest. Of what was too
+  much the operator first takes back what he bore, and then the customer's returns to
+  the grants that the call's burns name, the last burnt first; what came out of a grant
+  that has expired since lapses with it.
 - `post` of a `refund`: so much of what was charged goes back as a new grant, once for
   each call.
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from billing import debts, grants
-from billing.ledger import facts, locking, lots, store, words
+from billing.ledger import envelopes, facts, locking, store, words
 from billing.ledger.book import Book, Mark
 from billing.ledger.facts import New
 from billing.ledger.rows import HoldRow, LotRow, Parts
@@ -260,7 +261,7 @@ def _bring_to_price(
 
 
 def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
-    burnt = lots.burn(book.lots_of(hold.account_id), missing)
+    burnt = envelopes.burn(book, hold, missing)
     charged = sum(micros for _, micros in burnt)
     row["charged_micros"], row["absorbed_micros"] = charged, missing - charged
     book.charge(hold, charged, missing - charged, (burnt,), row["id"])

@@ -151,8 +151,8 @@ def give_back(book: Book, hold: HoldRow, captured: int) -> Parts:
 
 
 def burn(book: Book, hold: HoldRow, amount: int) -> Parts:
-    """What a charge takes beyond its hold from the runs that it is part of, the
-    innermost first; of which grants."""
+    """What a charge takes beyond its hold: from the runs that it is part of, the
+    innermost first, then from what is available; of which grants. It may be less."""
     known, burnt = book.lots_of(hold.account_id), Parts()
     for run in runs_of(book, hold):
         part = min(amount, run.amount_micros) if run.is_open else 0
@@ -163,7 +163,7 @@ def burn(book: Book, hold: HoldRow, amount: int) -> Parts:
             book.hold_more(hold.account_id, -part)
             book.budgets.change(run.budgets, held=-part)
             amount -= part
-    return burnt
+    return burnt + lots.burn(known, amount)
 
 
 def close(book: Book, run: HoldRow, reason: str) -> None:

@@ -309,18 +309,17 @@ class BudgetAuditor:
         call.is_open = False
         self.give_back(call, call.amount - min(price, call.amount))
         self.charge(call, min(price, call.amount))
-        excess = price - min(price, call.amount)
-        for run in call.around():
-            part = min(excess, run.amount) if run.is_open else 0
-            run.amount -= part
-            call.charged += part
-            excess -= part
-        self.charge_more(call, excess)
+        self.charge_more(call, price - min(price, call.amount))
 
     def charge(self, call: Spending, amount: int) -> None:
         call.charged += amount
 
     def charge_more(self, call: Spending, missing: int) -> None:
+        for run in call.around():
+            part = min(missing, run.amount) if run.is_open else 0
+            run.amount -= part
+            call.charged += part
+            missing -= part
         part = min(missing, self.available())
         self.charge(call, part)
         self.borne += missing - part
