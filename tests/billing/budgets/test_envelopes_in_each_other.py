@@ -5,15 +5,15 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from billing import corrections, envelopes
+from billing import envelopes
 from billing.models.correction import CorrectionKind
 from billing.values import clock as clocks
 from billing.values import errors
 from tests.support.ledger.payers import wrong_in_the_ledger
+from tests.support.ledger.posted import post
 from tests.support.ledger.teams import Run, Team, counts, outcome
 
 
@@ -123,14 +123,12 @@ def test_a_price_that_comes_late_is_paid_by_the_run(team: Team) -> None:
     inner = outer.run(30)
     hold_id = inner.hold(10)
     inner.settle(hold_id, 5)
-    said = (UUID(hold_id), CorrectionKind.LATE)
-    word = {"reference": "1", "reason": "the invoice"}
-    corrections.post(*said, 25, **word)
+    post(hold_id, CorrectionKind.LATE, 25)
     assert (inner.left, outer.left) == (5, 20)
     assert team.figures() == (975, 25, 950)
     assert counts(budget) == (25, 25)
     assert wrong_in_the_ledger() == []
-    corrections.post(*said, 60, **(word | {"reference": "2"}))
+    post(hold_id, CorrectionKind.LATE, 60, "2")
     assert (inner.left, outer.left) == (0, 0)
     assert team.figures() == (940, 0, 940)
     assert counts(budget) == (60, 0)
@@ -140,8 +138,6 @@ def test_a_price_that_comes_late_is_paid_by_the_run(team: Team) -> None:
 def test_a_run_that_has_ended_pays_for_no_late_price(team: Team, run: Run) -> None:
     hold_id = run.call(10)
     run.close()
-    corrections.post(
-        UUID(hold_id), CorrectionKind.LATE, 25, reference="1", reason="the invoice"
-    )
+    post(hold_id, CorrectionKind.LATE, 25)
     assert team.figures() == (975, 0, 975)
     assert wrong_in_the_ledger() == []
