@@ -29,7 +29,8 @@ class Refusal(LedgerError):
 
 
 class InsufficientCredits(Refusal):
-    """Available < required, in microcredits, and no running call will free it."""
+    """Available < required, in microcredits, and no running call will free it: what
+    runs hold is theirs until they end."""
 
     def __init__(
         self, *, required_micros: int, available_micros: int, held_micros: int
@@ -115,6 +116,7 @@ class BudgetExceeded(Refusal):
         held_micros: int,
         required_micros: int,
         resets_at: datetime | None,
+        of_runs_micros: int = 0,
     ) -> None:
         super().__init__(
             f"{required_micros} required, {used_micros} used and {held_micros} held of "
@@ -129,13 +131,15 @@ class BudgetExceeded(Refusal):
         self.limit_micros = limit_micros  # with the raises of now
         self.used_micros = used_micros
         self.held_micros = held_micros
+        self.of_runs_micros = of_runs_micros  # of what is held: until the runs end
         self.required_micros = required_micros
         self.resets_at = resets_at  # null: never
 
     @property
     def is_free_soon(self) -> bool:
         """Whether what running calls hold may be all that is in the way."""
-        return self.used_micros + self.required_micros <= self.limit_micros
+        stays = self.used_micros + self.of_runs_micros
+        return stays + self.required_micros <= self.limit_micros
 
 
 class WindowEnded(Refusal):

@@ -147,6 +147,15 @@ class BudgetAuditor:
     def held(self) -> int:
         return sum(each.amount for each in self.spendings if each.is_open)
 
+    def held_by_runs(self) -> int:
+        """By open ones and whatever is inside them."""
+        return sum(
+            each.amount
+            for each in self.spendings
+            if each.is_open
+            and (each.is_run or any(run.is_open for run in each.around()))
+        )
+
     def balance(self) -> int:
         return self.credits - sum(each.charged for each in self.spendings)
 
@@ -234,7 +243,7 @@ class BudgetAuditor:
             ):
                 return "BudgetExceeded", None
         if run is None and self.available() < wanted.amount:
-            is_soon = self.balance() >= wanted.amount
+            is_soon = self.balance() - self.held_by_runs() >= wanted.amount
             return ("CreditsOnHold" if is_soon else "InsufficientCredits"), None
         if run is not None:
             run.amount -= wanted.amount
@@ -288,7 +297,7 @@ class BudgetAuditor:
             if sum(self.present(limit)) + amount > limit.most_at(self.now):
                 return "BudgetExceeded"
         if parent is None and self.available() < amount:
-            is_soon = self.balance() >= amount
+            is_soon = self.balance() - self.held_by_runs() >= amount
             return "CreditsOnHold" if is_soon else "InsufficientCredits"
         return ""
 
