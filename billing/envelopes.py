@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models import Q, QuerySet
 
@@ -52,7 +53,7 @@ def open_envelope(
     Raises: ValueError for an amount outside 1 … 10^15, a time that is past, a pattern
     or a label that is too long, more than 8 runs in each other; AccountClosed,
     SpenderClosed, EnvelopeClosed, DebtUnpaid; HoldExists for an id of something else;
-    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold;
+    TooManyRuns, EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold;
     AccountLocked.
     """
     _check_amount(credits_micros)
@@ -70,6 +71,7 @@ def open_envelope(
             return look(envelope_id)
         store.read_spender(book, parent.id)
         envelopes.close_due(book)
+        _refuse_one_more(book, parent)
         hold = _wanted(book, parent, envelope_id.hex, credits_micros, expires_at)
         _place(book, parent, hold)
         store.save(book)
@@ -82,6 +84,17 @@ def _locked(account_id: int) -> Book:
     store.lock_accounts(book, {account_id})
     store.read_lots(book)
     return book
+
+
+def _refuse_one_more(book: Book, parent: Spender) -> None:
+    """Raises: TooManyRuns; those that have expired are not open."""
+    now = book.moment_of(parent.account_id)
+    still_open = Hold.objects.filter(
+        account_id=parent.account_id, is_envelope=True, state=HoldState.OPEN
+    ).filter(spender_id=parent.id, due_at__gt=now)
+    most = settings.ENVELOPES_OPEN_MAX
+    if still_open.count() >= most:
+        raise errors.TooManyRuns(most)
 
 
 def _wanted(

@@ -142,6 +142,14 @@ class BudgetExceeded(Refusal):
         return stays + self.required_micros <= self.limit_micros
 
 
+class TooManyRuns(Refusal):
+    """The key has as many runs open as it may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} runs are open")
+        self.most = most
+
+
 class WindowEnded(Refusal):
     """The run counts in a limit's window that has ended: to add to it there would take
     room that was left over then."""

@@ -66,6 +66,9 @@ envelope_not_found = Refusal("envelope_not_found", 404).says(
 envelope_ended = Refusal("envelope_closed", 409).says(
     "This envelope has ended. Open a new one: POST /v1/envelopes."
 )
+too_many_envelopes = Refusal("too_many_envelopes", 429).says(
+    "429: this key has {limit} runs open, which is as many as it may have. {remedy}"
+)
 envelope_window_ended = Refusal("envelope_window_ended", 409).says(
     "409: this run counts in a {window} of {} that has ended, so nothing is added to "
     "it. {remedy}"
@@ -176,6 +179,8 @@ def of_ledger(error: errors.Refusal, run_id: UUID | None) -> GatewayError | None
             return over_budget(error)
         case errors.EnvelopeExhausted():
             return exhausted(error, run_id)
+        case errors.TooManyRuns():
+            return too_many_runs(error)
         case errors.WindowEnded():
             return window_ended(error)
     return None
@@ -205,6 +210,15 @@ def over_budget(error: errors.BudgetExceeded) -> GatewayError:
         required=credits_text(error.required_micros),
         resets_at=None if reset is None else int(reset.timestamp()),
         remedy="Try again when some of them have settled." if may_wait else remedy,
+    )
+
+
+def too_many_runs(error: errors.TooManyRuns) -> GatewayError:
+    return too_many_envelopes(
+        level="key",
+        name="",
+        limit=error.most,
+        remedy="Close one that is done: DELETE /v1/envelopes/<id>.",
     )
 
 

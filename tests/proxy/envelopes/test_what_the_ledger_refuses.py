@@ -26,6 +26,7 @@ REFUSED: dict[errors.Refusal, str] = {
     errors.EnvelopeExhausted(
         required_micros=3, left_micros=1, parent_left_micros=1
     ): "envelope_exhausted",
+    errors.TooManyRuns(2): "too_many_envelopes",
     errors.WindowEnded(
         level="key", label="laptop", window="day"
     ): "envelope_window_ended",
