@@ -69,6 +69,7 @@ def exhausted(book: Book, run: HoldRow, required: int) -> errors.EnvelopeExhaust
     parent = innermost(book, run)
     left = parent.amount_micros if parent else book.available_micros(run.account_id)
     return errors.EnvelopeExhausted(
+        envelope_id=run.id,
         required_micros=required,
         left_micros=run.amount_micros,
         parent_left_micros=left,

@@ -89,9 +89,15 @@ class EnvelopeExhausted(Refusal):
     """The run has less left than is required, in microcredits."""
 
     def __init__(
-        self, *, required_micros: int, left_micros: int, parent_left_micros: int
+        self,
+        *,
+        envelope_id: str,
+        required_micros: int,
+        left_micros: int,
+        parent_left_micros: int,
     ) -> None:
         super().__init__(f"{required_micros} required, {left_micros} left in the run")
+        self.envelope_id = envelope_id  # which it is: not always the key's own
         self.required_micros = required_micros
         self.left_micros = left_micros
         # Of the run that it is part of; else what the organization has available.

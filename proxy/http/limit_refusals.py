@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from uuid import UUID
 
 from billing.values import clock, errors
 from billing.values.amounts import credits_text
@@ -170,15 +169,15 @@ def calls_at_once(error: errors.TooManyCalls) -> GatewayError:
     )
 
 
-def of_ledger(error: errors.Refusal, run_id: UUID | None) -> GatewayError | None:
-    """What the ledger refuses because of a limit; `run_id` is the key's own run."""
+def of_ledger(error: errors.Refusal) -> GatewayError | None:
+    """What the ledger refuses because of a limit."""
     match error:
         case errors.TooManyCalls():
             return calls_at_once(error)
         case errors.BudgetExceeded():
             return over_budget(error)
         case errors.EnvelopeExhausted():
-            return exhausted(error, run_id)
+            return exhausted(error)
         case errors.TooManyRuns():
             return too_many_runs(error)
         case errors.WindowEnded():
@@ -232,8 +231,8 @@ def window_ended(error: errors.WindowEnded) -> GatewayError:
     )
 
 
-def exhausted(error: errors.EnvelopeExhausted, run_id: UUID | None) -> GatewayError:
-    public_id = f"env_{run_id.hex}" if run_id else ""
+def exhausted(error: errors.EnvelopeExhausted) -> GatewayError:
+    public_id = f"env_{error.envelope_id}"
     return envelope_exhausted(
         level="envelope",
         name=public_id,

@@ -334,4 +334,4 @@ def _refusal(error: errors.Refusal, identity: Identity) -> GatewayError | None:
             return refusals.organization_suspended()
         case errors.DebtUnpaid():
             return refusals.debt(error, identity)
-    return limit_refusals.of_ledger(error, identity.run_id)
+    return limit_refusals.of_ledger(error)

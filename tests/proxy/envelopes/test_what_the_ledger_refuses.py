@@ -24,7 +24,7 @@ REFUSED: dict[errors.Refusal, str] = {
     errors.InsufficientCredits(available_micros=1, **MICROS): "insufficient_credits",
     errors.CreditsOnHold(available_micros=1, **MICROS): "credits_on_hold",
     errors.EnvelopeExhausted(
-        required_micros=3, left_micros=1, parent_left_micros=1
+        envelope_id="ab", required_micros=3, left_micros=1, parent_left_micros=1
     ): "envelope_exhausted",
     errors.TooManyRuns(2): "too_many_envelopes",
     errors.WindowEnded(
