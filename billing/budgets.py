@@ -139,7 +139,7 @@ def _replace(
         )
         ids = [each.hex for each in running.values_list("id", flat=True)]
         store.read_holds(book, ids)
-        budget_count.count(book, budget, ids, earlier)
+        budget_count.count(book, budget, ids)
         store.save(book)
     return budget
 

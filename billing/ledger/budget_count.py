@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from billing.ledger import budgets, dialect, envelopes, windows
+from billing.ledger import budgets, dialect, windows
 from billing.ledger.book import Book
 from billing.ledger.budgets import BudgetRow, Call
 from billing.ledger.rows import HoldRow
@@ -79,13 +79,9 @@ def _bound_by(budget: Budget) -> frozenset[int]:
     return frozenset(found)
 
 
-def count(
-    book: Book, budget: Budget, running: Iterable[str], earlier: Budget | None = None
-) -> None:
+def count(book: Book, budget: Budget, running: Iterable[str]) -> None:
     """Let the new budget count what was spent in its window before, and what the
     account's `running` holds keep, which the Book has: all under the account's lock.
-    A run that counted in the `earlier` one counts in this one, however old it is: its
-    calls have passed it.
     """
     first = first_of(budget, Account.objects.get(id=budget.account_id))
     pair = (budget.id, first.starts)
@@ -95,19 +91,10 @@ def count(
     for hold in map(book.holds.__getitem__, running):
         call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
         is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
-        is_kept = earlier is not None and _counts_in_run(book, hold, earlier.id)
-        if is_kept or (is_bound and hold.placed_at >= lower):
+        if is_bound and hold.placed_at >= lower:
             hold.budgets = [*hold.budgets, pair]
             hold.changed = True
             book.budgets.change([pair], held=hold.amount_micros)
-
-
-def _counts_in_run(book: Book, hold: HoldRow, budget_id: int) -> bool:
-    """Whether a run that is open counts in that budget: the hold, or one around it."""
-    runs = [*([hold] if hold.is_envelope else []), *envelopes.runs_of(book, hold)]
-    return any(
-        budget == budget_id for run in runs if run.is_open for budget, _ in run.budgets
-    )
 
 
 def spent_before(budget: Budget, first: First) -> int:

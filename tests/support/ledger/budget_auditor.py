@@ -38,8 +38,6 @@ class Limit:
     made_in: tuple[str, str]
     raises: list[tuple[int, datetime]] = field(default_factory=list)
     ended: int | None = None
-    # Runs, with all inside them, that counted in the limit whose place it has taken.
-    kept: list[Spending] = field(default_factory=list)
 
     def most_at(self, now: datetime) -> int:
         return self.most + sum(more for more, until in self.raises if now < until)
@@ -117,12 +115,8 @@ class BudgetAuditor:
 
     def counted(self, limit: Limit, spending: Spending) -> tuple[str, str] | None:
         """In which window of the limit it counts."""
-        if spending in limit.kept:
-            return limit.made_in
-        run = spending.within
-        ended_before = run in limit.kept and spending.number < limit.number
-        if run is not None and not ended_before:
-            inherited = self.counted(limit, run)
+        if spending.within is not None:
+            inherited = self.counted(limit, spending.within)
             if inherited is not None:
                 return inherited
         if not self.is_for(limit, spending):
@@ -207,14 +201,7 @@ class BudgetAuditor:
         terms = (known.level, known.whom, known.window, known.pattern)
         made = self.make(*terms, most, since)
         made.raises = known.raises
-        if since != self.now:
-            made.kept = [s for s in self.spendings if self.is_kept(known, s)]
         return made
-
-    def is_kept(self, limit: Limit, spending: Spending) -> bool:
-        runs = [*([spending] if spending.is_run else []), *spending.around()]
-        counted = [run for run in runs if run.is_open and self.counted(limit, run)]
-        return spending.is_open and bool(counted)
 
     def end(self, limit: Limit) -> None:
         self.clock += 1
