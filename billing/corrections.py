@@ -4,12 +4,13 @@ What was posted stays as it is. A correction adds transfers that refer to the ca
 first ones, a usage line (its own row) and a line of the hourly sums:
 
 - `post` of a price (`late`, `adjustment`): the call is to cost so much in all. What is
-  missing is charged like an overrun: from what is available, in burn order, and the
-  operator bears the rest. Of what was too much the operator first takes back what he
-  bore, and then the customer's returns to the grants that the call's burns name, the
-  last burnt first; what came out of a grant that has expired since lapses with it.
+  missing is charged like an overrun: from the runs that the call is part of, then from
+  what is available, in burn order, and the operator bears the rest. Of what was too
+  much the operator first takes back what he bore, and then the customer's returns to
+  the grants that the call's burns name, the last burnt first; what came out of a grant
+  that has expired since lapses with it.
 - `post` of a `refund`: so much of what was charged goes back as a new grant, once for
-  each call.
+  each call. A price that comes after it changes nothing of it.
 
 While the organization owes, what goes back pays its debt first (`billing.debts`).
 """
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from billing import debts, grants
-from billing.ledger import facts, locking, lots, store, words
+from billing.ledger import envelopes, facts, locking, store, words
 from billing.ledger.book import Book, Mark
 from billing.ledger.facts import New
 from billing.ledger.rows import HoldRow, LotRow, Parts
@@ -50,6 +51,15 @@ class Posted:
     absorbed_micros: int
     available_micros: int
     repeat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What became of a call's price until now."""
+
+    charged: int  # what the customer pays: less what was refunded
+    absorbed: int  # what the operator bears
+    refunded: int
 
 
 class NotCorrectable(errors.Refusal):
@@ -205,11 +215,11 @@ def _posted(book: Book, hold: HoldRow, row: New) -> Posted:
     mark = book.mark()
     earlier = Correction.objects.filter(hold_id=hold.id, state=CorrectionState.POSTED)
     record = UsageRecord.objects.filter(hold_id=hold.id).first()
-    charged = sum(c.charged_micros for c in earlier) + (
-        record.charged_micros if record else 0
-    )
-    absorbed = sum(c.absorbed_micros for c in earlier) + (
-        record.absorbed_micros if record else 0
+    posted: list[Correction | UsageRecord] = [*earlier, *([record] if record else [])]
+    charged = sum(each.charged_micros for each in posted)
+    absorbed = sum(each.absorbed_micros for each in posted)
+    refunded = -sum(
+        each.charged_micros for each in earlier if each.kind == CorrectionKind.REFUND
     )
     texts: list[str] = []
     if row["kind"] == CorrectionKind.REFUND:
@@ -219,7 +229,8 @@ def _posted(book: Book, hold: HoldRow, row: New) -> Posted:
     else:
         row["requests"] = int(record is None and not earlier)
         paid_by = [hold.id, *(each.id.hex for each in earlier)]
-        _bring_to_price(book, hold, row, (charged, absorbed), paid_by)
+        so_far = SoFar(charged, absorbed, refunded)
+        _bring_to_price(book, hold, row, so_far, paid_by)
     _end(book, hold, row, CorrectionState.POSTED, mark, texts)
     store.save(book)
     if row["charged_micros"] < 0:
@@ -246,21 +257,22 @@ def _refund(book: Book, hold: HoldRow, row: New) -> str:
 
 
 def _bring_to_price(
-    book: Book, hold: HoldRow, row: New, so_far: tuple[int, int], paid_by: list[str]
+    book: Book, hold: HoldRow, row: New, so_far: SoFar, paid_by: list[str]
 ) -> None:
-    """`so_far`: what was charged for the call, and what the operator bears of it."""
-    charged, absorbed = so_far
-    price = row["said_micros"]
-    if price < charged + absorbed:
-        _relieve(book, hold, row, min(absorbed, charged + absorbed - price))
-    if price < charged:
-        _give_back(book, hold, row, charged - price, paid_by)
-    elif price > charged + absorbed:
-        _charge_more(book, hold, row, price - charged - absorbed)
+    """What was refunded stays the customer's: a price is compared with what had been
+    charged without that, and gives back what is left charged at most."""
+    price, charged = row["said_micros"], so_far.charged + so_far.refunded
+    over = charged + so_far.absorbed - price
+    if over < 0:
+        _charge_more(book, hold, row, -over)
+        return
+    relief = min(so_far.absorbed, over)
+    _relieve(book, hold, row, relief)
+    _give_back(book, hold, row, min(over - relief, so_far.charged), paid_by)
 
 
 def _charge_more(book: Book, hold: HoldRow, row: New, missing: int) -> None:
-    burnt = lots.burn(book.lots_of(hold.account_id), missing)
+    burnt = envelopes.burn(book, hold, missing)
     charged = sum(micros for _, micros in burnt)
     row["charged_micros"], row["absorbed_micros"] = charged, missing - charged
     book.charge(hold, charged, missing - charged, (burnt,), row["id"])
@@ -282,6 +294,8 @@ def _give_back(
     book: Book, hold: HoldRow, row: New, amount: int, paid_by: list[str]
 ) -> None:
     """To the grants it came from, the last burnt first."""
+    if not amount:
+        return
     back: Parts = []
     left = amount
     for lot, burnt in reversed(_burnt(book, hold, paid_by)):

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from billing.ledger import budget_rows, dialect, envelopes, facts, locking, store
 from billing.ledger.book import Book
 from billing.ledger.budgets import Call
 from billing.ledger.rows import HoldRow
-from billing.models import Correction, Envelope, Hold, Spender, UsageRecord
+from billing.models import Envelope, Hold, Spender
 from billing.models.act import ActKind
-from billing.models.correction import CorrectionState
-from billing.models.hold import UNRESOLVED, HoldState
+from billing.models.hold import HoldState
+from billing.runs import Run, described, inside_of
 from billing.values import errors
 from billing.values.orders import AMOUNT_MICROS_MAX
 
@@ -35,27 +35,6 @@ LABEL_MAX, PATTERN_MAX = 200, 1000
 DEPTH_MAX = 8
 # How long the expiry of one account's runs waits for a lock, in milliseconds.
 EXPIRY_LOCK_MS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An envelope as it stands now; amounts in microcredits."""
-
-    envelope_id: UUID  # its hold's
-    account_id: int
-    spender_id: int  # who spends it
-    parent_spender_id: int
-    parent_envelope_id: UUID | None  # of which it is part
-    label: str
-    model_pattern: str
-    credits_micros: int  # all that was put in
-    left_micros: int  # free for new calls; after its end, what was given back
-    held_micros: int  # by its open calls and the envelopes inside it
-    spent_micros: int  # by its own calls and those inside it, corrections too
-    created_at: datetime
-    expires_at: datetime
-    closed_at: datetime | None  # closed or expired
-    status: str  # "open", "closed" or "expired"
 
 
 def open_envelope(
@@ -69,12 +48,12 @@ def open_envelope(
 ) -> Run:
     """Set the credits aside and open a spender for them, in the caller's transaction if
     there is one. Once for each `envelope_id`: a repeat finds the first. It expires with
-    its parent at the latest.
+    its parent at the latest, and when that one closes.
 
     Raises: ValueError for an amount outside 1 … 10^15, a time that is past, a pattern
     or a label that is too long, more than 8 runs in each other; AccountClosed,
     SpenderClosed, EnvelopeClosed, DebtUnpaid; HoldExists for an id of something else;
-    EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold;
+    TooManyRuns, EnvelopeExhausted, BudgetExceeded, InsufficientCredits, CreditsOnHold;
     AccountLocked.
     """
     _check_amount(credits_micros)
@@ -92,6 +71,7 @@ def open_envelope(
             return look(envelope_id)
         store.read_spender(book, parent.id)
         envelopes.close_due(book)
+        _refuse_one_more(book, parent)
         hold = _wanted(book, parent, envelope_id.hex, credits_micros, expires_at)
         _place(book, parent, hold)
         store.save(book)
@@ -106,12 +86,23 @@ def _locked(account_id: int) -> Book:
     return book
 
 
+def _refuse_one_more(book: Book, parent: Spender) -> None:
+    """Raises: TooManyRuns; those that have expired are not open."""
+    now = book.moment_of(parent.account_id)
+    still_open = Hold.objects.filter(
+        account_id=parent.account_id, is_envelope=True, state=HoldState.OPEN
+    ).filter(spender_id=parent.id, due_at__gt=now)
+    most = settings.ENVELOPES_OPEN_MAX
+    if still_open.count() >= most:
+        raise errors.TooManyRuns(most)
+
+
 def _wanted(
     book: Book, parent: Spender, hold_id: str, micros: int, expires_at: datetime
 ) -> HoldRow:
     """Raises: ValueError for a time that is past, or too many runs in each other."""
     account = book.accounts[parent.account_id]
-    due_at = dialect.moment(expires_at)
+    due_at = dialect.moment(min(expires_at, parent.closes_at or expires_at))
     if due_at <= account.now:
         raise ValueError("a run expires in the future")
     if run := envelopes.run_of(book, parent.id):
@@ -188,7 +179,8 @@ def add_credits(
     With `expected_micros` only while so much was put in altogether: asked twice, it is
     done once.
 
-    Raises: as `open_envelope`; UnknownHold.
+    Raises: as `open_envelope`; UnknownHold; WindowEnded where one of those windows is
+    over, for what is spent from now on counts now.
     """
     _check_amount(micros)
     with locking.atomic():
@@ -197,12 +189,14 @@ def add_credits(
         if expected_micros not in {None, run.bound_micros}:
             return look(envelope_id)
         _check_amount(run.bound_micros + micros)
+        envelopes.close_due(book)
         _refuse_closed(book, run)
         parent = envelopes.innermost(book, run)
         _check_more(book, run, micros, parent)
         # --- effects ---
         run.bound_micros += micros
-        assert envelopes.take_more(book, run, micros), "it was checked"
+        is_taken = envelopes.take_more(book, run, micros)
+        assert is_taken, "it was checked"
         store.save(book)
         return look(envelope_id)
 
@@ -226,6 +220,10 @@ def _check_more(book: Book, run: HoldRow, micros: int, parent: HoldRow | None) -
     budget_rows.read_windows(book.budgets, run.budgets)
     inherited = set(parent.budgets) if parent else set()
     own = [pair for pair in run.budgets if pair not in inherited]
+    if ended := book.budgets.ended(own, book.moment_of(run.account_id)):
+        raise errors.WindowEnded(
+            level=ended.level, label=ended.label, window=ended.window
+        )
     if pair := book.budgets.lacking(own, micros):
         raise book.budgets.refusal(pair, micros)
     available = book.available_micros(run.account_id)
@@ -240,7 +238,7 @@ def close(envelope_id: UUID) -> Run:
     with locking.atomic():
         book, run = _known(envelope_id)
         if run.is_open:
-            inside = _inside(envelope_id)
+            inside = inside_of(envelope_id)
             store.read_holds(book, [each.hex for each in inside])
             _close_all(book, inside)
             store.save(book)
@@ -257,27 +255,17 @@ def _known(envelope_id: UUID) -> tuple[Book, HoldRow]:
     return book, book.holds[envelope_id.hex]
 
 
-def _inside(envelope_id: UUID) -> list[UUID]:
-    """It and the envelopes inside it, whatever became of them, outside in."""
-    found, level = [envelope_id], [envelope_id]
-    while level:
-        inner = Hold.objects.filter(envelope_id__in=level, is_envelope=True)
-        level = list(inner.order_by("id").values_list("id", flat=True))
-        found += level
-    return found
-
-
 def look(envelope_id: UUID) -> Run:
     """Raises: UnknownHold."""
     found = Envelope.objects.select_related("hold").filter(hold_id=envelope_id).first()
     if found is None:
         raise errors.UnknownHold
-    return _run(found)
+    return described(found)
 
 
 def look_at_all(parent_spender_id: int) -> list[Run]:
     """Those that this spender has opened, the latest first."""
-    return [_run(found) for found in opened_by(parent_spender_id)]
+    return [described(found) for found in opened_by(parent_spender_id)]
 
 
 def opened_by(parent_spender_id: int) -> Iterable[Envelope]:
@@ -286,64 +274,26 @@ def opened_by(parent_spender_id: int) -> Iterable[Envelope]:
     return found.order_by("-created_at", "-hold_id")
 
 
-def _run(found: Envelope) -> Run:
-    hold, inside = found.hold, _inside(found.hold_id)
-    held = Hold.objects.filter(
-        Q(envelope_id__in=inside), is_envelope=False, state__in=UNRESOLVED
-    )
-    inner = Hold.objects.filter(
-        id__in=[each for each in inside if each != found.hold_id], state=HoldState.OPEN
-    )
-    status = "open" if hold.state == HoldState.OPEN else hold.reason
-    if status == "open" and hold.due_at <= dialect.now():
-        status = "expired"  # the next hold of the account, or the timetable, closes it
-    return Run(
-        envelope_id=found.hold_id,
-        account_id=found.account_id,
-        spender_id=found.spender_id,
-        parent_spender_id=found.parent_id,
-        parent_envelope_id=hold.envelope_id,
-        label=found.label,
-        model_pattern=found.model_pattern,
-        credits_micros=hold.bound_micros,
-        left_micros=hold.amount_micros,
-        held_micros=_sum(held, "amount_micros") + _sum(inner, "amount_micros"),
-        spent_micros=_spent(inside),
-        created_at=found.created_at,
-        expires_at=hold.due_at,
-        closed_at=hold.changed_at,
-        status=status,
-    )
-
-
-def _spent(inside: list[UUID]) -> int:
-    calls = UsageRecord.objects.filter(hold__envelope_id__in=inside)
-    words = Correction.objects.filter(
-        hold__envelope_id__in=inside, state=CorrectionState.POSTED
-    )
-    return _sum(calls, "charged_micros") + _sum(words, "charged_micros")
-
-
-def _sum(rows: object, column: str) -> int:
-    found: int | None = rows.aggregate(sum=Sum(column))["sum"]  # type: ignore[attr-defined]  # a query set
-    return int(found or 0)
-
-
 def expire_due() -> int:
     """Close what has ended, for the timetable; how many. The next hold of an account
     closes what has expired there, too. Who is locked just now is left for the next
     time."""
-    closed = 0
     accounts = _ended(dialect.now()).values_list("account_id", flat=True)
-    for account_id in sorted(set(accounts)):
-        try:
-            closed += _expire(account_id)
-        except OperationalError as error:
-            if not dialect.is_locked(error):
-                raise
-            logger.warning("account %d is locked: its runs end later", account_id)
+    return sum(end_due(account_id) for account_id in sorted(set(accounts)))
+
+
+def end_due(account_id: int) -> int:
+    """The same for one account; 0 while somebody keeps it locked. In the caller's
+    transaction if there is one: nothing may be locked after it there."""
+    try:
+        closed = _expire(account_id)
+    except OperationalError as error:
+        if not dialect.is_locked(error):
+            raise
+        logger.warning("account %d is locked: its runs end later", account_id)
+        return 0
     if closed:
-        logger.info("%d runs have ended", closed)
+        logger.info("account %d: %d runs have ended", account_id, closed)
     return closed
 
 
@@ -362,7 +312,7 @@ def _expire(account_id: int) -> int:
         book = _locked(account_id)
         now = datetime.fromisoformat(book.accounts[account_id].now).replace(tzinfo=UTC)
         ended = _ended(now).filter(account_id=account_id)
-        inside = [_inside(each) for each in ended.values_list("id", flat=True)]
+        inside = [inside_of(each) for each in ended.values_list("id", flat=True)]
         store.read_holds(book, sorted({each.hex for line in inside for each in line}))
         closed = envelopes.close_due(book)
         closed += sum(_close_all(book, line) for line in inside)

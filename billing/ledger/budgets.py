@@ -9,7 +9,7 @@ reads and writes what is here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -81,13 +81,20 @@ class Counter:
         self.held_more += held
 
 
+def _nothing(account_id: int, pair: Pair | None) -> int:
+    return 0
+
+
 @dataclass(slots=True)
 class Budgets:
-    """The limits of some spenders, with their counters."""
+    """The limits of some spenders, with their counters. `held_by_runs` is asked where
+    something is refused: what an account's runs hold, or what of it counts in a
+    window."""
 
     rows: dict[int, BudgetRow] = field(default_factory=dict)
     of_spender: dict[int, list[int]] = field(default_factory=dict)
     counters: dict[Pair, Counter] = field(default_factory=dict)
+    held_by_runs: Callable[[int, Pair | None], int] = _nothing
 
     def room_for(
         self, call: Call, amount: int, moment: datetime, within: HoldRow | None
@@ -114,6 +121,8 @@ class Budgets:
 
     def refusal(self, pair: Pair, required: int) -> errors.BudgetExceeded:
         row, counter = self.rows[pair[0]], self.counters.get(pair, Counter())
+        may_wait = counter.spent_micros + required <= row.most_micros
+        of_runs = self.held_by_runs(row.account_id, pair) if may_wait else 0
         return errors.BudgetExceeded(
             budget_id=row.id,
             level=row.level,
@@ -124,6 +133,7 @@ class Budgets:
             limit_micros=row.most_micros,
             used_micros=counter.spent_micros,
             held_micros=counter.held_micros,
+            of_runs_micros=min(of_runs, counter.held_micros),
             required_micros=required,
             resets_at=windows.end_of(row.window, row.time_zone, pair[1]),
         )
@@ -136,6 +146,14 @@ class Budgets:
                 continue  # it is not in force any more
             if counter.spent_micros + counter.held_micros + amount > row.most_micros:
                 return pair
+        return None
+
+    def ended(self, pairs: Iterable[Pair], moment: datetime) -> BudgetRow | None:
+        """The limit of one of these windows that has another one by now."""
+        for pair in pairs:
+            row = self.rows.get(pair[0])
+            if row is not None and row.pair_at(moment) != pair:
+                return row
         return None
 
     def is_over(self, hold: HoldRow) -> bool:

@@ -13,7 +13,7 @@ from billing.ledger import lots
 from billing.ledger.book import Book
 from billing.ledger.budgets import Call
 from billing.ledger.facts import HOLD
-from billing.ledger.rows import AccountRow, HoldRow, Parts
+from billing.ledger.rows import AccountRow, HoldRow, Pair, Parts
 from billing.models.act import ActKind
 from billing.models.hold import HoldState
 from billing.values import errors
@@ -69,6 +69,7 @@ def exhausted(book: Book, run: HoldRow, required: int) -> errors.EnvelopeExhaust
     parent = innermost(book, run)
     left = parent.amount_micros if parent else book.available_micros(run.account_id)
     return errors.EnvelopeExhausted(
+        envelope_id=run.id,
         required_micros=required,
         left_micros=run.amount_micros,
         parent_left_micros=left,
@@ -80,12 +81,29 @@ def shortfall(
 ) -> errors.InsufficientCredits:
     returning = lots.returning_micros(book.lots_of(account.id))
     is_enough_soon = available + returning >= required
+    if is_enough_soon:
+        of_runs = book.budgets.held_by_runs(account.id, None)
+        is_enough_soon = available + returning - of_runs >= required
     kind = errors.CreditsOnHold if is_enough_soon else errors.InsufficientCredits
     return kind(
         required_micros=required,
         available_micros=available,
         held_micros=account.held_micros,
     )
+
+
+def held_by_runs(book: Book, pair: Pair | None) -> int:
+    """Of the holds of this Book: what runs that go on keep, with all inside them, or
+    what of it counts in a window. A call's part returns to its run, but where the
+    window counts the run's calls one by one."""
+    held = 0
+    for hold in book.holds.values():
+        line = [hold, *runs_of(book, hold)]
+        going_on = (r for r in line if r.is_envelope and r.is_open and not r.is_overdue)
+        run = None if hold.is_resolved else next(going_on, None)
+        if run is not None and (pair is None or pair in run.budgets):
+            held += hold.amount_micros
+    return held
 
 
 # --- effects: nothing below may fail -------------------------------------------------
@@ -151,8 +169,8 @@ def give_back(book: Book, hold: HoldRow, captured: int) -> Parts:
 
 
 def burn(book: Book, hold: HoldRow, amount: int) -> Parts:
-    """What a charge takes beyond its hold from the runs that it is part of, the
-    innermost first; of which grants."""
+    """What a charge takes beyond its hold: from the runs that it is part of, the
+    innermost first, then from what is available; of which grants. It may be less."""
     known, burnt = book.lots_of(hold.account_id), Parts()
     for run in runs_of(book, hold):
         part = min(amount, run.amount_micros) if run.is_open else 0
@@ -163,7 +181,7 @@ def burn(book: Book, hold: HoldRow, amount: int) -> Parts:
             book.hold_more(hold.account_id, -part)
             book.budgets.change(run.budgets, held=-part)
             amount -= part
-    return burnt
+    return burnt + lots.burn(known, amount)
 
 
 def close(book: Book, run: HoldRow, reason: str) -> None:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from billing.ledger import attempts, envelopes, lots, words
+from billing.ledger import attempts, envelopes, words
 from billing.ledger.book import Book
 from billing.ledger.bounds import base_of
 from billing.ledger.budgets import Call
 from billing.ledger.dialect import moment
 from billing.ledger.facts import HOLD
-from billing.ledger.rows import AccountRow, HoldRow, Parts, SpenderRow
+from billing.ledger.rows import AccountRow, HoldRow, SpenderRow
 from billing.models.act import ActKind
 from billing.models.caller import CLIENT_MAX, SESSION_MAX, VERSION_MAX
 from billing.models.hold import HoldState
@@ -188,7 +188,7 @@ def settle(book: Book, order: Settle) -> Resolved:
     mark = book.mark()
     captured = min(price, hold.amount_micros)
     held_back, excess = envelopes.give_back(book, hold, captured), price - captured
-    beyond = _burn_beyond(book, hold, excess)
+    beyond = envelopes.burn(book, hold, excess)
     overage = sum(micros for _, micros in beyond)
     charged, absorbed = captured + overage, excess - overage
     book.charge(hold, charged, absorbed, (held_back, beyond))
@@ -201,14 +201,6 @@ def settle(book: Book, order: Settle) -> Resolved:
     _change(book, hold, HoldState.SETTLED, order.reason)
     book.act(ActKind.SETTLEMENT, hold.account_id, hold.id, [HOLD.text_of(hold)], mark)
     return _outcome(book, hold, charged, absorbed)
-
-
-def _burn_beyond(book: Book, hold: HoldRow, excess: int) -> Parts:
-    if not excess:
-        return []
-    reserved = envelopes.burn(book, hold, excess)
-    missing = excess - sum(micros for _, micros in reserved)
-    return reserved + lots.burn(book.lots_of(hold.account_id), missing)
 
 
 def release(book: Book, order: Release) -> Resolved:

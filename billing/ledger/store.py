@@ -12,12 +12,14 @@ from itertools import chain
 from typing import Any
 
 import orjson
+from django.db.models import Q
 
 from billing.ledger import (
     attempts,
     budget_count,
     budget_rows,
     dialect,
+    envelopes,
     facts,
     learned,
     running,
@@ -26,10 +28,11 @@ from billing.ledger import (
 from billing.ledger.book import Book
 from billing.ledger.facts import New
 from billing.ledger.pipeline import Row, Statement
-from billing.ledger.rows import AccountRow, HoldRow, LotRow, SpenderRow
+from billing.ledger.rows import AccountRow, HoldRow, LotRow, Pair, SpenderRow
 from billing.ledger.writes import Write
+from billing.models import Hold
 from billing.models.account import AccountKind
-from billing.models.hold import HoldState
+from billing.models.hold import UNRESOLVED, HoldState
 from billing.values.amounts import PPM
 from billing.values.orders import Entrust, Order, Place, Release, Settle
 
@@ -115,6 +118,19 @@ def read_holds(book: Book, hold_ids: Sequence[str]) -> None:
     _take_holds(book, dialect.run(sql.READ_HOLDS, ids, now))
 
 
+def held_by_runs(account_id: int, pair: Pair | None = None) -> int:
+    """What runs hold of what the account has, or of what counts in a window: as it was
+    before the transaction's own changes, for whoever is refused because of it."""
+    found = Hold.objects.filter(account_id=account_id, state__in=UNRESOLVED)
+    of_runs = found.filter(Q(is_envelope=True) | Q(envelope__isnull=False))
+    book = Book()
+    read_holds(book, [each.hex for each in of_runs.values_list("id", flat=True)])
+    now = dialect.moment(dialect.now())
+    for hold in book.holds.values():
+        hold.is_overdue = hold.due_at <= now  # a run ends then; a call may go on
+    return envelopes.held_by_runs(book, pair)
+
+
 def read_spender(book: Book, spender_id: int) -> None:
     """Read a spender whose account is locked: whether it may spend, its run, the runs
     that are due, and its limits."""
@@ -159,6 +175,7 @@ def read_lots(book: Book) -> None:
 
 
 def _take_accounts(book: Book, rows: list[Row]) -> None:
+    book.budgets.held_by_runs = held_by_runs
     for row in rows:
         account = book.accounts[row[0]] = AccountRow(*row)
         if account.chain is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Q, Sum, Value
 from django.db.models.functions import Now
 
-from billing.ledger import dialect
+from billing.ledger import dialect, store
 from billing.models import Account
 from billing.values import clock
 from billing.values.amounts import price_of
@@ -20,7 +20,7 @@ class Balance:
     `balance` is all there is, `held` what running calls keep, `available` what a new
     call may use. It can be less than `balance − held`: expired credits count until
     they are booked out, but nobody can use them. `returning` is what comes back, at
-    most, when running calls settle.
+    most, when running calls settle: not what runs set aside.
     """
 
     is_open: bool
@@ -37,7 +37,7 @@ class Balance:
 
 
 def balance_of(account_id: int) -> Balance:
-    """In one query, so that the figures belong together.
+    """In one query, so that the figures belong together; but for what runs hold.
 
     Raises: Account.DoesNotExist.
     """
@@ -56,6 +56,6 @@ def balance_of(account_id: int) -> Balance:
         balance_micros=account.balance_micros,
         held_micros=account.held_micros,
         available_micros=account.remaining - account.pinned,
-        returning_micros=account.pinned,
+        returning_micros=max(0, account.pinned - store.held_by_runs(account_id)),
         owed_micros=account.owed_micros,
     )

@@ -29,7 +29,8 @@ class Refusal(LedgerError):
 
 
 class InsufficientCredits(Refusal):
-    """Available < required, in microcredits, and no running call will free it."""
+    """Available < required, in microcredits, and no running call will free it: what
+    runs hold is theirs until they end."""
 
     def __init__(
         self, *, required_micros: int, available_micros: int, held_micros: int
@@ -88,9 +89,15 @@ class EnvelopeExhausted(Refusal):
     """The run has less left than is required, in microcredits."""
 
     def __init__(
-        self, *, required_micros: int, left_micros: int, parent_left_micros: int
+        self,
+        *,
+        envelope_id: str,
+        required_micros: int,
+        left_micros: int,
+        parent_left_micros: int,
     ) -> None:
         super().__init__(f"{required_micros} required, {left_micros} left in the run")
+        self.envelope_id = envelope_id  # which it is: not always the key's own
         self.required_micros = required_micros
         self.left_micros = left_micros
         # Of the run that it is part of; else what the organization has available.
@@ -115,6 +122,7 @@ class BudgetExceeded(Refusal):
         held_micros: int,
         required_micros: int,
         resets_at: datetime | None,
+        of_runs_micros: int = 0,
     ) -> None:
         super().__init__(
             f"{required_micros} required, {used_micros} used and {held_micros} held of "
@@ -129,13 +137,32 @@ class BudgetExceeded(Refusal):
         self.limit_micros = limit_micros  # with the raises of now
         self.used_micros = used_micros
         self.held_micros = held_micros
+        self.of_runs_micros = of_runs_micros  # of what is held: until the runs end
         self.required_micros = required_micros
         self.resets_at = resets_at  # null: never
 
     @property
     def is_free_soon(self) -> bool:
         """Whether what running calls hold may be all that is in the way."""
-        return self.used_micros + self.required_micros <= self.limit_micros
+        stays = self.used_micros + self.of_runs_micros
+        return stays + self.required_micros <= self.limit_micros
+
+
+class TooManyRuns(Refusal):
+    """The key has as many runs open as it may have."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} runs are open")
+        self.most = most
+
+
+class WindowEnded(Refusal):
+    """The run counts in a limit's window that has ended: to add to it there would take
+    room that was left over then."""
+
+    def __init__(self, *, level: str, label: str, window: str) -> None:
+        super().__init__(f"the run counts in a {window} that has ended: {level}")
+        self.level, self.label, self.window = level, label, window
 
 
 class UnknownHold(Refusal):

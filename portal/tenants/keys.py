@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from billing import spenders
+from billing import envelopes, spenders
 from portal.models import ApiKey, Membership, Project, Rules, ServiceAccount
 from portal.tenants import audit, key_format, lines, names, policy, rules
 from portal.tenants.errors import (
@@ -203,11 +203,21 @@ def revoke(key: ApiKey, *, actor: audit.Actor) -> None:
     close(key, actor=actor)
 
 
-def close(key: ApiKey, *, actor: audit.Actor) -> None:
-    """Revoke as a part of another change, which has asked the policy for the whole."""
+def close(*chosen: ApiKey, actor: audit.Actor) -> None:
+    """Revoke as a part of another change, which has asked the policy for the whole.
+    What their runs have set aside comes back. Last of what locks anything there: a call
+    waits for an account, and must not wait for what its customer waits for."""
+    closed = [key for key in chosen if _close(key, actor)]
+    for account_id in sorted({key.organization.account_id for key in closed}):
+        # While somebody keeps it locked it is left to the sweep: a key is revoked
+        # however busy its organization is.
+        envelopes.end_due(account_id)
+
+
+def _close(key: ApiKey, actor: audit.Actor) -> bool:
     key = lock(key)
     if key.is_revoked:
-        return
+        return False
     key.revoked_at = timezone.now()
     key.save(update_fields=["revoked_at"])
     spenders.close(key.spender_id)
@@ -218,6 +228,7 @@ def close(key: ApiKey, *, actor: audit.Actor) -> None:
         target=str(key),
         key_id=str(key.id),
     )
+    return True
 
 
 def holder_of(key: ApiKey) -> Holder:

@@ -23,9 +23,11 @@ def above(spender: Spender) -> list[Spender]:
 
 
 def check_open(line: list[Spender]) -> None:
-    """Raises: RevokedKey, ExpiredKey, ClosedRun."""
+    """The outermost reason counts: another run helps whose key is not revoked.
+
+    Raises: RevokedKey, ExpiredKey, ClosedRun."""
     now = timezone.now()
-    for spender in line:
+    for spender in reversed(line):
         if not spender.is_open:
             raise RevokedKey
         if spender.closes_at is not None and spender.closes_at <= now:

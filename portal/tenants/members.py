@@ -136,8 +136,7 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
         spender__holder=membership.unit_id,
         revoked_at=None,
     )
-    for key in held.order_by("created_at"):
-        keys.close(key, actor=actor)
+    keys.close(*held.order_by("created_at"), actor=actor)
     FormerMember.objects.create(
         organization_id=membership.organization_id,
         user=membership.user,

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing import envelopes
-from billing.envelopes import Run
 from billing.models import Envelope, Spender
+from billing.runs import Run
 from billing.values.errors import UnknownHold
 from portal.models import ApiKey, RunRequest
 from portal.tenants import audit, key_format

@@ -293,7 +293,7 @@ async def _refusal(
             return refusals.model_paused(model, param="model")
         case errors.SpenderClosed():
             return await _why_closed(presented, error)
-    return limit_refusals.of_ledger(error, identity.run_id)
+    return limit_refusals.of_ledger(error)
 
 
 async def _why_closed(presented: str, error: errors.SpenderClosed) -> GatewayError:

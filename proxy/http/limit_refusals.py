@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from uuid import UUID
 
 from billing.values import clock, errors
 from billing.values.amounts import credits_text
@@ -65,6 +64,13 @@ envelope_not_found = Refusal("envelope_not_found", 404).says(
 )
 envelope_ended = Refusal("envelope_closed", 409).says(
     "This envelope has ended. Open a new one: POST /v1/envelopes."
+)
+too_many_envelopes = Refusal("too_many_envelopes", 429).says(
+    "429: this key has {limit} runs open, which is as many as it may have. {remedy}"
+)
+envelope_window_ended = Refusal("envelope_window_ended", 409).says(
+    "409: this run counts in a {window} of {} that has ended, so nothing is added to "
+    "it. {remedy}"
 )
 # What was opened is found by its list, and its key is told once.
 envelope_key_lost = Refusal("already_completed", 409).says(
@@ -163,15 +169,19 @@ def calls_at_once(error: errors.TooManyCalls) -> GatewayError:
     )
 
 
-def of_ledger(error: errors.Refusal, run_id: UUID | None) -> GatewayError | None:
-    """What the ledger refuses because of a limit; `run_id` is the key's own run."""
+def of_ledger(error: errors.Refusal) -> GatewayError | None:
+    """What the ledger refuses because of a limit."""
     match error:
         case errors.TooManyCalls():
             return calls_at_once(error)
         case errors.BudgetExceeded():
             return over_budget(error)
         case errors.EnvelopeExhausted():
-            return exhausted(error, run_id)
+            return exhausted(error)
+        case errors.TooManyRuns():
+            return too_many_runs(error)
+        case errors.WindowEnded():
+            return window_ended(error)
     return None
 
 
@@ -202,8 +212,27 @@ def over_budget(error: errors.BudgetExceeded) -> GatewayError:
     )
 
 
-def exhausted(error: errors.EnvelopeExhausted, run_id: UUID | None) -> GatewayError:
-    public_id = f"env_{run_id.hex}" if run_id else ""
+def too_many_runs(error: errors.TooManyRuns) -> GatewayError:
+    return too_many_envelopes(
+        level="key",
+        name="",
+        limit=error.most,
+        remedy="Close one that is done: DELETE /v1/envelopes/<id>.",
+    )
+
+
+def window_ended(error: errors.WindowEnded) -> GatewayError:
+    return envelope_window_ended(
+        whose(error.level, error.label),
+        level=error.level,
+        name=error.label,
+        window=error.window,
+        remedy="Open another run, which counts now: POST /v1/envelopes.",
+    )
+
+
+def exhausted(error: errors.EnvelopeExhausted) -> GatewayError:
+    public_id = f"env_{error.envelope_id}"
     return envelope_exhausted(
         level="envelope",
         name=public_id,

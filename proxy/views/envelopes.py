@@ -17,7 +17,8 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.envelopes import PATTERN_MAX, Run
+from billing.envelopes import PATTERN_MAX
+from billing.runs import Run
 from billing.values import clock, errors
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.tenants import key_format, names, rules, runs
@@ -28,6 +29,8 @@ from proxy.http import limit_refusals, refusals, reply
 from proxy.http.errors import GatewayError
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
+from proxy.limits import rates
+from proxy.limits.rates import Allowance
 from proxy.process.caches import digest_key
 from proxy.process.database import read, write
 from proxy.views.base import AsyncAPIView, read_json
@@ -47,7 +50,32 @@ class Ids:
     secret: str
 
 
-class EnvelopesView(AsyncAPIView):
+class RunsView(AsyncAPIView):
+    """What is changed of runs is a request of the minute, like a call."""
+
+    allowance: Allowance | None = None
+
+    async def rate_headers(self) -> dict[str, str]:
+        """As they stand with this request."""
+        if self.allowance is None:
+            return await super().rate_headers()
+        return self.allowance.headers()
+
+    async def counted(self, begin: Callable[[], Awaitable[T]]) -> T:
+        """What it returns; what is refused is not counted. Raises: GatewayError (429)
+        without beginning it; as `_done`."""
+        self.allowance = allowance = await rates.take(self.identity.rules, 0)
+        try:
+            if allowance.refusal:
+                raise allowance.refusal
+            done = await _done(self.identity, begin())
+            allowance.is_called = True
+            return done
+        finally:
+            await allowance.close()
+
+
+class EnvelopesView(RunsView):
     """Opening runs, and the list of those that the key has opened."""
 
     async def post(self, request: Request) -> HttpResponseBase:
@@ -61,8 +89,7 @@ class EnvelopesView(AsyncAPIView):
             )
             return describe(run, key.hint), is_again
 
-        opening = _written(open_run, asking)
-        document, is_again = await _done(self.identity, opening)
+        document, is_again = await self.counted(lambda: _written(open_run, asking))
         said = reply.headers()
         if is_again:
             said["x-idempotent-replay"] = "true"
@@ -83,7 +110,7 @@ class EnvelopesView(AsyncAPIView):
         return reply.json(await _done(self.identity, read(page)))
 
 
-class EnvelopeView(AsyncAPIView):
+class EnvelopeView(RunsView):
     """One run: of those below the key; its own it may only look at."""
 
     http_method_names = ["get", "head", "patch", "delete"]
@@ -98,10 +125,11 @@ class EnvelopeView(AsyncAPIView):
         micros = _micros((await _body(request, "credits")).get("credits"))
         asking = await _asking(self, request)
         once = replace(asking, request_id=asking.request_id or uuid4().hex)
-        adding = _written(
-            lambda: _shown(runs.add_credits(known, micros, asking=once)), asking
-        )
-        return reply.json(await _done(self.identity, adding))
+
+        def add() -> dict[str, Any]:
+            return _shown(runs.add_credits(known, micros, asking=once))
+
+        return reply.json(await self.counted(lambda: _written(add, asking)))
 
     async def delete(self, request: Request, envelope_id: str) -> HttpResponseBase:
         known, asking = _known(envelope_id), Asking(self.identity.key_id)
@@ -304,4 +332,6 @@ def _refusal(error: errors.Refusal, identity: Identity) -> GatewayError | None:
             return refusals.shortfall(error, identity)
         case errors.AccountClosed():
             return refusals.organization_suspended()
-    return limit_refusals.of_ledger(error, identity.run_id)
+        case errors.DebtUnpaid():
+            return refusals.debt(error, identity)
+    return limit_refusals.of_ledger(error)

@@ -9,10 +9,10 @@ from typing import Any
 
 from billing import budgets, envelopes
 from billing.budgets import Link
-from billing.envelopes import Run
 from billing.models import Hold
 from billing.reports.balance import Balance
 from billing.reports.running import calls_of
+from billing.runs import Run
 from billing.values import clock
 from portal.tenants.keys import Identity
 from portal.tenants.rules import LevelRules

@@ -79,14 +79,23 @@ def test_no_more_is_refunded_than_was_charged(customer: Payer, more: int) -> Non
     assert wrong_in_the_ledger() == []
 
 
-def test_what_is_charged_after_a_refund_is_the_whole_price(customer: Payer) -> None:
+@pytest.mark.parametrize(
+    ("price", "charged"), [(35, 5), (30, 0), (25, -5), (20, -10), (15, -10), (0, -10)]
+)
+def test_a_price_after_a_refund_leaves_the_refund_to_the_customer(
+    customer: Payer, price: int, charged: int
+) -> None:
+    """Of 30, 20 came back: a lower price charges nothing, and gives back what is left
+    charged at most."""
     hold_id = customer.call(30)
     post(hold_id, REFUND, 20)
 
-    assert post(hold_id, ADJUSTMENT, 30).charged_micros == 20
-    assert post(hold_id, ADJUSTMENT, 0, "2").charged_micros == -30
-    assert customer.figures() == (100, 0, 100)
-    assert charge_of(UUID(hold_id)) == (0, "upstream")
+    assert post(hold_id, ADJUSTMENT, price).charged_micros == charged
+    assert charge_of(UUID(hold_id)) == (10 + charged, "upstream")
+    assert post(hold_id, ADJUSTMENT, price, "again").charged_micros == 0
+    post(hold_id, ADJUSTMENT, 30, "2")
+    assert charge_of(UUID(hold_id)) == (10, "upstream")
+    assert customer.figures() == (90, 0, 90)
     assert wrong_in_the_ledger() == []
 
 

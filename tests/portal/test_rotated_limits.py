@@ -15,6 +15,7 @@ from django.utils import timezone
 from billing import envelopes
 from billing.budgets import Subject, chain_of
 from billing.models.budget import Level
+from billing.runs import Run
 from billing.values.errors import UnknownHold
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, AuditEvent, Organization, User
@@ -100,7 +101,7 @@ def test_the_command_means_the_last_of_them(
 # --- runs --------------------------------------------------------------------------
 
 
-def open_run(key: ApiKey, credits: int = 5) -> tuple[envelopes.Run, ApiKey]:
+def open_run(key: ApiKey, credits: int = 5) -> tuple[Run, ApiKey]:
     run, own, _ = runs.open_run(
         Wanted(credits * CREDIT, timezone.now() + 9 * HOUR),
         uuid4(),

@@ -6,6 +6,7 @@ from billing import amendments, debts, grants
 from billing.values.orders import CREDIT
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
+from tests.support.gateway.runs import ask, opened
 from tests.support.ledger.operators import why
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
@@ -32,6 +33,24 @@ def test_who_owes_is_refused_until_it_is_paid(
 
     grants.issue(account_id, 100 * CREDIT, source="purchase", reference=f"{account_id}")
     assert customer.chat(live_gateway).status_code == 200
+
+
+def test_no_run_is_opened_or_raised_until_it_is_paid(
+    live_gateway: Gateway, customer: Customer
+) -> None:
+    run = opened(customer, live_gateway, 5)
+    taken = customer.available_micros() + 3 * CREDIT
+    amendments.clawback(customer.account_id, taken, why())
+
+    wanted = {"credits": 1, "expires_in_seconds": 60}
+    one_more = {"credits": 1}
+    for refused in (
+        ask(customer, live_gateway, json=wanted),
+        ask(customer, live_gateway, json=wanted, secret=run["api_key"]),
+        ask(customer, live_gateway, "PATCH", f"/{run['id']}", json=one_more),
+    ):
+        assert_refusal(refused, 402, "debt_unpaid")
+        assert refused.json()["error"]["metadata"]["owed_credits"] == "3"
 
 
 def test_a_quote_says_so_though_there_are_credits(

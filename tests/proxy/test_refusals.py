@@ -44,12 +44,13 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (408, INVALID, True, 1): "client_closed_request",
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
-    "video_not_ready envelope_closed",
+    "video_not_ready envelope_closed envelope_window_ended",
     (413, INVALID, False, None): "request_too_large",
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
     (429, RATE, None, 2): "credits_on_hold budget_exceeded",
-    (429, RATE, False, None): "rate_limit_exceeded",  # it never fits
+    # It never fits, or not until the client has closed some.
+    (429, RATE, False, None): "rate_limit_exceeded too_many_envelopes",
     # Or as many seconds as the throttle, or the upstream, says.
     (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
     (500, SERVER, False, None): "internal_error",

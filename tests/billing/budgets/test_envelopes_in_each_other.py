@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from billing import envelopes
+from billing.models.correction import CorrectionKind
 from billing.values import clock as clocks
 from billing.values import errors
 from tests.support.ledger.payers import wrong_in_the_ledger
+from tests.support.ledger.posted import post
 from tests.support.ledger.teams import Run, Team, counts, outcome
 
 
@@ -112,3 +114,30 @@ def test_it_ends_with_its_parent_at_the_latest(team: Team, run: Run) -> None:
     assert found.parent_envelope_id == run.envelope_id
     found_all = envelopes.look_at_all(team.spender_id)
     assert [each.envelope_id for each in found_all] == [run.envelope_id]
+
+
+def test_a_price_that_comes_late_is_paid_by_the_run(team: Team) -> None:
+    """By the innermost first, then those around it, then what is available."""
+    budget = team.limit(300)
+    outer = team.run(50)
+    inner = outer.run(30)
+    hold_id = inner.hold(10)
+    inner.settle(hold_id, 5)
+    post(hold_id, CorrectionKind.LATE, 25)
+    assert (inner.left, outer.left) == (5, 20)
+    assert team.figures() == (975, 25, 950)
+    assert counts(budget) == (25, 25)
+    assert wrong_in_the_ledger() == []
+    post(hold_id, CorrectionKind.LATE, 60, "2")
+    assert (inner.left, outer.left) == (0, 0)
+    assert team.figures() == (940, 0, 940)
+    assert counts(budget) == (60, 0)
+    assert wrong_in_the_ledger() == []
+
+
+def test_a_run_that_has_ended_pays_for_no_late_price(team: Team, run: Run) -> None:
+    hold_id = run.call(10)
+    run.close()
+    post(hold_id, CorrectionKind.LATE, 25)
+    assert team.figures() == (975, 0, 975)
+    assert wrong_in_the_ledger() == []

@@ -14,6 +14,7 @@ from billing.models import Envelope, Spender
 from billing.values import clock as clocks
 from billing.values import errors
 from billing.values.orders import Release, Settle
+from tests.support.ledger.clocks import Clock
 from tests.support.ledger.payers import committed, used, wrong_in_the_ledger
 from tests.support.ledger.teams import Run, Team, outcome
 
@@ -135,3 +136,15 @@ def test_its_row_is_never_changed(run: Run, verb: str) -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute(verb)
+
+
+def test_only_so_many_of_a_key_are_open(
+    team: Team, run: Run, clock: Clock, settings: Any
+) -> None:
+    settings.ENVELOPES_OPEN_MAX = 1
+    with pytest.raises(errors.TooManyRuns) as met:
+        team.run(1)
+    assert met.value.most == 1
+    run.run(1)
+    clock.advance(hours=1)  # what has expired is not open
+    team.run(1)

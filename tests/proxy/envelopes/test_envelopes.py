@@ -101,6 +101,19 @@ def test_a_run_has_runs_of_its_own(live_gateway: Gateway, customer: Customer) ->
     assert (seen["left"], seen["held"]) == ("50", "0")
 
 
+def test_the_run_that_lacks_the_credits_is_named_to_its_grandparent(
+    live_gateway: Gateway, customer: Customer
+) -> None:
+    outer = opened(customer, live_gateway, 50)
+    inner = opened(customer, live_gateway, 20, secret=outer["api_key"])
+    path, more = f"/{inner['id']}", {"credits": 31}
+    refused = ask(customer, live_gateway, "PATCH", path, json=more)
+    assert_refusal(refused, 402, "envelope_exhausted")
+    told = refused.json()["error"]["metadata"]
+    assert (told["name"], told["left"]) == (outer["id"], "30")
+    assert f"PATCH /v1/envelopes/{outer['id']}." in told["remedy"]
+
+
 def test_a_closed_run_is_refused_at_once_with_all_inside_it(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:

@@ -71,6 +71,7 @@ class Call:
     charged: int = 0
     borne: int = 0
     is_refunded: bool = False
+    refunded: int = 0
     paid: Counter[int] = field(default_factory=Counter)  # lot's number → micros
     # Prices that were said of it (None: that it lives), and what became of late ones.
     said: set[int | None] = field(default_factory=set)

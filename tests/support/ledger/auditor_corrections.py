@@ -31,7 +31,7 @@ class Corrections:
         """The call is to cost so much in all."""
         organization = self.organizations[call.organization]
         before = call.charged, call.borne
-        over = call.charged + call.borne - price
+        over = call.charged + call.refunded + call.borne - price
         if over < 0:
             self._take_more(call, -over)
         else:
@@ -39,7 +39,7 @@ class Corrections:
             call.borne -= relief
             self.absorbed -= relief
             organization.consumed -= relief
-            self._give_back(call, over - relief)
+            self._give_back(call, min(over - relief, call.charged))
         return self._corrected(call, before)
 
     def _give_back(self, call: Call, back: int) -> None:
@@ -63,6 +63,7 @@ class Corrections:
         organization.consumed -= lot.amount
         call.charged -= lot.amount
         call.is_refunded = True
+        call.refunded = lot.amount
         organization.lots.append(lot)
         self.pay_debt(call.organization)
         return self._corrected(call, before)

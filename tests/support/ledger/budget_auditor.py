@@ -147,6 +147,15 @@ class BudgetAuditor:
     def held(self) -> int:
         return sum(each.amount for each in self.spendings if each.is_open)
 
+    def held_by_runs(self) -> int:
+        """By open ones and whatever is inside them."""
+        return sum(
+            each.amount
+            for each in self.spendings
+            if each.is_open
+            and (each.is_run or any(run.is_open for run in each.around()))
+        )
+
     def balance(self) -> int:
         return self.credits - sum(each.charged for each in self.spendings)
 
@@ -234,7 +243,7 @@ class BudgetAuditor:
             ):
                 return "BudgetExceeded", None
         if run is None and self.available() < wanted.amount:
-            is_soon = self.balance() >= wanted.amount
+            is_soon = self.balance() - self.held_by_runs() >= wanted.amount
             return ("CreditsOnHold" if is_soon else "InsufficientCredits"), None
         if run is not None:
             run.amount -= wanted.amount
@@ -258,6 +267,40 @@ class BudgetAuditor:
                 each.is_open, each.amount = is_open, left
         return said, opened
 
+    def add_credits(self, run: Spending, amount: int) -> str:
+        """What is said of it; a refusal changes nothing."""
+        before = [(each, each.is_open, each.amount) for each in self.spendings]
+        self.expire()
+        said = self._refused_more(run, amount)
+        if said:
+            for each, is_open, left in before:
+                each.is_open, each.amount = is_open, left
+            return said
+        if run.within is not None:
+            run.within.amount -= amount
+        run.amount += amount
+        run.put_in += amount
+        return ""
+
+    def _refused_more(self, run: Spending, amount: int) -> str:
+        parent = run.within
+        if not all(each.is_open for each in (run, *run.around())):
+            return "EnvelopeClosed"
+        if parent is not None and parent.amount < amount:
+            return "EnvelopeExhausted"
+        own = [limit for limit in self.in_force() if self.counted(limit, run)]
+        own = [each for each in own if not (parent and self.counted(each, parent))]
+        for limit in own:
+            if self.counted(limit, run) != self.window(limit, self.now):
+                return "WindowEnded"
+        for limit in own:
+            if sum(self.present(limit)) + amount > limit.most_at(self.now):
+                return "BudgetExceeded"
+        if parent is None and self.available() < amount:
+            is_soon = self.balance() - self.held_by_runs() >= amount
+            return "CreditsOnHold" if is_soon else "InsufficientCredits"
+        return ""
+
     def give_back(self, spending: Spending, amount: int) -> None:
         for run in spending.around():
             if run.is_open:
@@ -275,18 +318,17 @@ class BudgetAuditor:
         call.is_open = False
         self.give_back(call, call.amount - min(price, call.amount))
         self.charge(call, min(price, call.amount))
-        excess = price - min(price, call.amount)
-        for run in call.around():
-            part = min(excess, run.amount) if run.is_open else 0
-            run.amount -= part
-            call.charged += part
-            excess -= part
-        self.charge_more(call, excess)
+        self.charge_more(call, price - min(price, call.amount))
 
     def charge(self, call: Spending, amount: int) -> None:
         call.charged += amount
 
     def charge_more(self, call: Spending, missing: int) -> None:
+        for run in call.around():
+            part = min(missing, run.amount) if run.is_open else 0
+            run.amount -= part
+            call.charged += part
+            missing -= part
         part = min(missing, self.available())
         self.charge(call, part)
         self.borne += missing - part

@@ -238,6 +238,20 @@ class BudgetHistory(RuleBasedStateMachine):
                 self.auditor.close(run)
             envelopes.close(uuid.UUID(self.ids[run.number]))
 
+    @rule(number=numbers, amount=st.integers(1, 90))
+    def add_credits(self, number: int, amount: int) -> None:
+        runs = [s for s in self.auditor.spendings if s.is_run]
+        if not runs:
+            return
+        run = runs[number % len(runs)]
+        said, envelope_id = self.auditor.add_credits(run, amount), self.ids[run.number]
+        if said:
+            with pytest.raises(errors.Refusal) as refused:
+                envelopes.add_credits(uuid.UUID(envelope_id), amount)
+            assert refused.type.__name__ == said
+        else:
+            envelopes.add_credits(uuid.UUID(envelope_id), amount)
+
     # --- time -----------------------------------------------------------------------
 
     @rule(minutes=st.sampled_from([1, 10, 90, 600, 1500, 9000]))
