@@ -108,6 +108,16 @@ def set_limit(
         return _replace(book, earlier, terms, limit_micros, since)
 
 
+def lock(account_id: int) -> None:
+    """Let nobody else change the account's limits, or spend, until the caller's
+    transaction ends: the rows that a call locks, in its order.
+
+    Raises: AccountLocked, Account.DoesNotExist.
+    """
+    with locking.atomic():
+        _locked(account_id)
+
+
 def _locked(account_id: int) -> Book:
     """Raises: Account.DoesNotExist."""
     book = Book()

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing import budgets
 from billing.budgets import Subject
-from billing.models import Account, Budget, BudgetRaise
+from billing.models import Budget, BudgetRaise
 from billing.models.budget import Window
 from billing.values.amounts import credits_text
 from billing.values.orders import AMOUNT_MICROS_MAX
@@ -262,7 +262,7 @@ def _whom(budget: Budget) -> tuple[int | None, int | None, int | None]:
 def _lock(organization: Organization) -> None:
     """Queue changes of one account's budgets; no call waits for longer than they
     take."""
-    Account.objects.select_for_update(no_key=True).get(id=organization.account_id)
+    budgets.lock(organization.account_id)
 
 
 def _known(organization: Organization, budget_id: int) -> Budget:
