@@ -99,11 +99,11 @@ def set_limit(
             "operation": operation,
         }
         earlier = Budget.objects.filter(**terms, is_active=True).first()
-        if earlier and counts_spend_so_far and earlier.since is None:
+        now = book.moment_of(account_id)
+        if earlier and counts_spend_so_far and _counts_all(earlier, now):
             earlier.limit_micros = limit_micros
             earlier.save(update_fields=["limit_micros"])
             return earlier
-        now = book.moment_of(account_id)
         since = None if counts_spend_so_far else now
         return _replace(book, earlier, terms, limit_micros, since)
 
@@ -125,6 +125,14 @@ def _locked(account_id: int) -> Book:
     if account_id not in book.accounts:
         raise Account.DoesNotExist(account_id)
     return book
+
+
+def _counts_all(budget: Budget, now: datetime) -> bool:
+    """Whether all of its present window counts, or even more."""
+    if budget.since is None:
+        return True
+    starts = windows.start_of(budget.window, budget.account.time_zone, now)
+    return budget.since.timestamp() < starts
 
 
 def _replace(
@@ -197,12 +205,14 @@ def _in_force(budget_id: int) -> tuple[Budget, Book]:
 
 
 def set_time_zone(account_id: int, name: str) -> None:
-    """Where the account's days begin from now on. Its budgets count their present
-    windows anew. Raises: ValueError for no time zone."""
+    """Where the account's days begin from now on. The present windows of its budgets
+    begin where they did or where they do there, whichever is earlier: to move makes no
+    room. Raises: ValueError for no time zone."""
     if name not in zoneinfo.available_timezones():
         raise ValueError(f"unknown time zone: {name!r}")
     with locking.atomic():
-        _locked(account_id)
+        now = _locked(account_id).moment_of(account_id)
+        before = Account.objects.get(id=account_id).time_zone
         Account.objects.filter(id=account_id).update(time_zone=name)
         known = Budget.objects.filter(account_id=account_id, is_active=True)
         for budget in known.exclude(window=Window.TOTAL).order_by("id"):
@@ -211,7 +221,30 @@ def set_time_zone(account_id: int, name: str) -> None:
             terms = {each: getattr(budget, each) for each in (*names, *more)}
             # A Book for each: the next one counts in holds that this one has changed.
             book = _locked(account_id)
-            _replace(book, budget, terms, budget.limit_micros, budget.since)
+            since = _since_elsewhere(budget, before, name, now)
+            _replace(book, budget, terms, budget.limit_micros, since)
+
+
+def _since_elsewhere(
+    budget: Budget, before: str, after: str, now: datetime
+) -> datetime | None:
+    """From when its present window counts in another time zone: whatever counts now
+    still does. None: from when that window begins there."""
+    old, made, new = (
+        datetime.fromtimestamp(windows.start_of(budget.window, zone, moment), UTC)
+        for zone, moment in (
+            *((before, now), (before, budget.created_at)),
+            (after, now),
+        )
+    )
+    since = budget.since
+    if since is None:
+        since = min(old, new)
+    elif made != old:  # its first window is over
+        since = max(since, min(old, new))
+    elif since < old:  # it was moved before, in this window
+        since = min(since, new)
+    return None if since == new else since
 
 
 # --- whom it binds -----------------------------------------------------------------

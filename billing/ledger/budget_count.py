@@ -43,7 +43,6 @@ class First:
 def first_of(budget: Budget, account: Account) -> First:
     zone = account.time_zone
     starts = windows.start_of(budget.window, zone, budget.created_at)
-    lower = datetime.fromtimestamp(starts, UTC)
     row = BudgetRow(
         budget.id,
         budget.account_id,
@@ -56,7 +55,7 @@ def first_of(budget: Budget, account: Account) -> First:
         zone,
         0,
     )
-    lower = max(lower, budget.since or lower)
+    lower = budget.since or datetime.fromtimestamp(starts, UTC)
     return First(row, starts, lower, _bound_by(budget))
 
 

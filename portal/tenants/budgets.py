@@ -241,8 +241,9 @@ def _decide(
 
 @transaction.atomic
 def set_time_zone(organization: Organization, name: str, *, actor: audit.Actor) -> None:
-    """Where its days begin. Raises: NotAllowed, InvalidBudget."""
+    """Where its days begin. Raises: NotAllowed, OwnLimit, InvalidBudget."""
     policy.require(actor, organization.id, Permission.MANAGE_ORGANIZATION)
+    refuse_own_windows(organization, actor)
     try:
         budgets.set_time_zone(organization.account_id, name)
     except ValueError as error:
@@ -297,6 +298,16 @@ def _refuse_own(budget: Budget, organization: Organization, actor: audit.Actor) 
     holder = budget.spender.holder_id if budget.spender else budget.holder_id
     if membership is not None and holder == membership.unit_id:
         raise OwnLimit
+
+
+def refuse_own_windows(organization: Organization, actor: audit.Actor) -> None:
+    """Nobody says when their own limit's next window begins. Raises: OwnLimit."""
+    _lock(organization)
+    in_force = Budget.objects.filter(
+        account_id=organization.account_id, is_active=True
+    ).exclude(window=Window.TOTAL)
+    for budget in in_force.select_related("spender"):
+        _refuse_own(budget, organization, actor)
 
 
 def _raise(

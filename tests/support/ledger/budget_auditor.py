@@ -35,9 +35,13 @@ class Limit:
     pattern: str
     since: datetime | None
     made_at: datetime
+    zone: str
     made_in: tuple[str, str]
     raises: list[tuple[int, datetime]] = field(default_factory=list)
     ended: int | None = None
+    # Which limit's window goes on in its first, after the time zone was another.
+    goes_on: tuple[Limit, tuple[str, str]] | None = None
+    is_all_since: bool = False
 
     def most_at(self, now: datetime) -> int:
         return self.most + sum(more for more, until in self.raises if now < until)
@@ -87,7 +91,7 @@ class BudgetAuditor:
     # --- windows and whom they bind -------------------------------------------------
 
     def window(self, limit: Limit, at: datetime) -> tuple[str, str]:
-        return day_window(limit.window, at.astimezone(ZoneInfo(self.zone)).date())
+        return day_window(limit.window, at.astimezone(ZoneInfo(limit.zone)).date())
 
     def line(self, key: Key) -> list[Key]:
         return [key, *(self.line(self.parent_of[key]) if key in self.parent_of else [])]
@@ -127,8 +131,14 @@ class BudgetAuditor:
             return None
         if limit.since == limit.made_at:
             return None
-        at = self.window(limit, spending.placed_at)
-        return at if at == limit.made_in else None
+        is_in = self.window(limit, spending.placed_at) == limit.made_in
+        return limit.made_in if is_in or self.went_on(limit, spending) else None
+
+    def went_on(self, limit: Limit, spending: Spending) -> bool:
+        if limit.goes_on is None or limit.is_all_since:
+            return limit.is_all_since
+        before, window = limit.goes_on
+        return self.counted(before, spending) == window
 
     def sums(self, limit: Limit, window: tuple[str, str]) -> tuple[int, int]:
         """Spent and held."""
@@ -161,7 +171,8 @@ class BudgetAuditor:
         level, whom, window, pattern = terms
         for known in self.in_force():
             if (known.level, known.whom, known.window, known.pattern) == terms:
-                if counts and known.since is None:
+                is_new = known.since is not None and self.is_present(known, known.since)
+                if counts and not is_new:
                     known.most = most
                     return known
                 return self.replace(known, most, None if counts else self.now)
@@ -181,11 +192,15 @@ class BudgetAuditor:
         self.clock += 1
         made = Limit(
             *(self.clock, level, whom, window, most, pattern, since, self.now),
+            zone=self.zone,
             made_in=("", ""),
         )
         made.made_in = self.window(made, self.now)
         self.limits.append(made)
         return made
+
+    def is_present(self, limit: Limit, at: datetime) -> bool:
+        return self.window(limit, at) == self.window(limit, self.now)
 
     def replace(self, known: Limit, most: int, since: datetime | None) -> Limit:
         self.end(known)
@@ -202,7 +217,17 @@ class BudgetAuditor:
         self.zone = zone
         for limit in self.in_force():
             if limit.window != "total":
-                self.replace(limit, limit.most, limit.since)
+                self.move_limit(limit)
+
+    def move_limit(self, limit: Limit) -> None:
+        """Whatever counts in its present window counts on."""
+        present, since = self.window(limit, self.now), limit.since
+        is_first = limit.made_in == present
+        if since and is_first and self.window(limit, since) != present:
+            since = None  # as it was when the window began, which goes on
+        moved = self.replace(limit, limit.most, since)
+        moved.goes_on = (limit, present)
+        moved.is_all_since = is_first and since is not None
 
     # --- calls and runs -------------------------------------------------------------
 
