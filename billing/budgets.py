@@ -142,7 +142,8 @@ def _replace(
     limit_micros: int,
     since: datetime | None,
 ) -> Budget:
-    """Another budget instead of this one; its raises go on."""
+    """Another budget instead of this one; its raises and what its runs have set aside
+    go on."""
     now = book.moment_of(terms["account_id"])
     budget = Budget.objects.create(
         **terms, limit_micros=limit_micros, since=since, created_at=now
@@ -151,13 +152,13 @@ def _replace(
         Budget.objects.filter(id=earlier.id).update(is_active=False)
         lasting = BudgetRaise.objects.filter(budget=earlier, ended_at__isnull=True)
         lasting.filter(ends_at__gt=now).update(budget=budget)
-    if since != now:
+    if earlier or since != now:
         running = Hold.objects.filter(
             account_id=budget.account_id, state__in=UNRESOLVED
         )
         ids = [each.hex for each in running.values_list("id", flat=True)]
         store.read_holds(book, ids)
-        budget_count.count(book, budget, ids)
+        budget_count.count(book, budget, ids, earlier.id if earlier else None)
         store.save(book)
     return budget
 

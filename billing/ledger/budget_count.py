@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from billing.ledger import budgets, dialect, windows
+from billing.ledger import budgets, dialect, envelopes, windows
 from billing.ledger.book import Book
 from billing.ledger.budgets import BudgetRow, Call
 from billing.ledger.rows import HoldRow
@@ -78,22 +78,36 @@ def _bound_by(budget: Budget) -> frozenset[int]:
     return frozenset(found)
 
 
-def count(book: Book, budget: Budget, running: Iterable[str]) -> None:
+def count(
+    book: Book, budget: Budget, running: Iterable[str], earlier: int | None
+) -> None:
     """Let the new budget count what was spent in its window before, and what the
     account's `running` holds keep, which the Book has: all under the account's lock.
+
+    What a run has set aside in the `earlier` budget, whose place it takes, is set aside
+    in the new one, too, whenever that was: its calls need no room a second time.
     """
     first = first_of(budget, Account.objects.get(id=budget.account_id))
     pair = (budget.id, first.starts)
+    is_empty = budget.since == budget.created_at
     book.budgets.open([pair])
-    book.budgets.change([pair], spent=spent_before(budget, first))
+    if not is_empty:
+        book.budgets.change([pair], spent=spent_before(budget, first))
     lower = dialect.moment(first.lower)
     for hold in map(book.holds.__getitem__, running):
         call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
         is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
-        if is_bound and hold.placed_at >= lower:
+        is_within = is_bound and hold.placed_at >= lower and not is_empty
+        if is_within or _is_set_aside(book, hold, earlier):
             hold.budgets = [*hold.budgets, pair]
             hold.changed = True
             book.budgets.change([pair], held=hold.amount_micros)
+
+
+def _is_set_aside(book: Book, hold: HoldRow, budget_id: int | None) -> bool:
+    """Whether a run has set it aside in that budget."""
+    run = hold if hold.is_envelope else envelopes.innermost(book, hold)
+    return run is not None and any(budget == budget_id for budget, _ in run.budgets)
 
 
 def spent_before(budget: Budget, first: First) -> int:

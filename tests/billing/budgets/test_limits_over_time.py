@@ -104,6 +104,49 @@ def test_what_never_counted_counts_in_no_time_zone(
     assert wrong_in_the_ledger() == []
 
 
+@pytest.mark.parametrize("change", ["moved", "from now"])
+def test_what_a_run_has_set_aside_stays_so(
+    team: Team, clock: Clock, change: str
+) -> None:
+    """Its calls need no room in the limit that takes the place of the first."""
+    clock.moment = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    team.limit(100)
+    run = team.run(60, expires_at=clock.moment + timedelta(days=2))
+    run.call(5)
+    running = run.hold(10)
+    clock.advance(days=1)
+    if change == "moved":
+        budgets.set_time_zone(team.account_id, "Asia/Kolkata")
+    else:
+        team.limit(100, counts_spend_so_far=False)
+    assert refused(team, 46).held_micros == 55
+    team.call(45)
+    run.settle(running, 8)
+    assert isinstance(run.place(47), Placed)
+    assert wrong_in_the_ledger() == []
+    run.close()
+    [link] = budgets.chain_of(team.spender_id)
+    assert (link.used_micros, link.held_micros) == (53, 47)
+    assert wrong_in_the_ledger() == []
+
+
+def test_a_call_whose_run_is_closed_is_part_of_the_run_around_it(
+    team: Team, clock: Clock
+) -> None:
+    clock.moment = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    team.limit(100)
+    run = team.run(60, expires_at=clock.moment + timedelta(days=2))
+    inner = run.run(30, expires_at=clock.moment + timedelta(days=2))
+    running = inner.hold(10)
+    inner.close()
+    clock.advance(days=1)
+    budgets.set_time_zone(team.account_id, "Asia/Kolkata")
+    inner.settle(running, 4)
+    [link] = budgets.chain_of(team.spender_id)
+    assert (link.used_micros, link.held_micros) == (4, 56)
+    assert wrong_in_the_ledger() == []
+
+
 def test_a_clock_that_is_set_back_opens_no_earlier_window(
     team: Team, clock: Clock
 ) -> None:

@@ -42,6 +42,7 @@ class Limit:
     # Which limit's window goes on in its first, after the time zone was another.
     goes_on: tuple[Limit, tuple[str, str]] | None = None
     is_all_since: bool = False
+    instead_of: Limit | None = None
 
     def most_at(self, now: datetime) -> int:
         return self.most + sum(more for more, until in self.raises if now < until)
@@ -61,8 +62,12 @@ class Spending:
     due_at: datetime | None = None
     put_in: int = 0
     is_open: bool = True
+    ended: int = 0
     charged: int = 0
     flags: set[str] = field(default_factory=set)
+
+    def was_open_at(self, number: int) -> bool:
+        return self.is_open or self.ended > number
 
     def around(self) -> list[Spending]:
         found, each = [], self.within
@@ -119,12 +124,19 @@ class BudgetAuditor:
 
     def counted(self, limit: Limit, spending: Spending) -> tuple[str, str] | None:
         """In which window of the limit it counts."""
-        if spending.within is not None:
-            inherited = self.counted(limit, spending.within)
+        was_open = spending.was_open_at(limit.number)
+        around = (run for run in spending.around() if run.was_open_at(limit.number))
+        if was_open and (run := next(around, None)):
+            inherited = self.counted(limit, run)
             if inherited is not None:
                 return inherited
         if not self.is_for(limit, spending):
             return None
+        if spending.number < limit.number and spending.is_run and was_open:
+            # What a run has set aside stays so, whichever limit takes the place.
+            before = limit.instead_of
+            if before and self.counted(before, spending) is not None:
+                return limit.made_in
         if spending.number > limit.number:
             return self.window(limit, spending.placed_at)
         if limit.since is not None and spending.placed_at < limit.since:
@@ -206,7 +218,7 @@ class BudgetAuditor:
         self.end(known)
         terms = (known.level, known.whom, known.window, known.pattern)
         made = self.make(*terms, most, since)
-        made.raises = known.raises
+        made.raises, made.instead_of = known.raises, known
         return made
 
     def end(self, limit: Limit) -> None:
@@ -293,11 +305,13 @@ class BudgetAuditor:
         for each in self.spendings:
             if each.is_run and each.is_open and each.within is run:
                 self.close(each)
-        run.is_open = False
+        self.clock += 1
+        run.is_open, run.ended = False, self.clock
         self.give_back(run, run.amount)
 
     def end_call(self, call: Spending, price: int) -> None:
-        call.is_open = False
+        self.clock += 1
+        call.is_open, call.ended = False, self.clock
         self.give_back(call, call.amount - min(price, call.amount))
         self.charge(call, min(price, call.amount))
         excess = price - min(price, call.amount)
