@@ -30,6 +30,7 @@ from billing.models import Account, Budget, BudgetRaise, Hold, Spender, Unit
 from billing.models.account import UnitKind
 from billing.models.budget import Level, Window
 from billing.models.hold import UNRESOLVED
+from billing.pricing import tariffs
 from billing.values.orders import AMOUNT_MICROS_MAX
 
 PATTERN_MAX, OPERATION_MAX = 200, 32
@@ -84,7 +85,7 @@ def set_limit(
     if window not in Window.values:
         raise ValueError(f"unknown window: {window!r}")
     _check_text("pattern", model_pattern, PATTERN_MAX)
-    _check_text("operation", operation, OPERATION_MAX)
+    _check_operation(operation)
     if model_pattern and not all(map(str.strip, model_pattern.split(","))):
         raise ValueError("a pattern is empty")
     if not isinstance(counts_spend_so_far, bool):
@@ -293,6 +294,14 @@ def _check_amount(micros: int) -> None:
 def _check_text(name: str, text: str, most: int) -> None:
     if type(text) is not str or len(text) > most or not text.isprintable():
         raise ValueError(f"the {name} is too long or not printable")
+
+
+def _check_operation(operation: str) -> None:
+    """A limit for what nobody can call would bind nothing."""
+    _check_text("operation", operation, OPERATION_MAX)
+    if operation and operation not in (known := tariffs.operations()):
+        names = ", ".join(sorted(known))
+        raise ValueError(f"{operation!r} is no operation, there are {names}")
 
 
 # --- where they stand --------------------------------------------------------------

@@ -214,9 +214,9 @@ def test_no_pattern_takes_long_under_the_lock() -> None:
 
 
 def test_a_limit_may_be_for_one_operation(team: Team) -> None:
-    team.limit(5, operation="images")
+    team.limit(5, operation="embeddings")
     assert isinstance(team.place(6), Placed)
-    assert refused(team, 6, operation="images").operation == "images"
+    assert refused(team, 6, operation="embeddings").operation == "embeddings"
 
 
 def test_batches_count_what_they_themselves_change(team: Team) -> None:
