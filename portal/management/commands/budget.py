@@ -100,7 +100,10 @@ def subject_of(organization: Organization, level: Level, name: str) -> Subject:
     if level == Level.ORGANIZATION:
         return Subject(level)
     if level == Level.KEY:
-        keys = ApiKey.objects.filter(organization=organization, name=name)
+        # A run's key has the run's own end, and is called as whoever opened it likes.
+        keys = ApiKey.objects.filter(
+            organization=organization, name=name, spender__parent__isnull=True
+        )
         active = keys.filter(revoked_at=None)
         return Subject(level, spender_id=one(level, name, active, "spender_id"))
     units = Unit.objects.filter(account_id=organization.account_id)
