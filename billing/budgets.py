@@ -31,6 +31,7 @@ from billing.models import Account, Budget, BudgetRaise, Hold, Spender, Unit
 from billing.models.account import UnitKind
 from billing.models.budget import Level, Window
 from billing.models.hold import UNRESOLVED
+from billing.pricing import tariffs
 from billing.values.orders import AMOUNT_MICROS_MAX
 
 PATTERN_MAX, OPERATION_MAX = 200, 32
@@ -85,7 +86,7 @@ def set_limit(
     if window not in Window.values:
         raise ValueError(f"unknown window: {window!r}")
     _check_text("pattern", model_pattern, PATTERN_MAX)
-    _check_text("operation", operation, OPERATION_MAX)
+    _check_operation(operation)
     if model_pattern and not all(map(str.strip, model_pattern.split(","))):
         raise ValueError("a pattern is empty")
     if not isinstance(counts_spend_so_far, bool):
@@ -100,13 +101,23 @@ def set_limit(
             "operation": operation,
         }
         earlier = Budget.objects.filter(**terms, is_active=True).first()
-        if earlier and counts_spend_so_far and earlier.since is None:
+        now = book.moment_of(account_id)
+        if earlier and counts_spend_so_far and _counts_all(earlier, now):
             earlier.limit_micros = limit_micros
             earlier.save(update_fields=["limit_micros"])
             return earlier
-        now = book.moment_of(account_id)
         since = None if counts_spend_so_far else now
         return _replace(book, earlier, terms, limit_micros, since)
+
+
+def lock(account_id: int) -> None:
+    """Let nobody else change the account's limits, or spend, until the caller's
+    transaction ends: the rows that a call locks, in its order.
+
+    Raises: AccountLocked, Account.DoesNotExist.
+    """
+    with locking.atomic():
+        _locked(account_id)
 
 
 def _locked(account_id: int) -> Book:
@@ -118,6 +129,14 @@ def _locked(account_id: int) -> Book:
     return book
 
 
+def _counts_all(budget: Budget, now: datetime) -> bool:
+    """Whether all of its present window counts, or even more."""
+    if budget.since is None:
+        return True
+    starts = windows.start_of(budget.window, budget.account.time_zone, now)
+    return budget.since.timestamp() < starts
+
+
 def _replace(
     book: Book,
     earlier: Budget | None,
@@ -125,7 +144,8 @@ def _replace(
     limit_micros: int,
     since: datetime | None,
 ) -> Budget:
-    """Another budget instead of this one; its raises go on."""
+    """Another budget instead of this one; its raises and what its runs have set aside
+    go on."""
     now = book.moment_of(terms["account_id"])
     budget = Budget.objects.create(
         **terms, limit_micros=limit_micros, since=since, created_at=now
@@ -134,13 +154,13 @@ def _replace(
         Budget.objects.filter(id=earlier.id).update(is_active=False)
         lasting = BudgetRaise.objects.filter(budget=earlier, ended_at__isnull=True)
         lasting.filter(ends_at__gt=now).update(budget=budget)
-    if since != now:
+    if earlier or since != now:
         running = Hold.objects.filter(
             account_id=budget.account_id, state__in=UNRESOLVED
         )
         ids = [each.hex for each in running.values_list("id", flat=True)]
         store.read_holds(book, ids)
-        budget_count.count(book, budget, ids)
+        budget_count.count(book, budget, ids, earlier.id if earlier else None)
         store.save(book)
     return budget
 
@@ -194,12 +214,14 @@ def time_zones() -> frozenset[str]:
 
 
 def set_time_zone(account_id: int, name: str) -> None:
-    """Where the account's days begin from now on. Its budgets count their present
-    windows anew. Raises: ValueError for no time zone."""
+    """Where the account's days begin from now on. The present windows of its budgets
+    begin where they did or where they do there, whichever is earlier: to move makes no
+    room. Raises: ValueError for no time zone."""
     if name not in time_zones():
         raise ValueError(f"unknown time zone: {name!r}")
     with locking.atomic():
-        _locked(account_id)
+        now = _locked(account_id).moment_of(account_id)
+        before = Account.objects.get(id=account_id).time_zone
         Account.objects.filter(id=account_id).update(time_zone=name)
         known = Budget.objects.filter(account_id=account_id, is_active=True)
         for budget in known.exclude(window=Window.TOTAL).order_by("id"):
@@ -208,7 +230,30 @@ def set_time_zone(account_id: int, name: str) -> None:
             terms = {each: getattr(budget, each) for each in (*names, *more)}
             # A Book for each: the next one counts in holds that this one has changed.
             book = _locked(account_id)
-            _replace(book, budget, terms, budget.limit_micros, budget.since)
+            since = _since_elsewhere(budget, before, name, now)
+            _replace(book, budget, terms, budget.limit_micros, since)
+
+
+def _since_elsewhere(
+    budget: Budget, before: str, after: str, now: datetime
+) -> datetime | None:
+    """From when its present window counts in another time zone: whatever counts now
+    still does. None: from when that window begins there."""
+    old, made, new = (
+        datetime.fromtimestamp(windows.start_of(budget.window, zone, moment), UTC)
+        for zone, moment in (
+            *((before, now), (before, budget.created_at)),
+            (after, now),
+        )
+    )
+    since = budget.since
+    if since is None:
+        since = min(old, new)
+    elif made != old:  # its first window is over
+        since = max(since, min(old, new))
+    elif since < old:  # it was moved before, in this window
+        since = min(since, new)
+    return None if since == new else since
 
 
 # --- whom it binds -----------------------------------------------------------------
@@ -264,6 +309,14 @@ def _check_amount(micros: int) -> None:
 def _check_text(name: str, text: str, most: int) -> None:
     if type(text) is not str or len(text) > most or not text.isprintable():
         raise ValueError(f"the {name} is too long or not printable")
+
+
+def _check_operation(operation: str) -> None:
+    """A limit for what nobody can call would bind nothing."""
+    _check_text("operation", operation, OPERATION_MAX)
+    if operation and operation not in (known := tariffs.operations()):
+        names = ", ".join(sorted(known))
+        raise ValueError(f"{operation!r} is no operation, there are {names}")
 
 
 # --- where they stand --------------------------------------------------------------

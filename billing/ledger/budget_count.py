@@ -7,14 +7,14 @@ first window and before it was made, that do not name it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from billing.ledger import budgets, dialect, windows
+from billing.ledger import budgets, dialect, envelopes, windows
 from billing.ledger.book import Book
 from billing.ledger.budgets import BudgetRow, Call
 from billing.ledger.rows import HoldRow
@@ -40,10 +40,12 @@ class First:
     spenders: frozenset[int]  # whom it binds
 
 
-def first_of(budget: Budget, account: Account) -> First:
-    zone = account.time_zone
-    starts = windows.start_of(budget.window, zone, budget.created_at)
-    lower = datetime.fromtimestamp(starts, UTC)
+def first_of(
+    budget: Budget, account: Account, known: Mapping[int, Spender] | None = None
+) -> First:
+    """Of the `known` spenders (none given: all of the account) it says whom it binds.
+    Who asks for many budgets reads them once."""
+    starts = starts_of(budget, account)
     row = BudgetRow(
         budget.id,
         budget.account_id,
@@ -53,18 +55,36 @@ def first_of(budget: Budget, account: Account) -> First:
         budget.limit_micros,
         budget.model_pattern,
         budget.operation,
-        zone,
+        account.time_zone,
         0,
     )
-    lower = max(lower, budget.since or lower)
-    return First(row, starts, lower, _bound_by(budget))
+    lower = budget.since or datetime.fromtimestamp(starts, UTC)
+    if known is None:
+        known = spenders_of(account.id)
+    return First(row, starts, lower, _bound_by(budget, known))
 
 
-def _bound_by(budget: Budget) -> frozenset[int]:
+def starts_of(budget: Budget, account: Account) -> int:
+    """When its first window begins."""
+    return windows.start_of(budget.window, account.time_zone, budget.created_at)
+
+
+def spenders_of(account_id: int) -> dict[int, Spender]:
+    return {each.id: each for each in Spender.objects.filter(account=account_id)}
+
+
+def _line_of(spender_id: int) -> dict[int, Spender]:
+    """A spender, and those whose runs it is part of."""
+    found: dict[int, Spender] = {}
+    above: int | None = spender_id
+    while above is not None and above not in found:
+        found[above] = Spender.objects.get(id=above)
+        above = found[above].parent_id
+    return found
+
+
+def _bound_by(budget: Budget, known: Mapping[int, Spender]) -> frozenset[int]:
     """Its spenders, and those of their runs."""
-    known = {
-        each.id: each for each in Spender.objects.filter(account=budget.account_id)
-    }
     found = set()
     for spender in known.values():
         line: dict[int, None] = {}  # in its order; who verifies may find a ring
@@ -80,22 +100,36 @@ def _bound_by(budget: Budget) -> frozenset[int]:
     return frozenset(found)
 
 
-def count(book: Book, budget: Budget, running: Iterable[str]) -> None:
+def count(
+    book: Book, budget: Budget, running: Iterable[str], earlier: int | None
+) -> None:
     """Let the new budget count what was spent in its window before, and what the
     account's `running` holds keep, which the Book has: all under the account's lock.
+
+    What a run has set aside in the `earlier` budget, whose place it takes, is set aside
+    in the new one, too, whenever that was: its calls need no room a second time.
     """
     first = first_of(budget, Account.objects.get(id=budget.account_id))
     pair = (budget.id, first.starts)
+    is_empty = budget.since == budget.created_at
     book.budgets.open([pair])
-    book.budgets.change([pair], spent=spent_before(budget, first))
+    if not is_empty:
+        book.budgets.change([pair], spent=spent_before(budget, first))
     lower = dialect.moment(first.lower)
     for hold in map(book.holds.__getitem__, running):
         call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
         is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
-        if is_bound and hold.placed_at >= lower:
+        is_within = is_bound and hold.placed_at >= lower and not is_empty
+        if is_within or _is_set_aside(book, hold, earlier):
             hold.budgets = [*hold.budgets, pair]
             hold.changed = True
             book.budgets.change([pair], held=hold.amount_micros)
+
+
+def _is_set_aside(book: Book, hold: HoldRow, budget_id: int | None) -> bool:
+    """Whether a run has set it aside in that budget."""
+    run = hold if hold.is_envelope else envelopes.innermost(book, hold)
+    return run is not None and any(budget == budget_id for budget, _ in run.budgets)
 
 
 def spent_before(budget: Budget, first: First) -> int:
@@ -157,10 +191,12 @@ def _unnamed(hold: HoldRow) -> Iterable[tuple[int, int]]:
     named = {budget for budget, _ in hold.budgets}
     account = Account.objects.get(id=hold.account_id)
     call = Call(hold.spender_id, hold.operation, hold.model)
+    line: dict[int, Spender] = {}
     for budget in made_later.exclude(id__in=named):
         if budget.since == budget.created_at:
             continue
-        first = first_of(budget, account)
+        line = line or _line_of(hold.spender_id)
+        first = first_of(budget, account, line)
         is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
         if is_bound and placed_at >= first.lower:
             yield budget.id, first.starts

@@ -8,15 +8,13 @@ reads and writes what is here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 
 from billing.ledger import windows
 from billing.ledger.rows import HoldRow, Pair
-from billing.values import errors
+from billing.values import errors, patterns
 
 
 @dataclass(slots=True)
@@ -188,24 +186,14 @@ def _hardest(refusal: errors.BudgetExceeded) -> tuple[bool, int]:
     return refusal.is_free_soon, refusal.limit_micros - refusal.used_micros
 
 
-# --- patterns --------------------------------------------------------------------
+# --- what it is for, and whom it binds ---------------------------------------------
 
 
 def is_match(pattern: str, model: str) -> bool:
     """Whether one of the patterns, separated by commas, is the whole of the name;
     capitals do not matter: a limit cannot be dodged by them."""
-    return _compiled(pattern).fullmatch(model.casefold()) is not None
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = [each.strip().casefold() for each in pattern.split(",")]
-    return re.compile("|".join(_expression(part) for part in parts), re.DOTALL)
-
-
-def _expression(part: str) -> str:
-    # Atomic pieces between stars would need no going back; patterns are short.
-    return ".*".join(re.escape(piece) for piece in re.sub(r"\*+", "*", part).split("*"))
+    parts = tuple(each.strip().casefold() for each in pattern.split(","))
+    return patterns.matches(parts, model.casefold())
 
 
 def subjects(

@@ -231,8 +231,11 @@ def transaction_settings(lock_ms: int) -> list[Statement]:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether Django's error means that somebody else kept a lock for too long."""
-    return isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+    """Whether Django's error means that somebody else kept a lock for too long, or
+    that this transaction had to give way in a deadlock: either is worth a second try.
+    """
+    locked = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+    return isinstance(error.__cause__, locked)
 
 
 def is_raised_by_trigger(error: BaseException) -> bool:

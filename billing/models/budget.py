@@ -53,7 +53,9 @@ class Budget(models.Model):
     # Patterns with `*`, separated by commas, and one operation; "" is all of them.
     model_pattern = models.CharField(max_length=200, blank=True)
     operation = models.CharField(max_length=32, blank=True)
-    # Calls held before do not count; null: all of the window does.
+    # What its first window counts from; null: from when that window begins. It is later
+    # where nothing counts that was before the limit, and earlier where a window that
+    # began in another time zone goes on.
     since = models.DateTimeField(null=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()

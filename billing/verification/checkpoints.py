@@ -21,6 +21,15 @@ from billing.models import Account, Checkpoint
 Head = tuple[int, int, UUID | None]  # an account, its last act's number and chain
 
 ROWS_AT_ONCE = 2000
+COLUMNS = ("account_id", "number", "chain", "made_at")
+WRITE = (
+    f"{dialect.rows(Checkpoint, COLUMNS)} "
+    f"INSERT INTO billing_checkpoint ({', '.join(COLUMNS)}) "
+    "SELECT r.account_id, r.number, r.chain, r.made_at FROM r WHERE true "
+    "ON CONFLICT (account_id) DO UPDATE SET number = excluded.number, "
+    "chain = excluded.chain, made_at = excluded.made_at "
+    "WHERE excluded.number >= billing_checkpoint.number"
+)
 
 PASSES = {
     "CHECKPOINT_MISMATCH": """
@@ -39,28 +48,23 @@ def heads() -> list[Head]:
 
 def write(found: Sequence[Head]) -> None:
     """Keep what a whole verification has found right; never an earlier act than one
-    that is kept already, for the sake of two verifications at once."""
-    now = dialect.now()
-    for start in range(0, len(found), ROWS_AT_ONCE):
-        part = found[start : start + ROWS_AT_ONCE]
+    that is kept already, for the sake of two verifications at once.
+
+    No call waits for it: no account is locked. Only the first checkpoint of an account
+    waits for who has that locked, because it refers to it: each by itself.
+    """
+    now = dialect.moment(dialect.now())
+    known = set(Checkpoint.objects.values_list("account_id", flat=True))
+    later = [head for head in found if head[0] in known]
+    parts = [later[at : at + ROWS_AT_ONCE] for at in range(0, len(later), ROWS_AT_ONCE)]
+    for part in (*parts, *([head] for head in found if head[0] not in known)):
+        rows = [
+            dict(zip(COLUMNS, (account_id, number, chain.hex, now), strict=True))
+            for account_id, number, chain in part
+            if chain is not None
+        ]
         with transaction.atomic():
-            ids = [account_id for account_id, *_ in part]
-            # Locked, so that of two writers one comes after the other.
-            list(Account.objects.select_for_update().filter(id__in=ids).order_by("id"))
-            kept = Checkpoint.objects.filter(account_id__in=ids)
-            numbers = dict(kept.values_list("account_id", "number"))
-            Checkpoint.objects.bulk_create(
-                [
-                    Checkpoint(
-                        account_id=account_id, number=number, chain=chain, made_at=now
-                    )
-                    for account_id, number, chain in part
-                    if chain is not None and number >= numbers.get(account_id, 0)
-                ],
-                update_conflicts=True,
-                unique_fields=["account_id"],
-                update_fields=["number", "chain", "made_at"],
-            )
+            dialect.run(WRITE, dialect.json(rows))
 
 
 def oldest() -> datetime | None:

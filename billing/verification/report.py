@@ -18,7 +18,7 @@ from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
 from billing.values.connection import snapshot
-from billing.verification import acts, budgets, checkpoints, registry
+from billing.verification import acts, budget_names, budgets, checkpoints, registry
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -102,6 +102,7 @@ def _wrong_acts(since_checkpoint: bool) -> list[Finding]:
     checks: tuple[registry.Check, ...] = (
         in_acts,
         budgets.wrong_windows,
+        budget_names.wrong_names,
         *registry.checks,
     )
     for wrong in chain.from_iterable(check() for check in checks):

@@ -15,6 +15,7 @@ from billing.values.errors import AccountLocked
 from portal.pages import frame
 from portal.pages.fields import NameField, TimeZoneField
 from portal.tenants import audit, organizations, tenancy
+from portal.tenants.errors import OwnLimit
 from portal.tenants.tenancy import Tenant
 
 
@@ -30,7 +31,7 @@ class OrganizationForm(forms.Form):
     time_zone = TimeZoneField(
         label="Time zone",
         help_text="Where its days begin, on these pages and in its budgets: "
-        "Europe/Berlin, UTC. Budgets count their present day, week or month anew.",
+        "Europe/Berlin, UTC. To move gives a budget no more room.",
         max_length=64,
         show_hidden_initial=True,
         widget=forms.TextInput(attrs={"autocomplete": "off", "list": "time-zones"}),
@@ -64,6 +65,9 @@ def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         is_changed = organizations.change(organization, actor=actor, **changed)
     except AccountLocked:
         messages.error(request, "Nothing was saved: the account is busy.")
+        return redirect("settings", organization.slug)
+    except OwnLimit as refusal:
+        messages.error(request, f"Nothing was saved. {refusal}")
         return redirect("settings", organization.slug)
     if is_changed:
         messages.success(request, "The settings are saved.")

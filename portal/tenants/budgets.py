@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from billing import budgets
 from billing.budgets import Subject
-from billing.models import Account, Budget, BudgetRaise
+from billing.models import Budget, BudgetRaise
 from billing.models.budget import Window
 from billing.values.amounts import credits_text
 from billing.values.orders import AMOUNT_MICROS_MAX
@@ -247,7 +247,7 @@ def _whom(budget: Budget) -> tuple[int | None, int | None, int | None]:
 def _lock(organization: Organization) -> None:
     """Queue changes of one account's budgets; no call waits for longer than they
     take."""
-    Account.objects.select_for_update(no_key=True).get(id=organization.account_id)
+    budgets.lock(organization.account_id)
 
 
 def _known(organization: Organization, budget_id: int) -> Budget:
@@ -282,6 +282,16 @@ def _refuse_own(budget: Budget, organization: Organization, actor: audit.Actor) 
     holder = budget.spender.holder_id if budget.spender else budget.holder_id
     if membership is not None and holder == membership.unit_id:
         raise OwnLimit
+
+
+def refuse_own_windows(organization: Organization, actor: audit.Actor) -> None:
+    """Nobody says when their own limit's next window begins. Raises: OwnLimit."""
+    _lock(organization)
+    in_force = Budget.objects.filter(
+        account_id=organization.account_id, is_active=True
+    ).exclude(window=Window.TOTAL)
+    for budget in in_force.select_related("spender"):
+        _refuse_own(budget, organization, actor)
 
 
 def _raise(

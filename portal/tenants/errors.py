@@ -126,4 +126,7 @@ class NotAllowed(PortalError):
 
 
 class OwnLimit(NotAllowed):
-    message = "Nobody raises or removes their own limit: ask somebody else who may."
+    message = (
+        "Nobody raises or removes their own limit, or says when its day begins: ask "
+        "somebody else who may."
+    )

@@ -8,6 +8,7 @@ from billing import accounts, budgets
 from billing.models import Account
 from portal.models import Organization, Role, User
 from portal.tenants import audit, members, names, policy, projects
+from portal.tenants.budgets import refuse_own_windows
 from portal.tenants.errors import InvalidTimeZone
 from portal.tenants.roles import Permission
 
@@ -73,9 +74,9 @@ def change(
     """Change what is given; True if anything differs from before.
 
     The slug stays: it is in links that people have kept. In the time zone its days
-    begin, on pages and in its budgets, which count their present windows anew.
+    begin, on pages and in its budgets (`billing.budgets.set_time_zone`).
 
-    Raises: NotAllowed, InvalidName, InvalidTimeZone; AccountLocked.
+    Raises: NotAllowed, OwnLimit, InvalidName, InvalidTimeZone; AccountLocked.
     """
     current = Organization.objects.select_for_update(no_key=True).get(
         pk=organization.pk
@@ -99,7 +100,7 @@ def change(
     if not after:
         return False
     if time_zone is not None and "time_zone" in after:
-        _set_time_zone(current, time_zone)
+        _set_time_zone(current, time_zone, actor)
     own = {field: value for field, value in after.items() if field != "time_zone"}
     if own:
         Organization.objects.filter(pk=current.pk).update(**own)
@@ -113,8 +114,9 @@ def change(
     return True
 
 
-def _set_time_zone(organization: Organization, name: str) -> None:
-    """Raises: InvalidTimeZone."""
+def _set_time_zone(organization: Organization, name: str, actor: audit.Actor) -> None:
+    """Raises: OwnLimit, InvalidTimeZone."""
+    refuse_own_windows(organization, actor)
     try:
         budgets.set_time_zone(organization.account_id, name)
     except ValueError as error:

@@ -13,8 +13,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from billing.models import Spender, Tariff, Unit
+from billing.models import Spender, Unit
 from billing.models.account import UnitKind
+from billing.pricing import tariffs
 from portal.models import ApiKey, Organization, Rules
 from portal.tenants import addresses, audit, policy
 from portal.tenants.errors import PortalError
@@ -201,7 +202,7 @@ def check_pattern(entry: str) -> None:
 
 
 def _check_operation(entry: str) -> None:
-    known = set(Tariff.objects.values_list("operation", flat=True))
+    known = tariffs.operations()
     if entry not in known:
         raise InvalidRules(
             f"{entry[:80]!r} is no operation. There are {', '.join(sorted(known))}."

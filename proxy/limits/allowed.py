@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from portal.tenants import addresses, patterns
+from billing.values import patterns
+from portal.tenants import addresses
 from portal.tenants.keys import Identity
 from proxy.http import limit_refusals
 

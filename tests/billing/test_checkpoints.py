@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from billing import corrections
 from billing.ledger import facts
@@ -25,6 +26,7 @@ from billing.tasks import verify_ledger
 from billing.verification import checkpoints
 from billing.verification.report import verify
 from tests.support.ledger.clocks import START, Clock
+from tests.support.ledger.locks import kept_by_a_stranger
 from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.tampering import no_guards, small_history
@@ -211,6 +213,24 @@ def text_row(row: Any) -> dict[str, Any]:
             pairs = ",".join(f"[{a},{b}]" for a, b in getattr(row, name))
             found[f"{name}_text"] = f"[{pairs}]"
     return found
+
+
+@pytest.mark.postgres_only
+def test_no_call_is_waited_for(committed_db: None) -> None:
+    """Nor does one wait: nothing is locked that it needs."""
+    customer = Payer.open(credits=100)
+    customer.call(12)
+    checkpoints.write(checkpoints.heads())
+    customer.call(12)
+    lock = f"SELECT id FROM billing_account WHERE id = {customer.account_id} FOR UPDATE"
+    try:
+        with kept_by_a_stranger(lock), connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '500ms'")
+            checkpoints.write(checkpoints.heads())
+    finally:
+        connection.close()
+    account = Account.objects.get(id=customer.account_id)
+    assert kept(customer).number == account.acts
 
 
 def test_of_two_runs_at_once_the_later_act_stays(customer: Payer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 
@@ -24,6 +25,12 @@ def test_a_file_that_somebody_writes_to_is_locked(committed_db: None) -> None:
     finally:
         connection.close()
     assert customer.figures()[0] == 100
+
+
+def test_who_had_to_give_way_in_a_deadlock_learns_the_same(db: None) -> None:
+    cause = psycopg.errors.DeadlockDetected("deadlock detected")
+    with pytest.raises(errors.AccountLocked), locking.atomic():
+        raise OperationalError("deadlock detected") from cause
 
 
 def test_any_other_trouble_stays_what_it_is(db: None) -> None:

@@ -21,7 +21,7 @@ from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
 EVERY_CASE = (*OTHER_CASES, *CASES)
 # The codes that are no query's.
 OF_ACTS = {
-    "BUDGET_MISMATCH",
+    *("BUDGET_MISMATCH", "BUDGET_NOT_NAMED", "BUDGET_WINDOW"),
     *("FACT_MISMATCH", "FACT_WITHOUT_ACT", "HOLD_SEAL", "CHAIN_BREAK", "CHAIN_HEAD"),
 }
 ALL_CASES = [*EVERY_CASE, *BUDGET_CASES]

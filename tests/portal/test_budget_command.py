@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
-from portal.models import AuditEvent, Organization, User
+from billing.models import Budget
+from billing.values.orders import CREDIT
+from portal.models import AuditEvent, Organization, Rules, User
+from portal.tenants import key_format, runs
+from portal.tenants.runs import Asking, Wanted
 from tests.support.cast import make_call, make_key
 
 pytestmark = pytest.mark.once
@@ -109,6 +116,25 @@ def test_bad_input_changes_nothing(
     with pytest.raises(CommandError, match=words):
         call_command("budget", *options, stdout=StringIO())
     assert run() == []
+
+
+def test_a_runs_key_of_the_same_name_is_not_meant(
+    organization: Organization, alice: User
+) -> None:
+    key, _ = make_key(organization, alice)
+    for label in ("laptop", "nightly"):
+        wanted = Wanted(CREDIT, timezone.now() + timedelta(hours=1), label)
+        runs.open_run(wanted, uuid4(), key_format.generate(), asking=Asking(key.id))
+    row = set_one("key", "laptop")
+    assert Budget.objects.get(id=row["id"]).spender_id == key.spender_id
+    call_command(
+        *("rules", "--organization=acme", "--level=key", "--name=laptop"),
+        *("--requests=5",),
+        stdout=StringIO(),
+    )
+    assert Rules.objects.get().api_key == key
+    with pytest.raises(CommandError, match="no key"):
+        set_one("key", "nightly")
 
 
 def test_two_keys_of_a_name_are_refused(

@@ -10,11 +10,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from billing.budgets import Subject, chain_of, of_account
-from billing.models import BudgetRaise
+from billing.models import Account, BudgetRaise
 from billing.models.budget import Level, Window
 from billing.values.orders import CREDIT
-from portal.models import AuditEvent, Organization, RaiseRequest, Role, User
-from portal.tenants import budgets
+from portal.models import ApiKey, AuditEvent, Organization, RaiseRequest, Role, User
+from portal.tenants import budgets, organizations
 from portal.tenants.errors import (
     AlreadyAsked,
     AlreadyDecided,
@@ -30,6 +30,22 @@ from tests.support.portal.limited import make_budget, make_raise_request, tomorr
 def of_member(organization: Organization, user: User) -> Subject:
     unit = organization.memberships.get(user=user).unit_id
     return Subject(Level.MEMBER, holder_id=unit)
+
+
+def own_subject(
+    organization: Organization, user: User, key: ApiKey, level: Level
+) -> Subject:
+    holder = organization.memberships.get(user=user).unit_id
+    project = organization.projects.get().unit_id
+    return {
+        Level.MEMBER: Subject(level, holder_id=holder),
+        Level.MEMBER_IN_PROJECT: Subject(level, project, holder),
+        Level.KEY: Subject(level, spender_id=key.spender_id),
+    }[level]
+
+
+def time_zone_of(organization: Organization) -> str:
+    return Account.objects.get(id=organization.account_id).time_zone
 
 
 def actions() -> list[str]:
@@ -72,13 +88,7 @@ def test_nobody_raises_or_removes_their_own_limit(
     organization: Organization, alice: User, level: Level
 ) -> None:
     key, _ = make_key(organization, alice)
-    holder = organization.memberships.get(user=alice).unit_id
-    project = organization.projects.get().unit_id
-    subject = {
-        Level.MEMBER: Subject(level, holder_id=holder),
-        Level.MEMBER_IN_PROJECT: Subject(level, project, holder),
-        Level.KEY: Subject(level, spender_id=key.spender_id),
-    }[level]
+    subject = own_subject(organization, alice, key, level)
     budget_id = make_budget(organization, subject)
     before = of_account(organization.account_id)
 
@@ -118,6 +128,26 @@ def test_nobody_raises_or_removes_their_own_limit(
         reason="yes",
         actor=actor_of(other),
     )
+
+
+@pytest.mark.parametrize("level", [Level.MEMBER, Level.MEMBER_IN_PROJECT, Level.KEY])
+def test_nobody_says_when_their_own_limits_day_begins(
+    organization: Organization, alice: User, level: Level
+) -> None:
+    key, _ = make_key(organization, alice)
+    other = make_member(organization, "carol@example.com", Role.ADMIN)
+    subject = own_subject(organization, alice, key, level)
+    actor = actor_of(alice)
+    make_budget(organization, subject, window=Window.TOTAL)
+    organizations.change(
+        organization, time_zone="Asia/Tokyo", actor=actor
+    )  # it has no days
+    budget_id = make_budget(organization, subject)
+    with pytest.raises(OwnLimit):
+        organizations.change(organization, time_zone="Asia/Kolkata", actor=actor)
+    organizations.change(organization, time_zone="Asia/Dubai", actor=actor_of(other))
+    assert of_account(organization.account_id)[0].budget_id != budget_id
+    assert time_zone_of(organization) == "Asia/Dubai"
 
 
 def test_a_member_asks_and_another_grants(

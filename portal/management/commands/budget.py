@@ -101,7 +101,10 @@ def subject_of(organization: Organization, level: Level, name: str) -> Subject:
     if level == Level.ORGANIZATION:
         return Subject(level)
     if level == Level.KEY:
-        keys = ApiKey.objects.filter(organization=organization, name=name)
+        # A run's key has the run's own end, and is called as whoever opened it likes.
+        keys = ApiKey.objects.filter(
+            organization=organization, name=name, spender__parent__isnull=True
+        )
         # Of those that were rotated one into the next, the last: all have its limits.
         next_one = ApiKey.objects.filter(rotated_from=OuterRef("pk"), revoked_at=None)
         current = keys.filter(~Exists(next_one), revoked_at=None)

@@ -22,7 +22,7 @@ ACTOR = audit.Actor(None, "manage.py organization")
 class Command(BaseCommand):
     help = (
         "Show an organization, or set with --time-zone where its days begin: on its "
-        "pages, and in its budgets, which count their present windows anew."
+        "pages, and in its budgets. To move gives them no more room."
     )
     requires_system_checks: list[str] = []
 

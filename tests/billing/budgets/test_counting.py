@@ -67,7 +67,7 @@ def test_it_counts_what_it_is_for(team: Team) -> None:
     team.hold(20)
     assert counts(team.limit(100, model_pattern="anthropic/*")) == (0, 0)
     assert counts(team.limit(100, model_pattern="openai/*")) == (30, 20)
-    assert counts(team.limit(100, operation="images")) == (0, 0)
+    assert counts(team.limit(100, operation="embeddings")) == (0, 0)
     assert wrong_in_the_ledger() == []
 
 
@@ -193,6 +193,8 @@ def test_senseless_amounts_are_refused(team: Team, clock: Clock, micros: Any) ->
         {"model_pattern": "a\nb"},
         {"model_pattern": 7},
         {"operation": "o" * 33},
+        {"operation": "chat"},  # it is chat.completions: this would bind nothing
+        {"operation": "*"},
         {"counts_spend_so_far": 1},
     ],
 )

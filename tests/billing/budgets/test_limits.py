@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from billing import budgets, holds
+from billing.ledger.budgets import is_match
 from billing.models import Hold, UsageRecord
 from billing.values import errors
 from billing.values.orders import Placed, Settle
@@ -201,10 +204,19 @@ def test_a_limit_may_be_for_some_models(
     assert isinstance(found, errors.BudgetExceeded) == is_bound
 
 
+def test_no_pattern_takes_long_under_the_lock() -> None:
+    """Whoever may set a limit does not make all calls of the account wait."""
+    began = time.process_time()
+    for pattern in ("*a" * 90 + "*b", ",".join(["*a*a*a*a*b"] * 18)):
+        assert len(pattern) <= budgets.PATTERN_MAX
+        assert not is_match(pattern, "a" * 200)
+    assert time.process_time() - began < 1
+
+
 def test_a_limit_may_be_for_one_operation(team: Team) -> None:
-    team.limit(5, operation="images")
+    team.limit(5, operation="embeddings")
     assert isinstance(team.place(6), Placed)
-    assert refused(team, 6, operation="images").operation == "images"
+    assert refused(team, 6, operation="embeddings").operation == "embeddings"
 
 
 def test_batches_count_what_they_themselves_change(team: Team) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from billing import budgets, corrections
 from billing.models import Account
 from billing.models.correction import CorrectionKind
@@ -49,19 +51,99 @@ def test_the_day_is_that_of_the_accounts_time_zone(team: Team, clock: Clock) -> 
     assert wrong_in_the_ledger() == []
 
 
-def test_another_time_zone_counts_the_present_day_anew(
-    team: Team, clock: Clock
-) -> None:
+def test_another_time_zone_makes_no_room(team: Team, clock: Clock) -> None:
     clock.moment = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
     team.limit(100)
+    over = team.hold(20)
     team.call(40)
     clock.moment = datetime(2026, 11, 27, 19, 0, tzinfo=UTC)
     team.call(5)
     team.hold(7)
     budgets.set_time_zone(team.account_id, "Asia/Kolkata")  # began at 18:30
     [link] = budgets.chain_of(team.spender_id)
-    assert (link.used_micros, link.held_micros) == (5, 7)
+    assert (link.used_micros, link.held_micros) == (45, 27)
     assert Account.objects.get(id=team.account_id).time_zone == "Asia/Kolkata"
+    team.settle(over, 20)
+    budgets.set_time_zone(team.account_id, "Asia/Dubai")  # begins at 20:00
+    team.limit(99)
+    assert refused(team, 28).used_micros == 65
+    assert wrong_in_the_ledger() == []
+    clock.moment = datetime(2026, 11, 27, 20, 0, tzinfo=UTC)
+    assert isinstance(team.place(99), Placed)
+    assert wrong_in_the_ledger() == []
+
+
+def test_a_time_zone_whose_day_is_older_counts_all_of_that(
+    team: Team, clock: Clock
+) -> None:
+    clock.moment = datetime(2026, 11, 27, 23, 0, tzinfo=UTC)
+    team.limit(100)
+    team.call(40)
+    clock.advance(hours=2)
+    team.call(5)
+    budgets.set_time_zone(team.account_id, "America/St_Johns")  # began at 3:30
+    assert refused(team, 56).used_micros == 45
+    assert wrong_in_the_ledger() == []
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/St_Johns"])
+def test_what_never_counted_counts_in_no_time_zone(
+    team: Team, clock: Clock, zone: str
+) -> None:
+    clock.moment = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
+    team.call(40)
+    clock.advance(minutes=1)
+    team.limit(100, counts_spend_so_far=False)
+    clock.advance(minutes=9)
+    team.call(5)
+    clock.advance(hours=1)
+    team.call(6)
+    budgets.set_time_zone(team.account_id, zone)
+    [link] = budgets.chain_of(team.spender_id)
+    assert link.used_micros == 11
+    assert wrong_in_the_ledger() == []
+
+
+@pytest.mark.parametrize("change", ["moved", "from now"])
+def test_what_a_run_has_set_aside_stays_so(
+    team: Team, clock: Clock, change: str
+) -> None:
+    """Its calls need no room in the limit that takes the place of the first."""
+    clock.moment = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    team.limit(100)
+    run = team.run(60, expires_at=clock.moment + timedelta(days=2))
+    run.call(5)
+    running = run.hold(10)
+    clock.advance(days=1)
+    if change == "moved":
+        budgets.set_time_zone(team.account_id, "Asia/Kolkata")
+    else:
+        team.limit(100, counts_spend_so_far=False)
+    assert refused(team, 46).held_micros == 55
+    team.call(45)
+    run.settle(running, 8)
+    assert isinstance(run.place(47), Placed)
+    assert wrong_in_the_ledger() == []
+    run.close()
+    [link] = budgets.chain_of(team.spender_id)
+    assert (link.used_micros, link.held_micros) == (53, 47)
+    assert wrong_in_the_ledger() == []
+
+
+def test_a_call_whose_run_is_closed_is_part_of_the_run_around_it(
+    team: Team, clock: Clock
+) -> None:
+    clock.moment = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+    team.limit(100)
+    run = team.run(60, expires_at=clock.moment + timedelta(days=2))
+    inner = run.run(30, expires_at=clock.moment + timedelta(days=2))
+    running = inner.hold(10)
+    inner.close()
+    clock.advance(days=1)
+    budgets.set_time_zone(team.account_id, "Asia/Kolkata")
+    inner.settle(running, 4)
+    [link] = budgets.chain_of(team.spender_id)
+    assert (link.used_micros, link.held_micros) == (4, 56)
     assert wrong_in_the_ledger() == []
 
 

@@ -35,9 +35,14 @@ class Limit:
     pattern: str
     since: datetime | None
     made_at: datetime
+    zone: str
     made_in: tuple[str, str]
     raises: list[tuple[int, datetime]] = field(default_factory=list)
     ended: int | None = None
+    # Which limit's window goes on in its first, after the time zone was another.
+    goes_on: tuple[Limit, tuple[str, str]] | None = None
+    is_all_since: bool = False
+    instead_of: Limit | None = None
 
     def most_at(self, now: datetime) -> int:
         return self.most + sum(more for more, until in self.raises if now < until)
@@ -57,8 +62,12 @@ class Spending:
     due_at: datetime | None = None
     put_in: int = 0
     is_open: bool = True
+    ended: int = 0
     charged: int = 0
     flags: set[str] = field(default_factory=set)
+
+    def was_open_at(self, number: int) -> bool:
+        return self.is_open or self.ended > number
 
     def around(self) -> list[Spending]:
         found, each = [], self.within
@@ -87,7 +96,7 @@ class BudgetAuditor:
     # --- windows and whom they bind -------------------------------------------------
 
     def window(self, limit: Limit, at: datetime) -> tuple[str, str]:
-        return day_window(limit.window, at.astimezone(ZoneInfo(self.zone)).date())
+        return day_window(limit.window, at.astimezone(ZoneInfo(limit.zone)).date())
 
     def line(self, key: Key) -> list[Key]:
         return [key, *(self.line(self.parent_of[key]) if key in self.parent_of else [])]
@@ -115,20 +124,33 @@ class BudgetAuditor:
 
     def counted(self, limit: Limit, spending: Spending) -> tuple[str, str] | None:
         """In which window of the limit it counts."""
-        if spending.within is not None:
-            inherited = self.counted(limit, spending.within)
+        was_open = spending.was_open_at(limit.number)
+        around = (run for run in spending.around() if run.was_open_at(limit.number))
+        if was_open and (run := next(around, None)):
+            inherited = self.counted(limit, run)
             if inherited is not None:
                 return inherited
         if not self.is_for(limit, spending):
             return None
+        if spending.number < limit.number and spending.is_run and was_open:
+            # What a run has set aside stays so, whichever limit takes the place.
+            before = limit.instead_of
+            if before and self.counted(before, spending) is not None:
+                return limit.made_in
         if spending.number > limit.number:
             return self.window(limit, spending.placed_at)
         if limit.since is not None and spending.placed_at < limit.since:
             return None
         if limit.since == limit.made_at:
             return None
-        at = self.window(limit, spending.placed_at)
-        return at if at == limit.made_in else None
+        is_in = self.window(limit, spending.placed_at) == limit.made_in
+        return limit.made_in if is_in or self.went_on(limit, spending) else None
+
+    def went_on(self, limit: Limit, spending: Spending) -> bool:
+        if limit.goes_on is None or limit.is_all_since:
+            return limit.is_all_since
+        before, window = limit.goes_on
+        return self.counted(before, spending) == window
 
     def sums(self, limit: Limit, window: tuple[str, str]) -> tuple[int, int]:
         """Spent and held."""
@@ -170,7 +192,8 @@ class BudgetAuditor:
         level, whom, window, pattern = terms
         for known in self.in_force():
             if (known.level, known.whom, known.window, known.pattern) == terms:
-                if counts and known.since is None:
+                is_new = known.since is not None and self.is_present(known, known.since)
+                if counts and not is_new:
                     known.most = most
                     return known
                 return self.replace(known, most, None if counts else self.now)
@@ -190,17 +213,21 @@ class BudgetAuditor:
         self.clock += 1
         made = Limit(
             *(self.clock, level, whom, window, most, pattern, since, self.now),
+            zone=self.zone,
             made_in=("", ""),
         )
         made.made_in = self.window(made, self.now)
         self.limits.append(made)
         return made
 
+    def is_present(self, limit: Limit, at: datetime) -> bool:
+        return self.window(limit, at) == self.window(limit, self.now)
+
     def replace(self, known: Limit, most: int, since: datetime | None) -> Limit:
         self.end(known)
         terms = (known.level, known.whom, known.window, known.pattern)
         made = self.make(*terms, most, since)
-        made.raises = known.raises
+        made.raises, made.instead_of = known.raises, known
         return made
 
     def end(self, limit: Limit) -> None:
@@ -211,7 +238,17 @@ class BudgetAuditor:
         self.zone = zone
         for limit in self.in_force():
             if limit.window != "total":
-                self.replace(limit, limit.most, limit.since)
+                self.move_limit(limit)
+
+    def move_limit(self, limit: Limit) -> None:
+        """Whatever counts in its present window counts on."""
+        present, since = self.window(limit, self.now), limit.since
+        is_first = limit.made_in == present
+        if since and is_first and self.window(limit, since) != present:
+            since = None  # as it was when the window began, which goes on
+        moved = self.replace(limit, limit.most, since)
+        moved.goes_on = (limit, present)
+        moved.is_all_since = is_first and since is not None
 
     # --- calls and runs -------------------------------------------------------------
 
@@ -311,11 +348,13 @@ class BudgetAuditor:
         for each in self.spendings:
             if each.is_run and each.is_open and each.within is run:
                 self.close(each)
-        run.is_open = False
+        self.clock += 1
+        run.is_open, run.ended = False, self.clock
         self.give_back(run, run.amount)
 
     def end_call(self, call: Spending, price: int) -> None:
-        call.is_open = False
+        self.clock += 1
+        call.is_open, call.ended = False, self.clock
         self.give_back(call, call.amount - min(price, call.amount))
         self.charge(call, min(price, call.amount))
         self.charge_more(call, price - min(price, call.amount))

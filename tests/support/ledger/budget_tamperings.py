@@ -21,6 +21,18 @@ BUDGET_CASES = (
         "UPDATE billing_budgetwindow SET spent_micros = spent_micros - 1 "
         "WHERE budget_id = {key_budget}",
     ),
+    # A call that names no window, or another day's, counts where nobody looks.
+    case(
+        "BUDGET_NOT_NAMED",
+        "UPDATE billing_hold SET budgets = '[]' WHERE id = '{run}'",
+        *("FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH"),
+    ),
+    case(
+        "BUDGET_WINDOW",
+        "UPDATE billing_hold SET budgets = '[[{key_budget}, 86400]]' "
+        "WHERE id = '{run}'",
+        *("FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH", "BUDGET_OF_STRANGER"),
+    ),
     case(
         "BUDGET_OF_STRANGER",
         "UPDATE billing_budget SET account_id = {other} WHERE id = {budget}",

@@ -11,6 +11,7 @@ from tests.support.ledger.tamperings_of_callers import CALLER_CASES
 # What sees any change of a row that an act has covered, or that counts in a budget.
 COVERED = frozenset(
     {"FACT_MISMATCH", "HOLD_SEAL", "BUDGET_MISMATCH", "BUDGET_OF_STRANGER"}
+    | {"BUDGET_NOT_NAMED", "BUDGET_WINDOW"}
 )
 
 LAPSED = "WHERE kind = 'expire' AND source_id = {account}"

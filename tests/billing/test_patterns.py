@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from portal.tenants.patterns import matches
+from billing.values.patterns import matches
 
 
 @pytest.mark.parametrize(
