@@ -167,7 +167,7 @@ def test_a_busy_account_is_said_and_nothing_is_saved(
         run("--organization=acme", "--time-zone=Asia/Kolkata")
 
 
-def test_budgets_count_their_day_anew(
+def test_to_move_gives_a_budget_no_more_room(
     clock: Clock, organization: Organization, alice: User
 ) -> None:
     key, _ = make_key(organization, alice)
@@ -177,5 +177,5 @@ def test_budgets_count_their_day_anew(
     make_call(key, charged=7)
     organizations.change(organization, time_zone="Asia/Kolkata", actor=actor_of(alice))
     [link] = chain_of(key.spender_id)
-    assert link.used_micros == 7_000_000
+    assert link.used_micros == 12_000_000
     assert link.resets_at == datetime(2026, 3, 5, 18, 30, tzinfo=UTC)
