@@ -10,6 +10,7 @@ from billing.ledger.budgets import BudgetRow, Budgets, Counter
 from billing.ledger.dialect import NOW, listed, one_of, rows
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import Pair
+from billing.ledger.writes import Write
 from billing.models import BudgetWindow
 from billing.values.orders import Order, Place
 
@@ -61,17 +62,20 @@ READ_WINDOWS = (
     "ON w.budget_id = r.budget_id AND w.starts = r.starts"
 )
 _FIGURES = ("budget_id", "starts", "spent_micros", "held_micros")
-INSERT_WINDOWS = (
-    f"{rows(BudgetWindow, _FIGURES)} INSERT INTO billing_budgetwindow "
-    f"({', '.join(_FIGURES)}) "
-    "SELECT r.budget_id, r.starts, r.spent_micros, r.held_micros FROM r"
+INSERT_WINDOWS = Write(
+    BudgetWindow,
+    _FIGURES,
+    f"INSERT INTO billing_budgetwindow ({', '.join(_FIGURES)}) "
+    "SELECT r.budget_id, r.starts, r.spent_micros, r.held_micros FROM r",
 )
-UPDATE_WINDOWS = (
-    f"{rows(BudgetWindow, _FIGURES)} UPDATE billing_budgetwindow SET "
+UPDATE_WINDOWS = Write(
+    BudgetWindow,
+    _FIGURES,
+    "UPDATE billing_budgetwindow SET "
     "spent_micros = billing_budgetwindow.spent_micros + r.spent_micros, "
     "held_micros = billing_budgetwindow.held_micros + r.held_micros FROM r "
     "WHERE billing_budgetwindow.budget_id = r.budget_id "
-    "AND billing_budgetwindow.starts = r.starts"
+    "AND billing_budgetwindow.starts = r.starts",
 )
 
 
@@ -153,5 +157,4 @@ def writes(budgets: Budgets) -> list[Statement]:
     ]
     new = [row for row in changed if row["is_new"]]
     known = [row for row in changed if not row["is_new"]]
-    texts = ((INSERT_WINDOWS, new), (UPDATE_WINDOWS, known))
-    return [(text, dialect.json(found)) for text, found in texts if found]
+    return INSERT_WINDOWS.statements(new) + UPDATE_WINDOWS.statements(known)

@@ -1,8 +1,9 @@
 """The few places where SQLite and PostgreSQL say the same thing differently.
 
-Rows travel as one JSON document per statement, so a statement has the same text,
-and is prepared once, whatever the number of rows. On SQLite that also means one
-release of the interpreter lock per statement instead of one per row.
+What is asked for travels as one JSON document per statement, so a statement has the
+same text, and is prepared once, whatever the number of rows. (Rows to be written:
+`writes.py`.) On SQLite that also means one release of the interpreter lock per
+statement instead of one per row.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How many calls run at once: the open holds themselves, so that none can leak.
 
 They are counted under the account's lock, and only where somebody's calls are limited:
-of a spender with those of its runs and of the keys rotated into
-it, of a unit, of the account. A hold in doubt does not
-run any more; a job runs until its end is known. A run itself is no call.
+of a spender with those of its runs and of the keys rotated into it, of a unit, of the
+account. A hold in doubt does not run any more; a job runs until its end is known. A run
+itself is no call.
 """
 
 from __future__ import annotations

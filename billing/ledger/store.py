@@ -275,7 +275,7 @@ def save(book: Book, *, closing: Sequence[str] = ()) -> None:
         (sql.UPSERT_ROLLUPS, _rollups(book)),
     ]
     dialect.run_all(
-        [each for write, rows in writes if rows for each in write.statements(rows)]
+        [each for write, rows in writes for each in write.statements(rows)]
         + budget_rows.writes(book.budgets)
         + learned.writes(book.bounds)
         + [(text,) for text in closing]

@@ -45,7 +45,9 @@ class Write:
         self._readers: dict[type[Any], Reader] = {}
 
     def statements(self, rows: Sequence[Any]) -> list[Statement]:
-        """What writes these rows."""
+        """What writes these rows; nothing for none."""
+        if not rows:
+            return []
         if dialect.IS_POSTGRES:
             return [(self._text, dialect.json(rows))]
         values = self._values(rows)

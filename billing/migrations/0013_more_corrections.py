@@ -6,40 +6,11 @@ from functools import partial
 
 import django.db.models.deletion
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
+
+from billing.migrations._guards import allow_changes, refuse_changes
 
 # SQLite forgets a table's triggers when its constraints change.
 GUARDED = ("billing_transfer",)
-
-
-def unguard(
-    tables: tuple[str, ...], _apps: StateApps, editor: BaseDatabaseSchemaEditor
-) -> None:
-    on = " ON {}" if editor.connection.vendor == "postgresql" else ""
-    for table in tables:
-        for verb in ("update", "delete"):
-            name = f"{table}_refuse_{verb}"
-            editor.execute(f"DROP TRIGGER IF EXISTS {name}{on.format(table)}")
-
-
-def guard(
-    tables: tuple[str, ...], _apps: StateApps, editor: BaseDatabaseSchemaEditor
-) -> None:
-    for table in tables:
-        for verb in ("UPDATE", "DELETE"):
-            name = f"{table}_refuse_{verb.lower()}"
-            if editor.connection.vendor == "postgresql":
-                editor.execute(
-                    f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "
-                    "FOR EACH ROW EXECUTE FUNCTION billing_refuse_change()"
-                )
-            else:
-                editor.execute(
-                    f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN "
-                    f"SELECT RAISE(ABORT, '{table} is append-only: "
-                    "correct it with a new row'); END"
-                )
 
 
 class Migration(migrations.Migration):
@@ -48,7 +19,9 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(partial(unguard, GUARDED), partial(guard, GUARDED)),
+        migrations.RunPython(
+            partial(allow_changes, GUARDED), partial(refuse_changes, GUARDED)
+        ),
         migrations.CreateModel(
             name="Amendment",
             fields=[
@@ -365,7 +338,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(
-            partial(guard, (*GUARDED, "billing_amendment")),
-            partial(unguard, (*GUARDED, "billing_amendment")),
+            partial(refuse_changes, (*GUARDED, "billing_amendment")),
+            partial(allow_changes, (*GUARDED, "billing_amendment")),
         ),
     ]

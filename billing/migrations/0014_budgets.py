@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import django.db.models.deletion
 from django.db import migrations, models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.migrations.state import StateApps
 
+from billing.migrations._guards import allow_changes, refuse_changes
 
-def guard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-    for verb in ("UPDATE", "DELETE"):
-        name = f"billing_envelope_refuse_{verb.lower()}"
-        if editor.connection.vendor == "postgresql":
-            editor.execute(
-                f"CREATE TRIGGER {name} BEFORE {verb} ON billing_envelope "
-                "FOR EACH ROW EXECUTE FUNCTION billing_refuse_change()"
-            )
-        else:
-            editor.execute(
-                f"CREATE TRIGGER {name} BEFORE {verb} ON billing_envelope BEGIN "
-                "SELECT RAISE(ABORT, 'billing_envelope is append-only: "
-                "correct it with a new row'); END"
-            )
-
-
-def unguard(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-    is_postgres = editor.connection.vendor == "postgresql"
-    on_table = " ON billing_envelope" if is_postgres else ""
-    for verb in ("update", "delete"):
-        editor.execute(f"DROP TRIGGER billing_envelope_refuse_{verb}{on_table}")
+GUARDED = ("billing_envelope",)
 
 
 class Migration(migrations.Migration):
@@ -348,5 +329,7 @@ class Migration(migrations.Migration):
                 name="budgetwindow_not_negative",
             ),
         ),
-        migrations.RunPython(guard, unguard),
+        migrations.RunPython(
+            partial(refuse_changes, GUARDED), partial(allow_changes, GUARDED)
+        ),
     ]

@@ -37,3 +37,34 @@ def lift() -> migrations.RunPython:
 
 def set_again() -> migrations.RunPython:
     return migrations.RunPython(_set_again, _lift)
+
+
+def allow_changes(
+    tables: tuple[str, ...], _apps: StateApps, editor: BaseDatabaseSchemaEditor
+) -> None:
+    """Drop the triggers that keep these tables append-only, where they stand."""
+    on = " ON {}" if editor.connection.vendor == "postgresql" else ""
+    for table in tables:
+        for verb in ("update", "delete"):
+            name = f"{table}_refuse_{verb}"
+            editor.execute(f"DROP TRIGGER IF EXISTS {name}{on.format(table)}")
+
+
+def refuse_changes(
+    tables: tuple[str, ...], _apps: StateApps, editor: BaseDatabaseSchemaEditor
+) -> None:
+    """Keep these tables append-only, as `0002_guard_journal` does."""
+    for table in tables:
+        for verb in ("UPDATE", "DELETE"):
+            name = f"{table}_refuse_{verb.lower()}"
+            if editor.connection.vendor == "postgresql":
+                editor.execute(
+                    f"CREATE TRIGGER {name} BEFORE {verb} ON {table} "
+                    "FOR EACH ROW EXECUTE FUNCTION billing_refuse_change()"
+                )
+            else:
+                editor.execute(
+                    f"CREATE TRIGGER {name} BEFORE {verb} ON {table} BEGIN "
+                    f"SELECT RAISE(ABORT, '{table} is append-only: "
+                    "correct it with a new row'); END"
+                )

@@ -281,19 +281,11 @@ async def _refusal(
 ) -> GatewayError | None:
     """What the ledger refused, as clients are told; None for what is for `once`."""
     match error:
-        case errors.InsufficientCredits():
-            return refusals.shortfall(error, identity)
-        case errors.AccountClosed():
-            return refusals.organization_suspended()
-        case errors.DebtUnpaid():
-            return refusals.debt(error, identity)
-        case errors.OrganizationPaused():
-            return refusals.organization_paused()
         case errors.ModelPaused():
             return refusals.model_paused(model, param="model")
         case errors.SpenderClosed():
             return await _why_closed(presented, error)
-    return limit_refusals.of_ledger(error)
+    return refusals.of_account(error, identity) or limit_refusals.of_ledger(error)
 
 
 async def _why_closed(presented: str, error: errors.SpenderClosed) -> GatewayError:

@@ -142,6 +142,20 @@ def debt(error: ledger_errors.DebtUnpaid, identity: Identity) -> GatewayError:
     )
 
 
+def of_account(error: ledger_errors.Refusal, identity: Identity) -> GatewayError | None:
+    """What the ledger refuses whoever wants to hold an organization's credits."""
+    match error:
+        case ledger_errors.InsufficientCredits():
+            return shortfall(error, identity)
+        case ledger_errors.AccountClosed():
+            return organization_suspended()
+        case ledger_errors.DebtUnpaid():
+            return debt(error, identity)
+        case ledger_errors.OrganizationPaused():
+            return organization_paused()
+    return None
+
+
 # --- what is not there ---
 
 model_not_found = Refusal("model_not_found", 404).says(

@@ -1,8 +1,9 @@
 """What only this process knows: whether its clients had their answers.
 
 That one had not is written at once, by its attempt's row. Whoever finds nothing there
-asks this process by its lease (`billing.leases`), and is answered within
-LOOK_SECONDS, while there are attempts that may be asked about.
+asks this process by its lease (`billing.leases`), while there are attempts that may be
+asked about. It is answered within LOOK_SECONDS and NOTICE_SECONDS where the process is
+not late and all replies are written, else later.
 """
 
 from __future__ import annotations

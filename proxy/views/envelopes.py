@@ -328,10 +328,4 @@ def _refusal(error: errors.Refusal, identity: Identity) -> GatewayError | None:
             return limit_refusals.envelope_ended()
         case errors.SpenderClosed():  # since the key was looked up
             return refusals.key_refused(RevokedKey())
-        case errors.InsufficientCredits():
-            return refusals.shortfall(error, identity)
-        case errors.AccountClosed():
-            return refusals.organization_suspended()
-        case errors.DebtUnpaid():
-            return refusals.debt(error, identity)
-    return limit_refusals.of_ledger(error)
+    return refusals.of_account(error, identity) or limit_refusals.of_ledger(error)

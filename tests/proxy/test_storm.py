@@ -98,7 +98,10 @@ def summary(storm: Storm) -> str:
 
 
 # httpx leaves a connection open that was given up while it was made.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <(socket.socket|function _SelectorTransport)"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.timeout(600 + CALLS)
 def test_no_difference_that_is_not_listed(
     upstream: Upstream, database: Database, broker: RedisServer | None, tmp_path: Path
