@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
+from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditEvent
 from portal.models.organization import (
     FormerMember,
@@ -22,6 +22,7 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "FormerMember",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",
