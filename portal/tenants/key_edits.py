@@ -102,9 +102,13 @@ def set_expiry(key: ApiKey, moment: datetime | None, *, actor: audit.Actor) -> N
         "set_expiry",
         key,
         actor,
-        before=before and before.isoformat(),
-        expires_at=moment and moment.isoformat(),
+        before=_text(before),
+        expires_at=_text(moment),
     )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def check_expiry(moment: datetime | None) -> None:

@@ -15,7 +15,7 @@ from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 
-Change = Callable[[], None]
+Change = Callable[[], object]
 
 
 def a_project(customer: Customer) -> tuple[Change, Change | None]:
