@@ -67,7 +67,7 @@ def works(key: Any, now: datetime) -> bool:
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0015_counts_as"),
-        ("portal", "0008_key_limits"),
+        ("portal", "0015_audit_chain"),
     ]
 
     operations = [

@@ -76,7 +76,7 @@ def rename(key: ApiKey, name: str, *, actor: audit.Actor) -> None:
     before, key.name = key.name, name
     key.save(update_fields=["name"])
     spenders.rename(spender_ids(key), name)
-    _record("rename", key, actor, before=before)
+    _record("rename", key, actor, before={"name": before}, after={"name": name})
 
 
 @transaction.atomic
@@ -102,8 +102,8 @@ def set_expiry(key: ApiKey, moment: datetime | None, *, actor: audit.Actor) -> N
         "set_expiry",
         key,
         actor,
-        before=_text(before),
-        expires_at=_text(moment),
+        before={"expires_at": _text(before)},
+        after={"expires_at": _text(moment)},
     )
 
 
@@ -134,7 +134,7 @@ def end_secret(secret: KeySecret, *, actor: audit.Actor) -> bool:
     return True
 
 
-def _record(act: str, key: ApiKey, actor: audit.Actor, **detail: str | None) -> None:
+def _record(act: str, key: ApiKey, actor: audit.Actor, **detail: object) -> None:
     audit.record(
         f"api_key.{act}",
         actor=actor,
