@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
+from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.organization import (
     FormerMember,
@@ -23,6 +23,7 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",
