@@ -21,13 +21,17 @@ from portal import operator, tenants
 from portal.models import ApiKey, AuditChain, AuditEvent, Organization, User
 from portal.tenants.errors import PortalError
 from tests.support.cast import make_key
-from tests.support.portal.acts import ACTS, PARTS, Act, Do, World
+from tests.support.portal import acts
+from tests.support.portal.acts import PARTS
+from tests.support.portal.acts_of_operator import ACTS_OF_THE_OPERATOR
+from tests.support.portal.worlds import Act, Do, World
 
 pytestmark = pytest.mark.once
 
 # What an operation says when it does nothing. Of two removals at once the second finds
 # nothing to remove.
 REFUSALS = (PortalError, LedgerError, ObjectDoesNotExist)
+ACTS = acts.ACTS | ACTS_OF_THE_OPERATOR
 # By these an operation knows who acts.
 WHO = {"actor", "asking", "decision"}
 
