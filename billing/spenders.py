@@ -62,9 +62,11 @@ def close_at(spender_id: int, moment: datetime | None) -> None:
     Spender.objects.filter(id=spender_id).update(closes_at=moment)
 
 
-def hand_over(account_id: int, spender_ids: Collection[int], holder_id: int) -> None:
+def hand_over(
+    account_id: int, spender_ids: Collection[int], holder_id: int
+) -> set[int]:
     """Let another unit of the account hold these spenders, and those of their runs,
-    from the next hold on.
+    from the next hold on; the ids of all of them.
 
     What was held or spent before counts where it did: holds and usage name their
     holder of then. What a run has set aside stays so in the limits of then; what it
@@ -81,6 +83,9 @@ def hand_over(account_id: int, spender_ids: Collection[int], holder_id: int) -> 
             raise ValueError("the new holder is not this account's")
         known = Spender.objects.filter(account_id=account_id)
         level = set(known.filter(id__in=spender_ids).values_list("id", flat=True))
+        changed: set[int] = set()
         while level:
+            changed |= level
             known.filter(id__in=level).update(holder_id=holder_id)
             level = set(known.filter(parent__in=level).values_list("id", flat=True))
+        return changed

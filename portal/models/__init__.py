@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditEvent
+from portal.models.invitation import Invitation
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
@@ -22,9 +25,12 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "FormerMember",
+    "FormerSlug",
+    "Invitation",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",
