@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0008_key_limits"),
+        ("portal", "0015_audit_chain"),
     ]
 
     operations = [

@@ -24,7 +24,7 @@ from portal.models import (
 )
 from portal.tenants import audit, policy
 from portal.tenants import heirs as inheritance
-from portal.tenants.errors import AlreadyMember, LastOwner
+from portal.tenants.errors import AlreadyMember, LastOwner, NotAllowed
 from portal.tenants.heirs import Heirs
 from portal.tenants.roles import Permission
 
@@ -60,7 +60,7 @@ def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> No
     Raises: NotAllowed, LastOwner.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role"])
+    refresh(membership)
     before = membership.role
     policy.require_assignment(actor, membership.organization_id, before, role)
     if role == before:
@@ -87,7 +87,7 @@ def disable(membership: Membership, *, actor: audit.Actor) -> None:
     Raises: NotAllowed, LastOwner.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role", "disabled_at"])
+    refresh(membership)
     policy.require_assignment(actor, membership.organization_id, membership.role)
     if membership.disabled_at is not None:
         return
@@ -104,7 +104,7 @@ def enable(membership: Membership, *, actor: audit.Actor) -> None:
     Raises: NotAllowed.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role", "disabled_at"])
+    refresh(membership)
     policy.require_assignment(actor, membership.organization_id, membership.role)
     if membership.disabled_at is not None:
         set_disabled(membership, None, "member.enable", actor)
@@ -199,6 +199,14 @@ def store(organization: Organization, user: User, role: Role) -> Membership:
     return Membership.objects.create(
         organization=organization, user=user, role=role, unit=unit
     )
+
+
+def refresh(membership: Membership) -> None:
+    """Raises: NotAllowed when it was removed meanwhile."""
+    try:
+        membership.refresh_from_db(fields=["role", "disabled_at"])
+    except Membership.DoesNotExist as error:
+        raise NotAllowed("They are no member any more.") from error
 
 
 def withdraw_invitations(membership: Membership, role: str, actor: audit.Actor) -> None:
