@@ -10,7 +10,12 @@ from billing.models import Account
 from portal.models import Organization, Role, User
 from portal.tenants import audit, members, names, policy, projects, slugs
 from portal.tenants.budgets import refuse_own_windows
-from portal.tenants.errors import InvalidTimeZone, SlugTaken, TooManyOrganizations
+from portal.tenants.errors import (
+    InvalidTimeZone,
+    NotAllowed,
+    SlugTaken,
+    TooManyOrganizations,
+)
 from portal.tenants.roles import Permission
 
 OWNED_MAX = 20  # organizations that one person may own and make more
@@ -50,7 +55,8 @@ def create_own(name: str, *, actor: audit.Actor) -> Organization:
     Raises: NotAllowed where nobody makes their own; InvalidName;
     TooManyOrganizations; IntegrityError when another one took its slug meanwhile.
     """
-    policy.refuse_unless(may_create_own() and actor.user is not None)
+    if actor.user is None or not may_create_own():
+        raise NotAllowed
     name = names.clean(name)
     owner = User.objects.select_for_update(no_key=True).get(pk=actor.user.pk)
     owned = owner.memberships.filter(role=Role.OWNER)
