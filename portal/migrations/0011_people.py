@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0015_audit_chain"),
+        ("portal", "0012_key_secrets"),
     ]
 
     operations = [

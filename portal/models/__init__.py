@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
+from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
 from portal.models.organization import (
@@ -28,6 +28,7 @@ __all__ = [
     "FormerMember",
     "FormerSlug",
     "Invitation",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from billing import spenders
 from portal.models import ApiKey, Membership, Organization, ServiceAccount
@@ -101,11 +101,11 @@ def _give(group: list[ApiKey], holder: Holder, actor: audit.Actor) -> set[int]:
     organization = group[0].organization
     before = {key.pk: key.spender.holder.label for key in group if key.spender.holder}
     changed = spenders.hand_over(
-        organization.account_id, spenders_of(group), holder.unit_id
+        organization.account_id, keys.spender_ids(*group), holder.unit_id
     )
     account = holder if isinstance(holder, ServiceAccount) else None
-    same = Q(spender__in=changed) | Q(pk__in=[key.pk for key in group])
-    ApiKey.objects.filter(same).update(service_account=account)
+    # With those of their runs.
+    ApiKey.objects.filter(spender__in=changed).update(service_account=account)
     for key in group:
         audit.record(
             "api_key.hand_over",
@@ -117,10 +117,6 @@ def _give(group: list[ApiKey], holder: Holder, actor: audit.Actor) -> set[int]:
             after={"holder": holder.unit.label},
         )
     return changed
-
-
-def spenders_of(group: Iterable[ApiKey]) -> list[int]:
-    return [key.spender_id for key in group]
 
 
 def _name(holder: Holder) -> tuple[str, int]:
