@@ -16,6 +16,7 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -43,8 +44,9 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            # members, security
             ("settings", "Settings", SETTINGS),
+            ("audit", "Audit", AUDIT),
         ),
     ),
 )
