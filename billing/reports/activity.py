@@ -182,6 +182,7 @@ class Plan:
     parts: list[Conditions]
     look: Conditions
     of_usage: bool
+    whole: Conditions  # all that is asked, also what the parts are narrow by
 
 
 def plan_of(wanted: Wanted) -> Plan | None:
@@ -201,7 +202,13 @@ def plan_of(wanted: Wanted) -> Plan | None:
         asked["spender_id"] = spender_ids
     if wanted.states:
         asked["state"] = wanted.states
+    of_usage = bool(wanted.flag) or wanted.streamed is not None
+    whole = _look(wanted, asked)
     parts = _parts(wanted, asked)
+    return Plan(parts, _look(wanted, asked), of_usage, whole)
+
+
+def _look(wanted: Wanted, asked: dict[str, Sequence[Any]]) -> Conditions:
     look = Conditions()
     for column, subjects in asked.items():
         _any_of(look, f"h.{column}", subjects)
@@ -209,7 +216,7 @@ def plan_of(wanted: Wanted) -> Plan | None:
         look.add("u.streamed = %s", wanted.streamed)
     if wanted.flag:
         look.add("u.flags LIKE %s ESCAPE '!'", f"%{_escaped(wanted.flag)}%")
-    return Plan(parts, look, bool(wanted.flag) or wanted.streamed is not None)
+    return look
 
 
 def _spenders_of(chosen: Chosen) -> tuple[int, ...] | None:
@@ -229,7 +236,7 @@ def _parts(wanted: Wanted, asked: dict[str, Sequence[Any]]) -> list[Conditions]:
     if wanted.id_prefix:
         return [_part(wanted)]
     if all(asked.get("session", [""])):
-        texts = "session <> '' AND session = %s"
+        texts = "NOT (session = '') AND session = %s"
         return [_part(wanted, texts, name) for name in asked.pop("session")]
     if "spender_id" in asked and len(asked["spender_id"]) <= PARTS_MAX:
         return [_part(wanted, "spender_id = %s", s) for s in asked.pop("spender_id")]
@@ -243,7 +250,9 @@ def _parts(wanted: Wanted, asked: dict[str, Sequence[Any]]) -> list[Conditions]:
 
 def _part(wanted: Wanted, text: str = "", *values: Any) -> Conditions:
     found = Conditions()
-    found.add("account_id = %s", wanted.chosen.account_id)
+    # PLAN: with the sign, no index that begins with the account is taken.
+    is_elsewhere = text.startswith("spender_id") or wanted.id_prefix
+    found.add(f"{'+' if is_elsewhere else ''}account_id = %s", wanted.chosen.account_id)
     if text:
         found.add(text, *values)
     if wanted.since is not None:

@@ -2,9 +2,9 @@
 at what was found there.
 
 A step is bounded: of each *part* of the list (the calls of a key, of a session …) it
-reads at most so many rows in order, and hands back those that are asked for and the last
-row of each part, so that whoever goes on begins there. A filter that finds nothing costs
-as much as one step, whatever there is.
+reads at most so many rows in order, and hands back those that are asked for and the
+last row of each part, so that whoever goes on begins there. A filter that finds nothing
+costs as much as one step, whatever there is.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Step:
-    """What is read in one statement. `parts` say where, each by an index; `look` is what
-    of it is asked for, of the columns `h` and, with `of_usage`, of the record `u`."""
+    """What is read in one statement. `parts` say where, each by an index; `look` is
+    what of it is asked for, of columns of `h` and, with `of_usage`, of its record `u`.
+    """
 
     parts: Sequence[Conditions]
     look: Conditions
@@ -96,11 +97,12 @@ class Step:
         parts, values = [], []
         for number, part in enumerate(self.parts):
             text, of = self._part(number, part)
-            parts.append(f"SELECT * FROM ({text}) p{number}")
+            parts.append(text)
             values += of
         join = USAGE if self.of_usage else ""
         where = f"WHERE {self.look.text}" if self.look else ""
-        order, back = self._order(), self._order(is_reversed=True)
+        back = self._order(is_reversed=True)
+        order = self._order().replace(", ", ", h.")
         ends = " ".join(
             f"UNION ALL SELECT * FROM (SELECT part, (SELECT count(*) FROM h "  # noqa: S608
             f"WHERE part = {number}), placed_at, id FROM h WHERE part = {number} "
@@ -108,28 +110,23 @@ class Step:
             for number in range(len(self.parts))
         )
         sql = (
-            f"WITH h AS MATERIALIZED ({' UNION ALL '.join(parts)}) "  # noqa: S608
+            f"{with_calls(parts)} "  # noqa: S608
             f"SELECT * FROM (SELECT -1 AS part, 0 AS size, h.placed_at, h.id FROM h "
-            f"{join} {where} ORDER BY h.{order.replace(', ', ', h.')} LIMIT {self.limit}"
+            f"{join} {where} ORDER BY h.{order} LIMIT {self.limit}"
             f") found {ends}"
         )
         return sql, [*values, *self.look.values]
 
     def _part(self, number: int, part: Conditions) -> tuple[str, list[Any]]:
-        texts, values = [part.text, "NOT is_envelope"], list(part.values)
+        bounded, order = Conditions([*part.texts], [*part.values]), self._order()
         if self.start is not None:
             beyond = ">" if self.is_ahead else "<"
             moment, id_ = moment_of(self.start.placed_at), id_of(self.start.id)
             # The first says nothing new, but the index can be entered by it.
-            texts.append(f"placed_at {beyond}= {MOMENT}")
-            texts.append(f"(placed_at {beyond} {MOMENT} OR id {beyond} {ID})")
-            values += [moment, moment, id_]
-        columns = ", ".join(COLUMNS)
-        sql = (
-            f"SELECT {number} AS part, {columns} FROM billing_hold "  # noqa: S608
-            f"WHERE {' AND '.join(texts)} ORDER BY {self._order()} LIMIT {self.each}"
-        )
-        return sql, values
+            bounded.add(f"placed_at {beyond}= {MOMENT}", moment)
+            text = f"(placed_at {beyond} {MOMENT} OR id {beyond} {ID})"
+            bounded.add(text, moment, id_)
+        return part_of(number, bounded, order, self.each)
 
     def _order(self, *, is_reversed: bool = False) -> str:
         word = "ASC" if self.is_ahead is not is_reversed else "DESC"
@@ -147,3 +144,25 @@ def id_of(id_: UUID) -> str:
 
 def _uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
+
+
+# --- the calls that are read, a table `h` --------------------------------------------
+
+
+def with_calls(parts: Sequence[str]) -> str:
+    """The statement's first words."""
+    listed = " UNION ALL ".join(
+        f"SELECT * FROM ({text}) p{number}"  # noqa: S608
+        for number, text in enumerate(parts)
+    )
+    return f"WITH h AS MATERIALIZED ({listed})"
+
+
+def part_of(
+    number: int, part: Conditions, order: str, limit: int
+) -> tuple[str, list[Any]]:
+    sql = (
+        f"SELECT {number} AS part, {', '.join(COLUMNS)} FROM billing_hold "  # noqa: S608
+        f"WHERE {part.text} AND NOT is_envelope ORDER BY {order} LIMIT {limit}"
+    )
+    return sql, list(part.values)
