@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -60,6 +61,7 @@ def _behind() -> list[int]:
     made = {row.account_id: row for row in UsageDays.objects.all()}
     found = []
     for id_, zone, last in accounts.values_list("id", "time_zone", "last_entry_at"):
+        assert last is not None
         row = made.get(id_)
         complete = floor(last, Bucket.QUARTER, "UTC")
         if row is None or row.zone != zone or row.until is None or row.until < complete:
@@ -121,7 +123,7 @@ def _add_a_day(account: Account, made: UsageDays) -> bool:
         text = _adding(cut, by, source)
         times = [account.id, *window] * (2 if cut == Cut.SESSION else 1)
         with connection.cursor() as cursor:
-            values = [account.id, day.isoformat(), *times, firsts]
+            values: list[Any] = [account.id, day.isoformat(), *times, firsts]
             cursor.execute(text, values)
     made.until = until
     made.save()

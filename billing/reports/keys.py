@@ -52,7 +52,8 @@ def key_names(first_ids: Iterable[int]) -> dict[int, str]:
     ids = list(first_ids)
     names = dict(Spender.objects.filter(id__in=ids).values_list("id", "label"))
     rotated = Spender.objects.filter(counts_as__in=ids, parent__isnull=True)
-    names.update(rotated.order_by("id").values_list("counts_as", "label"))
+    for first, label in rotated.order_by("id").values_list("counts_as", "label"):
+        names[first or 0] = label
     return names
 
 

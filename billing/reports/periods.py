@@ -94,7 +94,7 @@ def buckets(span: Range, bucket: Bucket, zone: str) -> list[Slot]:
 
     Raises: TooManyBuckets.
     """
-    found = []
+    found: list[Slot] = []
     for begins, ends in _whole(span, bucket, zone):
         if len(found) == BUCKETS_MAX:
             raise TooManyBuckets(

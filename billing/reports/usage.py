@@ -146,7 +146,9 @@ State = tuple[str, datetime] | None  # their time zone, and until when
 def _state(account_id: int) -> State:
     found = UsageDays.objects.filter(account_id=account_id, until__isnull=False)
     row = found.values_list("zone", "until").first()
-    return None if row is None else (row[0], row[1])
+    if row is None or row[1] is None:
+        return None
+    return row[0], row[1]
 
 
 # --- one question -------------------------------------------------------------------

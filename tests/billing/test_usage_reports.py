@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -43,7 +44,8 @@ def lines_of(account_id: int) -> list[Line]:
     found: list[Line] = []
     records = list(UsageRecord.objects.filter(account_id=account_id))
     posted = Correction.objects.filter(account_id=account_id, state="posted")
-    for row in [*records, *posted.select_related("hold")]:
+    rows: list[Any] = [*records, *posted.select_related("hold")]
+    for row in rows:
         is_record = isinstance(row, UsageRecord)
         subjects = {
             Dimension.MODEL: row.model,
@@ -89,7 +91,7 @@ def make_days(account_id: int, steps: int = 10**6) -> None:
         steps -= 1
 
 
-def check(spending: Spending, zone: str, random: Random) -> None:
+def check(spending: Spending, zone: str, chance: Random) -> None:
     """Ranges with edges anywhere, by everything, and narrowed by everything."""
     account_id = spending.payer.account_id
     lines, chosen = lines_of(account_id), Chosen(account_id)
@@ -97,14 +99,14 @@ def check(spending: Spending, zone: str, random: Random) -> None:
     length = (spending.clock.moment - begun).total_seconds()
     spans = [periods.last_days(zone, 9)]
     for unit in (1, 900):
-        edges = sorted(random.uniform(-900, length + 900) // unit for _ in range(2))
-        edges = [begun + timedelta(seconds=edge * unit) for edge in edges]
-        spans.append(Range(*edges))
+        edges = sorted(chance.uniform(-900, length + 900) // unit for _ in range(2))
+        start, end = (begun + timedelta(seconds=edge * unit) for edge in edges)
+        spans.append(Range(start, end))
     for span in spans:
         for by in ((), *((each,) for each in Dimension), tuple(Dimension)):
             assert found(chosen, span, *by) == expected(lines, span, by)
     for dimension in Dimension:
-        subject = random.choice(lines)[1][dimension]
+        subject = chance.choice(lines)[1][dimension]
         narrowed = chosen.narrowed(dimension, subject)  # type: ignore[arg-type]
         only = {dimension.value: subject}
         by = (Dimension.MODEL,)
@@ -116,15 +118,15 @@ def test_every_sum_is_what_the_ledger_booked(
     customer: Payer, clock: Clock, zone: str
 ) -> None:
     clock.moment = BEGINNINGS[zone]
-    spending, random = Spending.begin(customer, clock, seed=7), Random(7)
+    spending, chance = Spending.begin(customer, clock, seed=7), Random(7)
     budgets.set_time_zone(customer.account_id, zone)
     for _ in range(2):
         spending.go_on(30)
-        make_days(customer.account_id, steps=random.randint(0, 9))
-        check(spending, zone, random)
+        make_days(customer.account_id, steps=chance.randint(0, 9))
+        check(spending, zone, chance)
     make_days(customer.account_id)
     assert UsageDay.objects.filter(account_id=customer.account_id).exists()
-    check(spending, zone, random)
+    check(spending, zone, chance)
     # All together it is what left the credits for the usage account, and what of it
     # came back: the operator's part of its balance is not the customer's.
     account = Account.objects.get(id=customer.account_id)
