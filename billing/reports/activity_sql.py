@@ -83,13 +83,14 @@ class Step:
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             rows = cursor.fetchall()
-        found, ends = [], [None] * len(self.parts)
+        found: list[Place] = []
+        ends: list[Place | None] = [None] * len(self.parts)
         for part, size, moment, id_ in rows:
             place = Place(dialect.instant(moment), _uuid(id_))
             if part < 0:
                 found.append(place)
             elif size == self.each:
-                ends[part] = place  # type: ignore[call-overload]  # a list of either
+                ends[part] = place
         found.sort(reverse=not self.is_ahead)
         return found, ends
 

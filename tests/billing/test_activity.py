@@ -14,6 +14,7 @@ from billing.models import Correction, Hold, Spender, UsageRecord
 from billing.reports import activity, activity_totals, usage
 from billing.reports.activity import Wanted
 from billing.reports.calls import CallReport
+from billing.reports.periods import Range
 from billing.reports.usage import Chosen, Dimension, Figures
 from billing.values.orders import Doubt, Place, Settle, Usage
 from tests.support.ledger.clocks import Clock
@@ -100,13 +101,11 @@ def _figures(calls: list[Hold]) -> Figures:
     total = Figures()
     for hold in calls:
         used = _usage(hold)
-        lines = [*([used] if used else []), *Correction.objects.filter(hold=hold)]
+        posted = Correction.objects.filter(hold=hold, state="posted")
+        lines: list[UsageRecord | Correction] = [*([used] if used else []), *posted]
         for line in lines:
-            if isinstance(line, Correction) and line.state != "posted":
-                continue
-            requests = 1 if isinstance(line, UsageRecord) else line.requests
             total += Figures(
-                requests,
+                1 if isinstance(line, UsageRecord) else line.requests,
                 line.prompt_tokens,
                 line.completion_tokens,
                 line.charged_micros,
@@ -114,15 +113,15 @@ def _figures(calls: list[Hold]) -> Figures:
     return total
 
 
-def _wanteds(spending: Spending, random: Random) -> Iterator[Wanted]:
+def _wanteds(spending: Spending, chance: Random) -> Iterator[Wanted]:
     """Filters of every kind, and combinations of them by chance."""
     account = Chosen(spending.payer.account_id)
     keys, ends = spending.keys, [h.placed_at for h in _calls(account.account_id)]
-    dimensions = {
+    dimensions: dict[Dimension, tuple[usage.Subject, ...]] = {
         Dimension.MODEL: ("gpt", "flux", "none"),
         Dimension.KEY: (keys[0].id, keys[1].id),
-        Dimension.PROJECT: (keys[0].project_id, keys[1].project_id, 0),
-        Dimension.HOLDER: (keys[0].holder_id,),
+        Dimension.PROJECT: (keys[0].project_id or 0, keys[1].project_id or 0, 0),
+        Dimension.HOLDER: (keys[0].holder_id or 0,),
         Dimension.OPERATION: ("chat", "audio"),
         Dimension.CLIENT: ("", "curl"),
         Dimension.SESSION: ("", "nightly", "run-7"),
@@ -142,16 +141,16 @@ def _wanteds(spending: Spending, random: Random) -> Iterator[Wanted]:
     yield Wanted(account, id_prefix=_calls(account.account_id)[3].id.hex[:9])
     for _ in range(24):
         chosen = account
-        for name in random.sample(list(dimensions), random.randint(0, 2)):
+        for name in chance.sample(list(dimensions), chance.randint(0, 2)):
             subjects = dimensions[name]
-            some = random.sample(subjects, random.randint(1, len(subjects)))
+            some = chance.sample(subjects, chance.randint(1, len(subjects)))
             chosen = chosen.narrowed(name, *some)
-        since, until = sorted(random.sample(ends, 2))
+        since, until = sorted(chance.sample(ends, 2))
         yield Wanted(
             chosen,
-            random.choice([None, since]),
-            random.choice([None, until, until + timedelta(microseconds=1)]),
-            states=random.choice([(), (), ("settled",), ("released", "settled")]),
+            chance.choice([None, since]),
+            chance.choice([None, until, until + timedelta(microseconds=1)]),
+            states=chance.choice([(), (), ("settled",), ("released", "settled")]),
         )
 
 
@@ -196,7 +195,7 @@ def test_what_was_charged_in_a_time_is_what_usage_says(spent: Spending) -> None:
     account = Chosen(spent.payer.account_id)
     moments = [h.placed_at for h in _calls(account.account_id)]
     wanted = Wanted(account, moments[25], moments[10])
-    span = usage.Range(moments[25], moments[10])
+    span = Range(moments[25], moments[10])
     assert activity_totals.charged_in(wanted) == usage.total(account, span)
     assert activity_totals.charged_in(Wanted(account, states=("open",))) is None
 
