@@ -184,5 +184,6 @@ PARTS = {
     *("keys.holder_for", "keys.store", "members.set_disabled"),
     *("projects.record", "service_accounts.record", "service_accounts.set_disabled"),
     *("budgets.refuse_own_windows", "audit.record", "audit.record_of_person"),
-    *("runs.look", "runs.page"),
+    *("runs.look", "runs.page", "budgets.store_cap", "invitations.person_of"),
+    *("members.withdraw_invitations",),
 }
