@@ -101,6 +101,11 @@ class Correction(models.Model):
                 condition=Q(state="pending"),
                 name="correction_pending",
             ),
+            models.Index(
+                fields=["account", "ended_at"],
+                condition=Q(state="posted"),
+                name="correction_posted",
+            ),
         ]
 
     def __str__(self) -> str:
