@@ -53,6 +53,7 @@ MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
+PAGES_ABOVE: list[str] = []  # URL lists of pages that the gateway layer has
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)

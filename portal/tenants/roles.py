@@ -18,25 +18,39 @@ class Permission(StrEnum):
     SEE_ALL_KEYS = "see_all_keys"
     CREATE_KEYS = "create_keys"
     REVOKE_ANY_KEY = "revoke_any_key"
+    SEE_MEMBERS = "see_members"
     MANAGE_MEMBERS = "manage_members"
     MANAGE_OWNERS = "manage_owners"
     MANAGE_PROJECTS = "manage_projects"
     MANAGE_SERVICE_ACCOUNTS = "manage_service_accounts"  # and their keys
     MANAGE_BUDGETS = "manage_budgets"  # but never one's own
     MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
+    MANAGE_SECURITY = "manage_security"  # how its members must sign in
+    SEE_AUDIT = "see_audit"
+    SEE_PRICES = "see_prices"
+    SEE_JOBS = "see_jobs"  # of the whole organization; one's own by SEE_OWN_USAGE
 
 
 _USAGE = frozenset({Permission.SEE_USAGE, Permission.SEE_OWN_USAGE})
 _OWN_KEYS = frozenset(
     {Permission.SEE_KEY_NAMES, Permission.SEE_OWN_KEYS, Permission.CREATE_KEYS}
 )
+_OWNERS_ONLY = frozenset({Permission.MANAGE_OWNERS, Permission.MANAGE_SECURITY})
+_MONEY = frozenset(
+    {
+        Permission.SEE_MONEY,
+        Permission.SEE_KEY_NAMES,
+        Permission.SEE_MEMBERS,
+        Permission.MANAGE_BUDGETS,
+    }
+)
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission) - {Permission.MANAGE_OWNERS},
-    Role.DEVELOPER: _OWN_KEYS | {Permission.SEE_OWN_USAGE},
-    Role.BILLING: _USAGE | {Permission.SEE_MONEY, Permission.SEE_KEY_NAMES},
-    Role.VIEWER: _USAGE,
+    Role.ADMIN: frozenset(Permission) - _OWNERS_ONLY,
+    Role.DEVELOPER: _OWN_KEYS | {Permission.SEE_OWN_USAGE, Permission.SEE_PRICES},
+    Role.BILLING: _USAGE | _MONEY | {Permission.SEE_PRICES},
+    Role.VIEWER: _USAGE | {Permission.SEE_JOBS, Permission.SEE_PRICES},
 }
 
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from portal.models import ApiKey, Organization, User
-from portal.pages import keys as views
+from portal.pages.keys import keys as views
 from portal.tenants import key_format, keys
 from tests.support.cast import actor_of, make_call, make_key
 from tests.support.portal import pages

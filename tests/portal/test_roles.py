@@ -18,12 +18,17 @@ EXPECTED = {
     Permission.SEE_ALL_KEYS: (1, 1, 0, 0, 0),
     Permission.CREATE_KEYS: (1, 1, 1, 0, 0),
     Permission.REVOKE_ANY_KEY: (1, 1, 0, 0, 0),
+    Permission.SEE_MEMBERS: (1, 1, 0, 1, 0),
     Permission.MANAGE_MEMBERS: (1, 1, 0, 0, 0),
     Permission.MANAGE_OWNERS: (1, 0, 0, 0, 0),
     Permission.MANAGE_PROJECTS: (1, 1, 0, 0, 0),
     Permission.MANAGE_SERVICE_ACCOUNTS: (1, 1, 0, 0, 0),
-    Permission.MANAGE_BUDGETS: (1, 1, 0, 0, 0),
+    Permission.MANAGE_BUDGETS: (1, 1, 0, 1, 0),
     Permission.MANAGE_ORGANIZATION: (1, 1, 0, 0, 0),
+    Permission.MANAGE_SECURITY: (1, 0, 0, 0, 0),
+    Permission.SEE_AUDIT: (1, 1, 0, 0, 0),
+    Permission.SEE_PRICES: (1, 1, 1, 1, 1),
+    Permission.SEE_JOBS: (1, 1, 0, 0, 1),
 }
 
 

@@ -77,14 +77,15 @@ def with_request(operation: Callable[..., Any]) -> Prepare:
 
 # For the policy's table: what may be done, and who may beside owners, admins and the
 # operator.
+BILLING = {"billing"}
 OF_BUDGETS: dict[str, tuple[Prepare, set[str]]] = {
     "set a limit": (
         lambda scene: lambda actor: make_budget(scene.organization, actor=actor),
-        set(),
+        BILLING,
     ),
     "remove a limit": (
         with_budget(lambda of, budget, actor: budgets.remove(of, budget, actor=actor)),
-        set(),
+        BILLING,
     ),
     "raise a limit": (
         with_budget(
@@ -92,7 +93,7 @@ OF_BUDGETS: dict[str, tuple[Prepare, set[str]]] = {
                 of, budget, 5, until=tomorrow(), reason="launch", actor=actor
             )
         ),
-        set(),
+        BILLING,
     ),
     "ask for a raise": (
         with_budget(
@@ -102,6 +103,6 @@ OF_BUDGETS: dict[str, tuple[Prepare, set[str]]] = {
         ),
         {"developer"},
     ),
-    "grant a raise": (with_request(budgets.grant), set()),
-    "refuse a raise": (with_request(partial(budgets.refuse, reason="no")), set()),
+    "grant a raise": (with_request(budgets.grant), BILLING),
+    "refuse a raise": (with_request(partial(budgets.refuse, reason="no")), BILLING),
 }

@@ -26,8 +26,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.reports import spend
 from portal.models import ApiKey, Organization, Project
-from portal.pages import frame
-from portal.pages.fields import NameField
+from portal.pages.parts import frame, navigation
+from portal.pages.parts.fields import NameField
 from portal.tenants import audit, keys, tenancy
 from portal.tenants.errors import HolderNotActive, KeyNotActive, ProjectNotActive
 from portal.tenants.roles import Permission
@@ -84,7 +84,7 @@ class RotateForm(forms.Form):
 
 
 @require_safe
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     found = (
         tenant.visible_keys()
@@ -133,7 +133,7 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 @sensitive_variables()
 def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
@@ -152,7 +152,7 @@ def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
     if request.method != "POST":

@@ -1,0 +1,7 @@
+"""URLs of credits, budgets and prices."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []

@@ -1,0 +1,82 @@
+"""What the navigation links to, in groups: one line a page.
+
+Only what the person may open is shown: nobody is shown a link that answers 404.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django.urls import reverse
+
+from portal.tenants.roles import Permission
+from portal.tenants.tenancy import Tenant
+
+# The rights of which one is enough to open a page.
+OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
+KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+
+# Name of the URL, which is also the folder of its templates; label; rights.
+Line = tuple[str, str, tuple[Permission, ...]]
+GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
+    (
+        "See",
+        (
+            ("overview", "Overview", OVERVIEW),
+            # activity, usage
+        ),
+    ),
+    (
+        "Build",
+        (
+            ("keys", "API keys", KEYS),
+            # projects, jobs, models
+        ),
+    ),
+    (
+        "Spend",
+        (
+            # budgets, credits, ledger, explain
+        ),
+    ),
+    (
+        "Organization",
+        (
+            # members, security, audit
+            ("settings", "Settings", SETTINGS),
+        ),
+    ),
+)
+
+
+class Link(NamedTuple):
+    """One line of the navigation."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+class Group(NamedTuple):
+    """Links under one heading."""
+
+    label: str
+    links: list[Link]
+
+
+def links_for(tenant: Tenant, current: str) -> list[Group]:
+    """The groups that hold anything for this person; `current` is a URL's name."""
+    slug = tenant.organization.slug
+    groups = [
+        Group(
+            label,
+            [
+                Link(words, reverse(name, args=[slug]), name == current)
+                for name, words, rights in lines
+                if tenant.may(*rights)
+            ],
+        )
+        for label, lines in GROUPS
+    ]
+    return [group for group in groups if group.links]
