@@ -39,7 +39,7 @@ LINES = """
 SELECT e.version, e.created_at, e.amount_micros, e.balance_after_micros,
        t.id, t.kind, t.reference, t.hold_id, t.correction_id,
        g.source, c.kind, h.operation, h.model, h.spender_id, h.spender_label,
-       h.project_label, h.holder_label
+       h.project_label, h.holder_label, h.project_id, h.holder_id
 FROM billing_entry e
 JOIN billing_transfer t ON t.id = e.transfer_id
 LEFT JOIN billing_grant g ON g.transfer_id = t.id
@@ -79,6 +79,8 @@ class LedgerLine:
     spender_label: str  # this and the next two as they were called then
     project_label: str
     holder_label: str
+    project_id: int | None
+    holder_id: int | None
 
 
 def position_at(account_id: int, moment: datetime) -> Position:
@@ -110,7 +112,7 @@ def lines_between(account_id: int, after: int, until: int) -> Iterator[LedgerLin
 
 def _line(row: tuple[Any, ...]) -> LedgerLine:
     version, at, amount, balance, transfer, kind, reference, hold, correction, *of = row
-    source, said, operation, model, spender_id, *labels = of
+    source, said, operation, model, spender_id, *labels, project_id, holder_id = of
     return LedgerLine(
         version,
         dialect.instant(at),
@@ -127,6 +129,8 @@ def _line(row: tuple[Any, ...]) -> LedgerLine:
         model or "",
         spender_id,
         *(label or "" for label in labels),
+        project_id,
+        holder_id,
     )
 
 

@@ -174,13 +174,15 @@ def _beside_calls(account_id: int, since: datetime, until: datetime) -> list[Lin
         rows = cursor.fetchall()
     sums: dict[Why, list[int]] = defaultdict(lambda: [0, 0])
     for kind, source, said, sign, amount, count in rows:
-        found = sums[_why(kind, source, said)]
+        found = sums[why_of(kind, source, said)]
         found[0] += sign * int(amount)
         found[1] += count
     return [Line(why, *found) for why, found in sums.items()]
 
 
-def _why(kind: str, source: str | None, said: str | None) -> Why:
+def why_of(kind: str, source: str | None, said: str | None) -> Why:
+    """Of a transfer: the source of the grant it made, and the kind of the second word
+    that it carries out, where there are any."""
     if kind == TransferKind.GRANT:
         # A refund is a transfer of its own kind; nobody issues a grant of that source.
         return Why.CREDIT if source == GrantSource.REFUND else Why(source or "credit")

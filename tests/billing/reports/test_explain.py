@@ -19,6 +19,7 @@ from billing.reports.spend import Dimension as Column
 from billing.reports.spend import spend_by
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.lively import Lively
+from tests.support.ledger.operators import amended_history
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.teams import Team
 
@@ -90,6 +91,16 @@ def test_opening_and_all_that_happened_is_closing(clock: Clock, zone: str) -> No
             seen += Counter(dict.fromkeys(sums(found), 1))
     # Nothing was left out by chance: what each zone's history lacks, another has.
     assert {Why.USAGE, Why.CORRECTION, Why.EXPIRE, Why.CLAWBACK} <= set(seen)
+
+
+@pytest.mark.django_db
+def test_debt_that_is_paid_is_a_reason_too(clock: Clock) -> None:
+    begins = clock.moment
+    account_id = amended_history()["debtor"]
+    found = explain(account_id, begins, clock.moment + timedelta(seconds=1))
+    assert found.gap_micros == 0
+    assert sums(found)[Why.REPAYMENT] == -30
+    assert sums(found) == by_hand(account_id, begins, found.until)
 
 
 @pytest.mark.django_db

@@ -37,7 +37,7 @@ class Lively:
     @classmethod
     def open(cls, clock: Clock, seed: int, begins: datetime) -> Lively:
         clock.moment = begins.astimezone(UTC)
-        first = Team.open(credits=3000)
+        first = Team.open(credits=900)
         others = [
             first.colleague(same_project=False),
             first.colleague(same_holder=False),
@@ -58,8 +58,15 @@ class Lively:
 
     def _rules(self) -> list[Callable[[], object]]:
         often = [self.place, self.place, self.settle, self.settle, self.settle]
-        seldom = [self.release, self.doubt, self.grant, self.amend, self.tidy]
-        return [*often, *often, *seldom, self.correct, self.correct]
+        seldom = [
+            self.release,
+            self.doubt,
+            self.grant,
+            self.grant,
+            self.amend,
+            self.tidy,
+        ]
+        return [*often, *often, *seldom, self.grant, self.correct, self.correct]
 
     def place(self) -> None:
         team = self.chance.choice(self.teams)
@@ -98,12 +105,12 @@ class Lively:
     def amend(self) -> None:
         amount, account_id = self.chance.randrange(1, 60), self.account_id
         lots = list(Grant.objects.filter(account_id=account_id).order_by("id"))
-        lot = self.chance.choice(lots)
+        lot = self.chance.choice(lots[1:] or lots)
         recovers = self.chance.random() < 0.3
         rules: list[Callable[[], object]] = [
             lambda: amendments.credit(account_id, amount, why()),
             lambda: amendments.debit(account_id, amount, why()),
-            lambda: amendments.clawback(account_id, amount, why()),
+            lambda: amendments.clawback(account_id, 5 * amount, why()),
             lambda: amendments.write_off(account_id, amount, why()),
             lambda: amendments.reverse(lot.id, why(), recovers_spent=recovers),
         ]
