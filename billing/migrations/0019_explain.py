@@ -1,4 +1,4 @@
-"""Indexes for who explains a balance: what moved it beside the calls' first prices."""
+"""An index for who explains a balance: what moved it beside the calls' first prices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_counts_as"),
+        ("billing", "0017_usage_days"),
     ]
 
     operations = [
@@ -23,14 +23,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="transfer_beside_calls",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="correction",
-            index=models.Index(
-                condition=models.Q(("state", "posted")),
-                fields=["account", "ended_at"],
-                name="correction_posted",
             ),
         ),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.models.api_key import ApiKey
-from portal.models.audit_event import AuditEvent
+from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.organization import (
     FormerMember,
     Membership,
@@ -20,6 +20,7 @@ from portal.models.user import User
 
 __all__ = [
     "ApiKey",
+    "AuditChain",
     "AuditEvent",
     "FormerMember",
     "Membership",

@@ -120,7 +120,7 @@ def set_rules(
 ) -> Rules:
     """The rules of the key, the unit, or without both the organization, in the place of
     those that were; what is not said is not limited. They count from the next call on,
-    at the latest a minute later.
+    at the latest a minute later. The same again change nothing.
 
     Raises: NotAllowed, InvalidRules.
     """
@@ -133,22 +133,34 @@ def set_rules(
         "operations": _joined("operations", operations, _check_operation),
         "networks": _joined("networks", networks, _check_network),
     }
+    wanted = {**rates, **lists}
+    subject: dict[str, Any] = {
+        "organization": organization,
+        "unit": unit,
+        "api_key": key,
+    }
+    known = Rules.objects.select_for_update().filter(**subject).first()
+    before = {name: getattr(known or Rules(), name) for name in wanted}
+    if known and before == wanted:
+        return known
     # --- effects ---
-    row, _ = Rules.objects.update_or_create(
-        organization=organization,
-        unit=unit,
-        api_key=key,
-        defaults={**rates, **lists},
-    )
+    row, _ = Rules.objects.update_or_create(**subject, defaults=wanted)
     audit.record(
         "rules.set",
         actor=actor,
         organization=organization,
         target=str(key or unit or organization.slug),
-        **rates,
-        **lists,
+        **_differing(before, wanted),
     )
     return row
+
+
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    changed = [name for name in after if before[name] != after[name]]
+    return {
+        "before": {name: before[name] for name in changed},
+        "after": {name: after[name] for name in changed},
+    }
 
 
 def inherit(key: ApiKey, successor: ApiKey) -> None:

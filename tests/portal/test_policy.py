@@ -106,6 +106,14 @@ def of_it(operation: Callable[..., Any], **more: str) -> Callable[[Scene], Prepa
     return prepare
 
 
+def suspended(operation: Callable[..., Any]) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        organizations.suspend(scene.organization, reason="unpaid", actor=OPERATOR)
+        return lambda actor: operation(scene.organization, actor=actor)
+
+    return prepare
+
+
 # operation: what it needs beforehand, and who may carry it out
 OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
 OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
@@ -132,7 +140,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
-    "reopen": (of_it(organizations.reopen), {"operator"}),
+    "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
         lambda scene: (
             lambda actor: organizations.create("Second", owner=scene.owner, actor=actor)

@@ -102,8 +102,11 @@ def test_rules_are_replaced_and_written_down(
     assert (found.requests_per_minute, found.tokens_per_minute) == (None, 7)
     assert found.operations == ()
     first, second = AuditEvent.objects.filter(action="rules.set").order_by("pk")
-    assert first.detail["operations"] == "chat.completions"
-    assert second.detail["tokens_per_minute"] == 7
+    assert first.detail["after"]["operations"] == "chat.completions"
+    assert second.detail["before"]["operations"] == "chat.completions"
+    assert second.detail["after"]["tokens_per_minute"] == 7
+    set_rules(key=row, tokens_per_minute=7)
+    assert AuditEvent.objects.filter(action="rules.set").count() == 2
 
 
 def test_a_rotated_key_keeps_its_rules(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
@@ -215,7 +215,10 @@ def _url(page: str, slug: str, found: Explanation, **filters: str) -> str:
     """A list of the range, with the same instants; UTC needs no zone to be read."""
     span = {"from": _instant(found.since), "to": _instant(found.until)}
     query = urlencode({"range": "custom", **span, **filters})
-    return f"{reverse(page, args=[slug])}?{query}"
+    try:
+        return f"{reverse(page, args=[slug])}?{query}"
+    except NoReverseMatch:
+        return ""
 
 
 def _instant(moment: datetime) -> str:
