@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from billing.reports.entries import LedgerLine, lines_between
-from billing.reports.explain import Dimension, Explanation, Share, why_of
+from billing.reports.explain import Explanation, Share, why_of
 from billing.reports.holding import Held
 from billing.reports.verify_bundle import GENESIS
 from billing.values.amounts import credits_text
@@ -44,7 +44,7 @@ def figures(found: Explanation) -> dict[str, Any]:
             {"why": line.why, **_amount(line.amount_micros), "count": line.count}
             for line in found.lines
         ],
-        "usage": {of.value: [*map(_share, found.shares[of])] for of in Dimension},
+        "usage": {of.value: [*map(_share, found.shares[of])] for of in found.shares},
         "held": {"from": _held(found.held_since), "until": _held(found.held_until)},
         "entries": found.entries,
         "gap_micros": found.gap_micros,
@@ -116,12 +116,12 @@ def _line(entry: LedgerLine) -> dict[str, Any]:
         "correction": entry.correction_id.hex if entry.correction_id else None,
         "operation": entry.operation,
         "model": entry.model,
-        "key_id": entry.spender_id,
+        "key_id": entry.key_id,
         "key": entry.spender_label,
-        "project_id": entry.project_id,
+        "project_id": entry.project_id or 0,
         "project": entry.project_label,
-        "member_id": entry.holder_id,
-        "member": entry.holder_label,
+        "holder_id": entry.holder_id or 0,
+        "holder": entry.holder_label,
     }
 
 

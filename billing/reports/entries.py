@@ -16,8 +16,10 @@ from uuid import UUID
 from django.db import connection
 
 from billing.ledger import dialect
+from billing.reports import keys
 
 PIECE = 2000
+SPENDER = 13  # its place in a row of `LINES`
 
 # PLAN: twenty look-ups by the entries' key find one of a million. Time never goes back
 # in an account, so it needs no index of its own, which each settlement would write.
@@ -76,6 +78,7 @@ class LedgerLine:
     operation: str
     model: str
     spender_id: int | None
+    key_id: int  # the first of those that were rotated into it; 0: no call
     spender_label: str  # this and the next two as they were called then
     project_label: str
     holder_label: str
@@ -107,10 +110,12 @@ def lines_between(account_id: int, after: int, until: int) -> Iterator[LedgerLin
         with connection.cursor() as cursor:
             cursor.execute(LINES, parameters)
             rows = cursor.fetchall()
-        yield from map(_line, rows)
+        one = keys.first_keys({row[SPENDER] for row in rows if row[SPENDER]})
+        for row in rows:
+            yield _line(row, one.get(row[SPENDER], row[SPENDER] or 0))
 
 
-def _line(row: tuple[Any, ...]) -> LedgerLine:
+def _line(row: tuple[Any, ...], key_id: int) -> LedgerLine:
     version, at, amount, balance, transfer, kind, reference, hold, correction, *of = row
     source, said, operation, model, spender_id, *labels, project_id, holder_id = of
     return LedgerLine(
@@ -128,6 +133,7 @@ def _line(row: tuple[Any, ...]) -> LedgerLine:
         operation or "",
         model or "",
         spender_id,
+        key_id,
         *(label or "" for label in labels),
         project_id,
         holder_id,

@@ -2,37 +2,29 @@
 
 opening + Σ of the lines = closing, to the microcredit. Opening and closing are read
 from the account's entries (`entries.py` says when an entry happens), calls from the
-sums of 15 minutes with the calls themselves at both edges, all the rest from its
-transfers. So the two sides come from different tables, and `gap_micros` is a proof.
+sums that all pages of usage show (`usage.py`), all the rest from its
+transfers. The two sides come from different tables: so `gap_micros` is a proof.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from itertools import chain
-from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Sum
 
-from billing.models import (
-    Correction,
-    Spender,
-    Unit,
-    UsageRecord,
-    UsageRollup,
-)
+from billing.models import Correction
 from billing.models.correction import CorrectionKind, CorrectionState
 from billing.models.grant import GrantSource
 from billing.models.transfer import TransferKind
+from billing.reports import keys
 from billing.reports.entries import Position, position_at
 from billing.reports.holding import Held, held_at
-
-QUARTER = timedelta(minutes=15)
+from billing.reports.periods import Range
+from billing.reports.usage import NOTHING, Chosen, Dimension, Figures, Subject, figures
 
 # What moved the account beside its calls' first prices. The condition is word by word
 # that of its index, `transfer_beside_calls`.
@@ -69,15 +61,6 @@ class Why(StrEnum):
     REPAYMENT = "repayment"  # of debt
 
 
-class Dimension(StrEnum):
-    """By what calls are divided."""
-
-    MODEL = "model"
-    KEY = "key"
-    PROJECT = "project"
-    MEMBER = "member"
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """One reason why the balance changed; `count` is of calls or transfers."""
@@ -91,7 +74,7 @@ class Line:
 class Share:
     """What the calls of one model, key … were charged: first, and corrected since."""
 
-    subject: int | str | None  # an id of the ledger's, or a model
+    subject: Subject  # as `usage.figures` has it; 0 or "" where there was none
     label: str
     requests: int
     first_micros: int
@@ -142,11 +125,13 @@ def explain(account_id: int, since: datetime, until: datetime) -> Explanation:
     """
     if since >= until:
         raise ValueError("the first instant is not before the second")
-    groups = _calls(account_id, since, until)
-    first = sum(group.first_micros for group in groups)
-    lines = _beside_calls(account_id, since, until)
-    if groups:
-        requests = sum(group.requests for group in groups)
+    lines, shares = (
+        _beside_calls(account_id, since, until),
+        _shares(account_id, since, until),
+    )
+    if of_models := shares[Dimension.MODEL]:
+        first = sum(share.first_micros for share in of_models)
+        requests = sum(share.requests for share in of_models)
         lines.append(Line(Why.USAGE, -first, requests))
     order = list(Why)
     lines.sort(key=lambda line: order.index(line.why))
@@ -157,7 +142,7 @@ def explain(account_id: int, since: datetime, until: datetime) -> Explanation:
         position_at(account_id, since),
         position_at(account_id, until),
         tuple(lines),
-        _shares(groups),
+        shares,
         held_at(account_id, since),
         held_at(account_id, until),
     )
@@ -193,121 +178,61 @@ def why_of(kind: str, source: str | None, said: str | None) -> Why:
 
 # --- calls --------------------------------------------------------------------------
 
-
-@dataclass(slots=True)
-class _Group:
-    """Calls of one key with one model."""
-
-    spender_id: int
-    model: str
-    project_id: int | None
-    holder_id: int | None
-    requests: int = 0
-    charged_micros: int = 0
-    corrected_micros: int = 0
-
-    @property
-    def first_micros(self) -> int:
-        return self.charged_micros - self.corrected_micros
+_COLUMNS = {
+    Dimension.MODEL: "model",
+    Dimension.KEY: "spender_id",
+    Dimension.PROJECT: "project_id",
+    Dimension.HOLDER: "holder_id",
+}
 
 
-_GROUP = ("spender_id", "model", "project_id", "holder_id")
-
-
-def _calls(account_id: int, since: datetime, until: datetime) -> list[_Group]:
-    """Whole quarters of an hour by their sums, the rest call by call."""
-    start, end = _quarter_after(since), _quarter_before(until)
-    whole = UsageRollup.objects.none()
-    edges = [(since, until)]
-    if start < end:
-        whole = UsageRollup.objects.filter(
-            account_id=account_id, starts_at__gte=start, starts_at__lt=end
-        )
-        edges = [(since, start), (end, until)]
-    groups: dict[tuple[Any, ...], _Group] = {}
-    for *key, requests, charged in chain(
-        _summed(whole, Sum("requests")),
-        *(_at_an_edge(account_id, *edge) for edge in edges if edge[0] < edge[1]),
-    ):
-        group = groups.setdefault(tuple(key), _Group(*key))
-        group.requests += requests
-        group.charged_micros += charged
-    for *key, _, charged in _corrected(account_id, since, until):
-        groups.setdefault(tuple(key), _Group(*key)).corrected_micros += charged
-    return list(groups.values())
-
-
-def _at_an_edge(
+def _shares(
     account_id: int, since: datetime, until: datetime
-) -> Iterable[tuple[Any, ...]]:
-    records = UsageRecord.objects.filter(
-        account_id=account_id, settled_at__gte=since, settled_at__lt=until
-    )
-    for *key, charged in records.values_list(*_GROUP, "charged_micros"):
-        yield *key, 1, charged
-    yield from _corrected(account_id, since, until)
-
-
-def _corrected(
-    account_id: int, since: datetime, until: datetime
-) -> Iterable[tuple[Any, ...]]:
+) -> dict[Dimension, tuple[Share, ...]]:
+    """What the pages of usage have (`usage.py`), and what of it was corrected since."""
     posted = Correction.objects.filter(
         account_id=account_id,
         state=CorrectionState.POSTED,
         ended_at__gte=since,
         ended_at__lt=until,
     )
-    return _summed(posted, Sum("requests"))
+    sums = posted.values(*_COLUMNS.values()).annotate(charged=Sum("charged_micros"))
+    words = list(sums.order_by())
+    one = keys.first_keys({word["spender_id"] for word in words})
+    for word in words:
+        word["spender_id"] = one.get(word["spender_id"], word["spender_id"])
+    chosen, span = Chosen(account_id), [Range(since, until)]
+    found = {}
+    for of, column in _COLUMNS.items():
+        corrected: dict[Subject, int] = defaultdict(int)
+        for word in words:
+            corrected[word[column] or _NONE[of]] += word["charged"]
+        used = {group[1][0]: f for group, f in figures(chosen, span, [of]).items()}
+        found[of] = _by(of, used, corrected)
+    return found
 
 
-def _summed(rows: QuerySet[Any], requests: Sum) -> Iterable[tuple[Any, ...]]:
-    return (
-        rows.values_list(*_GROUP)
-        .annotate(counted=requests, charged=Sum("charged_micros"))
-        .order_by()
-    )
-
-
-def _quarter_before(moment: datetime) -> datetime:
-    moment = moment.astimezone(UTC)
-    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
-
-
-def _quarter_after(moment: datetime) -> datetime:
-    """The quarter that begins then, or the next one."""
-    before = _quarter_before(moment)
-    return before if before == moment else before + QUARTER
-
-
-# --- by what they are divided ---------------------------------------------------------
-
-
-def _shares(groups: list[_Group]) -> dict[Dimension, tuple[Share, ...]]:
-    spenders = Spender.objects.filter(id__in={group.spender_id for group in groups})
-    keys = dict(spenders.values_list("id", "label"))
-    ids = {unit for g in groups for unit in (g.project_id, g.holder_id) if unit}
-    units = dict(Unit.objects.filter(id__in=ids).values_list("id", "label"))
-    columns = {
-        Dimension.MODEL: ("model", None),
-        Dimension.KEY: ("spender_id", keys),
-        Dimension.PROJECT: ("project_id", units),
-        Dimension.MEMBER: ("holder_id", units),
-    }
-    return {of: _by(groups, *how) for of, how in columns.items()}
+_NONE: dict[Dimension, Subject] = dict.fromkeys(_COLUMNS, 0) | {Dimension.MODEL: ""}
 
 
 def _by(
-    groups: list[_Group], column: str, labels: dict[int, str] | None
+    of: Dimension, used: dict[Subject, Figures], corrected: dict[Subject, int]
 ) -> tuple[Share, ...]:
     """The most charged first."""
-    sums: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for group in groups:
-        found = sums[getattr(group, column)]
-        found[0] += group.requests
-        found[1] += group.first_micros
-        found[2] += group.corrected_micros
-    shares = [
-        Share(of, str(of or "") if labels is None else labels.get(of, ""), *figures)
-        for of, figures in sums.items()
-    ]
+    subjects = {*used, *corrected}
+    labels = _labels(of, subjects)
+    shares = []
+    for subject in subjects:
+        figure, later = used.get(subject, NOTHING), corrected.get(subject, 0)
+        first = figure.charged_micros - later
+        label = labels.get(subject, str(subject or ""))
+        shares.append(Share(subject, label, figure.requests, first, later))
     return tuple(sorted(shares, key=lambda each: (-each.charged_micros, each.label)))
+
+
+def _labels(of: Dimension, subjects: set[Subject]) -> dict[Subject, str]:
+    """As they are called now; a model is its own name."""
+    ids = {subject for subject in subjects if isinstance(subject, int) and subject}
+    if of == Dimension.MODEL:
+        return {}
+    return {**(keys.key_names(ids) if of == Dimension.KEY else keys.unit_names(ids))}

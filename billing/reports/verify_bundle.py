@@ -26,7 +26,7 @@ SHARES = {
     "model": "model",
     "key": "key_id",
     "project": "project_id",
-    "member": "member_id",
+    "holder": "holder_id",
 }
 
 

@@ -16,7 +16,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from billing.reports import bundle
-from billing.reports.explain import Dimension, Explanation, Line, Share, Why, explain
+from billing.reports.explain import Explanation, Line, Share, Why, explain
+from billing.reports.usage import Dimension
 from portal.pages.money.instants import InstantField, written
 from portal.pages.parts import frame
 from portal.pages.parts.exports import Download
@@ -47,7 +48,7 @@ HEADINGS = {
     Dimension.MODEL: "By model",
     Dimension.KEY: "By key",
     Dimension.PROJECT: "By project",
-    Dimension.MEMBER: "By member",
+    Dimension.HOLDER: "By member",
 }
 
 
@@ -200,9 +201,7 @@ def _share_rows(
     return rows, others
 
 
-def _share_row(
-    slug: str, of: Dimension, share: Share, found: Explanation
-) -> ShareRow:
+def _share_row(slug: str, of: Dimension, share: Share, found: Explanation) -> ShareRow:
     url = _url("activity", slug, found, **{of.value: str(share.subject or "")})
     return ShareRow(share.label, share, url)
 

@@ -1,4 +1,4 @@
-"""A field for an instant to the second, as a clock in the organization's zone has it."""
+"""A field for an instant to the second, by a clock in the organization's zone."""
 
 from __future__ import annotations
 
