@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "django_htmx",  # its static files only
     "rest_framework",
 ]
 AUTH_USER_MODEL = "portal.User"
@@ -97,6 +98,7 @@ ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 MIDDLEWARE = [
     "portal.runtime.health.HealthMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "portal.runtime.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -117,6 +119,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.pages.parts.theme.chosen",
             ],
         },
     },
