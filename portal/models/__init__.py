@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
+from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.invitation import Invitation
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
@@ -23,9 +26,13 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "FormerSlug",
+    "Invitation",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",
