@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.key_rights import KeyRights
 from portal.models.organization import (
     FormerMember,
     Membership,
@@ -15,6 +16,7 @@ from portal.models.organization import (
 from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
+from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -23,6 +25,7 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "KeyRights",
     "Membership",
     "Organization",
     "Project",
@@ -31,6 +34,7 @@ __all__ = [
     "Role",
     "Rules",
     "RunRequest",
+    "SavedView",
     "ScheduledTask",
     "ServiceAccount",
     "User",

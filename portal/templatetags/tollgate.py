@@ -63,6 +63,12 @@ def count(number: int | None) -> str:
 
 
 @register.filter
+def amount(number: int, unit: str) -> str:
+    """Microcredits in credits; of any other unit so many."""
+    return credits_of(number) if unit == "credits" else count(number)
+
+
+@register.filter
 def moment(at: datetime | None) -> str:
     """The absolute time, to the second, its zone named."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
