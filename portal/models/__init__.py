@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
+from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.key_rights import KeyRights
 from portal.models.organization import (
@@ -26,6 +26,7 @@ __all__ = [
     "AuditEvent",
     "FormerMember",
     "KeyRights",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",

@@ -43,7 +43,7 @@ class InvalidRules(PortalError):
 @dataclass(frozen=True, slots=True)
 class LevelRules:
     """The rules of one subject above a call. `subject_id` is the ledger's: a spender's
-    (of a key, the first of those rotated into it), a unit's, or an account's."""
+    (of a key, that of its first secret), a unit's, or an account's."""
 
     level: str  # one of LEVELS
     name: str
@@ -59,9 +59,9 @@ class LevelRules:
 def of_key(key: ApiKey, line: Sequence[Spender]) -> tuple[LevelRules, ...]:
     """All that a call with this key must pass, from the key upwards; `line` are its
     spender and those above it (`lines.above`)."""
-    units = [key.spender.holder_id, key.spender.project_id]
+    units = [line[0].holder_id, line[0].project_id]
     found = Rules.objects.select_related("unit", "api_key__spender").filter(
-        Q(api_key__spender__in=line)
+        Q(api_key__secrets__spender__in=line)
         | Q(unit__in=[unit for unit in units if unit])
         | Q(unit__isnull=True, api_key__isnull=True),
         organization_id=key.organization_id,
@@ -161,14 +161,6 @@ def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         "before": {name: before[name] for name in changed},
         "after": {name: after[name] for name in changed},
     }
-
-
-def inherit(key: ApiKey, successor: ApiKey) -> None:
-    """The key's own rules are its successor's, too: a rotation lifts none."""
-    found = Rules.objects.filter(api_key=key).first()
-    if found is not None:
-        found.pk, found.api_key = None, successor
-        found.save(force_insert=True)
 
 
 def _check_subject(

@@ -7,7 +7,7 @@ who manages the organization may rename and delete what others have shared.
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from portal.models import Organization, SavedView
@@ -127,7 +127,7 @@ def _locked(view: SavedView, actor: audit.Actor) -> SavedView:
     return found
 
 
-def _own(organization: Organization, actor: audit.Actor):  # type: ignore[no-untyped-def]
+def _own(organization: Organization, actor: audit.Actor) -> QuerySet[SavedView]:
     return SavedView.objects.filter(
         organization=organization, created_by=actor.user, deleted_at=None
     )
@@ -143,9 +143,7 @@ def _require(
     policy.require(actor, organization.pk, needed)
 
 
-def _record(
-    action: str, view: SavedView, actor: audit.Actor, **detail: object
-) -> None:
+def _record(action: str, view: SavedView, actor: audit.Actor, **detail: object) -> None:
     audit.record(
         action,
         actor=actor,

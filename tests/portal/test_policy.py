@@ -33,6 +33,7 @@ from tests.support.cast import (
     make_user,
 )
 from tests.support.portal.doubted import make_doubt
+from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
 
@@ -121,14 +122,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
         lambda scene: lambda actor: scene.issue(actor),
         ADMINS | {"developer"},
     ),
-    "rotate another's key": (
-        lambda scene: lambda actor: keys.rotate(scene.key, HOUR, actor=actor),
-        ADMINS,
-    ),
-    "revoke another's key": (
-        lambda scene: lambda actor: keys.revoke(scene.key, actor=actor),
-        ADMINS,
-    ),
+    **{name: (prepare, ADMINS) for name, prepare in OF_KEYS.items()},
     "add a viewer": (add(Role.VIEWER), ADMINS),
     "add an owner": (add(Role.OWNER), OWNERS),
     "make an admin": (change(Role.VIEWER, Role.ADMIN), ADMINS),

@@ -114,12 +114,12 @@ def test_a_rotated_key_keeps_its_rules(
 ) -> None:
     row, secret = key
     set_rules(key=row, requests_per_minute=5, models=["m"])
-    successor, new = keys.rotate(row, timedelta(hours=1), actor=actor_of(alice))
+    rotated, new = keys.rotate(row, timedelta(hours=1), actor=actor_of(alice))
 
     [old_rule], [new_rule] = keys.verify(secret).rules, keys.verify(new).rules
     assert (new_rule.requests_per_minute, new_rule.models) == (5, ("m",))
     assert new_rule.subject_id == old_rule.subject_id == row.spender_id
-    assert successor.spender_id != row.spender_id  # one counter for both
+    assert rotated.spender_id != row.spender_id  # one counter for both
 
 
 def test_another_organizations_rules_are_not_met(

@@ -196,7 +196,7 @@ def _bucket(params: QueryDict, span: Range, zone: str) -> Bucket:
 
 
 def state_of(text: str) -> str:
-    """The part of a query string that makes a view, in one order; the rest is paging."""
+    """The part of a query string that makes a view, in one order."""
     params = QueryDict(text.removeprefix("?")[:2000])
     kept = QueryDict(mutable=True)
     for name in STATE:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from billing.reports import periods, usage
@@ -179,7 +179,9 @@ def _steps(
     steps = []
     for place, slot in enumerate(slots):
         used = sum((row[place] for row in found.values()), NOTHING)
-        ends = [f"{at.astimezone(zone):%Y-%m-%dT%H:%M}" for at in (slot.start, slot.end)]
+        ends = [
+            f"{at.astimezone(zone):%Y-%m-%dT%H:%M}" for at in (slot.start, slot.end)
+        ]
         url = ""
         if asked.bucket != Bucket.QUARTER:
             times = {"from": ends[0], "to": ends[1]}
@@ -189,6 +191,11 @@ def _steps(
         words = _words(slot.start.astimezone(zone), asked.bucket)
         steps.append(Step(words, used, then, url, is_partial))
     return steps
+
+
+def _minute(at: datetime) -> str:
+    """With its offset: where a clock shows an hour twice, which of both."""
+    return f"{at:%Y-%m-%dT%H:%MZ}"
 
 
 def _words(at: datetime, bucket: Bucket) -> str:
@@ -290,7 +297,9 @@ def csv(tenant: Tenant, asked: Asked) -> HttpResponseBase:
     by = [each for each in sight.dimensions(tenant) if each != Dimension.SESSION]
     if Dimension.SESSION in (asked.by, *asked.chosen.of):
         by.append(Dimension.SESSION)
-    bucket = asked.bucket if asked.bucket in (Bucket.QUARTER, Bucket.HOUR) else Bucket.DAY
+    bucket = (
+        asked.bucket if asked.bucket in (Bucket.QUARTER, Bucket.HOUR) else Bucket.DAY
+    )
     head = ["begins", *(each.value for each in by)]
     head += ["requests", "prompt_tokens", "completion_tokens", "credits"]
     name = f"tollgate-{tenant.organization.slug}-usage"
