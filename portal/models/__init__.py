@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
@@ -26,10 +29,13 @@ __all__ = [
     "AuditEvent",
     "FormerMember",
     "KeyRights",
+    "FormerSlug",
+    "Invitation",
     "KeySecret",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",

@@ -75,7 +75,9 @@ def change(now: int, before: int) -> SafeString:
         return SafeString("")
     percent = round((now - before) * 100 / before)
     sign = "+" if percent > 0 else "−" if percent < 0 else "±"
-    return format_html(' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}")
+    return format_html(
+        ' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}"
+    )
 
 
 @register.filter
