@@ -270,9 +270,7 @@ def test_a_right_lost_while_a_page_was_opening_is_a_missing_page(
     assert not ApiKey.objects.exists()
 
 
-def test_buttons_are_shown_to_those_who_may(
-    client: Client, scene: Scene, bob: User
-) -> None:
+def test_buttons_are_for_those_who_may(client: Client, scene: Scene, bob: User) -> None:
     own, _ = make_key(scene.organization, bob)
     client.force_login(bob)
     shown = client.get("/o/acme/keys/").content.decode()

@@ -39,6 +39,11 @@ EXPECTED = {
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
+    "explain": (302, 404, 200, 200, 404, 200, 404),
+    "explain-json": (302, 404, 200, 200, 404, 200, 404),
+    "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "search": (302, 404, 200, 200, 200, 200, 200),
+    "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
@@ -46,12 +51,8 @@ OF_A_KEY = ("key-rotate", "key-revoke")
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_AN_ORGANIZATION = (
-    "overview",
-    "keys",
-    "key-create",
-    *OF_A_KEY,
-    *OF_USAGE,
-    "settings",
+    *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
+    *("explain", "explain-json", "explain-zip", *OF_USAGE),
 )
 
 
