@@ -48,7 +48,7 @@ def wrong_among(events: Sequence[AuditEvent]) -> list[Wrong]:
     """What does not fit of these rows, each held against the one before it: one query
     for those."""
     numbers = [event.number - 1 for event in events if event.number]
-    organizations = {event.organization_id for event in events}
+    organizations = {event.organization_id or 0 for event in events}
     before = AuditEvent.objects.filter(
         organization_id__in=organizations, number__in=numbers
     )

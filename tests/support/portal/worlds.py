@@ -93,7 +93,7 @@ class World:
         return Correction.objects.get(hold_id=UUID(hold_id)).id
 
     def asking(self, request_id: str = "") -> Asking:
-        return Asking(self.key.id, request_id, "digest" if request_id else "")
+        return Asking(self.key.id, 0, request_id, "digest" if request_id else "")
 
     def run(self) -> UUID:
         envelope_id = uuid.uuid4()
