@@ -157,12 +157,12 @@ def _asked(tenant: Tenant, filters: Filters) -> QuerySet[AuditEvent]:
     events = trail.events_of(
         tenant.organization, sees_all=tenant.may(Permission.SEE_AUDIT)
     ).filter(at__gte=filters.span.since, at__lt=filters.span.until)
-    if filters["actor"]:
-        events = events.filter(actor_label=filters["actor"])
-    if filters["action"]:
-        events = trail.of_kind(events, filters["action"])
-    if filters["target"]:
-        events = events.filter(target__icontains=filters["target"])
+    if filters.get("actor"):
+        events = events.filter(actor_label=filters.get("actor"))
+    if filters.get("action"):
+        events = trail.of_kind(events, filters.get("action"))
+    if filters.get("target"):
+        events = events.filter(target__icontains=filters.get("target"))
     return events
 
 

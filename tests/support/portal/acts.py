@@ -12,6 +12,7 @@ from portal.models import (
 from portal.tenants import (
     budgets,
     key_edits,
+    key_rights,
     keys,
     members,
     organizations,
@@ -95,6 +96,16 @@ ACTS: dict[str, Act] = {
     ),
     "key_edits.end_secret": Act(
         with_it(replaced_secret, key_edits.end_secret), ("api_key.end_secret",)
+    ),
+    "key_rights.give": Act(
+        lambda it: partial(
+            key_rights.give,
+            it.key,
+            sees_balance=True,
+            sees_project=False,
+            actor=it.actor,
+        ),
+        ("api_key.rights",),
     ),
     "members.add": Act(added, ("member.add",)),
     "members.change_role": Act(

@@ -1,10 +1,10 @@
-"""The same for invitations, and for who may use which projects."""
+"""The same for invitations, who may use which projects, and what people keep."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from portal.models import Invitation, Membership, Role
+from portal.models import Invitation, Membership, Role, SavedView
 from portal.tenants import (
     heirs,
     invitations,
@@ -12,6 +12,7 @@ from portal.tenants import (
     organizations,
     project_members,
     projects,
+    saved_views,
 )
 from tests.support.cast import OPERATOR, actor_of, make_key, make_user
 from tests.support.portal.worlds import (
@@ -84,6 +85,12 @@ def owned(world: World) -> Do:
     return lambda: projects.set_owner(project, owner, actor=world.actor)
 
 
+def saved_view(world: World) -> SavedView:
+    return saved_views.save(
+        world.organization, "Mine", "", is_shared=False, actor=world.actor
+    )
+
+
 ACTS_OF_PEOPLE: dict[str, Act] = {
     "invitations.invite": Act(lambda it: lambda: invited(it), ("invitation.create",)),
     "invitations.renew": Act(
@@ -106,6 +113,14 @@ ACTS_OF_PEOPLE: dict[str, Act] = {
     "project_members.join": Act(joined, ("member.limit",)),
     "project_members.leave": Act(parted, ("member.limit",)),
     "projects.set_owner": Act(owned, ("project.set_owner",)),
+    "saved_views.save": Act(lambda it: partial(saved_view, it), ("saved_view.create",)),
+    "saved_views.change": Act(
+        with_it(saved_view, saved_views.change, "Ours", is_shared=True),
+        ("saved_view.change",),
+    ),
+    "saved_views.delete": Act(
+        with_it(saved_view, saved_views.delete), ("saved_view.delete",)
+    ),
     "organizations.change_slug": Act(
         lambda it: partial(
             organizations.change_slug, it.organization, "rocket", actor=it.actor
