@@ -16,6 +16,7 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -39,7 +40,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Spend",
         (
-            # budgets, credits, ledger, explain
+            # budgets, credits, ledger
+            ("explain", "Explain my balance", MONEY),
         ),
     ),
     (
