@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0012_key_secrets"),
+        ("portal", "0011_people"),
     ]
 
     operations = [
