@@ -36,12 +36,14 @@ EXPECTED = {
     "explain": (302, 404, 200, 200, 404, 200, 404),
     "explain-json": (302, 404, 200, 200, 404, 200, 404),
     "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "search": (302, 404, 200, 200, 200, 200, 200),
+    "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
 OF_A_KEY = ("key-rotate", "key-revoke")
 OF_AN_ORGANIZATION = (
-    *("overview", "keys", "key-create", *OF_A_KEY, "settings"),
+    *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip"),
 )
 

@@ -54,12 +54,33 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
 )
 
 
+# Behind `g`, on a keyboard; the first letter that is free.
+SHORTCUTS = {
+    "overview": "o",
+    "activity": "a",
+    "usage": "u",
+    "keys": "k",
+    "projects": "p",
+    "jobs": "j",
+    "models": "m",
+    "budgets": "b",
+    "credits": "c",
+    "ledger": "l",
+    "explain": "e",
+    "members": "t",
+    "security": "y",
+    "audit": "d",
+    "settings": "s",
+}
+
+
 class Link(NamedTuple):
-    """One line of the navigation."""
+    """One line of the navigation; `shortcut` is typed after a `g`."""
 
     label: str
     url: str
     is_current: bool
+    shortcut: str
 
 
 class Group(NamedTuple):
@@ -76,7 +97,7 @@ def links_for(tenant: Tenant, current: str) -> list[Group]:
         Group(
             label,
             [
-                Link(words, reverse(name, args=[slug]), name == current)
+                _link(name, words, slug, current)
                 for name, words, rights in lines
                 if tenant.may(*rights)
             ],
@@ -84,3 +105,8 @@ def links_for(tenant: Tenant, current: str) -> list[Group]:
         for label, lines in GROUPS
     ]
     return [group for group in groups if group.links]
+
+
+def _link(name: str, label: str, slug: str, current: str) -> Link:
+    url = reverse(name, args=[slug])
+    return Link(label, url, name == current, SHORTCUTS.get(name, ""))
