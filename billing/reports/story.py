@@ -26,7 +26,12 @@ from billing.models import (
 from billing.models.correction import CorrectionState
 from billing.models.hold import HoldState
 from billing.reports.calls import CallReport, calls_with
+from billing.reports.entries import position_at
 from billing.values.amounts import price_of
+
+
+# Entries that one transaction writes to an account, at most, by far.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Story:
     runs: tuple[Envelope, ...]  # that it was paid from, the innermost first
     others: tuple[CallReport, ...]  # attempts at the same request, the first first
     knows_attempts: bool  # False: they are not kept any more, or never were
+    is_job: bool  # no process answers for it any more
 
 
 def story_of(call: CallReport, account_id: int) -> Story:
@@ -111,6 +117,7 @@ def story_of(call: CallReport, account_id: int) -> Story:
         runs=tuple(_runs(hold)),
         others=_others(attempt),
         knows_attempts=attempt is not None,
+        is_job=hold.lease_id is None,
     )
 
 
@@ -203,14 +210,15 @@ def _movements(hold: Hold, said: Sequence[Correction]) -> tuple[Movement, ...]:
 def _entries(account_id: int, transfers: Sequence[Transfer]) -> dict[UUID, Entry]:
     """The organization's sides of these transfers. Entries have no index by transfer,
     but their versions go by time: `entries.position_at` finds where to look."""
-    from billing.reports.entries import position_at
-
     found: dict[UUID, Entry] = {}
+    ids = [each.id for each in transfers]
     for moment in sorted({each.created_at for each in transfers}):
         after = position_at(account_id, moment).version
-        rows = Entry.objects.filter(account_id=account_id, version__gt=after)
-        for entry in rows.filter(created_at=moment).order_by("version")[:1000]:
-            found[entry.transfer_id] = entry
+        rows = Entry.objects.filter(
+            account_id=account_id, version__gt=after, version__lte=after + AT_ONCE
+        )
+        # Else PostgreSQL might look for them by nothing at all.
+        found |= {e.transfer_id: e for e in rows if e.transfer_id in ids}
     return found
 
 
@@ -235,7 +243,9 @@ def _movement(
 def _limits(hold: Hold) -> tuple[Passed, ...]:
     pairs = {(int(budget), int(starts)) for budget, starts in hold.budgets}
     budgets = Budget.objects.filter(id__in={budget for budget, _ in pairs})
-    rows = {row.id: row for row in budgets.select_related("project", "holder", "spender")}
+    rows = {
+        row.id: row for row in budgets.select_related("project", "holder", "spender")
+    }
     counted = BudgetWindow.objects.filter(budget_id__in=rows)
     spent = {(c.budget_id, c.starts): c.spent_micros for c in counted}
     zone = hold.account.time_zone

@@ -21,7 +21,6 @@ from portal.pages.parts import exports, keyset
 from portal.pages.parts.query import changed
 
 
-
 @runtime_checkable
 class Feed(Protocol):
     """Rows in the one order that a report has them in."""
