@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0017_usage_days"),
+        ("billing", "0018_activity"),
     ]
 
     operations = [

@@ -7,11 +7,12 @@ the last one, the *head*, can prove later that no line was changed, left out or 
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import orjson
 
@@ -136,20 +137,21 @@ def head_of(found: Explanation) -> str:
 # --- the archive --------------------------------------------------------------------
 
 
-class _Pipe:
+class _Pipe(io.RawIOBase):
     """What `zipfile` writes to: it cannot go back, and keeps what nobody took yet."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._pieces: list[bytes] = []
         self._size = 0
 
-    def write(self, piece: bytes) -> int:
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
         self._pieces.append(bytes(piece))
         self._size += len(piece)
         return len(piece)
-
-    def flush(self) -> None:
-        pass
 
     def is_full(self) -> bool:
         return self._size >= PIECE_BYTES
@@ -164,7 +166,7 @@ def archive(found: Explanation, **more: str) -> Iterator[bytes]:
     """A ZIP file, piece by piece: lines, manifest (with `more` in it) and script. Any
     number of entries takes the memory of a few thousand."""
     pipe, lines = _Pipe(), Lines(found)
-    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(cast(IO[bytes], pipe), "w", zipfile.ZIP_DEFLATED) as made:
         with made.open(_member("lines.jsonl", found), "w", force_zip64=True) as file:
             for line in lines:
                 file.write(line)

@@ -117,26 +117,29 @@ def lines_between(account_id: int, after: int, until: int) -> Iterator[LedgerLin
 
 def _line(row: tuple[Any, ...], key_id: int) -> LedgerLine:
     version, at, amount, balance, transfer, kind, reference, hold, correction, *of = row
-    source, said, operation, model, spender_id, *labels, project_id, holder_id = of
+    source, said, operation, model, spender_id, *of = of
+    spender_label, project_label, holder_label, project_id, holder_id = of
     return LedgerLine(
-        version,
-        dialect.instant(at),
-        amount,
-        balance,
-        _uuid(transfer),
-        kind,
-        reference,
-        _uuid(hold) if hold else None,
-        _uuid(correction) if correction else None,
-        source or "",
-        said or "",
-        operation or "",
-        model or "",
-        spender_id,
-        key_id,
-        *(label or "" for label in labels),
-        project_id,
-        holder_id,
+        version=version,
+        at=dialect.instant(at),
+        amount_micros=amount,
+        balance_micros=balance,
+        transfer_id=_uuid(transfer),
+        kind=kind,
+        reference=reference,
+        hold_id=_uuid(hold) if hold else None,
+        correction_id=_uuid(correction) if correction else None,
+        source=source or "",
+        correction=said or "",
+        operation=operation or "",
+        model=model or "",
+        spender_id=spender_id,
+        key_id=key_id,
+        spender_label=spender_label or "",
+        project_label=project_label or "",
+        holder_label=holder_label or "",
+        project_id=project_id,
+        holder_id=holder_id,
     )
 
 

@@ -235,4 +235,5 @@ def _labels(of: Dimension, subjects: set[Subject]) -> dict[Subject, str]:
     ids = {subject for subject in subjects if isinstance(subject, int) and subject}
     if of == Dimension.MODEL:
         return {}
-    return {**(keys.key_names(ids) if of == Dimension.KEY else keys.unit_names(ids))}
+    names = keys.key_names(ids) if of == Dimension.KEY else keys.unit_names(ids)
+    return dict(names.items())

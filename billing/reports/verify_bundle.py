@@ -19,7 +19,9 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+Sums = Counter[Any]  # of what each thing came to
 GENESIS = "0" * 64
 CALLS = ("usage", "correction", "refund")
 SHARES = {
@@ -34,16 +36,17 @@ class Wrong(Exception):
     """Something does not add up."""
 
 
-def expect(is_so, *words):
+def expect(is_so: bool, *words: object) -> None:
     if not is_so:
         raise Wrong(" ".join(map(str, words)))
 
 
-def read_lines(path, manifest):
+def read_lines(path: Path, manifest: Any) -> tuple[Sums, dict[str, Sums]]:
     """Check chain and balances line by line, and add the amounts up."""
     head, count = GENESIS, 0
     version, balance = manifest["opening"]["version"], manifest["opening"]["micros"]
-    reasons, shares = Counter(), {of: Counter() for of in SHARES}
+    reasons: Sums = Counter()
+    shares: dict[str, Sums] = {of: Counter() for of in SHARES}
     with path.open("rb") as file:
         for count, raw in enumerate(file, 1):
             where = f"line {count}:"
@@ -67,7 +70,9 @@ def read_lines(path, manifest):
     return reasons, shares
 
 
-def check_sums(manifest, reasons, shares):
+def check_sums(
+    manifest: Any, reasons: Sums, shares: dict[str, Sums]
+) -> tuple[int, int, int]:
     """Each figure of the manifest against the lines."""
     told = {line["why"]: line["micros"] for line in manifest["lines"]}
     for why in {*told, *reasons}:
@@ -83,7 +88,7 @@ def check_sums(manifest, reasons, shares):
     return opening, moved, closing
 
 
-def main():
+def main() -> int:
     parser = argparse.ArgumentParser(description="Check an explained balance offline.")
     parser.add_argument("--head", help="the last hash, as the page showed it")
     head, folder = parser.parse_args().head, Path(__file__).resolve().parent

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -87,7 +87,7 @@ class Row(NamedTuple):
     label: str
     meaning: str
     amount_micros: int
-    count: int
+    times: int
     url: str
 
 
@@ -124,7 +124,7 @@ def explain_json(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 @require_safe
 @tenancy.page(Permission.SEE_MONEY)
-def explain_zip(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
+def explain_zip(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """Streamed: a year of entries takes the memory of a page."""
     form = _form(request, tenant)
     if not form.is_valid():
@@ -135,7 +135,7 @@ def explain_zip(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
     days = "-".join(f"{at.astimezone(form.zone):%Y%m%d}" for at in form.span)
     name = f"explain-{tenant.organization.slug}-{days}.zip"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return cast(HttpResponse, answer)  # `tenancy.page` asks nothing else of it
 
 
 def _form(request: HttpRequest, tenant: Tenant) -> RangeForm:
@@ -192,7 +192,7 @@ def _share_rows(
     if not rest:
         return rows, None
     others = Share(
-        None,
+        "",
         f"{len(rest)} others",
         sum(share.requests for share in rest),
         sum(share.first_micros for share in rest),

@@ -99,7 +99,7 @@ class Lively:
         self.teams[0].grant(
             self.chance.randrange(20, 150),
             source=self.chance.choice(["purchase", "promotion", "trial", "adjustment"]),
-            expires_at=hours and self.clock.moment + timedelta(hours=hours),
+            expires_at=self.clock.moment + timedelta(hours=hours) if hours else None,
         )
 
     def amend(self) -> None:
