@@ -29,7 +29,6 @@ from billing.reports.calls import CallReport, calls_with
 from billing.reports.entries import position_at
 from billing.values.amounts import price_of
 
-
 # Entries that one transaction writes to an account, at most, by far.
 AT_ONCE = 500
 

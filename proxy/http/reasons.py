@@ -49,8 +49,8 @@ _REASONS = {
         "The upstream ended its stream before it had said anything.", _AGAIN
     ),
     "drain_capped": Words(
-        "The client left, and the stream was not read to its end: what had come by then "
-        "is charged."
+        "The client left, and the stream was not read to its end: what had come by "
+        "then is charged."
     ),
     "upstream_event_too_large": Words(
         "The upstream sent a piece of a stream that is too large to be read.", _TELL
@@ -75,12 +75,12 @@ _REMARKS = {
     "hold_overrun": "It cost more than was held for it; the rest came from what was "
     "available, or the operator bears it.",
     "budget_overrun": "Its charge passed a limit by what it cost beyond its hold.",
-    "usage_invalid": "The upstream's account of it made no sense, and was not believed.",
+    "usage_invalid": "The upstream's account of it made no sense: not believed.",
     "usage_missing": "The upstream named no price; it is charged what was estimated.",
-    "usage_decreased": "The upstream counted down while it answered; the highest counts.",
+    "usage_decreased": "The upstream counted down meanwhile; the highest counts.",
     "breakdown_mismatch": "The upstream's breakdown does not add up to its own sum.",
-    "client_gone": "The client left before the end; the answer was read on to charge it "
-    "exactly.",
+    "client_gone": "The client left before the end; the answer was read on, to charge "
+    "it exactly.",
     "operator": "The operator ended it by their word.",
 }
 

@@ -36,6 +36,10 @@ EXPECTED = {
     "explain": (302, 404, 200, 200, 404, 200, 404),
     "explain-json": (302, 404, 200, 200, 404, 200, 404),
     "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "activity": (302, 404, 200, 200, 200, 200, 200),
+    # Of a call that does not exist: `test_request_page.py` has the others.
+    "request": (302, 404, 404, 404, 404, 404, 404),
+    "runs": (302, 404, 200, 200, 200, 200, 200),
     "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
@@ -45,6 +49,7 @@ OF_A_KEY = ("key-rotate", "key-revoke")
 OF_AN_ORGANIZATION = (
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip"),
+    *("activity", "request", "runs"),
 )
 
 
@@ -60,6 +65,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
     if route in OF_A_KEY:
         arguments.append(key_id or uuid4())
+    if route == "request":
+        arguments.append(f"req_{uuid4().hex}")
     return reverse(route, args=arguments)
 
 
