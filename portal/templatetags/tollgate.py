@@ -111,10 +111,12 @@ def amount(number: int, unit: str) -> str:
 def change(now: int, before: int) -> SafeString:
     """“+12 %” against the period before; nothing where that had none."""
     if before <= 0:
-        return format_html("")
+        return SafeString("")
     percent = round((now - before) * 100 / before)
     sign = "+" if percent > 0 else "−" if percent < 0 else "±"
-    return format_html(' <small class="change">{}{:,} %</small>', sign, abs(percent))
+    return format_html(
+        ' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}"
+    )
 
 
 @register.filter

@@ -20,7 +20,15 @@ from django.test import Client, RequestFactory
 
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.operator import bounds, doubts
-from portal.tenants import audit, keys, members, organizations, tenancy
+from portal.tenants import (
+    audit,
+    key_rights,
+    keys,
+    members,
+    organizations,
+    saved_views,
+    tenancy,
+)
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -100,11 +108,21 @@ def decide(make: Callable[..., Any], decision: Callable[..., Any]) -> Any:
     return prepare
 
 
-def of_it(operation: Callable[..., Any], **more: str) -> Callable[[Scene], Prepared]:
+def of_it(operation: Callable[..., Any], **more: Any) -> Callable[[Scene], Prepared]:
     def prepare(scene: Scene) -> Prepared:
         return lambda actor: operation(scene.organization, actor=actor, **more)
 
     return prepare
+
+
+def save_view(organization: Organization, **more: Any) -> Any:
+    return saved_views.save(organization, "mine", "by=key", **more)
+
+
+def shared_view(scene: Scene) -> Prepared:
+    owner = actor_of(scene.owner)
+    view = save_view(scene.organization, is_shared=True, actor=owner)
+    return lambda actor: saved_views.delete(view, actor=actor)
 
 
 def suspended(operation: Callable[..., Any]) -> Callable[[Scene], Prepared]:
@@ -133,6 +151,20 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     **{name: (prepare, ADMINS | more) for name, (prepare, more) in OF_BUDGETS.items()},
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
+    "save a view": (of_it(save_view, is_shared=False), set(Role.values)),
+    "share a view": (
+        of_it(save_view, is_shared=True),
+        set(Role.values) - {"developer"},
+    ),
+    "delete what another shares": (shared_view, ADMINS),
+    "give a key rights": (
+        lambda scene: (
+            lambda actor: key_rights.give(
+                scene.key, sees_balance=True, sees_project=True, actor=actor
+            )
+        ),
+        ADMINS,
+    ),
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (

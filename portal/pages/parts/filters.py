@@ -96,8 +96,9 @@ class Filters:
     def is_wrong(self) -> bool:
         return bool(self.error) or any(field.error for field in self.drawn)
 
-    def __getitem__(self, name: str) -> str:
-        """ "" where the field is not set."""
+    def get(self, name: str) -> str:
+        """ "" where the field is not set. Not by index: a template would ask so for
+        everything else, too."""
         return self.values.get(name, "")
 
     @property

@@ -229,15 +229,15 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
         Text("id", "Request id", "req_0192f3a1…", wrong=_wrong_id),
     ]
     bar = filters.read(params, zone, fields, now=now)
-    prefix = digits_of(bar["id"])
-    streamed = {"yes": True, "no": False}.get(bar["streamed"])
+    prefix = digits_of(bar.get("id"))
+    streamed = {"yes": True, "no": False}.get(bar.get("streamed"))
     wanted = Wanted(
         chosen,
         None if prefix else span.since,  # an id is looked for at any time
         None if prefix else span.until,
-        (bar["state"],) if bar["state"] else (),
+        (bar.get("state"),) if bar.get("state") else (),
         streamed,
-        bar["flag"],
+        bar.get("flag"),
         prefix,
     )
     return bar, wanted

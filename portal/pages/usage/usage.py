@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from billing.reports import periods, usage
 from billing.reports.periods import Bucket, Range, Slot
-from billing.reports.usage import NOTHING, Dimension, Figures, Subject
+from billing.reports.usage import NOTHING, Dimension, Figures, Series, Subject
 from billing.values.amounts import credits_text
 from portal.pages.parts import exports, frame, navigation, stacks, tables
 from portal.pages.parts.exports import Number
@@ -83,13 +83,11 @@ def context(
     request: HttpRequest, tenant: Tenant, asked: Asked, now: datetime
 ) -> dict[str, Any]:
     slots = periods.buckets(asked.span, asked.bucket, asked.zone)
-    found = usage.series(asked.chosen, [_range(slot) for slot in slots], asked.by)
-    before = _before(asked, now)
-    sums = {subject: sum(row, NOTHING) for subject, row in found.items()}
-    subjects = [*found, *(each for each in before.sums if each not in found)]
+    found, before = _series(asked, slots), _before(asked, now)
+    total, sums = found.total, found.sums
+    subjects = list(dict.fromkeys([*sums, *before.sums]))
     asked.names.setdefault(asked.by, {}).update(asking.names_of(asked.by, subjects))
-    total = sum(sums.values(), NOTHING)
-    steps = _steps(request, asked, slots, found, before.totals, now)
+    steps = _steps(request, asked, slots, found.parts, before.parts, now)
     rows = [
         _row(asked, each, sums.get(each, NOTHING), before.sums, total)
         for each in subjects
@@ -100,12 +98,12 @@ def context(
         "asked": asked,
         "filters": asked.filters,
         "sees_own_only": sight.sees_own_only(tenant),
-        "chart": _chart(asked, slots, found, steps),
+        "chart": _chart(asked, found.largest, steps),
         "steps": steps[::-1],
         "listing": listing,
         "total": total,
         "before_total": before.total if asked.is_compared else None,
-        "before_words": before.words,
+        "before_words": asked.filters.span.before(now).words,
         "label": LABELS[asked.by],
         "groups": [
             (LABELS[each], changed(params, "sort", by=each.value), each == asked.by)
@@ -124,34 +122,23 @@ def context(
     }
 
 
-# --- the period before -------------------------------------------------------------
+def _series(asked: Asked, slots: Sequence[Slot]) -> Series:
+    return usage.series(
+        asked.chosen,
+        [_range(slot) for slot in slots],
+        asked.by,
+        size=lambda used: measure(used, asked.metric),
+        most=stacks.SERIES_MAX,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """Nothing where it is not compared."""
-
-    words: str
-    sums: dict[Subject, Figures]
-    totals: list[Figures]
-
-    @property
-    def total(self) -> Figures:
-        return sum(self.sums.values(), NOTHING)
-
-
-def _before(asked: Asked, now: datetime) -> _Before:
+def _before(asked: Asked, now: datetime) -> Series:
+    """Of the period before; nothing where it is not compared."""
     if not asked.is_compared:
-        return _Before("", {}, [])
-    period = asked.filters.span.before(now)
-    slots = periods.buckets(asked.previous(now), asked.bucket, asked.zone)
-    found = usage.series(asked.chosen, [_range(slot) for slot in slots], asked.by)
-    sums = {subject: sum(row, NOTHING) for subject, row in found.items()}
-    totals = [
-        sum((row[place] for row in found.values()), NOTHING)
-        for place in range(len(slots))
-    ]
-    return _Before(period.words, sums, totals)
+        return Series({}, [], {})
+    return _series(
+        asked, periods.buckets(asked.previous(now), asked.bucket, asked.zone)
+    )
 
 
 # --- chart and tables ---------------------------------------------------------------
@@ -171,31 +158,33 @@ def _steps(
     request: HttpRequest,
     asked: Asked,
     slots: Sequence[Slot],
-    found: dict[Subject, list[Figures]],
+    parts: Sequence[Figures],
     before: Sequence[Figures],
     now: datetime,
 ) -> list[Step]:
     zone = ZoneInfo(asked.zone)
     steps = []
     for place, slot in enumerate(slots):
-        used = sum((row[place] for row in found.values()), NOTHING)
-        ends = [
-            f"{at.astimezone(zone):%Y-%m-%dT%H:%M}" for at in (slot.start, slot.end)
-        ]
         url = ""
         if asked.bucket != Bucket.QUARTER:
-            times = {"from": ends[0], "to": ends[1]}
+            times = {
+                "from": _minute(slot.start, zone, 0),
+                "to": _minute(slot.end, zone, 1),
+            }
             url = changed(request.GET, "range", "bucket", **times)
         then = before[place] if place < len(before) else None
         is_partial = slot.start <= now < slot.end
         words = _words(slot.start.astimezone(zone), asked.bucket)
-        steps.append(Step(words, used, then, url, is_partial))
+        steps.append(Step(words, parts[place], then, url, is_partial))
     return steps
 
 
-def _minute(at: datetime) -> str:
-    """With its offset: where a clock shows an hour twice, which of both."""
-    return f"{at:%Y-%m-%dT%H:%MZ}"
+def _minute(at: datetime, zone: ZoneInfo, fold: int) -> str:
+    """As the filter's field has it; where a clock shows an hour twice, and this is not
+    the one that the field would mean, in UTC."""
+    there = at.astimezone(zone)
+    meant = there.replace(fold=fold).astimezone(UTC)
+    return f"{there:%Y-%m-%dT%H:%M}" if meant == at else f"{at:%Y-%m-%dT%H:%MZ}"
 
 
 def _words(at: datetime, bucket: Bucket) -> str:
@@ -207,24 +196,18 @@ def _words(at: datetime, bucket: Bucket) -> str:
 
 
 def _chart(
-    asked: Asked,
-    slots: Sequence[Slot],
-    found: dict[Subject, list[Figures]],
-    steps: Sequence[Step],
+    asked: Asked, largest: dict[Subject, list[Figures]], steps: Sequence[Step]
 ) -> stacks.Chart:
-    largest = sorted(
-        found,
-        key=lambda each: -sum(measure(used, asked.metric) for used in found[each]),
-    )[: stacks.SERIES_MAX]
     bars = []
     for place, step in enumerate(steps):
         amounts: dict[str, int] = {}
-        for subject in largest:
+        for subject, row in largest.items():
             name = asked.name_of(asked.by, subject)
-            part = measure(found[subject][place], asked.metric)
-            amounts[name] = amounts.get(name, 0) + max(part, 0)
+            part = max(measure(row[place], asked.metric), 0)
+            amounts[name] = amounts.get(name, 0) + part
         rest = measure(step.used, asked.metric) - sum(amounts.values())
-        amounts[stacks.OTHER] = amounts.get(stacks.OTHER, 0) + max(rest, 0)
+        if rest > 0:
+            amounts[stacks.OTHER] = amounts.get(stacks.OTHER, 0) + rest
         bars.append(stacks.Bar(step.words, amounts, step.url, step.is_partial))
     title = f"{METRICS[asked.metric]} by {LABELS[asked.by].lower()}"
     previous = [

@@ -121,8 +121,8 @@ def view_change(request: HttpRequest, tenant: Tenant, view_id: int) -> HttpRespo
     return _show(request, tenant, "usage/view.html", {"form": form, "view": view})
 
 
-@require_POST
 @tenancy.page(*navigation.USAGE)
+@require_POST
 def view_delete(request: HttpRequest, tenant: Tenant, view_id: int) -> HttpResponse:
     """A second click finds it deleted."""
     saved_views.delete(_found(tenant, view_id), actor=audit.actor_of(request))
