@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from billing import envelopes
+from billing import budgets, envelopes
 from billing.values import clock
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, Organization, Role, User
@@ -212,8 +212,7 @@ def test_the_page_asks_the_same_number_of_questions_whatever_there_is(
 def test_a_list_shows_times_of_the_organizations_zone(
     client: Client, alice: User, organization: Organization, key: ApiKey
 ) -> None:
-    organization.account.time_zone = "Asia/Kathmandu"
-    organization.account.save()
+    budgets.set_time_zone(organization.account_id, "Asia/Kathmandu")
     make_call(key)
     client.force_login(alice)
     html = client.get(URL).content.decode()
