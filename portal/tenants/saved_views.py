@@ -56,6 +56,7 @@ def save(
     """
     _require(actor, organization, is_shared=is_shared)
     name = names.clean(name)
+    assert actor.user is not None, "as required"
     own = _own(organization, actor)
     if earlier := own.filter(name=name).first():
         if (earlier.query, earlier.is_shared) == (query, is_shared):

@@ -55,8 +55,8 @@ OF_A_KEY = ("key-rotate", "key-revoke")
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_AN_ORGANIZATION = (
-    *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search", *OF_USAGE),
-    *("explain", "explain-json", "explain-zip"),
+    *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
+    *("explain", "explain-json", "explain-zip", *OF_USAGE),
     *("activity", "request", "runs"),
 )
 
