@@ -62,7 +62,7 @@ class Unit(NamedTuple):
     """So many of something, at a price each; micros, at the organization's price."""
 
     name: str
-    count: int
+    number: int
     each_micros: int
     micros: int
 
