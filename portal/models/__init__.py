@@ -16,12 +16,15 @@ from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
 from portal.models.scheduled_task import ScheduledTask
+from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
 
 __all__ = [
     "ApiKey",
+    "Attempt",
     "AuditEvent",
     "FormerMember",
+    "GroupMembership",
     "Membership",
     "Organization",
     "Project",
@@ -32,5 +35,7 @@ __all__ = [
     "RunRequest",
     "ScheduledTask",
     "ServiceAccount",
+    "Session",
+    "SignUp",
     "User",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing import spenders
@@ -131,12 +132,7 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
     spenders.set_unit_open(membership.unit_id, is_open=False)
-    held = ApiKey.objects.filter(
-        organization_id=membership.organization_id,
-        spender__holder=membership.unit_id,
-        revoked_at=None,
-    )
-    keys.close(*held.order_by("created_at"), actor=actor)
+    keys.close(*held_keys(membership), actor=actor)
     FormerMember.objects.create(
         organization_id=membership.organization_id,
         user=membership.user,
@@ -150,6 +146,16 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
         role=membership.role,
     )
     membership.delete()
+
+
+def held_keys(membership: Membership) -> QuerySet[ApiKey]:
+    """The keys that are revoked when the member goes."""
+    held = ApiKey.objects.filter(
+        organization_id=membership.organization_id,
+        spender__holder=membership.unit_id,
+        revoked_at=None,
+    )
+    return held.order_by("created_at")
 
 
 def store(organization: Organization, user: User, role: Role) -> Membership:

@@ -10,12 +10,14 @@ from typing import Concatenate, ParamSpec
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from portal.models import ApiKey, Membership, Organization, User
-from portal.tenants import policy, roles
-from portal.tenants.errors import NotAllowed
+from portal.tenants import policy, roles, second_factor
+from portal.tenants.errors import NotAllowed, SecondFactorNeeded
 from portal.tenants.roles import Permission
 
 Rest = ParamSpec("Rest")
@@ -61,7 +63,7 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     """The organization called `slug`, if the person is in it and may do one of these.
 
     Raises: Http404, the same for a stranger, a disabled member, a missing right and a
-    missing organization.
+    missing organization; SecondFactorNeeded for a member who could enter but for that.
     """
     user = request.user
     assert isinstance(user, User), "a view for signed-in people only"
@@ -72,6 +74,8 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     tenant = Tenant(found.organization, user, found)
     if not tenant.may(*permissions):
         raise Http404
+    if found.organization.requires_mfa and not second_factor.has_one(user):
+        raise SecondFactorNeeded
     return tenant
 
 
@@ -89,7 +93,11 @@ def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
         def entered(
             request: HttpRequest, slug: str, *args: Rest.args, **kwargs: Rest.kwargs
         ) -> HttpResponse:
-            tenant = enter(request, slug, *permissions)
+            try:
+                tenant = enter(request, slug, *permissions)
+            except SecondFactorNeeded:
+                wanted = urlencode({"next": request.get_full_path()})
+                return redirect(f"{reverse('second-factor-needed')}?{wanted}")
             try:
                 return view(request, tenant, *args, **kwargs)
             except NotAllowed:  # the right was lost after the page was entered

@@ -16,6 +16,7 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+SECURITY = (Permission.MANAGE_SECURITY,)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -43,7 +44,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            # members, audit
+            ("security", "Security", SECURITY),
             ("settings", "Settings", SETTINGS),
         ),
     ),
