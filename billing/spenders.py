@@ -5,6 +5,7 @@ Closing one stops its next call, and with a unit those of all spenders below it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from billing.models import Spender, Unit
@@ -37,7 +38,7 @@ def open_spender(
 ) -> Spender:
     """Let somebody draw on the account, until `closes_at` if given; `project_id` and
     `holder_id` are units of that account. Whoever `succeeds` another spender has its
-    limits, and both together stay within them."""
+    limits, and both together stay within them: they are one key, with two secrets."""
     return Spender.objects.create(
         account_id=account_id,
         label=label,
@@ -52,6 +53,17 @@ def close(spender_id: int) -> None:
     """Refuse new holds from the next one on, for good. Its runs end with the next
     sweep."""
     Spender.objects.filter(id=spender_id).update(is_open=False)
+
+
+def set_open(spender_ids: Iterable[int], *, is_open: bool) -> None:
+    """Refuse new holds from the next one on, or allow them again. Runs of whoever is
+    closed end with the next sweep, for good."""
+    Spender.objects.filter(id__in=list(spender_ids)).update(is_open=is_open)
+
+
+def rename(spender_ids: Iterable[int], label: str) -> None:
+    """Call them so from the next hold on; earlier ones keep the name of then."""
+    Spender.objects.filter(id__in=list(spender_ids)).update(label=label)
 
 
 def close_at(spender_id: int, moment: datetime | None) -> None:

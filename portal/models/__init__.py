@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
-from portal.models.audit_event import AuditEvent
+from portal.models.api_key import ApiKey, KeySecret
+from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.organization import (
     FormerMember,
     Membership,
@@ -22,9 +22,11 @@ from portal.models.user import User
 __all__ = [
     "ApiKey",
     "Attempt",
+    "AuditChain",
     "AuditEvent",
     "FormerMember",
     "GroupMembership",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",

@@ -74,10 +74,10 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             super().login(request, user)
             sessions.note(request)
-            audit.record(
+            audit.record_of_person(
                 "user.sign_in",
+                user,
                 actor=methods.actor_for(request, user),
-                target=user.email[: methods.TARGET_MAX],
                 by=methods.used(request),
             )
         limits.forget_password(request, user.email)
@@ -94,7 +94,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def logout(self, request: HttpRequest) -> None:
         with transaction.atomic():
-            audit.record("user.sign_out", actor=audit.actor_of(request))
+            actor = audit.actor_of(request)
+            audit.record_of_person("user.sign_out", actor.user, actor=actor)
             super().logout(request)
 
     def set_password(self, user: Any, password: str) -> None:
@@ -106,8 +107,9 @@ class AccountAdapter(DefaultAccountAdapter):
         with transaction.atomic():
             user.save(update_fields=["password"])
             ended = sessions.forget_others(user, key)
-            audit.record(
+            audit.record_of_person(
                 "user.reset_password" if is_reset else "user.change_password",
+                user,
                 actor=methods.actor_for(request, user),
                 ended_sessions=ended,
             )
@@ -120,11 +122,11 @@ class AccountAdapter(DefaultAccountAdapter):
             if not super().confirm_email(request, email_address):
                 return False
             is_change = before != email_address.email
-            audit.record(
+            audit.record_of_person(
                 "user.change_email" if is_change else "user.verify_email",
+                user,
                 actor=methods.actor_for(request, user),
-                target=email_address.email[: methods.TARGET_MAX],
-                **({"before": before} if is_change else {}),
+                **({"before": before, "after": user.email} if is_change else {}),
             )
         if not is_change:
             sign_up.complete(request, user)

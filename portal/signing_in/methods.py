@@ -19,26 +19,25 @@ NOBODY = "somebody who is not signed in"
 
 def actor_for(request: HttpRequest, user: User) -> audit.Actor:
     """The person who signs in, or proves an address, at this moment."""
-    return audit.Actor(user, user.email, audit.address_of(request))
-
-
-def stranger(request: HttpRequest) -> audit.Actor:
-    """Who has not proved to be anybody. Only for `audit.record`: an actor without a
-    person passes for the operator elsewhere."""
-    return audit.Actor(None, NOBODY, audit.address_of(request))
+    address, request_id = audit.address_of(request), audit.request_id_of(request)
+    return audit.Actor(user, user.email, address, request_id)
 
 
 def record_failure(request: HttpRequest, method: str, name: str) -> None:
-    """A wrong password or code, for this account."""
-    user = request.user
-    is_known = isinstance(user, User)
+    """A wrong password or code, for the account of this address if there is one: then
+    the owners of its organizations read it, too."""
     with transaction.atomic():
-        audit.record(
-            "user.confirm_failed" if is_known else "user.sign_in_failed",
-            actor=audit.actor_of(request) if is_known else stranger(request),
-            target=name[:TARGET_MAX],
-            by=method,
-        )
+        if isinstance(request.user, User):
+            audit.record_of_person(
+                "user.confirm_failed",
+                request.user,
+                actor=audit.actor_of(request),
+                by=method,
+            )
+            return
+        person = User.objects.filter(email=name).first()
+        actor = audit.stranger(request, name[:TARGET_MAX] or NOBODY)
+        audit.record_of_person("user.sign_in_failed", person, actor=actor, by=method)
 
 
 def used(request: HttpRequest) -> list[str]:

@@ -16,7 +16,7 @@ def rename(user: User, name: str, *, actor: audit.Actor) -> bool:
         return False
     before, locked.name = locked.name, name
     locked.save(update_fields=["name"])
-    audit.record(
-        "user.rename", actor=actor, target=locked.email[:200], before=before, after=name
+    audit.record_of_person(
+        "user.rename", locked, actor=actor, before=before, after=name
     )
     return True

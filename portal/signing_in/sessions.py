@@ -66,7 +66,7 @@ def end(name: str, *, actor: audit.Actor) -> bool:
     for session in of(actor.user):
         if name_of(session) == name:
             session.delete()
-            audit.record("user.end_session", actor=actor, target=actor.label)
+            audit.record_of_person("user.end_session", actor.user, actor=actor)
             return True
     return False
 
@@ -76,7 +76,7 @@ def end_others(key: str | None, *, actor: audit.Actor) -> int:
     """End all of the actor's sessions but the one of this key; how many."""
     assert actor.user is not None
     ended = forget_others(actor.user, key)
-    audit.record("user.end_sessions", actor=actor, target=actor.label, ended=ended)
+    audit.record_of_person("user.end_sessions", actor.user, actor=actor, ended=ended)
     return ended
 
 

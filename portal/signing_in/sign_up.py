@@ -41,11 +41,8 @@ def makes_organizations(request: HttpRequest) -> bool:
 
 def record(request: HttpRequest, email: str) -> None:
     """Somebody says that this is their address: not proved yet, so no actor."""
-    audit.record(
-        "user.sign_up",
-        actor=methods.stranger(request),
-        target=email[: methods.TARGET_MAX],
-    )
+    actor = audit.stranger(request, email[: methods.TARGET_MAX])
+    audit.record_of_person("user.sign_up", None, actor=actor)
 
 
 def complete(request: HttpRequest, user: User) -> None:

@@ -72,12 +72,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     ) -> Any:
         with transaction.atomic():
             user = super().save_user(request, sociallogin, form)
-            audit.record(
-                "user.sign_up",
-                actor=methods.actor_for(request, user),
-                target=user.email[: methods.TARGET_MAX],
-                by="sso",
-            )
+            actor = methods.actor_for(request, user)
+            audit.record_of_person("user.sign_up", user, actor=actor, by="sso")
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:

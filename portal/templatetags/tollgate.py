@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from billing.values.amounts import credits_text
 
@@ -64,6 +66,37 @@ def count(number: int | None) -> str:
 def moment(at: datetime | None) -> str:
     """The absolute time, to the second, its zone named."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def local(at: datetime | None) -> str:
+    """The time in the organization's zone, to the minute: pages name the zone."""
+    return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
+
+
+@register.filter
+def local_second(at: datetime | None) -> str:
+    """The same to the second."""
+    return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
+
+
+@register.simple_tag
+def clock(at: datetime | None) -> SafeString:
+    """The time in the organization's zone, UTC in its title."""
+    return _time(at, local(at), moment(at))
+
+
+@register.simple_tag
+def ago(at: datetime | None) -> SafeString:
+    """How far away it is; the time in the organization's zone and UTC in its title."""
+    return _time(at, relative(at), f"{local_second(at)} there, {moment(at)}")
+
+
+def _time(at: datetime | None, words: str, title: str) -> SafeString:
+    if at is None:
+        return SafeString(NONE)
+    form = '<time datetime="{}" title="{}">{}</time>'
+    return format_html(form, at.isoformat(), title, words)
 
 
 @register.filter

@@ -44,7 +44,8 @@ def set_limit(
     model_pattern: str = "",
     operation: str = "",
 ) -> Budget:
-    """A new limit, or another one; see `billing.budgets.set_limit`.
+    """A new limit, or another one; see `billing.budgets.set_limit`. The same again
+    changes nothing.
 
     Raises: NotAllowed, OwnLimit, InvalidBudget.
     """
@@ -76,13 +77,15 @@ def set_limit(
         )
     except ValueError as error:
         raise InvalidBudget(f"The limit was not set: {error}.") from error
+    if known and (known.id, before) == (budget.id, limit_micros):
+        return budget  # as it was
     _record(
         "budget.set",
         budget,
         organization,
         actor,
         limit_credits=credits_text(limit_micros),
-        before_credits=before and credits_text(before),
+        before_credits=None if before is None else credits_text(before),
         counts_spend_so_far=counts_spend_so_far,
     )
     return budget

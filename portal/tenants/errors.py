@@ -40,6 +40,14 @@ class RevokedKey(KeyRefused):
     message = "This API key was revoked. Create a new one on the API keys page."
 
 
+class DisabledKey(KeyRefused):
+    code = "key_disabled"
+    message = (
+        "This API key is disabled. Whoever holds it, or an owner or admin, can enable "
+        "it again on the API keys page; or use another key."
+    )
+
+
 class ExpiredKey(KeyRefused):
     code = "key_expired"
     message = "This API key has expired. Create a new one on the API keys page."
@@ -78,7 +86,14 @@ class InvalidTimeZone(PortalError):
 
 
 class KeyNotActive(PortalError):
-    message = "Only an active key that was not rotated yet can be rotated."
+    message = (
+        "This needs an active key whose secret is still the one that you saw: it was "
+        "rotated, disabled or revoked in the meantime, or has expired."
+    )
+
+
+class InvalidExpiry(PortalError):
+    message = "A key expires in the future, at most ten years from now, or never."
 
 
 class NameTaken(PortalError):

@@ -52,7 +52,8 @@ def add(
 
 @transaction.atomic
 def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> None:
-    """Give a member another role; rights change with the next request.
+    """Give a member another role; rights change with the next request. The role they
+    have changes nothing.
 
     Raises: NotAllowed, LastOwner.
     """
@@ -60,6 +61,8 @@ def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> No
     membership.refresh_from_db(fields=["role"])
     before = membership.role
     policy.require_assignment(actor, membership.organization_id, before, role)
+    if role == before:
+        return
     if before == Role.OWNER and role != Role.OWNER:
         refuse_last_owner(membership)
     membership.role = role

@@ -126,19 +126,24 @@ def _set_time_zone(organization: Organization, name: str, actor: audit.Actor) ->
 @transaction.atomic
 def suspend(organization: Organization, *, reason: str, actor: audit.Actor) -> None:
     """Refuse the organization's calls from the very next one on; pages stay open.
+    Again changes nothing.
 
     Raises: NotAllowed for all but the operator.
     """
     policy.require_operator(actor)
-    accounts.suspend(organization.account_id)
-    audit.record(
-        "organization.suspend", actor=actor, organization=organization, reason=reason
-    )
+    if accounts.suspend(organization.account_id):
+        audit.record(
+            "organization.suspend",
+            actor=actor,
+            organization=organization,
+            reason=reason,
+        )
 
 
 @transaction.atomic
 def reopen(organization: Organization, *, actor: audit.Actor) -> None:
-    """Take calls again. Raises: NotAllowed for all but the operator."""
+    """Take calls again; again changes nothing. Raises: NotAllowed for all but the
+    operator."""
     policy.require_operator(actor)
-    accounts.reopen(organization.account_id)
-    audit.record("organization.reopen", actor=actor, organization=organization)
+    if accounts.reopen(organization.account_id):
+        audit.record("organization.reopen", actor=actor, organization=organization)

@@ -33,6 +33,7 @@ from tests.support.cast import (
     make_user,
 )
 from tests.support.portal.doubted import make_doubt
+from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
 
@@ -106,6 +107,14 @@ def of_it(operation: Callable[..., Any], **more: str) -> Callable[[Scene], Prepa
     return prepare
 
 
+def suspended(operation: Callable[..., Any]) -> Callable[[Scene], Prepared]:
+    def prepare(scene: Scene) -> Prepared:
+        organizations.suspend(scene.organization, reason="unpaid", actor=OPERATOR)
+        return lambda actor: operation(scene.organization, actor=actor)
+
+    return prepare
+
+
 # operation: what it needs beforehand, and who may carry it out
 OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
 OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
@@ -113,14 +122,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
         lambda scene: lambda actor: scene.issue(actor),
         ADMINS | {"developer"},
     ),
-    "rotate another's key": (
-        lambda scene: lambda actor: keys.rotate(scene.key, HOUR, actor=actor),
-        ADMINS,
-    ),
-    "revoke another's key": (
-        lambda scene: lambda actor: keys.revoke(scene.key, actor=actor),
-        ADMINS,
-    ),
+    **{name: (prepare, ADMINS) for name, prepare in OF_KEYS.items()},
     "add a viewer": (add(Role.VIEWER), ADMINS),
     "add an owner": (add(Role.OWNER), OWNERS),
     "make an admin": (change(Role.VIEWER, Role.ADMIN), ADMINS),
@@ -132,7 +134,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
-    "reopen": (of_it(organizations.reopen), {"operator"}),
+    "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
         lambda scene: (
             lambda actor: organizations.create("Second", owner=scene.owner, actor=actor)

@@ -55,7 +55,7 @@ class AddApp(ActivateTOTPView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
-        audit.record("user.add_app", actor=audit.actor_of(self.request))
+        record(self, "user.add_app")
         return answer
 
     def get_success_url(self) -> str:
@@ -71,7 +71,7 @@ class RemoveApp(DeactivateTOTPView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
-        audit.record("user.remove_app", actor=audit.actor_of(self.request))
+        record(self, "user.remove_app")
         return answer
 
 
@@ -109,9 +109,7 @@ class AddPasskey(AddWebAuthnView):
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
         name = form.cleaned_data["name"]
-        audit.record(
-            "user.add_passkey", actor=audit.actor_of(self.request), target=name
-        )
+        record(self, "user.add_passkey", name=name)
         return answer
 
     def get_success_url(self) -> str:
@@ -127,9 +125,7 @@ class RemovePasskey(RemoveWebAuthnView):
     def form_valid(self, form: Any) -> HttpResponse:
         name = self.object.wrap().name
         answer: HttpResponse = super().form_valid(form)
-        audit.record(
-            "user.remove_passkey", actor=audit.actor_of(self.request), target=name
-        )
+        record(self, "user.remove_passkey", name=name)
         return answer
 
     def get_success_url(self) -> str:
@@ -153,11 +149,7 @@ class RenamePasskey(EditWebAuthnView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
-        audit.record(
-            "user.rename_passkey",
-            actor=audit.actor_of(self.request),
-            target=form.cleaned_data["name"],
-        )
+        record(self, "user.rename_passkey", name=form.cleaned_data["name"])
         return answer
 
     def get_success_url(self) -> str:
@@ -189,7 +181,7 @@ class NewRecoveryCodes(GenerateRecoveryCodesView):
     @transaction.atomic
     def form_valid(self, form: Any) -> HttpResponse:
         answer: HttpResponse = super().form_valid(form)
-        audit.record("user.new_recovery_codes", actor=audit.actor_of(self.request))
+        record(self, "user.new_recovery_codes")
         return answer
 
 
@@ -206,6 +198,12 @@ def needed(request: HttpRequest) -> HttpResponse:
         request.session[WANTED] = wanted
     context = {"passkeys_elsewhere": passkey_options.elsewhere(request)}
     return render(request, "account/second_factor_needed.html", context)
+
+
+def record(view: Any, action: str, **detail: Any) -> None:
+    """In the transaction of the change, which the view's `form_valid` is."""
+    actor = audit.actor_of(view.request)
+    audit.record_of_person(action, actor.user, actor=actor, **detail)
 
 
 def after_adding(view: Any) -> str:
