@@ -20,13 +20,38 @@ PEOPLE = (
     *("anonymous", "stranger", "owner", "admin", "developer"),
     *("billing", "viewer"),
 )
+ENTRANCES = ("sign-in", "account_login", "sign-up", "account_signup")
+OF_ONESELF = (
+    *("account", "mfa_index", "mfa_list_webauthn", "account_email"),
+    *("second-factor-needed", "account_request_reauthentication_code"),
+)
+LEADING_ON = (
+    # Of accounts without a password, as these are.
+    *("password", "account_change_password", "account_reauthenticate"),
+    *("mfa_login_webauthn", "mfa_authenticate", "account_email_verification_sent"),
+    *("account_set_password", "account_confirm_password_reset_code"),
+    *("account_complete_password_reset", "mfa_reauthenticate"),
+    *("mfa_reauthenticate_webauthn", "account_confirm_reauthentication_code"),
+    *("mfa_activate_totp", "mfa_add_webauthn", "mfa_edit_webauthn"),
+    *("mfa_remove_webauthn", "mfa_view_recovery_codes", "mfa_generate_recovery_codes"),
+)
+BY_POST = (*("sign-out", "account_logout", "end-session", "openid_connect_login"),)
 # name of the route: the status that each of PEOPLE gets for a GET. Routes of a key
 # are asked with a key that the owner made.
 EXPECTED = {
     "home": (302, 302, 302, 302, 302, 302, 302),
-    "sign-in": (200, 302, 302, 302, 302, 302, 302),
-    "sign-out": (405, 405, 405, 405, 405, 405, 405),
-    "password": (302, 200, 200, 200, 200, 200, 200),
+    # One's own account: whoever is signed in, and nobody else's by any address.
+    **dict.fromkeys(ENTRANCES, (200, 302, 302, 302, 302, 302, 302)),
+    **dict.fromkeys(OF_ONESELF, (302, 200, 200, 200, 200, 200, 200)),
+    # What asks again who one is, or leads on to where something waits.
+    **dict.fromkeys(LEADING_ON, (302, 302, 302, 302, 302, 302, 302)),
+    **dict.fromkeys(BY_POST, (405, 405, 405, 405, 405, 405, 405)),
+    "account_reset_password": (200, 200, 200, 200, 200, 200, 200),
+    "found-organization": (302, 404, 404, 404, 404, 404, 404),
+    "mfa_deactivate_totp": (302, 404, 404, 404, 404, 404, 404),
+    "openid_connect_callback": (404, 404, 404, 404, 404, 404, 404),
+    "leave": (302, 404, 200, 200, 200, 200, 200),
+    "security": (302, 404, 200, 404, 404, 404, 404),
     "overview": (302, 404, 200, 200, 200, 200, 200),
     "keys": (302, 404, 200, 200, 200, 404, 404),
     "key-create": (302, 404, 200, 200, 200, 404, 404),
@@ -37,7 +62,17 @@ EXPECTED = {
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
 OF_A_KEY = ("key-rotate", "key-revoke")
-OF_AN_ORGANIZATION = ("overview", "keys", "key-create", *OF_A_KEY, "settings")
+OF_A_PASSKEY = ("mfa_edit_webauthn", "mfa_remove_webauthn")
+OF_THE_PROVIDER = ("openid_connect_login", "openid_connect_callback")
+OF_AN_ORGANIZATION = (
+    "leave",
+    "security",
+    "overview",
+    "keys",
+    "key-create",
+    *OF_A_KEY,
+    "settings",
+)
 
 
 def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
@@ -52,6 +87,10 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
     if route in OF_A_KEY:
         arguments.append(key_id or uuid4())
+    if route in OF_A_PASSKEY:
+        arguments.append(1)
+    if route in OF_THE_PROVIDER:
+        arguments.append("sso")
     return reverse(route, args=arguments)
 
 
