@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.invitation import Invitation
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
@@ -25,11 +28,14 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "FormerSlug",
     "GroupMembership",
+    "Invitation",
     "KeySecret",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",

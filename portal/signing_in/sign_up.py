@@ -13,14 +13,14 @@ from django.utils import timezone
 from billing import grants
 from billing.models.grant import GrantSource
 from billing.values.orders import CREDIT
-from portal.models import Organization, SignUp, User
+from portal.models import Invitation, Organization, SignUp, User
 from portal.signing_in import methods
-from portal.tenants import audit, names, organizations
+from portal.tenants import audit, invitations, names, organizations
 from portal.tenants.errors import InvalidName
 
 OPEN, INVITATION, CLOSED = "open", "invitation", "closed"
-# In a session: the name of the organization that its sign-up asked for; and the path
-# of the invitation that its sign-up follows (the page of invitations writes it).
+# In a session: the name of the organization that its sign-up asked for; and the token
+# of the invitation that its sign-up follows (the page of invitations writes it there).
 NAME, INVITED = "sign_up_organization", "invitation"
 # An account nobody proved the address of keeps that address from its owner no longer.
 UNPROVED = timedelta(days=1)
@@ -31,12 +31,20 @@ def is_open(request: HttpRequest) -> bool:
     """Whether this browser may sign up."""
     if settings.SIGNUP == OPEN:
         return True
-    return settings.SIGNUP == INVITATION and bool(request.session.get(INVITED))
+    return settings.SIGNUP == INVITATION and invitation_of(request) is not None
+
+
+def invitation_of(request: HttpRequest) -> Invitation | None:
+    """The one that this browser has opened the link of, while it can be accepted."""
+    token = request.session.get(INVITED)
+    found = invitations.find(token) if isinstance(token, str) else None
+    is_pending = found is not None and found.state_at(timezone.now()) == "pending"
+    return found if is_pending else None
 
 
 def makes_organizations(request: HttpRequest) -> bool:
     """Who is invited comes into the organization that invited them."""
-    return settings.SIGNUP == OPEN and not request.session.get(INVITED)
+    return settings.SIGNUP == OPEN and invitation_of(request) is None
 
 
 def record(request: HttpRequest, email: str) -> None:

@@ -9,7 +9,7 @@ from allauth.account.views import EmailView
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -20,7 +20,7 @@ from portal.pages.account.factors import kinds_of
 from portal.pages.account.guard import too_many
 from portal.pages.parts.fields import NameField
 from portal.signing_in import clients, limits, people, sessions
-from portal.tenants import audit, members
+from portal.tenants import audit, heirs, members
 from portal.tenants.errors import LastOwner
 
 
@@ -85,8 +85,6 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "account/leave.html", context)
     try:
         members.remove(membership, actor=audit.actor_of(request))
-    except Membership.DoesNotExist:  # twice at the same moment
-        raise Http404 from None
     except LastOwner as refusal:
         messages.error(request, f"You are still a member. {refusal}")
         return redirect("account")
@@ -132,7 +130,7 @@ def memberships_of(user: User) -> Any:
 
 def held_keys(membership: Membership) -> int:
     """How many keys are revoked when the member leaves."""
-    return members.held_keys(membership).count()
+    return heirs.held_by(membership).count()
 
 
 def shown_sessions(request: HttpRequest, user: User) -> list[dict[str, Any]]:

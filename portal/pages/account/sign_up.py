@@ -54,8 +54,12 @@ class SignUp(SignupView):
 
     def get_form(self, form_class: Any = None) -> Any:
         form = super().get_form(form_class)
+        invitation = sign_up.invitation_of(self.request)
         if not sign_up.makes_organizations(self.request):
             form.fields.pop("organization", None)
+        if invitation is not None:  # an invitation is for one address
+            form.fields["email"].initial = invitation.email
+            form.fields["email"].disabled = True
         return form
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -69,14 +73,6 @@ class SignUp(SignupView):
         self.request.session[sign_up.NAME] = name
         answer: HttpResponse = super().form_valid(form)
         return answer
-
-    def get_success_url(self) -> str | None:
-        """Back to the invitation, if one led here."""
-        invited = self.request.session.get(sign_up.INVITED)
-        if isinstance(invited, str) and is_own(invited):
-            return invited
-        url: str | None = super().get_success_url()
-        return url
 
 
 def is_own(url: str) -> bool:
