@@ -22,7 +22,7 @@ class Session(AbstractBaseSession):
     signed_in_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)  # to the minutes of `sessions.SEEN`
 
-    objects: ClassVar[SessionManager] = SessionManager()  # type: ignore[assignment]
+    objects: ClassVar[SessionManager[Session]] = SessionManager()
 
     class Meta(AbstractBaseSession.Meta):
         db_table = "portal_session"

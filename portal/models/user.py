@@ -33,7 +33,8 @@ class UserManager(BaseUserManager["User"]):
         user.set_password(password)
         with transaction.atomic(using=self._db):
             user.save(using=self._db)
-            user.emailaddress_set.create(email=user.email, verified=True, primary=True)
+            addresses: Any = user.emailaddress_set  # type: ignore[attr-defined]
+            addresses.create(email=user.email, verified=True, primary=True)
         return user
 
     create_superuser = partialmethod(create_user, is_staff=True, is_superuser=True)

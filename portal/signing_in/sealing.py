@@ -7,6 +7,7 @@ import hashlib
 
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
+from django.utils.encoding import force_bytes
 
 SALT = b"portal.signing_in.sealing"
 
@@ -25,6 +26,6 @@ def _ring() -> MultiFernet:
     return MultiFernet([Fernet(_key(secret)) for secret in secrets])
 
 
-def _key(secret: str) -> bytes:
-    digest = hashlib.sha256(SALT + b"\0" + secret.encode()).digest()
+def _key(secret: str | bytes) -> bytes:
+    digest = hashlib.sha256(SALT + b"\0" + force_bytes(secret)).digest()
     return base64.urlsafe_b64encode(digest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import transaction
@@ -28,17 +28,17 @@ class SessionStore(DatabaseStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        row: Session = super().create_model_instance(data)
+        row: Any = super().create_model_instance(data)
         user_id = data.get("_auth_user_id")
         row.user_id = None if user_id is None else int(user_id)
         row.address, row.client = data.get(ADDRESS), data.get(CLIENT, "")
         since = data.get(SINCE)
         row.signed_in_at = None if since is None else _moment(since)
         row.seen_at = timezone.now()
-        return row
+        return cast(Session, row)
 
     def _get_session_from_db(self) -> Session | None:
-        row: Session | None = super()._get_session_from_db()
+        row: Session | None = super()._get_session_from_db()  # type: ignore[misc]
         now = timezone.now()
         if row is not None and (row.seen_at is None or row.seen_at < now - SEEN):
             Session.objects.filter(pk=row.pk).update(seen_at=now)

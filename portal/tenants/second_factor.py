@@ -14,10 +14,11 @@ FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 
 def has_one(user: User) -> bool:
-    return Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS).exists()
+    found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
+    return bool(found.exists())
 
 
 def count(users: QuerySet[Any, Any]) -> int:
     """How many of these have one; `users` are ids."""
     found = Authenticator.objects.filter(user_id__in=users, type__in=FACTORS)
-    return found.values("user_id").distinct().count()
+    return int(found.values("user_id").distinct().count())

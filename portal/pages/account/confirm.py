@@ -25,6 +25,7 @@ from portal.pages.account import fields, passkey_options
 from portal.pages.account.guard import too_many
 from portal.pages.account.sign_in import check_code
 from portal.signing_in import limits, methods
+from portal.tenants import audit
 
 
 class PasswordForm(ReauthenticateForm):
@@ -42,15 +43,13 @@ class ByPassword(ReauthenticateView):
     template_name = "account/confirm.html"
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not limits.allow_password(request, request.user.email):
+        if not limits.allow_password(request, audit.actor_of(request).label):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         limits.forget_password(self.request, self.request.user.email)
-        answer: HttpResponse = super().form_valid(form)
-        return answer
+        return super().form_valid(form)
 
 
 class FactorForm(ReauthenticateByCodeForm):
@@ -70,8 +69,7 @@ class ByFactor(ReauthenticateByFactorView):
 
     def form_invalid(self, form: Any) -> HttpResponse:
         methods.record_failure(self.request, "code", self.request.user.email)
-        answer: HttpResponse = super().form_invalid(form)
-        return answer
+        return super().form_invalid(form)
 
 
 class ByPasskey(ReauthenticateWebAuthnView):

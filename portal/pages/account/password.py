@@ -26,6 +26,7 @@ from django.urls import reverse_lazy
 from portal.pages.account import fields
 from portal.pages.account.guard import too_many
 from portal.signing_in import devices, limits, methods
+from portal.tenants import audit
 
 
 class NewPassword(forms.Form):
@@ -79,10 +80,9 @@ class Change(PasswordChangeView):
     success_url = reverse_lazy("account")
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not limits.allow_password(request, request.user.email):
+        if not limits.allow_password(request, audit.actor_of(request).label):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def get_success_url(self) -> str:
         return str(self.success_url)
@@ -90,8 +90,7 @@ class Change(PasswordChangeView):
     def form_invalid(self, form: Any) -> HttpResponse:
         if "oldpassword" in form.errors:
             methods.record_failure(self.request, "password", self.request.user.email)
-        answer: HttpResponse = super().form_invalid(form)
-        return answer
+        return super().form_invalid(form)
 
     def form_valid(self, form: Any) -> HttpResponse:
         limits.forget_password(self.request, form.user.email)
@@ -124,8 +123,7 @@ class Reset(PasswordResetView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not limits.take(limits.NETWORK, limits.network_of(request)):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
 
 class ResetCode(ConfirmPasswordResetCodeView):

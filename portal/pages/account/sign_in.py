@@ -43,8 +43,7 @@ class SignIn(LoginView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not limits.allow_password(request, request.POST.get("login", "")):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         return super().get_context_data(
@@ -67,8 +66,7 @@ class PasskeySignIn(LoginWebAuthnView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not limits.take(limits.NETWORK, limits.network_of(request)):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         methods.record_failure(self.request, "passkey", "")
@@ -99,8 +97,7 @@ class SecondFactor(AuthenticateView):
         user = self.stage.login.user
         kind = "code" if "code" in form.fields else "passkey"
         methods.record_failure(self.request, kind, user.email)
-        answer: HttpResponse = super().form_invalid(form)
-        return answer
+        return super().form_invalid(form)
 
 
 def check_code(form: Any, check: Callable[[], str]) -> str:

@@ -65,14 +65,12 @@ class SignUp(SignupView):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not limits.take(limits.SIGN_UP, limits.network_of(request)):
             return too_many(request)
-        answer: HttpResponse = super().post(request, *args, **kwargs)
-        return answer
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         name = form.cleaned_data.get("organization", "")
         self.request.session[sign_up.NAME] = name
-        answer: HttpResponse = super().form_valid(form)
-        return answer
+        return super().form_valid(form)
 
 
 def is_own(url: str) -> bool:
