@@ -55,6 +55,9 @@ MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
 PAGES_ABOVE: list[str] = []  # URL lists of pages that the gateway layer has
+# What the gateway says of a call's reason and remarks, for the page of a request.
+REASON_WORDS = "proxy.http.reasons.of_reason"
+REMARK_WORDS = "proxy.http.reasons.of_remark"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
@@ -91,6 +94,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "django_htmx",  # its static files only
     "rest_framework",
     "allauth",
     "allauth.account",
@@ -103,6 +107,7 @@ ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 MIDDLEWARE = [
     "portal.runtime.health.HealthMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "portal.runtime.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -124,6 +129,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.pages.parts.theme.chosen",
             ],
         },
     },

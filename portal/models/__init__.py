@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
+from portal.models.key_rights import KeyRights
 from portal.models.organization import (
     FormerMember,
     FormerSlug,
@@ -18,6 +19,7 @@ from portal.models.organization import (
 from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
+from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
@@ -31,6 +33,7 @@ __all__ = [
     "FormerSlug",
     "GroupMembership",
     "Invitation",
+    "KeyRights",
     "KeySecret",
     "Membership",
     "Organization",
@@ -41,6 +44,7 @@ __all__ = [
     "Role",
     "Rules",
     "RunRequest",
+    "SavedView",
     "ScheduledTask",
     "ServiceAccount",
     "Session",

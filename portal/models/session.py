@@ -22,7 +22,7 @@ class Session(AbstractBaseSession):
     signed_in_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)  # to the minutes of `sessions.SEEN`
 
-    objects: ClassVar[SessionManager[Session]] = SessionManager()
+    objects: ClassVar[SessionManager[Session]] = SessionManager()  # type: ignore[assignment]
 
     class Meta(AbstractBaseSession.Meta):
         db_table = "portal_session"
