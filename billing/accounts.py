@@ -30,11 +30,14 @@ def open_organization(label: str, *, price_factor_ppm: int = 1_000_000) -> Accou
         return account
 
 
-def suspend(account_id: int) -> None:
-    """Refuse new holds from the next one on; running calls still settle."""
-    Account.objects.filter(id=account_id).update(is_open=False)
+def suspend(account_id: int) -> bool:
+    """Refuse new holds from the next one on; running calls still settle. True if that
+    is new."""
+    found = Account.objects.filter(id=account_id, is_open=True)
+    return found.update(is_open=False) > 0
 
 
-def reopen(account_id: int) -> None:
-    """Take holds again."""
-    Account.objects.filter(id=account_id).update(is_open=True)
+def reopen(account_id: int) -> bool:
+    """Take holds again. True if that is new."""
+    found = Account.objects.filter(id=account_id, is_open=False)
+    return found.update(is_open=True) > 0

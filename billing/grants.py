@@ -86,6 +86,11 @@ def issue(
         return grant
 
 
+def is_issued(reference: str) -> bool:
+    """Whether credits were given under this reference."""
+    return Transfer.objects.filter(reference=f"grant:{reference}").exists()
+
+
 def create(book: Book, grant: Grant, transfer_id: str) -> str:
     """Write the grant of that transfer, none of it spent; its text, for the act that
     gives it."""

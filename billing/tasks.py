@@ -8,7 +8,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.conf import settings
 
-from billing import debts, envelopes, grants, holds
+from billing import debts, envelopes, grants, holds, usage_days
 from billing.ledger import dialect
 from billing.verification import checkpoints
 from billing.verification.report import verify
@@ -38,6 +38,13 @@ def sweep_holds() -> dict[str, int]:
     lapsed = grants.expire_due()
     debts.pay_all()
     return {**swept, "lapsed": lapsed}
+
+
+@shared_task
+def add_usage_days() -> int:
+    """Add the quarters of an hour that are over to the sums of days. May run twice at
+    once. How many steps that took."""
+    return usage_days.add_due()
 
 
 @shared_task

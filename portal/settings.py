@@ -31,6 +31,7 @@ WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 # --- the upstream ------------------------------------------------------------
@@ -53,6 +54,10 @@ MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
+PAGES_ABOVE: list[str] = []  # URL lists of pages that the gateway layer has
+# What the gateway says of a call's reason and remarks, for the page of a request.
+REASON_WORDS = "proxy.http.reasons.of_reason"
+REMARK_WORDS = "proxy.http.reasons.of_remark"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
@@ -89,6 +94,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "django_htmx",  # its static files only
     "rest_framework",
 ]
 AUTH_USER_MODEL = "portal.User"
@@ -96,6 +102,8 @@ ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 MIDDLEWARE = [
     "portal.runtime.health.HealthMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "portal.runtime.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -115,6 +123,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.pages.parts.theme.chosen",
             ],
         },
     },

@@ -124,6 +124,17 @@ def climbing_imports(
             yield line, imported
 
 
+def rooms_of_pages_that_meet(name: str, tree: ast.Module, known: set[str]) -> list[str]:
+    """Rooms of pages share `parts`, and nothing else."""
+    own = name.split(".")[2:3]
+    return [
+        imported
+        for _, imported in imported_modules(tree, known)
+        if imported.startswith("portal.pages.")
+        and imported.split(".")[2:3] not in (own, ["parts"])
+    ]
+
+
 def cycles(imports: dict[str, set[str]]) -> list[str]:
     """The first ring of modules that import each other, if there is any."""
     try:
@@ -154,6 +165,23 @@ def test_rooms_import_in_one_direction() -> None:
         for line, imported in climbing_imports(name, sources.tree_of(path), set(known))
     ]
     assert not findings, "\n".join(findings)
+
+
+def test_rooms_of_pages_share_parts_only() -> None:
+    known = modules()
+    findings = [
+        f"{name} imports {imported}"
+        for name, path in known.items()
+        if name.startswith("portal.pages.")
+        for imported in rooms_of_pages_that_meet(
+            name, sources.tree_of(path), set(known)
+        )
+    ]
+    assert not findings, "\n".join(findings)
+    tree = ast.parse("from portal.pages.usage import overview")
+    known_names = set(known)
+    assert rooms_of_pages_that_meet("portal.pages.keys.keys", tree, known_names)
+    assert rooms_of_pages_that_meet("portal.pages.parts.frame", tree, known_names)
 
 
 def test_no_modules_import_each_other_in_a_ring() -> None:

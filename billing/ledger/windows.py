@@ -23,8 +23,8 @@ def start_of(window: str, zone: str, moment: datetime) -> int:
     at = moment.timestamp()
     first = _first_day(window, moment.astimezone(ZoneInfo(zone)).date())
     # Where the clock was set back over midnight, the next window has begun already.
-    following = _begin(zone, _next(window, first))
-    return following if following <= at else _begin(zone, first)
+    following = begin_of_day(zone, _next(window, first))
+    return following if following <= at else begin_of_day(zone, first)
 
 
 def end_of(window: str, zone: str, starts: int) -> datetime | None:
@@ -33,7 +33,7 @@ def end_of(window: str, zone: str, starts: int) -> datetime | None:
         return None
     begun = datetime.fromtimestamp(starts, UTC).astimezone(ZoneInfo(zone)).date()
     following = _next(window, _first_day(window, begun))
-    return datetime.fromtimestamp(_begin(zone, following), UTC)
+    return datetime.fromtimestamp(begin_of_day(zone, following), UTC)
 
 
 def _first_day(window: str, day: date) -> date:
@@ -49,8 +49,8 @@ def _next(window: str, first: date) -> date:
 
 
 @lru_cache(maxsize=4096)
-def _begin(zone: str, day: date) -> int:
-    """The first second at which the date there is `day` or a later one."""
+def begin_of_day(zone: str, day: date) -> int:
+    """The first second, since 1970, at which the date there is `day` or later."""
     place = ZoneInfo(zone)
     midnight = datetime(day.year, day.month, day.day, tzinfo=place)
     # Both readings of a midnight that comes twice, or not at all.

@@ -15,6 +15,7 @@ from billing.models.learned_bound import LearnedBound, Pause
 from billing.models.tariff import Tariff
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
+from billing.models.usage_day import UsageDay, UsageDays
 
 __all__ = [
     "Account",
@@ -40,6 +41,8 @@ __all__ = [
     "Transfer",
     "Unit",
     "UsageComponent",
+    "UsageDay",
+    "UsageDays",
     "UsageRecord",
     "UsageRollup",
 ]

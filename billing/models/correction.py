@@ -101,6 +101,12 @@ class Correction(models.Model):
                 condition=Q(state="pending"),
                 name="correction_pending",
             ),
+            # What was booked in a range of time (`billing.reports.usage`).
+            models.Index(
+                fields=["account", "ended_at"],
+                condition=Q(state="posted"),
+                name="correction_booked",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from portal.models.api_key import ApiKey
-from portal.models.audit_event import AuditEvent
+from portal.models.api_key import ApiKey, KeySecret
+from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.invitation import Invitation
+from portal.models.key_rights import KeyRights
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
 from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
+from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
 __all__ = [
     "ApiKey",
+    "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "FormerSlug",
+    "Invitation",
+    "KeyRights",
+    "KeySecret",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",
     "Rules",
     "RunRequest",
+    "SavedView",
     "ScheduledTask",
     "ServiceAccount",
     "User",

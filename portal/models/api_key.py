@@ -1,4 +1,5 @@
-"""An API key: only its digest is kept, and a few clear characters to know it by."""
+"""API keys, and the secrets by which they are presented. Of a secret only the digest is
+kept, and a few clear characters to know it by."""
 
 from __future__ import annotations
 
@@ -13,12 +14,13 @@ from portal.models.organization import Organization, Project, ServiceAccount
 
 
 class ApiKey(models.Model):
-    """A credential of one project, held by a member or a service account. `spender` is
-    its face in the ledger, and names the units of both.
+    """A credential of one project, held by a member or a service account. It keeps its
+    id, its name and its limits when its secret is rotated.
 
-    Whether it may spend (revoked? expired? its holder disabled?) is the spender's
-    business, because the hold's own transaction reads it there; this row only
-    remembers when and why.
+    `spender` is the face of its newest secret in the ledger, and names the units of
+    project and holder. Whether it may spend (revoked? disabled? expired? its holder
+    disabled?) is the spenders' business, because the hold's own transaction reads it
+    there; this row only remembers when and why.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -37,19 +39,18 @@ class ApiKey(models.Model):
         ServiceAccount, on_delete=models.PROTECT, null=True, related_name="api_keys"
     )
     name = models.CharField(max_length=100)
+    # What is shown of its newest secret. A rotation keeps the first of the two.
     public_id = models.CharField(max_length=8)
     last4 = models.CharField(max_length=4)
-    digest = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
     created_at = models.DateTimeField(auto_now_add=True)
+    disabled_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    rotated_from = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True
-    )
 
     class Meta:
         db_table = "portal_apikey"
         indexes = [
             models.Index(fields=["organization", "-created_at"], name="apikey_latest"),
+            models.Index(fields=["organization", "name", "id"], name="apikey_by_name"),
         ]
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class ApiKey(models.Model):
     @property
     def hint(self) -> str:
         """What may be shown of the key: enough to know it, useless to spend."""
-        return f"tg_live_{self.public_id}…{self.last4}"
+        return hint_of(self.public_id, self.last4)
 
     @property
     def expires_at(self) -> datetime | None:
@@ -67,3 +68,38 @@ class ApiKey(models.Model):
     @property
     def is_revoked(self) -> bool:
         return self.revoked_at is not None
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.disabled_at is not None
+
+
+class KeySecret(models.Model):
+    """One secret of a key. While it was rotated with an overlap a key has several that
+    work; each spends by a spender of its own, which closes when its time is over, and
+    all of them count as the key's first in whatever limits it (`Spender.counts_as`)."""
+
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="secrets")
+    spender = models.OneToOneField(
+        Spender, on_delete=models.PROTECT, related_name="secret"
+    )
+    public_id = models.CharField(max_length=8)
+    last4 = models.CharField(max_length=4)
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256, hexadecimal
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Ended before its time, for good. Null: its spender says until when it works.
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "portal_keysecret"
+
+    def __str__(self) -> str:
+        return self.hint
+
+    @property
+    def hint(self) -> str:
+        return hint_of(self.public_id, self.last4)
+
+
+def hint_of(public_id: str, last4: str) -> str:
+    return f"tg_live_{public_id}…{last4}"

@@ -23,7 +23,7 @@ from billing.reports import calls as reports
 from billing.values.amounts import credits_text, price_of
 from billing.values.errors import LedgerError
 from billing.values.orders import CREDIT, Release, Settle, Usage
-from portal.models import ApiKey, Organization
+from portal.models import KeySecret, Organization
 from portal.tenants import audit, policy
 from portal.tenants.errors import PortalError
 
@@ -46,8 +46,8 @@ def in_doubt() -> list[tuple[reports.CallReport, str]]:
 
 def slugs_of(calls: Sequence[reports.CallReport]) -> dict[int, str]:
     """The organizations of these calls, by spender."""
-    keys = ApiKey.objects.filter(spender_id__in={call.spender_id for call in calls})
-    return dict(keys.values_list("spender_id", "organization__slug"))
+    found = KeySecret.objects.filter(spender_id__in={call.spender_id for call in calls})
+    return dict(found.values_list("spender_id", "key__organization__slug"))
 
 
 def settle(

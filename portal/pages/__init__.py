@@ -1,1 +1,1 @@
-"""The pages of people: one file a page, with its form."""
+"""The pages of people, a room each for what they are about. They share `parts`."""

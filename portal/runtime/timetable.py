@@ -21,6 +21,7 @@ from billing.values import clock
 from portal.models import ScheduledTask
 
 PURGE_SECONDS = 60
+DAYS_SECONDS = 60
 DAY = timedelta(days=1)
 # How far ahead of the rule a due time may be: a clock that is corrected by less must
 # not make a task run twice, one that was set back by more must not silence it.
@@ -62,6 +63,7 @@ TIMETABLE = {
         _seconds("portal.tasks.tell_operator", settings.SWEEP_SECONDS),
         _seconds("proxy.tasks.poll_jobs", settings.JOB_POLL_SECONDS, may_overlap=True),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
+        _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry(
             "billing.tasks.verify_ledger",
             DAY,

@@ -40,6 +40,14 @@ class RevokedKey(KeyRefused):
     message = "This API key was revoked. Create a new one on the API keys page."
 
 
+class DisabledKey(KeyRefused):
+    code = "key_disabled"
+    message = (
+        "This API key is disabled. Whoever holds it, or an owner or admin, can enable "
+        "it again on the API keys page; or use another key."
+    )
+
+
 class ExpiredKey(KeyRefused):
     code = "key_expired"
     message = "This API key has expired. Create a new one on the API keys page."
@@ -78,7 +86,14 @@ class InvalidTimeZone(PortalError):
 
 
 class KeyNotActive(PortalError):
-    message = "Only an active key that was not rotated yet can be rotated."
+    message = (
+        "This needs an active key whose secret is still the one that you saw: it was "
+        "rotated, disabled or revoked in the meantime, or has expired."
+    )
+
+
+class InvalidExpiry(PortalError):
+    message = "A key expires in the future, at most ten years from now, or never."
 
 
 class NameTaken(PortalError):
@@ -97,12 +112,53 @@ class HolderNotActive(PortalError):
     message = "Whoever is to hold the key is disabled."
 
 
+class UnfitHeir(PortalError):
+    message = (
+        "Keys are handed over to an active member who may make keys in their project, "
+        "or to an active service account."
+    )
+
+
 class AlreadyMember(PortalError):
     message = "This person is a member of the organization already."
 
 
 class LastOwner(PortalError):
     message = "An organization needs at least one owner: name another owner first."
+
+
+class WorksEverywhere(PortalError):
+    message = "This member uses all projects: limit them to some first."
+
+
+class AlreadyInvited(PortalError):
+    message = "This address is invited already: make another link for it."
+
+
+class InvalidInvitation(PortalError):
+    """One that makes no sense. Nothing was written."""
+
+
+class InvitationOver(PortalError):
+    """It cannot be accepted: it was accepted or revoked, or has expired."""
+
+    message = "This invitation is over: ask for another one."
+
+
+class OtherAddress(PortalError):
+    message = "This invitation is for another address than the one you signed in with."
+
+
+class InvalidSlug(PortalError):
+    """One that cannot be in an address. Nothing was changed."""
+
+
+class SlugTaken(PortalError):
+    message = "Another organization has, or had, this address: choose another one."
+
+
+class TooManyOrganizations(PortalError):
+    message = "You own as many organizations as one person may."
 
 
 class InvalidBudget(PortalError):

@@ -22,9 +22,11 @@ PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
 PATTERN = re.compile(r"tg_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
 
 
-def generate() -> str:
-    """A new key from the system's randomness."""
-    public_id = "".join(secrets.choice(BASE62) for _ in range(PUBLIC_LENGTH))
+def generate(public_id: str = "") -> str:
+    """A new key from the system's randomness; with the `public_id` of one that it takes
+    the place of, if it does."""
+    if not public_id:
+        public_id = "".join(secrets.choice(BASE62) for _ in range(PUBLIC_LENGTH))
     secret = "".join(secrets.choice(BASE62) for _ in range(SECRET_LENGTH))
     body = f"{PREFIX}{public_id}_{secret}"
     return body + checksum(body)

@@ -7,15 +7,24 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from billing import envelopes, spenders
-from portal.models import ApiKey, Membership, Project, Rules, ServiceAccount
+from portal.models import (
+    ApiKey,
+    KeySecret,
+    Membership,
+    Project,
+    Rules,
+    ServiceAccount,
+)
 from portal.tenants import audit, key_format, lines, names, policy, rules
 from portal.tenants.errors import (
     ArchivedProject,
     DisabledHolder,
+    DisabledKey,
+    ExpiredKey,
     HolderNotActive,
     KeyNotActive,
     MalformedKey,
@@ -28,11 +37,16 @@ from portal.tenants.roles import Permission
 from portal.tenants.rules import LevelRules
 
 Holder = Membership | ServiceAccount
+REPLACED = (
+    "This secret of the API key is no longer valid, because the key was rotated. Use "
+    "the key's new secret, or rotate the key again on the API keys page."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a valid key is: all that the gateway needs, and nothing to query later."""
+    """Who a valid key is: all that the gateway needs, and nothing to query later. The
+    spender is that of the secret which was presented, and so is `closes_at`."""
 
     key_id: UUID
     spender_id: int
@@ -52,39 +66,55 @@ def verify(text: str) -> Identity:
     The answer may be cached by its digest: the hold's own transaction asks the
     spender again, so a key revoked in the meantime is refused all the same.
 
-    Raises: MalformedKey, UnknownKey, RevokedKey, ExpiredKey, ClosedRun,
+    Raises: MalformedKey, UnknownKey, RevokedKey, DisabledKey, ExpiredKey, ClosedRun,
     ArchivedProject, DisabledHolder.
     """
     if not key_format.is_well_formed(text):
         raise MalformedKey
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
-        keys = ApiKey.objects.select_related(
-            "organization", "spender__project", "spender__holder"
+        secrets = KeySecret.objects.select_related(
+            "key__organization", "spender__project", "spender__holder"
         )
-        ruled = Rules.objects.filter(organization=OuterRef("organization"))
-        key = keys.annotate(has_rules=Exists(ruled)).get(digest=key_format.digest(text))
-    except ApiKey.DoesNotExist:
+        ruled = Rules.objects.filter(organization=OuterRef("key__organization"))
+        digest = key_format.digest(text)
+        secret = secrets.annotate(has_rules=Exists(ruled)).get(digest=digest)
+    except KeySecret.DoesNotExist:
         raise UnknownKey from None
-    if key.is_revoked:
-        raise RevokedKey
-    line = lines.above(key.spender)
+    key, spender = secret.key, secret.spender
+    refuse_closed(secret)
+    line = lines.above(spender)
     lines.check_open(line)
-    if key.spender.project is not None and not key.spender.project.is_open:
+    if spender.project is not None and not spender.project.is_open:
         raise ArchivedProject
-    if key.spender.holder is not None and not key.spender.holder.is_open:
+    if spender.holder is not None and not spender.holder.is_open:
         raise DisabledHolder
     return Identity(
         key_id=key.id,
-        spender_id=key.spender_id,
+        spender_id=secret.spender_id,
         account_id=key.organization.account_id,
         organization_slug=key.organization.slug,
-        closes_at=key.spender.closes_at,
+        closes_at=spender.closes_at,
         label=key.name,
         stores_replies=key.organization.stores_replies,
-        rules=rules.of_key(key, line) if key.has_rules or len(line) > 1 else (),
-        run_id=key.spender.envelope_id,
+        rules=rules.of_key(key, line) if secret.has_rules or len(line) > 1 else (),
+        run_id=spender.envelope_id,
     )
+
+
+def refuse_closed(secret: KeySecret) -> None:
+    """Raises: RevokedKey, ExpiredKey, DisabledKey, by what was done to the key."""
+    key = secret.key
+    if key.is_revoked:
+        raise RevokedKey
+    if secret.closed_at is not None:
+        raise RevokedKey(REPLACED)
+    is_old = secret.spender_id != key.spender_id
+    closes_at = secret.spender.closes_at
+    if is_old and closes_at is not None and closes_at <= timezone.now():
+        raise ExpiredKey(REPLACED)
+    if key.is_disabled:
+        raise DisabledKey
 
 
 @transaction.atomic
@@ -108,7 +138,7 @@ def issue(
         pk=project.pk, archived_at=None
     ):
         raise ProjectNotActive
-    key, secret = store(project, name, holder, actor, expires_at, None)
+    key, secret = store(project, name, holder, actor, expires_at)
     audit.record(
         "api_key.create",
         actor=actor,
@@ -132,6 +162,7 @@ def holder_for(actor: audit.Actor, project: Project, wanted: Holder | None) -> H
     right = Permission.MANAGE_SERVICE_ACCOUNTS if is_service else Permission.CREATE_KEYS
     policy.require(actor, organization_id, right)
     own = policy.membership_of(actor, organization_id)
+    policy.require_project(actor, project)
     if wanted is None:
         if own is None:
             raise NotAllowed("The operator names who is to hold a key.")
@@ -156,41 +187,66 @@ def holder_for(actor: audit.Actor, project: Project, wanted: Holder | None) -> H
 def rotate(
     key: ApiKey, overlap: timedelta, *, actor: audit.Actor
 ) -> tuple[ApiKey, str]:
-    """A successor with the same name, project, holder and lifetime; the old one works
-    on for `overlap` (but no longer than it would have), or is revoked at once without.
-    Both together stay within the key's limits. Its runs end with the old key; the key
-    of a run is not rotated.
+    """The same key with another secret and the same lifetime from now on. The secret
+    that it had works on for `overlap` (but no longer than it would have); without one
+    all that it had are refused at once. Both together stay within the key's limits. Its
+    runs end with the secret that opened them; the key of a run is not rotated.
 
-    Raises: NotAllowed, KeyNotActive, HolderNotActive.
+    Raises: NotAllowed, KeyNotActive (also when another rotation came first),
+    HolderNotActive.
     """
     policy.require_key_change(actor, key)
-    key, now = lock(key), timezone.now()
+    seen, now = key.spender_id, timezone.now()
+    key = lock(key)
     if key.spender.parent_id is not None:
         raise KeyNotActive("The key of a run is not rotated: open another run.")
-    is_rotated = ApiKey.objects.filter(rotated_from=key).exists()
-    if is_rotated or state_of(key, now) != "active":
+    if key.spender_id != seen or state_of(key, now) != "active":
         raise KeyNotActive
     # Above this line every refusal, below it nothing may fail any more.
-    expires_at = key.expires_at and now + (key.expires_at - key.created_at)
-    holder = holder_of(key)
-    successor, secret = store(key.project, key.name, holder, actor, expires_at, key)
-    rules.inherit(key, successor)
+    old = key.spender
+    made_at = KeySecret.objects.get(spender=old).created_at
+    secret = key_format.generate(key.public_id)
+    key.spender = spenders.open_spender(
+        old.account_id,
+        key.name,
+        closes_at=old.closes_at and now + (old.closes_at - made_at),
+        project_id=key.project.unit_id,
+        holder_id=holder_of(key).unit_id,
+        succeeds=old,
+    )
+    keep(key, secret)
+    closes_at = now
     if overlap > timedelta(0):
-        closes_at = min(now + overlap, key.expires_at or now + overlap)
-        spenders.close_at(key.spender_id, closes_at)
+        closes_at = min(now + overlap, old.closes_at or now + overlap)
+        spenders.close_at(old.id, closes_at)
     else:
-        closes_at = now
-        close(key, actor=actor)
+        end_secrets(*secrets_in_force(key)[1:])
     audit.record(
         "api_key.rotate",
         actor=actor,
         organization=key.organization,
         target=str(key),
         key_id=str(key.id),
-        successor=str(successor.id),
-        old_key_closes_at=closes_at.isoformat(),
+        old_secret_closes_at=closes_at.isoformat(),
     )
-    return successor, secret
+    if closes_at == now:
+        envelopes.end_due(old.account_id)  # last, as in `close`
+    return key, secret
+
+
+def secrets_in_force(key: ApiKey) -> list[KeySecret]:
+    """Those by which the key is known now, unless it is disabled; the newest first."""
+    found = KeySecret.objects.select_related("spender").filter(key=key, closed_at=None)
+    is_on_time = Q(spender__closes_at=None) | Q(spender__closes_at__gt=timezone.now())
+    return list(found.filter(is_on_time).order_by("-created_at", "-id"))
+
+
+def end_secrets(*chosen: KeySecret) -> None:
+    """Refuse these from their very next call on, for good, as a part of another
+    change."""
+    ids = [secret.id for secret in chosen]
+    KeySecret.objects.filter(id__in=ids).update(closed_at=timezone.now())
+    spenders.set_open([secret.spender_id for secret in chosen], is_open=False)
 
 
 @transaction.atomic
@@ -220,7 +276,7 @@ def _close(key: ApiKey, actor: audit.Actor) -> bool:
         return False
     key.revoked_at = timezone.now()
     key.save(update_fields=["revoked_at"])
-    spenders.close(key.spender_id)
+    spenders.set_open(spender_ids(key), is_open=False)
     audit.record(
         "api_key.revoke",
         actor=actor,
@@ -229,6 +285,12 @@ def _close(key: ApiKey, actor: audit.Actor) -> bool:
         key_id=str(key.id),
     )
     return True
+
+
+def spender_ids(*chosen: ApiKey) -> list[int]:
+    """Of all secrets that these keys have and had: by what they have spent."""
+    found = KeySecret.objects.filter(key__in=chosen).order_by("id")
+    return list(found.values_list("spender_id", flat=True))
 
 
 def holder_of(key: ApiKey) -> Holder:
@@ -245,7 +307,9 @@ def holder_of(key: ApiKey) -> Holder:
 def state_of(key: ApiKey, now: datetime) -> str:
     if key.is_revoked:
         return "revoked"
-    return "expired" if key.expires_at and key.expires_at <= now else "active"
+    if key.expires_at and key.expires_at <= now:
+        return "expired"
+    return "disabled" if key.is_disabled else "active"
 
 
 def lock(key: ApiKey) -> ApiKey:
@@ -263,29 +327,35 @@ def store(
     holder: Holder,
     actor: audit.Actor,
     expires_at: datetime | None,
-    rotated_from: ApiKey | None,
 ) -> tuple[ApiKey, str]:
     """The rows of a new key: its face in the ledger, and its digest here."""
     secret = key_format.generate()
-    account_id = project.organization.account_id
     spender = spenders.open_spender(
-        account_id,
+        project.organization.account_id,
         name,
         closes_at=expires_at,
         project_id=project.unit_id,
         holder_id=holder.unit_id,
-        succeeds=rotated_from.spender if rotated_from else None,
     )
-    key = ApiKey.objects.create(
+    key = ApiKey(
         organization=project.organization,
         project=project,
         created_by=actor.user,
         spender=spender,
         service_account=holder if isinstance(holder, ServiceAccount) else None,
         name=name,
-        public_id=key_format.public_id(secret),
-        last4=secret[-4:],
-        digest=key_format.digest(secret),
-        rotated_from=rotated_from,
     )
+    keep(key, secret)
     return key, secret
+
+
+def keep(key: ApiKey, secret: str) -> None:
+    """Save the key with this secret, which spends by the key's spender from now on."""
+    key.public_id, key.last4 = key_format.public_id(secret), secret[-4:]
+    key.save()
+    key.secrets.create(
+        spender=key.spender,
+        public_id=key.public_id,
+        last4=key.last4,
+        digest=key_format.digest(secret),
+    )

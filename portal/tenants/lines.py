@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from billing.models import Spender
 from billing.models.hold import HoldState
-from portal.tenants.errors import ClosedRun, ExpiredKey, RevokedKey
+from portal.models import KeySecret
+from portal.tenants.errors import ClosedRun, DisabledKey, ExpiredKey, RevokedKey
 
 
 def above(spender: Spender) -> list[Spender]:
@@ -25,13 +26,21 @@ def above(spender: Spender) -> list[Spender]:
 def check_open(line: list[Spender]) -> None:
     """The outermost reason counts: another run helps whose key is not revoked.
 
-    Raises: RevokedKey, ExpiredKey, ClosedRun."""
+    Raises: RevokedKey, DisabledKey, ExpiredKey, ClosedRun."""
     now = timezone.now()
     for spender in reversed(line):
         if not spender.is_open:
-            raise RevokedKey
+            raise DisabledKey if _is_disabled(spender) else RevokedKey
         if spender.closes_at is not None and spender.closes_at <= now:
             raise ExpiredKey
         run = spender.envelope
         if run is not None and (run.state != HoldState.OPEN or run.due_at <= now):
             raise ClosedRun
+
+
+def _is_disabled(spender: Spender) -> bool:
+    """Whether its key may be enabled again. Asked only where a call is refused."""
+    found = KeySecret.objects.filter(
+        spender=spender, closed_at=None, key__revoked_at=None
+    )
+    return found.exclude(key__disabled_at=None).exists()

@@ -43,7 +43,7 @@ class InvalidRules(PortalError):
 @dataclass(frozen=True, slots=True)
 class LevelRules:
     """The rules of one subject above a call. `subject_id` is the ledger's: a spender's
-    (of a key, the first of those rotated into it), a unit's, or an account's."""
+    (of a key, that of its first secret), a unit's, or an account's."""
 
     level: str  # one of LEVELS
     name: str
@@ -59,9 +59,9 @@ class LevelRules:
 def of_key(key: ApiKey, line: Sequence[Spender]) -> tuple[LevelRules, ...]:
     """All that a call with this key must pass, from the key upwards; `line` are its
     spender and those above it (`lines.above`)."""
-    units = [key.spender.holder_id, key.spender.project_id]
+    units = [line[0].holder_id, line[0].project_id]
     found = Rules.objects.select_related("unit", "api_key__spender").filter(
-        Q(api_key__spender__in=line)
+        Q(api_key__secrets__spender__in=line)
         | Q(unit__in=[unit for unit in units if unit])
         | Q(unit__isnull=True, api_key__isnull=True),
         organization_id=key.organization_id,
@@ -120,7 +120,7 @@ def set_rules(
 ) -> Rules:
     """The rules of the key, the unit, or without both the organization, in the place of
     those that were; what is not said is not limited. They count from the next call on,
-    at the latest a minute later.
+    at the latest a minute later. The same again change nothing.
 
     Raises: NotAllowed, InvalidRules.
     """
@@ -133,30 +133,34 @@ def set_rules(
         "operations": _joined("operations", operations, _check_operation),
         "networks": _joined("networks", networks, _check_network),
     }
+    wanted = {**rates, **lists}
+    subject: dict[str, Any] = {
+        "organization": organization,
+        "unit": unit,
+        "api_key": key,
+    }
+    known = Rules.objects.select_for_update().filter(**subject).first()
+    before = {name: getattr(known or Rules(), name) for name in wanted}
+    if known and before == wanted:
+        return known
     # --- effects ---
-    row, _ = Rules.objects.update_or_create(
-        organization=organization,
-        unit=unit,
-        api_key=key,
-        defaults={**rates, **lists},
-    )
+    row, _ = Rules.objects.update_or_create(**subject, defaults=wanted)
     audit.record(
         "rules.set",
         actor=actor,
         organization=organization,
         target=str(key or unit or organization.slug),
-        **rates,
-        **lists,
+        **_differing(before, wanted),
     )
     return row
 
 
-def inherit(key: ApiKey, successor: ApiKey) -> None:
-    """The key's own rules are its successor's, too: a rotation lifts none."""
-    found = Rules.objects.filter(api_key=key).first()
-    if found is not None:
-        found.pk, found.api_key = None, successor
-        found.save(force_insert=True)
+def _differing(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    changed = [name for name in after if before[name] != after[name]]
+    return {
+        "before": {name: before[name] for name in changed},
+        "after": {name: after[name] for name in changed},
+    }
 
 
 def _check_subject(

@@ -1,8 +1,8 @@
 """Runs (envelopes) that an API key opens: credits set aside, and a key to spend them.
 
 Whoever asks is a key, not a person. It may do to a run what stands below it, however
-deep; to its own run it may do nothing: the limit of a run is its parent's to set. Keys
-that were rotated one into the next are one parent.
+deep; to its own run it may do nothing: the limit of a run is its parent's to set. It
+ends with the secret that opened it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from billing import envelopes
 from billing.models import Envelope, Spender
 from billing.runs import Run
 from billing.values.errors import UnknownHold
-from portal.models import ApiKey, RunRequest
+from portal.models import ApiKey, KeySecret, RunRequest
 from portal.tenants import audit, key_format
 from portal.tenants.errors import PortalError
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Which key asks, and with an Idempotency-Key the digests of both."""
+    """Which key asks, by which of its secrets (the ledger's spender; 0: the newest),
+    and with an Idempotency-Key the digests of both."""
 
     key_id: UUID
+    spender_id: int = 0
     request_id: str = ""
     content: str = ""
 
@@ -63,17 +65,19 @@ def open_run(
     _is_done(asking, parent, envelope_id)
     run = envelopes.open_envelope(
         envelope_id,
-        parent.spender_id,
+        asking.spender_id or parent.spender_id,
         wanted.micros,
         expires_at=wanted.expires_at,
         label=wanted.label,
         model_pattern=wanted.model_pattern,
     )
-    known = ApiKey.objects.filter(spender_id=run.spender_id).first()
+    digest = key_format.digest(secret)
+    known = KeySecret.objects.filter(spender_id=run.spender_id).first()
     if known is not None:
-        if known.digest != key_format.digest(secret):
+        if known.digest != digest:
             raise KeyLost
-        return run, known, True
+        return run, known.key, True
+    hint = {"public_id": key_format.public_id(secret), "last4": secret[-4:]}
     key = ApiKey.objects.create(
         organization=parent.organization,
         project_id=parent.project_id,
@@ -81,10 +85,9 @@ def open_run(
         service_account_id=parent.service_account_id,
         spender_id=run.spender_id,
         name=wanted.label or f"run of {parent.name}"[:100],
-        public_id=key_format.public_id(secret),
-        last4=secret[-4:],
-        digest=key_format.digest(secret),
+        **hint,
     )
+    key.secrets.create(spender_id=run.spender_id, digest=digest, **hint)
     _record("open", parent, run)
     return run, key, False
 
@@ -123,8 +126,8 @@ def look(envelope_id: UUID, *, asking: Asking) -> Run:
 
 
 def page(asking: Asking, *, after: UUID | None, count: int) -> tuple[list[Run], bool]:
-    """Runs that the key has opened, or one that it was rotated from or into, the latest
-    first, and whether there are more.
+    """Runs that the key has opened, by whichever secret, the latest first, and whether
+    there are more.
 
     Raises: UnknownHold for an `after` that is none of them.
     """

@@ -77,6 +77,7 @@ KEYS = {
     code: Refusal(code, 401)
     for code in (
         *("malformed_api_key", "invalid_api_key", "key_revoked", "key_expired"),
+        "key_disabled",
         *("project_archived", "key_holder_disabled"),
         "envelope_closed",
     )

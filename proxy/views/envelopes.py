@@ -96,7 +96,7 @@ class EnvelopesView(RunsView):
         return reply.json({**document, "api_key": ids.secret}, said)
 
     async def get(self, request: Request) -> HttpResponseBase:
-        asking, query = Asking(self.identity.key_id), request._request.GET
+        asking, query = _asks(self.identity), request._request.GET
         count, after = _count(query.get("limit")), query.get("after")
         start = None if after is None else _known(after)
 
@@ -116,7 +116,7 @@ class EnvelopeView(RunsView):
     http_method_names = ["get", "head", "patch", "delete"]
 
     async def get(self, request: Request, envelope_id: str) -> HttpResponseBase:
-        known, asking = _known(envelope_id), Asking(self.identity.key_id)
+        known, asking = _known(envelope_id), _asks(self.identity)
         looking = read(lambda: _shown(runs.look(known, asking=asking)))
         return reply.json(await _done(self.identity, looking))
 
@@ -132,7 +132,7 @@ class EnvelopeView(RunsView):
         return reply.json(await self.counted(lambda: _written(add, asking)))
 
     async def delete(self, request: Request, envelope_id: str) -> HttpResponseBase:
-        known, asking = _known(envelope_id), Asking(self.identity.key_id)
+        known, asking = _known(envelope_id), _asks(self.identity)
         closing = write(lambda: _shown(runs.close(known, asking=asking)))
         return reply.json(await _done(self.identity, closing))
 
@@ -172,12 +172,16 @@ async def _asking(view: AsyncAPIView, request: Request) -> Asking:
     """Who asks, and under which Idempotency-Key. Raises: GatewayError (400)."""
     lean = request._request
     assert isinstance(lean, LeanRequest)
-    mark, key_id = fingerprints.read(lean.META), view.identity.key_id
+    mark, asks = fingerprints.read(lean.META), _asks(view.identity)
     if mark is None or not mark.key:
-        return Asking(key_id)
+        return asks
     secret = await digest_key.get()
     found = fingerprints.of_request(mark, lean, view.identity, secret)
-    return Asking(key_id, found.id, found.content)
+    return replace(asks, request_id=found.id, content=found.content)
+
+
+def _asks(identity: Identity) -> Asking:
+    return Asking(identity.key_id, identity.spender_id)
 
 
 def _ids(asking: Asking) -> Ids:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from billing.reports.balance import balance_of
 from billing.reports.spend import DaySpend, spend_by_day
 from billing.values.orders import CREDIT
-from portal.models import ApiKey
+from portal.models import ApiKey, KeySecret
 from portal.tenants.keys import Identity
 from proxy.http import reply
 from proxy.process.database import read
@@ -35,21 +35,22 @@ def describe(identity: Identity) -> dict[str, Any]:
     """Of the key and its organization's credits, as of now. Blocks."""
     balance = balance_of(identity.account_id)
     chain = chain_of(identity, balance)
-    row = ApiKey.objects.select_related(
-        "organization__account", "project", "spender"
-    ).get(id=identity.key_id)
+    row = ApiKey.objects.select_related("organization__account", "project").get(
+        id=identity.key_id
+    )
+    secrets = {each.spender_id: each for each in KeySecret.objects.filter(key=row)}
     zone = row.organization.account.time_zone
     days = spend_by_day(
         identity.account_id,
         days=DAYS,
-        spender_ids=[identity.spender_id],
+        spender_ids=list(secrets),
         zone=ZoneInfo(zone),
     )
     return {
         "object": "key",
         "id": row.public_id,
         "label": row.name,
-        "hint": row.hint,
+        "hint": secrets[identity.spender_id].hint,
         "organization": {
             "slug": row.organization.slug,
             "name": row.organization.name,
@@ -57,7 +58,7 @@ def describe(identity: Identity) -> dict[str, Any]:
         },
         "project": {"slug": row.project.slug, "name": row.project.name},
         "created_at": seconds(row.created_at),
-        "expires_at": seconds(row.expires_at),
+        "expires_at": seconds(identity.closes_at),
         **funds(balance),
         **amount("owed", balance.owed_micros),
         "usage": {"today": _spent(days[-1:]), f"last_{DAYS}_days": _spent(days)},

@@ -38,7 +38,9 @@ def test_no_line_is_changed_or_deleted(
 GUARDED = {
     *COLUMNS,
     *("billing_act", "billing_amendment", "billing_correction", "billing_envelope"),
+    "portal_auditevent",
 }
+CHAINED = {"portal_auditevent_chain"} if connection.vendor == "postgresql" else set()
 
 
 def test_every_guard_stands_after_all_migrations(db: None) -> None:
@@ -51,7 +53,7 @@ def test_every_guard_stands_after_all_migrations(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(names)
         found = {name for (name,) in cursor.fetchall()}
-    assert found == {
+    assert found - CHAINED == {
         f"{table}_refuse_{verb}" for table in GUARDED for verb in ("update", "delete")
     }
 

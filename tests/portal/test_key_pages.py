@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from portal.models import ApiKey, Organization, User
-from portal.pages import keys as views
+from portal.models import ApiKey, KeySecret, Organization, User
+from portal.pages.keys import keys as views
 from portal.tenants import key_format, keys
 from tests.support.cast import actor_of, make_call, make_key
 from tests.support.portal import pages
@@ -70,7 +70,8 @@ def test_the_secret_is_nowhere_else(
     else:
         key, _ = make_key(organization, alice)
         url = reverse("key-rotate", args=["acme", key.pk])
-        secret = secret_in(as_alice.post(url, {"overlap": "1"}))
+        form = {"overlap": "1", "seen": key.spender_id}
+        secret = secret_in(as_alice.post(url, form))
     hidden = secret[17:49]
     for url in (reverse("keys", args=["acme"]), reverse("overview", args=["acme"])):
         assert hidden not in as_alice.get(url).content.decode()
@@ -199,9 +200,9 @@ def test_revoking_asks_first_then_revokes(
 
 @pytest.mark.parametrize(
     ("overlap", "words"),
-    [("0", "is revoked"), ("1", "in 59 min"), ("24", "in 23 hours")],
+    [("0", "is refused from now on"), ("1", "in 59 min"), ("24", "in 23 hours")],
 )
-def test_rotating_says_how_long_the_old_key_works(
+def test_rotating_says_how_long_the_old_secret_works(
     as_alice: Client,
     organization: Organization,
     alice: User,
@@ -210,10 +211,11 @@ def test_rotating_says_how_long_the_old_key_works(
 ) -> None:
     key, _ = make_key(organization, alice)
     url = reverse("key-rotate", args=["acme", key.pk])
-    answer = as_alice.post(url, {"overlap": overlap})
-    assert keys.verify(secret_in(answer)).label == "laptop"
-    assert f"{key.hint}" in pages.read(answer).text
-    assert words in pages.read(answer).text
+    answer = as_alice.post(url, {"overlap": overlap, "seen": key.spender_id})
+    assert keys.verify(secret_in(answer)).key_id == key.id
+    text = pages.read(answer).text
+    assert (key.hint in text) == (overlap != "0")
+    assert words in text
 
 
 def test_rotating_twice_is_refused_in_words(
@@ -221,10 +223,11 @@ def test_rotating_twice_is_refused_in_words(
 ) -> None:
     key, _ = make_key(organization, alice)
     url = reverse("key-rotate", args=["acme", key.pk])
-    as_alice.post(url, {"overlap": "24"})
-    answer = as_alice.post(url, {"overlap": "24"}, follow=True)
-    assert "was not rotated yet" in pages.read(answer).text
-    assert ApiKey.objects.count() == 2
+    form = {"overlap": "24", "seen": key.spender_id}
+    as_alice.post(url, form)
+    answer = as_alice.post(url, form, follow=True)
+    assert "rotated, disabled or revoked in the meantime" in pages.read(answer).text
+    assert KeySecret.objects.count() == 2
 
 
 def test_an_overlap_of_ones_own_making_is_refused(
@@ -232,5 +235,6 @@ def test_an_overlap_of_ones_own_making_is_refused(
 ) -> None:
     key, _ = make_key(organization, alice)
     url = reverse("key-rotate", args=["acme", key.pk])
-    assert as_alice.post(url, {"overlap": "9999"}).status_code == 200
-    assert ApiKey.objects.count() == 1
+    form = {"overlap": "9999", "seen": key.spender_id}
+    assert as_alice.post(url, form).status_code == 200
+    assert KeySecret.objects.count() == 1

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from billing import spenders
-from portal.models import ApiKey, Organization, User
+from portal.models import ApiKey, KeySecret, Organization, User
 from portal.tenants import key_format, keys
 from portal.tenants.errors import (
     ExpiredKey,
@@ -97,6 +97,7 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
         "malformed_api_key",
         "invalid_api_key",
         "key_revoked",
+        "key_disabled",
         "key_expired",
         "project_archived",
         "key_holder_disabled",
@@ -107,7 +108,7 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
 
 def test_only_a_digest_is_stored(organization: Organization, alice: User) -> None:
     key, secret = make_key(organization, alice)
-    row = ApiKey.objects.filter(pk=key.pk).values().get()
+    row = KeySecret.objects.filter(key=key).values().get()
     assert row["digest"] == key_format.digest(secret)
-    assert secret[17:49] not in str(row)
+    assert secret[17:49] not in f"{row} {ApiKey.objects.values().get()}"
     assert key.hint == f"{secret[:16]}…{secret[-4:]}"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.values.orders import CREDIT
-from portal.pages import charts
+from portal.pages.parts import charts
 from portal.templatetags import tollgate
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

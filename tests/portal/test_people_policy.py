@@ -232,7 +232,7 @@ def test_it_stays_when_its_maker_leaves(
 def test_a_rotated_key_keeps_its_project_and_holder(scene: Scene) -> None:
     for holder in (scene.robot, scene.viewer):
         key, _ = keys.issue(scene.project, "k", actor=OPERATOR, holder=holder)
-        successor, _ = keys.rotate(key, timedelta(hours=1), actor=OPERATOR)
-        assert successor.spender.project_id == scene.project.unit_id
-        assert successor.spender.holder_id == holder.unit_id
-        assert successor.service_account == key.service_account
+        rotated, _ = keys.rotate(key, timedelta(hours=1), actor=OPERATOR)
+        assert rotated.spender.project_id == scene.project.unit_id
+        assert rotated.spender.holder_id == holder.unit_id
+        assert rotated.service_account == key.service_account

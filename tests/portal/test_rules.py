@@ -102,8 +102,11 @@ def test_rules_are_replaced_and_written_down(
     assert (found.requests_per_minute, found.tokens_per_minute) == (None, 7)
     assert found.operations == ()
     first, second = AuditEvent.objects.filter(action="rules.set").order_by("pk")
-    assert first.detail["operations"] == "chat.completions"
-    assert second.detail["tokens_per_minute"] == 7
+    assert first.detail["after"]["operations"] == "chat.completions"
+    assert second.detail["before"]["operations"] == "chat.completions"
+    assert second.detail["after"]["tokens_per_minute"] == 7
+    set_rules(key=row, tokens_per_minute=7)
+    assert AuditEvent.objects.filter(action="rules.set").count() == 2
 
 
 def test_a_rotated_key_keeps_its_rules(
@@ -111,12 +114,12 @@ def test_a_rotated_key_keeps_its_rules(
 ) -> None:
     row, secret = key
     set_rules(key=row, requests_per_minute=5, models=["m"])
-    successor, new = keys.rotate(row, timedelta(hours=1), actor=actor_of(alice))
+    rotated, new = keys.rotate(row, timedelta(hours=1), actor=actor_of(alice))
 
     [old_rule], [new_rule] = keys.verify(secret).rules, keys.verify(new).rules
     assert (new_rule.requests_per_minute, new_rule.models) == (5, ("m",))
     assert new_rule.subject_id == old_rule.subject_id == row.spender_id
-    assert successor.spender_id != row.spender_id  # one counter for both
+    assert rotated.spender_id != row.spender_id  # one counter for both
 
 
 def test_another_organizations_rules_are_not_met(

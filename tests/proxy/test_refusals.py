@@ -30,8 +30,8 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     "unsupported_content invalid_idempotency_key "
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
-    "invalid_api_key key_revoked key_expired envelope_closed project_archived "
-    "key_holder_disabled",
+    "invalid_api_key key_revoked key_disabled key_expired envelope_closed "
+    "project_archived key_holder_disabled",
     (402, "insufficient_quota", False, None): "insufficient_credits "
     "organization_paused debt_unpaid budget_exceeded envelope_exhausted",
     (403, "permission_error", False, None): "organization_suspended permission_denied "

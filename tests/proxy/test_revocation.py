@@ -4,17 +4,18 @@ the key, and works again where what was closed is opened again."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from portal.models import Membership, Role
-from portal.tenants import keys, members, projects, service_accounts
+from portal.tenants import key_edits, keys, members, projects, service_accounts
 from tests.support.cast import OPERATOR, make_member
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import Upstream
 
-Change = Callable[[], None]
+Change = Callable[[], object]
 
 
 def a_project(customer: Customer) -> tuple[Change, Change | None]:
@@ -50,6 +51,20 @@ def a_service_account(customer: Customer) -> tuple[Change, Change | None]:
     )
 
 
+def a_key(customer: Customer) -> tuple[Change, Change | None]:
+    return (
+        lambda: key_edits.disable(customer.key, actor=OPERATOR),
+        lambda: key_edits.enable(customer.key, actor=OPERATOR),
+    )
+
+
+def a_replaced_secret(customer: Customer) -> tuple[Change, Change | None]:
+    """Its overlap is ended while it works beside the new one."""
+    old = keys.secrets_in_force(customer.key)[0]
+    keys.rotate(customer.key, timedelta(hours=1), actor=OPERATOR)
+    return lambda: key_edits.end_secret(old, actor=OPERATOR), None
+
+
 def second_member(customer: Customer) -> Membership:
     """Who holds the customer's key from now on."""
     user = make_member(
@@ -68,6 +83,8 @@ def second_member(customer: Customer) -> Membership:
         (a_member, "key_holder_disabled"),
         (a_member_for_good, "key_revoked"),
         (a_service_account, "key_holder_disabled"),
+        (a_key, "key_disabled"),
+        (a_replaced_secret, "key_revoked"),
     ],
 )
 def test_what_is_closed_is_refused_on_its_very_next_call(

@@ -104,20 +104,7 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
     organization = find_or_create_organization(
         options["organization"], user, joins=options.get("join", False)
     )
-    grants.issue(
-        organization.account_id,
-        options["credits"] * CREDIT,
-        source=GrantSource.PURCHASE,
-        reference=options["reference"] or f"bootstrap:{organization.slug}",
-        reason="bootstrap",
-    )
-    audit.record(
-        "credits.grant",
-        actor=ACTOR,
-        organization=organization,
-        credits=options["credits"],
-        reference=options["reference"] or "bootstrap",
-    )
+    give_credits(organization, options["credits"], options["reference"])
     project = projects.default_of(organization)
     holder = organization.memberships.get(user=user)
     _, secret = keys.issue(project, options["key_name"], actor=ACTOR, holder=holder)
@@ -129,6 +116,27 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
+def give_credits(organization: Organization, credits: int, wanted: str | None) -> None:
+    """Once for each reference. Raises: ReferenceConflict, AccountLocked."""
+    reference = wanted or f"bootstrap:{organization.slug}"
+    is_repeat = grants.is_issued(reference)
+    grants.issue(
+        organization.account_id,
+        credits * CREDIT,
+        source=GrantSource.PURCHASE,
+        reference=reference,
+        reason="bootstrap",
+    )
+    if not is_repeat:
+        audit.record(
+            "credits.grant",
+            actor=ACTOR,
+            organization=organization,
+            credits=credits,
+            reference=wanted or "bootstrap",
+        )
+
+
 def find_or_create_user(email: str, wanted: str | None) -> tuple[User, str | None]:
     """The user, and the password if this call set one."""
     email = User.objects.normalize_email(email)
@@ -136,7 +144,9 @@ def find_or_create_user(email: str, wanted: str | None) -> tuple[User, str | Non
     if user is not None:
         return user, None
     password = wanted if wanted is not None else secrets.token_urlsafe(15)
-    return User.objects.create_user(email, password), password
+    made = User.objects.create_user(email, password)
+    audit.record("user.create", actor=ACTOR, target=made.email)
+    return made, password
 
 
 def find_or_create_organization(name: str, user: User, *, joins: bool) -> Organization:

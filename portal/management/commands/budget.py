@@ -9,7 +9,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Exists, OuterRef
 
 from billing import budgets as ledger
 from billing.budgets import Link, Subject
@@ -105,9 +104,7 @@ def subject_of(organization: Organization, level: Level, name: str) -> Subject:
         keys = ApiKey.objects.filter(
             organization=organization, name=name, spender__parent__isnull=True
         )
-        # Of those that were rotated one into the next, the last: all have its limits.
-        next_one = ApiKey.objects.filter(rotated_from=OuterRef("pk"), revoked_at=None)
-        current = keys.filter(~Exists(next_one), revoked_at=None)
+        current = keys.filter(revoked_at=None)
         return Subject(level, spender_id=one(level, name, current, "spender_id"))
     units = Unit.objects.filter(account_id=organization.account_id)
     if level == Level.MEMBER:

@@ -12,7 +12,7 @@ from billing.reports.balance import Balance, balance_of
 from billing.reports.bounds import is_paused
 from billing.reports.calls import latest_calls
 from billing.reports.spend import spend_by_day
-from portal.pages import charts, frame
+from portal.pages.parts import charts, frame, navigation
 from portal.tenants import tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -21,7 +21,7 @@ DAYS, CALLS = 30, 20
 
 
 @require_safe
-@tenancy.page(*frame.OVERVIEW)
+@tenancy.page(*navigation.OVERVIEW)
 def overview(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """A developer sees the calls of their own keys; a viewer, no names of keys."""
     spender_ids = None

@@ -26,8 +26,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.reports import spend
 from portal.models import ApiKey, Organization, Project
-from portal.pages import frame
-from portal.pages.fields import NameField
+from portal.pages.parts import frame, navigation
+from portal.pages.parts.fields import NameField
 from portal.tenants import audit, keys, tenancy
 from portal.tenants.errors import HolderNotActive, KeyNotActive, ProjectNotActive
 from portal.tenants.roles import Permission
@@ -67,24 +67,26 @@ class KeyForm(forms.Form):
 
 
 class RotateForm(forms.Form):
-    """How long the old key goes on working beside the new one."""
+    """How long the old secret goes on working beside the new one. `seen` tells a form
+    that was sent before, or that is older than another rotation."""
 
     OVERLAPS = (
-        ("24", "24 hours — time to roll out the new key"),
+        ("24", "24 hours — time to roll out the new secret"),
         ("1", "1 hour"),
         ("0", "Not at all — revoke it now, it may have leaked"),
     )
 
     overlap = forms.ChoiceField(
-        label="The old key goes on working for",
+        label="The old secret goes on working for",
         choices=OVERLAPS,
         widget=forms.RadioSelect,
         initial="24",
     )
+    seen = forms.IntegerField(widget=forms.HiddenInput)
 
 
 @require_safe
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     found = (
         tenant.visible_keys()
@@ -133,26 +135,30 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 @sensitive_variables()
 def key_rotate(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
-    form = RotateForm(request.POST or None)
+    form = RotateForm(request.POST or None, initial={"seen": key.spender_id})
     if not form.is_valid():
         context = {"form": form, "key": key}
         return frame.show(request, tenant, "keys/rotate.html", context)
+    overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
     try:
-        overlap = timedelta(hours=int(form.cleaned_data["overlap"]))
-        successor, secret = keys.rotate(key, overlap, actor=audit.actor_of(request))
+        if form.cleaned_data["seen"] != key.spender_id:
+            raise KeyNotActive
+        key, secret = keys.rotate(key, overlap, actor=audit.actor_of(request))
     except (KeyNotActive, HolderNotActive) as refusal:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
-    key.refresh_from_db()
-    return show_secret(request, tenant, key=successor, secret=secret, rotated=key)
+    replaced = keys.secrets_in_force(key)[1:]
+    return show_secret(
+        request, tenant, key=key, secret=secret, is_rotated=True, replaced=replaced
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*frame.KEYS)
+@tenancy.page(*navigation.KEYS)
 def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = changeable_key(tenant, key_id)
     if request.method != "POST":

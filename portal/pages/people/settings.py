@@ -12,8 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from billing import budgets
 from billing.values.errors import AccountLocked
-from portal.pages import frame
-from portal.pages.fields import NameField, TimeZoneField
+from portal.pages.parts import frame, navigation
+from portal.pages.parts.fields import NameField, TimeZoneField
 from portal.tenants import audit, organizations, tenancy
 from portal.tenants.errors import OwnLimit
 from portal.tenants.tenancy import Tenant
@@ -45,7 +45,7 @@ class OrganizationForm(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(*frame.SETTINGS)
+@tenancy.page(*navigation.SETTINGS)
 def settings_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
     shown = model_to_dict(organization, ["name", "stores_replies"])

@@ -1,0 +1,182 @@
+"""The one statement behind `billing.reports.usage`.
+
+Each part joins a list of pieces of time with what is kept of it, so that for each piece
+the rows are found by their index, whatever else there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from billing.ledger import dialect
+from billing.models.usage_day import Cut
+
+STATE = -1  # the number of the row that says whether the days are as they were
+FIGURES = ("requests", "prompt_tokens", "completion_tokens", "charged_micros")
+Part = tuple[str, list[Any]]  # a query and its parameters
+
+_NAMES = {name: f"r.{name}" for name in ("model", "operation", "client", "session")}
+# The column of each dimension: of days, and of quarters and lines.
+_OF_DAYS = {
+    **_NAMES,
+    "key": "r.key_id",
+    "project": "r.project_id",
+    "holder": "r.holder_id",
+}
+_OF_CALLS = {
+    **_NAMES,
+    "key": "r.spender_id",
+    "project": "coalesce(r.project_id, 0)",
+    "holder": "coalesce(r.holder_id, 0)",
+}
+
+
+@dataclass
+class Pieces:
+    """Numbers of ranges, and which parts of them are read from where; half open but
+    for days."""
+
+    days: list[tuple[int, str, str]] = field(default_factory=list)
+    quarters: list[tuple[int, str, str]] = field(default_factory=list)
+    lines: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def add_quarters(self, number: int, start: datetime, end: datetime) -> None:
+        if start < end:
+            moments = (dialect.moment(start), dialect.moment(end))
+            self.quarters.append((number, *moments))
+
+    def add_lines(self, number: int, start: datetime, end: datetime) -> None:
+        if start < end:
+            self.lines.append((number, dialect.moment(start), dialect.moment(end)))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of an account is added up, and by what."""
+
+    account_id: int
+    cut: Cut
+    by: Sequence[str]
+    filters: Mapping[str, Sequence[Any]]
+    spender_ids: Sequence[int] | None  # of quarters and lines, the keys chosen
+
+
+def statement(
+    asked: Asked, pieces: Pieces, days: tuple[str, datetime] | None
+) -> tuple[str, list[Any]]:
+    """Rows of a range's number, a subject for each of `by`, and four figures, in parts
+    that are still to be added up; and a row `STATE`, whose first figure is 1 if the
+    days are made as `days` says, by time zone and until when."""
+    parts = [*_parts(asked, pieces), _state(asked, days)]
+    sql = " UNION ALL ".join(sql for sql, _ in parts)
+    return sql, [value for _, values in parts for value in values]
+
+
+def _parts(asked: Asked, pieces: Pieces) -> Iterator[Part]:
+    moments = "p.a <= {0} AND {0} < p.b"
+    if pieces.days:
+        source = "billing_usageday r ON r.account_id = %s AND r.cut = %s AND r.day >= p.a AND r.day <= p.b"  # noqa: E501
+        of = [asked.account_id, asked.cut.value]
+        yield _part(asked, pieces.days, "date", source, of, _OF_DAYS)
+    if pieces.quarters:
+        between = moments.format("r.starts_at")
+        source = f"billing_usagerollup r ON r.account_id = %s AND {between}"
+        of = [asked.account_id]
+        yield _part(asked, pieces.quarters, "timestamptz", source, of, _OF_CALLS)
+    if pieces.lines:
+        for lines, moment in ((RECORDS, "settled_at"), (CORRECTIONS, "ended_at")):
+            between = moments.format(f"r.{moment}")
+            source = f"({lines}) r ON r.account_id = %s AND {between}"
+            of = [asked.account_id]
+            yield _part(asked, pieces.lines, "timestamptz", source, of, _OF_CALLS)
+
+
+# What is charged, line by line: `usage.py` says what that is.
+_SHARED = "account_id, spender_id, project_id, holder_id, operation, model, client"
+RECORDS = (
+    f"SELECT {_SHARED}, session, settled_at, 1 AS requests, prompt_tokens, "  # noqa: S608
+    "completion_tokens, charged_micros FROM billing_usagerecord"
+)
+CORRECTIONS = (
+    f"SELECT {', '.join(f'c.{name}' for name in _SHARED.split(', '))}, h.session, "  # noqa: S608
+    "c.ended_at, c.requests, c.prompt_tokens, c.completion_tokens, c.charged_micros "
+    "FROM billing_correction c JOIN billing_hold h ON h.id = c.hold_id "
+    "WHERE c.state = 'posted'"
+)
+
+
+def _part(
+    asked: Asked,
+    pieces: list[tuple[int, str, str]],
+    kind: str,
+    source: str,
+    of: list[Any],
+    columns: Mapping[str, str],
+) -> Part:
+    """`source` is a table with the condition that finds a piece's rows, `of` that
+    condition's parameters."""
+    groups = ", ".join(["p.n", *(columns[name] for name in asked.by)])
+    sums = ", ".join(f"sum(r.{name})" for name in FIGURES)
+    conditions, values = _conditions(asked, columns)
+    sql = f"SELECT {groups}, {sums} FROM {_pieces(kind)} {_JOIN} {source}"  # noqa: S608
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"{sql}{where} GROUP BY {groups}"
+    return sql, [dialect.json(pieces), *of, *values]
+
+
+# SQLite joins in the order that is written with it: pieces first.
+_JOIN = "JOIN" if dialect.IS_POSTGRES else "CROSS JOIN"
+
+
+def _pieces(kind: str) -> str:
+    if dialect.IS_POSTGRES:
+        columns = f"(v.value->>0)::int AS n, (v.value->>1)::{kind} AS a, (v.value->>2)::{kind} AS b"  # noqa: E501
+        return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb) v) p"  # noqa: S608
+    columns = ", ".join(
+        f"json_extract(value, '$[{place}]') AS {name}"
+        for place, name in enumerate("nab")
+    )
+    return f"(SELECT {columns} FROM json_each(%s)) p"  # noqa: S608
+
+
+def _conditions(
+    asked: Asked, columns: Mapping[str, str]
+) -> tuple[list[str], list[Any]]:
+    """What a row has to be of."""
+    conditions, values = [], []
+    of_calls = columns is _OF_CALLS
+    for name, subjects in asked.filters.items():
+        if name == "key" and of_calls:
+            continue  # by all the keys that are one with it
+        kind = "bigint" if name in ("key", "project", "holder") else "text"
+        conditions.append(f"{columns[name]} IN ({_listed(kind)})")
+        values.append(dialect.json(list(subjects)))
+    if of_calls and asked.spender_ids is not None:
+        conditions.append(f"r.spender_id IN ({_listed('bigint')})")
+        values.append(dialect.json(list(asked.spender_ids)))
+    return conditions, values
+
+
+def _listed(kind: str) -> str:
+    if dialect.IS_POSTGRES:
+        return f"SELECT value::{kind} FROM jsonb_array_elements_text(%s::jsonb)"  # noqa: S608
+    return "SELECT value FROM json_each(%s)"
+
+
+def _state(asked: Asked, days: tuple[str, datetime] | None) -> Part:
+    nothing = ", NULL" * len(asked.by)
+    if days is None:
+        is_as_it_was, values = "count(*) = 0", []
+        where = "until IS NOT NULL"
+    else:
+        is_as_it_was, values = "count(*) = 1", [days[0], dialect.moment(days[1])]
+        moment = "%s::timestamptz" if dialect.IS_POSTGRES else "%s"
+        where = f"zone = %s AND until = {moment}"
+    sql = (
+        f"SELECT {STATE}{nothing}, CASE WHEN {is_as_it_was} THEN 1 ELSE 0 END, 0, 0, 0 "  # noqa: S608
+        f"FROM billing_usagedays WHERE account_id = %s AND {where}"
+    )
+    return sql, [asked.account_id, *values]

@@ -1,0 +1,1 @@
+"""Pages about API keys and service accounts."""

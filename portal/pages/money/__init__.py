@@ -1,0 +1,1 @@
+"""Pages about credits: grants, ledger, explained balances, budgets, prices."""

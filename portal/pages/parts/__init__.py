@@ -1,0 +1,1 @@
+"""What pages are made of: frame, navigation, tables, filters, charts, fields, CSV."""

@@ -1,0 +1,1 @@
+"""Pages about what was used: overview, usage, activity, one request."""
