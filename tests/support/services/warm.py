@@ -17,7 +17,7 @@ import runpy
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.sources import ROOT
@@ -88,7 +88,7 @@ class WarmProcess:
 
 
 @contextlib.contextmanager
-def started_from(folder: Path) -> contextlib.AbstractContextManager[None]:
+def started_from(folder: Path) -> Iterator[None]:
     before = Path.cwd()
     os.chdir(folder)
     try:
