@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.key_sighting import KeySighting
 from portal.models.organization import (
     FormerMember,
     Membership,
@@ -24,6 +25,7 @@ __all__ = [
     "AuditEvent",
     "FormerMember",
     "KeySecret",
+    "KeySighting",
     "Membership",
     "Organization",
     "Project",
