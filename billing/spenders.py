@@ -5,9 +5,11 @@ Closing one stops its next call, and with a unit those of all spenders below it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from billing.ledger import locking, store
+from billing.ledger.book import Book
 from billing.models import Spender, Unit
 from billing.models.account import UnitKind
 
@@ -69,3 +71,32 @@ def rename(spender_ids: Iterable[int], label: str) -> None:
 def close_at(spender_id: int, moment: datetime | None) -> None:
     """Set when the spender closes by itself; None keeps it open."""
     Spender.objects.filter(id=spender_id).update(closes_at=moment)
+
+
+def hand_over(
+    account_id: int, spender_ids: Collection[int], holder_id: int
+) -> set[int]:
+    """Let another unit of the account hold these spenders, and those of their runs,
+    from the next hold on; the ids of all of them.
+
+    What was held or spent before counts where it did: holds and usage name their
+    holder of then. What a run has set aside stays so in the limits of then; what it
+    spends from now on counts in the new holder's, too. Under the account's lock, so
+    that no hold reads one holder and the limits of another.
+
+    Raises: ValueError for a unit that is not the account's or is a project;
+    AccountLocked.
+    """
+    with locking.atomic():
+        store.lock_accounts(Book(), {account_id})
+        holders = Unit.objects.exclude(kind=UnitKind.PROJECT)
+        if not holders.filter(id=holder_id, account_id=account_id).exists():
+            raise ValueError("the new holder is not this account's")
+        known = Spender.objects.filter(account_id=account_id)
+        level = set(known.filter(id__in=spender_ids).values_list("id", flat=True))
+        changed: set[int] = set()
+        while level:
+            changed |= level
+            known.filter(id__in=level).update(holder_id=holder_id)
+            level = set(known.filter(parent__in=level).values_list("id", flat=True))
+        return changed

@@ -31,6 +31,7 @@ WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 # --- the upstream ------------------------------------------------------------

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.ledger import budgets, dialect, envelopes, windows
 from billing.ledger.book import Book
@@ -37,7 +37,28 @@ class First:
     row: BudgetRow
     starts: int
     lower: datetime
-    spenders: frozenset[int]  # whom it binds
+    spenders: frozenset[int]  # whom it binds now
+    units: tuple[int | None, int | None]  # its project and its holder
+
+    def binds(
+        self, spender_id: int, project_id: int | None, holder_id: int | None
+    ) -> bool:
+        """Whether a call's units were bound, which its rows name: a key may have
+        another holder since. Where they name none, whom it binds now."""
+        if (project_id, holder_id) == (None, None) or self.units == (None, None):
+            return spender_id in self.spenders
+        project, holder = self.units
+        return project in {None, project_id} and holder in {None, holder_id}
+
+    def bound(self) -> Q:
+        """The same as a condition."""
+        by_spender = Q(spender_id__in=self.spenders)
+        if self.units == (None, None):
+            return by_spender
+        named = zip(("project_id", "holder_id"), self.units, strict=True)
+        of_units = Q(**{name: unit for name, unit in named if unit is not None})
+        is_unnamed = Q(project_id=None, holder_id=None)
+        return of_units | is_unnamed & by_spender
 
 
 def first_of(
@@ -61,7 +82,8 @@ def first_of(
     lower = budget.since or datetime.fromtimestamp(starts, UTC)
     if known is None:
         known = spenders_of(account.id)
-    return First(row, starts, lower, _bound_by(budget, known))
+    units = (budget.project_id, budget.holder_id)
+    return First(row, starts, lower, _bound_by(budget, known), units)
 
 
 def starts_of(budget: Budget, account: Account) -> int:
@@ -118,12 +140,16 @@ def count(
     lower = dialect.moment(first.lower)
     for hold in map(book.holds.__getitem__, running):
         call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
-        is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
+        is_bound = _is_bound(first, hold) and first.row.is_for(call)
         is_within = is_bound and hold.placed_at >= lower and not is_empty
         if is_within or _is_set_aside(book, hold, earlier):
             hold.budgets = [*hold.budgets, pair]
             hold.changed = True
             book.budgets.change([pair], held=hold.amount_micros)
+
+
+def _is_bound(first: First, hold: HoldRow) -> bool:
+    return first.binds(hold.spender_id, hold.project_id, hold.holder_id)
 
 
 def _is_set_aside(book: Book, hold: HoldRow, budget_id: int | None) -> bool:
@@ -141,10 +167,10 @@ def spent_before(budget: Budget, first: First) -> int:
 
 def _spent(budget: Budget, first: First, rows: QuerySet[Any]) -> int:
     found = rows.filter(
+        first.bound(),
         account_id=budget.account_id,
         hold__placed_at__gte=first.lower,
         hold__placed_at__lte=budget.created_at,
-        spender_id__in=first.spenders,
     ).exclude(hold_id__in=naming(budget.id))
     sums = found.values_list("spender_id", "operation", "model").annotate(
         Sum("charged_micros")
@@ -197,6 +223,6 @@ def _unnamed(hold: HoldRow) -> Iterable[tuple[int, int]]:
             continue
         line = line or _line_of(hold.spender_id)
         first = first_of(budget, account, line)
-        is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
+        is_bound = _is_bound(first, hold) and first.row.is_for(call)
         if is_bound and placed_at >= first.lower:
             yield budget.id, first.starts

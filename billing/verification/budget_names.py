@@ -21,7 +21,10 @@ from billing.verification.registry import Wrong
 
 ROWS_AT_ONCE = 2000
 COLUMNS = ("id", "spender_id", "operation", "model", "is_envelope")
-MORE = ("placed_at", "budgets", "envelope_id", "state", "changed_at")
+MORE = (
+    *("placed_at", "budgets", "envelope_id", "state", "changed_at"),
+    *("project_id", "holder_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Named:
     envelope_id: UUID | None
     state: str
     changed_at: datetime | None
+    project_id: int | None
+    holder_id: int | None
 
     def is_running_at(self, moment: datetime) -> bool:
         was_later = self.changed_at is not None and self.changed_at > moment
@@ -69,7 +74,8 @@ def _wrong(hold: Named, budget: Budget, first: First) -> Iterator[Wrong]:
     is_later = hold.placed_at > budget.created_at
     if starts is None:
         call = Call(hold.spender_id, hold.operation, hold.model, hold.is_envelope)
-        is_bound = hold.spender_id in first.spenders and first.row.is_for(call)
+        is_bound = first.binds(hold.spender_id, hold.project_id, hold.holder_id)
+        is_bound = is_bound and first.row.is_for(call)
         if is_bound and (is_later or _was_counted_in(hold, budget, first)):
             yield Wrong("BUDGET_NOT_NAMED", f"hold={hold.id} budget={budget.id}")
         return

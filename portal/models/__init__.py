@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.invitation import Invitation
 from portal.models.key_sighting import KeySighting
 from portal.models.organization import (
     FormerMember,
+    FormerSlug,
     Membership,
     Organization,
     Project,
+    ProjectMember,
     Role,
     ServiceAccount,
 )
@@ -24,11 +27,14 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
+    "FormerSlug",
+    "Invitation",
     "KeySecret",
     "KeySighting",
     "Membership",
     "Organization",
     "Project",
+    "ProjectMember",
     "RaiseRequest",
     "RequestState",
     "Role",

@@ -46,6 +46,23 @@ class Organization(models.Model):
         return self.name
 
 
+class FormerSlug(models.Model):
+    """A slug that an organization had: links with it still lead its members there, and
+    no other organization gets it."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="former_slugs"
+    )
+    changed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "portal_formerslug"
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Project(models.Model):
     """A part of an organization that keys belong to."""
 
@@ -55,6 +72,13 @@ class Project(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=60)
     is_default = models.BooleanField(default=False)
+    # Who answers for it, and gets the keys of those who leave it. Null: nobody.
+    owner = models.ForeignKey(
+        "Membership",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="owned_projects",
+    )
     unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
     created_at = models.DateTimeField(auto_now_add=True)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -90,6 +114,9 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
     )
     role = models.CharField(max_length=16)
+    # Whether a developer sees and makes keys only in the projects in which they are
+    # named (`ProjectMember`), maybe none. `portal/tenants/policy.py` decides by it.
+    is_limited = models.BooleanField(default=False)
     unit = models.OneToOneField(Unit, on_delete=models.PROTECT)
     created_at = models.DateTimeField(auto_now_add=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
@@ -104,6 +131,29 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.organization} as {self.role}"
+
+
+class ProjectMember(models.Model):
+    """A member is named in a project: they may use it although they are limited."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="named_members"
+    )
+    membership = models.ForeignKey(
+        Membership, on_delete=models.CASCADE, related_name="named_projects"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "portal_projectmember"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "membership"], name="projectmember_once_each"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.membership} in {self.project}"
 
 
 class FormerMember(models.Model):

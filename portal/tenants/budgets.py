@@ -15,10 +15,10 @@ from django.utils import timezone
 from billing import budgets
 from billing.budgets import Subject
 from billing.models import Budget, BudgetRaise
-from billing.models.budget import Window
+from billing.models.budget import Level, Window
 from billing.values.amounts import credits_text
 from billing.values.orders import AMOUNT_MICROS_MAX
-from portal.models import Organization, RaiseRequest, RequestState
+from portal.models import Membership, Organization, RaiseRequest, RequestState
 from portal.tenants import audit, policy
 from portal.tenants.errors import (
     AlreadyAsked,
@@ -89,6 +89,36 @@ def set_limit(
         counts_spend_so_far=counts_spend_so_far,
     )
     return budget
+
+
+def store_cap(membership: Membership, micros: int, actor: audit.Actor) -> None:
+    """A member's own limit of each month, as a part of making them a member: whoever
+    invited them was asked for the right."""
+    organization = membership.organization
+    subject = Subject(Level.MEMBER, holder_id=membership.unit_id)
+    budget = budgets.set_limit(
+        organization.account_id,
+        subject,
+        Window.MONTH,
+        micros,
+        counts_spend_so_far=True,
+    )
+    _record(
+        "budget.set", budget, organization, actor, limit_credits=credits_text(micros)
+    )
+
+
+def caps_of(organization: Organization) -> dict[int, Budget]:
+    """The limits of each month that members have of their own, by their units."""
+    found = Budget.objects.filter(
+        account_id=organization.account_id,
+        is_active=True,
+        level=Level.MEMBER,
+        window=Window.MONTH,
+        model_pattern="",
+        operation="",
+    )
+    return {each.holder_id: each for each in found if each.holder_id is not None}
 
 
 @transaction.atomic

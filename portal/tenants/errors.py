@@ -112,12 +112,53 @@ class HolderNotActive(PortalError):
     message = "Whoever is to hold the key is disabled."
 
 
+class UnfitHeir(PortalError):
+    message = (
+        "Keys are handed over to an active member who may make keys in their project, "
+        "or to an active service account."
+    )
+
+
 class AlreadyMember(PortalError):
     message = "This person is a member of the organization already."
 
 
 class LastOwner(PortalError):
     message = "An organization needs at least one owner: name another owner first."
+
+
+class WorksEverywhere(PortalError):
+    message = "This member uses all projects: limit them to some first."
+
+
+class AlreadyInvited(PortalError):
+    message = "This address is invited already: make another link for it."
+
+
+class InvalidInvitation(PortalError):
+    """One that makes no sense. Nothing was written."""
+
+
+class InvitationOver(PortalError):
+    """It cannot be accepted: it was accepted or revoked, or has expired."""
+
+    message = "This invitation is over: ask for another one."
+
+
+class OtherAddress(PortalError):
+    message = "This invitation is for another address than the one you signed in with."
+
+
+class InvalidSlug(PortalError):
+    """One that cannot be in an address. Nothing was changed."""
+
+
+class SlugTaken(PortalError):
+    message = "Another organization has, or had, this address: choose another one."
+
+
+class TooManyOrganizations(PortalError):
+    message = "You own as many organizations as one person may."
 
 
 class InvalidBudget(PortalError):

@@ -162,6 +162,7 @@ def holder_for(actor: audit.Actor, project: Project, wanted: Holder | None) -> H
     right = Permission.MANAGE_SERVICE_ACCOUNTS if is_service else Permission.CREATE_KEYS
     policy.require(actor, organization_id, right)
     own = policy.membership_of(actor, organization_id)
+    policy.require_project(actor, project)
     if wanted is None:
         if own is None:
             raise NotAllowed("The operator names who is to hold a key.")

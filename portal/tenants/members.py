@@ -15,15 +15,18 @@ from django.utils import timezone
 from billing import spenders
 from billing.models.account import UnitKind
 from portal.models import (
-    ApiKey,
     FormerMember,
+    Invitation,
     Membership,
     Organization,
     Role,
     User,
 )
-from portal.tenants import audit, keys, policy
-from portal.tenants.errors import AlreadyMember, LastOwner
+from portal.tenants import audit, policy
+from portal.tenants import heirs as inheritance
+from portal.tenants.errors import AlreadyMember, LastOwner, NotAllowed
+from portal.tenants.heirs import Heirs
+from portal.tenants.roles import Permission
 
 
 @transaction.atomic
@@ -44,7 +47,7 @@ def add(
         actor=actor,
         organization=organization,
         target=user.email,
-        role=role,
+        after={"role": role},
     )
     return membership
 
@@ -57,13 +60,14 @@ def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> No
     Raises: NotAllowed, LastOwner.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role"])
+    refresh(membership)
     before = membership.role
     policy.require_assignment(actor, membership.organization_id, before, role)
     if role == before:
         return
     if before == Role.OWNER and role != Role.OWNER:
         refuse_last_owner(membership)
+    withdraw_invitations(membership, role, actor)
     membership.role = role
     membership.save(update_fields=["role"])
     audit.record(
@@ -71,8 +75,8 @@ def change_role(membership: Membership, role: Role, *, actor: audit.Actor) -> No
         actor=actor,
         organization=membership.organization,
         target=membership.user.email,
-        before=before,
-        after=role,
+        before={"role": before},
+        after={"role": role},
     )
 
 
@@ -83,12 +87,13 @@ def disable(membership: Membership, *, actor: audit.Actor) -> None:
     Raises: NotAllowed, LastOwner.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role", "disabled_at"])
+    refresh(membership)
     policy.require_assignment(actor, membership.organization_id, membership.role)
     if membership.disabled_at is not None:
         return
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
+    withdraw_invitations(membership, "", actor)
     set_disabled(membership, timezone.now(), "member.disable", actor)
 
 
@@ -99,7 +104,7 @@ def enable(membership: Membership, *, actor: audit.Actor) -> None:
     Raises: NotAllowed.
     """
     lock(membership.organization_id)
-    membership.refresh_from_db(fields=["role", "disabled_at"])
+    refresh(membership)
     policy.require_assignment(actor, membership.organization_id, membership.role)
     if membership.disabled_at is not None:
         set_disabled(membership, None, "member.enable", actor)
@@ -120,26 +125,34 @@ def set_disabled(
 
 
 @transaction.atomic
-def remove(membership: Membership, *, actor: audit.Actor) -> None:
-    """Take a member out and revoke the keys they hold; leaving oneself is free.
+def remove(
+    membership: Membership, *, actor: audit.Actor, heirs: Heirs | None = None
+) -> None:
+    """Take a member out; leaving oneself is free. The keys they hold go to the `heirs`
+    that are named for them, by who may change any key; the others are revoked. Removed
+    already: changes nothing.
 
-    Raises: NotAllowed, LastOwner.
+    Raises: NotAllowed, LastOwner, UnfitHeir, AccountLocked.
     """
     lock(membership.organization_id)
     # Locked as the policy locks it: a key that the member makes at this moment is
     # made before the keys are read below, or not at all.
-    membership = Membership.objects.select_for_update(no_key=True).get(pk=membership.pk)
+    found = Membership.objects.select_for_update(no_key=True, of=("self",))
+    current = found.select_related("user", "unit").filter(pk=membership.pk).first()
     if actor.user != membership.user:
-        policy.require_assignment(actor, membership.organization_id, membership.role)
+        role = current.role if current else membership.role
+        policy.require_assignment(actor, membership.organization_id, role)
+    if current is None:
+        return
+    membership = current
+    if heirs:
+        right = Permission.REVOKE_ANY_KEY
+        policy.require(actor, membership.organization_id, right)
     if membership.role == Role.OWNER:
         refuse_last_owner(membership)
+    withdraw_invitations(membership, "", actor)
     spenders.set_unit_open(membership.unit_id, is_open=False)
-    held = ApiKey.objects.filter(
-        organization_id=membership.organization_id,
-        spender__holder=membership.unit_id,
-        revoked_at=None,
-    )
-    keys.close(*held.order_by("created_at"), actor=actor)
+    inheritance.leave(inheritance.held_by(membership), heirs or {}, actor=actor)
     FormerMember.objects.create(
         organization_id=membership.organization_id,
         user=membership.user,
@@ -150,9 +163,25 @@ def remove(membership: Membership, *, actor: audit.Actor) -> None:
         actor=actor,
         organization=membership.organization,
         target=membership.user.email,
-        role=membership.role,
+        before={"role": membership.role},
+        after={"role": None},
     )
     membership.delete()
+
+
+@transaction.atomic
+def leave_everywhere(user: User, *, actor: audit.Actor) -> None:
+    """Take a person out of all their organizations, before their account is deleted or
+    closed: all or none.
+
+    Raises: NotAllowed, LastOwner, which says of which organization.
+    """
+    joined = user.memberships.select_related("organization", "user")
+    for membership in joined.order_by("organization_id"):
+        try:
+            remove(membership, actor=actor)
+        except LastOwner as refusal:
+            raise LastOwner(f"{membership.organization}: {refusal}") from refusal
 
 
 def store(organization: Organization, user: User, role: Role) -> Membership:
@@ -170,6 +199,37 @@ def store(organization: Organization, user: User, role: Role) -> Membership:
     return Membership.objects.create(
         organization=organization, user=user, role=role, unit=unit
     )
+
+
+def refresh(membership: Membership) -> None:
+    """Raises: NotAllowed when it was removed meanwhile."""
+    try:
+        membership.refresh_from_db(fields=["role", "disabled_at"])
+    except Membership.DoesNotExist as error:
+        raise NotAllowed("They are no member any more.") from error
+
+
+def withdraw_invitations(membership: Membership, role: str, actor: audit.Actor) -> None:
+    """Revoke what the member has offered and, with that role from now on, could not
+    offer: nobody comes in by the word of somebody who was sent out."""
+    pending = Invitation.objects.filter(
+        organization_id=membership.organization_id,
+        invited_by=membership.user_id,
+        accepted_at=None,
+        revoked_at=None,
+    )
+    for invitation in pending.select_for_update().order_by("pk"):
+        if policy.may_assign(role, invitation.role):
+            continue
+        invitation.revoked_at = timezone.now()
+        invitation.save(update_fields=["revoked_at"])
+        audit.record(
+            "invitation.revoke",
+            actor=actor,
+            organization=membership.organization,
+            target=invitation.email[:200],
+            because=f"{membership.user.email} may not invite any more"[:300],
+        )
 
 
 def lock(organization_id: int) -> None:

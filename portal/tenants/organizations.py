@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, transaction
 
 from billing import accounts, budgets
 from billing.models import Account
 from portal.models import Organization, Role, User
-from portal.tenants import audit, members, names, policy, projects
+from portal.tenants import audit, members, names, policy, projects, slugs
 from portal.tenants.budgets import refuse_own_windows
-from portal.tenants.errors import InvalidTimeZone
+from portal.tenants.errors import (
+    InvalidTimeZone,
+    NotAllowed,
+    SlugTaken,
+    TooManyOrganizations,
+)
 from portal.tenants.roles import Permission
+
+OWNED_MAX = 20  # organizations that one person may own and make more
 
 
 @transaction.atomic
@@ -31,16 +39,49 @@ def create(
     another one was bootstrapped under the same name.
     """
     policy.require_operator(actor)
+    return _store(names.clean(name), owner, actor, price_factor_ppm, bootstrapped_as)
+
+
+def may_create_own() -> bool:
+    """Whether people make organizations by themselves."""
+    is_open = getattr(settings, "SIGNUP", "closed") == "open"
+    return is_open or settings.OWN_ORGANIZATIONS
+
+
+@transaction.atomic
+def create_own(name: str, *, actor: audit.Actor) -> Organization:
+    """An organization that the person who acts owns, with no credits.
+
+    Raises: NotAllowed where nobody makes their own; InvalidName;
+    TooManyOrganizations; IntegrityError when another one took its slug meanwhile.
+    """
+    if actor.user is None or not may_create_own():
+        raise NotAllowed
     name = names.clean(name)
+    owner = User.objects.select_for_update(no_key=True).get(pk=actor.user.pk)
+    owned = owner.memberships.filter(role=Role.OWNER)
+    if owned.count() >= OWNED_MAX:
+        raise TooManyOrganizations
+    return _store(name, owner, actor)
+
+
+def _store(
+    name: str,
+    owner: User,
+    actor: audit.Actor,
+    price_factor_ppm: int = 1_000_000,
+    bootstrapped_as: str | None = None,
+) -> Organization:
     account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
     organization = Organization.objects.create(
         name=name,
-        slug=free_slug(name),
+        slug=slugs.free(name),
         account=account,
         bootstrapped_as=bootstrapped_as,
     )
-    projects.store(organization, "Default", "default", is_default=True)
-    members.store(organization, owner, Role.OWNER)
+    project = projects.store(organization, "Default", "default", is_default=True)
+    project.owner = members.store(organization, owner, Role.OWNER)
+    project.save(update_fields=["owner"])
     audit.record(
         "organization.create",
         actor=actor,
@@ -48,18 +89,6 @@ def create(
         owner=owner.email,
     )
     return organization
-
-
-def free_slug(name: str) -> str:
-    """`name`'s slug, or the first of -2, -3 … that nobody has. Many names share one
-    slug: find nothing by it.
-
-    Two creations at the same instant may choose the same one: the unique column
-    refuses the second, whose caller sees an IntegrityError and nothing half-made.
-    """
-    wanted = names.slug_of(name, "organization")
-    alike = Organization.objects.filter(slug__startswith=wanted[:50])
-    return names.free_slug(wanted, alike.values_list("slug", flat=True))
 
 
 @transaction.atomic
@@ -73,8 +102,8 @@ def change(
 ) -> bool:
     """Change what is given; True if anything differs from before.
 
-    The slug stays: it is in links that people have kept. In the time zone its days
-    begin, on pages and in its budgets (`billing.budgets.set_time_zone`).
+    The slug is another matter: `change_slug`. In the time zone its days begin, on
+    pages and in its budgets (`billing.budgets.set_time_zone`).
 
     Raises: NotAllowed, OwnLimit, InvalidName, InvalidTimeZone; AccountLocked.
     """
@@ -121,6 +150,39 @@ def _set_time_zone(organization: Organization, name: str, actor: audit.Actor) ->
         budgets.set_time_zone(organization.account_id, name)
     except ValueError as error:
         raise InvalidTimeZone from error
+
+
+@transaction.atomic
+def change_slug(organization: Organization, slug: str, *, actor: audit.Actor) -> bool:
+    """Another address of its pages; True if it differs from before. The one it had
+    stays its own and leads its members to the new one.
+
+    Raises: NotAllowed, InvalidSlug, SlugTaken.
+    """
+    members.lock(organization.pk)
+    policy.require(actor, organization.pk, Permission.MANAGE_ORGANIZATION)
+    current = Organization.objects.get(pk=organization.pk)
+    before = current.slug
+    if slug == before:
+        return False
+    slugs.check(slug, current)
+    current.former_slugs.filter(slug=slug).delete()
+    current.slug = slug
+    try:
+        with transaction.atomic():
+            current.save(update_fields=["slug"])
+            current.former_slugs.create(slug=before)
+    except IntegrityError as error:  # taken at this very moment
+        raise SlugTaken from error
+    audit.record(
+        "organization.change_slug",
+        actor=actor,
+        organization=current,
+        before={"slug": before},
+        after={"slug": slug},
+    )
+    organization.slug = slug
+    return True
 
 
 @transaction.atomic

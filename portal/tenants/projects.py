@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from billing import spenders
 from billing.models.account import UnitKind
-from portal.models import Organization, Project
-from portal.tenants import audit, names, policy
-from portal.tenants.errors import DefaultProject, NameTaken
+from portal.models import Membership, Organization, Project
+from portal.tenants import audit, heirs, names, policy
+from portal.tenants.errors import DefaultProject, NameTaken, UnfitHeir
 from portal.tenants.members import lock as lock_organization
 from portal.tenants.roles import Permission
 
@@ -34,6 +34,8 @@ def create(organization: Organization, name: str, *, actor: audit.Actor) -> Proj
     project = store(
         organization, name, names.free_slug(names.slug_of(name, "project"), slugs)
     )
+    project.owner = policy.membership_of(actor, organization.id) if actor.user else None
+    project.save(update_fields=["owner"])
     audit.record(
         "project.create",
         actor=actor,
@@ -58,7 +60,37 @@ def rename(project: Project, name: str, *, actor: audit.Actor) -> None:
     project.name = name
     project.save(update_fields=["name"])
     spenders.rename_unit(project.unit_id, name)
-    record("project.rename", project, actor, before=before, after=name)
+    record(
+        "project.rename", project, actor, before={"name": before}, after={"name": name}
+    )
+
+
+@transaction.atomic
+def set_owner(
+    project: Project, owner: Membership | None, *, actor: audit.Actor
+) -> None:
+    """Say who answers for the project, and gets the keys of those who leave it; None:
+    nobody. Raises: NotAllowed, UnfitHeir for who could not hold its keys."""
+    lock_organization(project.organization_id)
+    policy.require(actor, project.organization_id, Permission.MANAGE_PROJECTS)
+    if owner is not None:
+        found = project.organization.memberships.select_for_update(no_key=True)
+        owner = found.filter(pk=owner.pk).first()
+        if owner is None or not heirs.may_inherit(owner, project.pk):
+            raise UnfitHeir
+    project = lock(project)
+    before = project.owner
+    if before == owner:
+        return
+    project.owner = owner
+    project.save(update_fields=["owner"])
+    record(
+        "project.set_owner",
+        project,
+        actor,
+        before={"owner": before.user.email if before else None},
+        after={"owner": owner.user.email if owner else None},
+    )
 
 
 @transaction.atomic
@@ -90,7 +122,7 @@ def restore(project: Project, *, actor: audit.Actor) -> None:
         record("project.restore", project, actor)
 
 
-def record(action: str, project: Project, actor: audit.Actor, **detail: str) -> None:
+def record(action: str, project: Project, actor: audit.Actor, **detail: object) -> None:
     audit.record(
         action,
         actor=actor,

@@ -8,13 +8,15 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from portal.models import ApiKey, Membership, Organization, User
-from portal.tenants import policy, roles
+from portal.models import ApiKey, Membership, Organization, Project, User
+from portal.tenants import policy, roles, slugs
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 
@@ -41,20 +43,28 @@ class Tenant:
         return policy.may_change_key(self.membership, key)
 
     def visible_keys(self) -> QuerySet[ApiKey]:
-        """The keys this member may know of: all, their own, or none. Those of runs are
-        their parents'."""
+        """The keys this member may know of: all, their own in the projects that they
+        may use, or none. Those of runs are their parents'."""
         keys = ApiKey.objects.filter(
             organization=self.organization, spender__parent__isnull=True
         )
         if self.may(Permission.SEE_ALL_KEYS):
             return keys
         if self.may(Permission.SEE_OWN_KEYS):
-            return keys.filter(spender__holder=self.membership.unit_id)
+            own = keys.filter(spender__holder=self.membership.unit_id)
+            if policy.is_limited(self.membership):
+                own = own.filter(project__in=self.projects())
+            return own
         return keys.none()
 
+    def projects(self) -> QuerySet[Project]:
+        """Those that this member may use."""
+        return policy.projects_of(self.membership)
 
-TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponse]
-SlugView = Callable[..., HttpResponse]
+
+# A CSV is streamed: no HttpResponse, but their common base.
+TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponseBase]
+SlugView = Callable[..., HttpResponseBase]
 
 
 def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
@@ -69,10 +79,26 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     found = get_object_or_404(
         memberships, organization__slug=slug, user=user, disabled_at=None
     )
+    if policy.is_limited(found):
+        prefetch_related_objects([found], "named_projects")
     tenant = Tenant(found.organization, user, found)
     if not tenant.may(*permissions):
         raise Http404
     return tenant
+
+
+def moved_to(request: HttpRequest, slug: str) -> HttpResponse | None:
+    """The same page under the organization's slug of now, for its members; for others
+    a former slug is as missing as any. Temporary: the slug may come back."""
+    match = request.resolver_match
+    now = slugs.current(slug, request.user.pk)
+    if match is None or now is None:
+        return None
+    url = reverse(match.view_name, args=match.args, kwargs=match.kwargs | {"slug": now})
+    query = request.META.get("QUERY_STRING", "")
+    answer = HttpResponse(status=307)  # a form that was open is sent there as it is
+    answer["Location"] = f"{url}?{query}" if query else url
+    return answer
 
 
 def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
@@ -88,8 +114,13 @@ def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
         @wraps(view)
         def entered(
             request: HttpRequest, slug: str, *args: Rest.args, **kwargs: Rest.kwargs
-        ) -> HttpResponse:
-            tenant = enter(request, slug, *permissions)
+        ) -> HttpResponseBase:
+            try:
+                tenant = enter(request, slug, *permissions)
+            except Http404:
+                if moved := moved_to(request, slug):
+                    return moved
+                raise
             try:
                 return view(request, tenant, *args, **kwargs)
             except NotAllowed:  # the right was lost after the page was entered

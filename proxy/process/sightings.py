@@ -53,7 +53,7 @@ class Watch:
             self._seen[spender_id, address] = [now, now, 1]
 
     def _address(self, meta: Mapping[str, Any]) -> str:
-        """ "" where nobody knows. What was read is remembered, if it is no long text."""
+        """Empty where nobody knows. What was read is remembered, unless it is long."""
         hops = meta.get("HTTP_X_FORWARDED_FOR", "") if settings.TRUSTED_PROXIES else ""
         headers = meta.get("REMOTE_ADDR", ""), hops
         address = self._read.get(headers)
@@ -95,4 +95,3 @@ class Watch:
 
 
 watch = Watch()
-

@@ -112,7 +112,10 @@ def test_changes_are_audited(
         ("member.change_role", "bob@example.com"),
         ("member.remove", "bob@example.com"),
     ]
-    assert found[1].detail == {"before": "developer", "after": "admin"}
+    assert found[1].detail == {
+        "before": {"role": "developer"},
+        "after": {"role": "admin"},
+    }
 
 
 def demote(other: User, owner: User, where: Organization, start: Barrier) -> None:

@@ -30,7 +30,7 @@ class CreditsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return credits_text(value) if isinstance(value, int) else value
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = super().clean(value).replace(",", "").replace("\u202f", "")
         if not text:
             return None
@@ -53,15 +53,13 @@ class ListField(forms.CharField):
         widget = forms.Textarea(
             attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}
         )
-        super().__init__(
-            max_length=TEXT_MAX, required=False, widget=widget, **options
-        )
+        super().__init__(max_length=TEXT_MAX, required=False, widget=widget, **options)
         self.check_entry = check
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list | tuple) else value
 
-    def clean(self, value: Any) -> tuple[str, ...]:  # type: ignore[override]
+    def clean(self, value: Any) -> tuple[str, ...]:
         entries = tuple(
             dict.fromkeys(filter(None, re.split(r"[\s,]+", super().clean(value))))
         )

@@ -11,7 +11,11 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from billing.reports import periods, usage
 from billing.reports.usage import Chosen, Dimension, Figures
@@ -19,7 +23,7 @@ from portal.models import ApiKey, AuditEvent
 from portal.pages.keys.forms import ExpiryForm, NameForm, RevokeForm, RotateForm
 from portal.pages.keys.new import show_secret
 from portal.pages.keys.rows import rows
-from portal.pages.parts import charts, frame, navigation
+from portal.pages.parts import frame, navigation, stacks
 from portal.tenants import audit, key_edits, keys, rules, tenancy
 from portal.tenants.errors import HolderNotActive, KeyNotActive, PortalError
 from portal.tenants.roles import Permission
@@ -76,19 +80,21 @@ def _usage(tenant: Tenant, key: ApiKey) -> dict[str, Any]:
     span = periods.last_days(account.time_zone, DAYS)
     slots = periods.buckets(span, periods.Bucket.DAY, account.time_zone)
     of_key = Chosen(account.id).narrowed(Dimension.KEY, key.spender.limited_id)
-    by_day = usage.figures(of_key, [periods.Range(x.start, x.end) for x in slots])
-    days = [by_day.get((number, ()), Figures()) for number in range(len(slots))]
+    ranges = [periods.Range(slot.start, slot.end) for slot in slots]
+    by_model = usage.series(of_key, ranges, Dimension.MODEL)
     zone = frame.zone_of(tenant)
-    dates = [slot.begins.astimezone(zone).date() for slot in slots]
     bars = [
-        (day, used.charged_micros, used.requests)
-        for day, used in zip(dates, days, strict=True)
+        stacks.Bar(
+            f"{slot.begins.astimezone(zone):%Y-%m-%d}",
+            {str(name): used[at].charged_micros for name, used in by_model.items()},
+        )
+        for at, slot in enumerate(slots)
     ]
-    by_model = usage.figures(of_key, [span], [Dimension.MODEL])
-    models = [(subject[0], used) for (_, subject), used in by_model.items()]
+    models = [(name, sum(used, Figures())) for name, used in by_model.items()]
+    title = f"Credits spent on each of the last {DAYS} days, by model"
     return {
-        "chart": charts.bars(bars),
-        "total": sum(days, Figures()),
+        "stack": stacks.stacked(title, bars),
+        "total": sum((used for _, used in models), Figures()),
         "models": sorted(models, key=lambda each: -each[1].charged_micros),
     }
 
@@ -174,9 +180,7 @@ def rotate(
         messages.error(request, str(refusal))
         return redirect("key", tenant.organization.slug, key.pk)
     replaced = keys.secrets_in_force(key)[1:]
-    return show_secret(
-        request, tenant, key, secret, is_rotated=True, replaced=replaced
-    )
+    return show_secret(request, tenant, key, secret, is_rotated=True, replaced=replaced)
 
 
 @require_POST
@@ -222,5 +226,3 @@ def changeable_key(tenant: Tenant, key_id: UUID) -> ApiKey:
     if not tenant.may_change(key):
         raise Http404
     return key
-
-

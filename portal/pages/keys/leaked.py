@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from billing.reports import usage
+from billing.reports import periods, usage
 from billing.reports.usage import Chosen, Dimension, Figures
 from portal.models import ApiKey
 from portal.pages.keys.key import changeable_key, rotate
@@ -57,7 +57,7 @@ def _deeds(
     of_key = Chosen(tenant.organization.account_id).narrowed(
         Dimension.KEY, key.spender.limited_id
     )
-    span = usage.Range(since, until)
+    span = periods.Range(since, until)
     found: dict[str, Any] = {"total": usage.total(of_key, span)}
     for name, dimension in (
         ("by_model", Dimension.MODEL),

@@ -74,9 +74,7 @@ KEYS = Table(
             Kind.CREDITS,
             is_in_page=False,
         ),
-        Column(
-            "resets_at", "", _limit("link.resets_at"), Kind.TIME, is_in_page=False
-        ),
+        Column("resets_at", "", _limit("link.resets_at"), Kind.TIME, is_in_page=False),
         Column(
             "spent_14_days",
             "14 days",
@@ -85,7 +83,11 @@ KEYS = Table(
             template="keys/cells/spark.html",
         ),
         Column(
-            "last_used", "Last used", "last_at", Kind.AGO, template="keys/cells/last.html"
+            "last_used",
+            "Last used",
+            "last_at",
+            Kind.AGO,
+            template="keys/cells/last.html",
         ),
         Column("client", "", "program", is_in_page=False),
         Column(
