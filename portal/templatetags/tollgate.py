@@ -40,6 +40,12 @@ def credits_of(micros: int | None) -> str:
 
 
 @register.filter
+def signed(micros: int | None) -> str:
+    """A change: +1,234.5 or −1,234.5; nothing has no sign."""
+    return ("+" if micros and micros > 0 else "") + credits_of(micros)
+
+
+@register.filter
 def whole(micros: int) -> str:
     """The part of `credits` before the decimal point."""
     return credits_of(micros).partition(".")[0]

@@ -33,11 +33,19 @@ EXPECTED = {
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
+    "explain": (302, 404, 200, 200, 404, 200, 404),
+    "explain-json": (302, 404, 200, 200, 404, 200, 404),
+    "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "search": (302, 404, 200, 200, 200, 200, 200),
+    "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
 OF_A_KEY = ("key-rotate", "key-revoke")
-OF_AN_ORGANIZATION = ("overview", "keys", "key-create", *OF_A_KEY, "settings")
+OF_AN_ORGANIZATION = (
+    *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
+    *("explain", "explain-json", "explain-zip"),
+)
 
 
 def routes(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
