@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, Subquery
+from django.db.models import (
+    DateTimeField,
+    ExpressionWrapper,
+    OuterRef,
+    Subquery,
+    UUIDField,
+)
 
 from billing.models import Hold, Spender, UsageRecord, UsageRollup
 
@@ -48,7 +54,7 @@ def last_calls(spender_ids: Collection[int]) -> dict[int, LastCall]:
     found = (
         Spender.objects.filter(id__in=list(spender_ids))
         .annotate(quarter=Subquery(quarters))
-        .annotate(newest=Subquery(newest))
+        .annotate(newest=Subquery(newest, output_field=UUIDField()))
         .filter(quarter__isnull=False)
         .values_list("id", "quarter", "newest")
     )

@@ -162,7 +162,7 @@ def test_the_list_shows_hints_states_and_use(
     assert f"gone {gone.hint} Default" in text
     assert "never never just now revoked" in text
     assert "never 2 days ago just now expired" in text
-    assert "just now never just now active" in text
+    assert "just now never just now active" in text, text
 
 
 def test_a_revoked_key_offers_no_change(

@@ -30,6 +30,16 @@ EXPECTED = {
     "overview": (302, 404, 200, 200, 200, 200, 200),
     "keys": (302, 404, 200, 200, 200, 404, 404),
     "key-create": (302, 404, 200, 200, 200, 404, 404),
+    "key-bulk": (405,) * 7,
+    "key": (302, 404, 200, 200, 404, 404, 404),
+    "key-seen": (302, 404, 200, 200, 404, 404, 404),
+    "key-edit": (405,) * 7,
+    "key-state": (405,) * 7,
+    "key-limits": (302, 404, 200, 200, 404, 404, 404),
+    "key-leaked": (302, 404, 200, 200, 404, 404, 404),
+    "key-end-secret": (405,) * 7,
+    "service-accounts": (302, 404, 200, 200, 404, 404, 404),
+    "service-account": (405,) * 7,
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
@@ -41,10 +51,15 @@ EXPECTED = {
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
-OF_A_KEY = ("key-rotate", "key-revoke")
+OF_A_KEY = (
+    *("key", "key-seen", "key-limits", "key-leaked", "key-rotate", "key-revoke"),
+    *("key-edit", "key-state", "key-end-secret"),
+)
+OF_A_NUMBER = ("key-end-secret", "service-account")
 OF_AN_ORGANIZATION = (
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip"),
+    *("key-bulk", "service-accounts", "service-account"),
 )
 
 
@@ -60,6 +75,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
     if route in OF_A_KEY:
         arguments.append(key_id or uuid4())
+    if route in OF_A_NUMBER:
+        arguments.append(1)
     return reverse(route, args=arguments)
 
 

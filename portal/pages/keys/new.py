@@ -56,6 +56,7 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
     except PortalError as refusal:
+        give_back(tenant, form.cleaned_data["ticket"])
         form.add_error(None, str(refusal))
         return frame.show(request, tenant, "keys/new.html", {"form": form})
     return show_secret(request, tenant, key, secret)
@@ -117,5 +118,14 @@ def key_seen(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse
 
 def use_ticket(tenant: Tenant, ticket: str) -> bool:
     """False when this very form was sent before: a reload must not make a new key."""
-    sent = hashlib.sha256(ticket.encode()).hexdigest()
-    return cache.add(f"key-form:{tenant.user.pk}:{sent}", 1, TICKET_SECONDS)
+    return cache.add(_sent(tenant, ticket), 1, TICKET_SECONDS)
+
+
+def give_back(tenant: Tenant, ticket: str) -> None:
+    """The form made no key after all: it may be sent again."""
+    cache.delete(_sent(tenant, ticket))
+
+
+def _sent(tenant: Tenant, ticket: str) -> str:
+    digest = hashlib.sha256(ticket.encode()).hexdigest()
+    return f"key-form:{tenant.user.pk}:{digest}"

@@ -16,6 +16,7 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
+SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -46,6 +47,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Organization",
         (
             # members, security, audit
+            ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
         ),
     ),
