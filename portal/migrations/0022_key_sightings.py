@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0011_people"),
+        ("portal", "0013_saved_views"),
     ]
 
     operations = [

@@ -69,6 +69,24 @@ def count(number: int | None) -> str:
 
 
 @register.filter
+def amount(number: int, unit: str) -> str:
+    """Microcredits in credits; of any other unit so many."""
+    return credits_of(number) if unit == "credits" else count(number)
+
+
+@register.simple_tag
+def change(now: int, before: int) -> SafeString:
+    """“+12 %” against the period before; nothing where that had none."""
+    if before <= 0:
+        return SafeString("")
+    percent = round((now - before) * 100 / before)
+    sign = "+" if percent > 0 else "−" if percent < 0 else "±"
+    return format_html(
+        ' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}"
+    )
+
+
+@register.filter
 def moment(at: datetime | None) -> str:
     """The absolute time, to the second, its zone named."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -108,8 +108,8 @@ def _events(tenant: Tenant, key: ApiKey) -> list[AuditEvent]:
     return list(found.order_by("-at", "-pk")[:EVENTS_MAX])
 
 
-@require_POST
 @tenancy.page(*navigation.KEYS)
+@require_POST
 def key_edit(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     """Its name, or its end."""
     key = changeable_key(tenant, key_id)
@@ -140,8 +140,8 @@ STATES: dict[str, tuple[Callable[..., bool], str]] = {
 }
 
 
-@require_POST
 @tenancy.page(*navigation.KEYS)
+@require_POST
 def key_state(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     """Disable or enable; twice is once."""
     key = changeable_key(tenant, key_id)
@@ -183,8 +183,8 @@ def rotate(
     return show_secret(request, tenant, key, secret, is_rotated=True, replaced=replaced)
 
 
-@require_POST
 @tenancy.page(*navigation.KEYS)
+@require_POST
 def key_end_secret(
     request: HttpRequest, tenant: Tenant, key_id: UUID, secret_id: int
 ) -> HttpResponse:

@@ -208,8 +208,8 @@ ACTS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-@require_POST
 @tenancy.page(*navigation.KEYS)
+@require_POST
 def key_bulk(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """Asks first, with the names, and does it when that page is sent. Done again, as
     by a double click, it changes nothing more."""

@@ -55,8 +55,8 @@ def _show(request: HttpRequest, tenant: Tenant, **context: Any) -> HttpResponse:
     )
 
 
-@require_POST
 @tenancy.page(Permission.MANAGE_SERVICE_ACCOUNTS)
+@require_POST
 def account_change(
     request: HttpRequest, tenant: Tenant, account_id: int
 ) -> HttpResponse:

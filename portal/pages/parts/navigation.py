@@ -14,6 +14,7 @@ from portal.tenants.tenancy import Tenant
 
 # The rights of which one is enough to open a page.
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
+USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
@@ -26,7 +27,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity, usage
+            # activity
+            ("usage", "Usage", USAGE),
         ),
     ),
     (
