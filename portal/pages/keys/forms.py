@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -183,5 +182,12 @@ class BudgetsForm(forms.Form):
         return {window: self.cleaned_data[name] for name, window in BUDGETS.items()}
 
 
-def first_errors(form: forms.Form) -> Sequence[str]:
-    return [str(error) for errors in form.errors.values() for error in errors]
+class RightsForm(forms.Form):
+    """What may be read with the key beyond its own calls and limits."""
+
+    sees_balance = forms.BooleanField(
+        required=False, label="May read the organization's balance"
+    )
+    sees_project = forms.BooleanField(
+        required=False, label="May read what its whole project used"
+    )

@@ -17,12 +17,12 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from billing.reports import periods, usage
+from billing.reports import periods
 from billing.reports.usage import Chosen, Dimension, Figures
 from portal.models import ApiKey, AuditEvent
 from portal.pages.keys.forms import ExpiryForm, NameForm, RevokeForm, RotateForm
 from portal.pages.keys.new import show_secret
-from portal.pages.keys.rows import rows
+from portal.pages.keys.rows import in_parts, rows
 from portal.pages.parts import frame, navigation, stacks
 from portal.tenants import audit, key_edits, keys, rules, tenancy
 from portal.tenants.errors import HolderNotActive, KeyNotActive, PortalError
@@ -81,7 +81,7 @@ def _usage(tenant: Tenant, key: ApiKey) -> dict[str, Any]:
     slots = periods.buckets(span, periods.Bucket.DAY, account.time_zone)
     of_key = Chosen(account.id).narrowed(Dimension.KEY, key.spender.limited_id)
     ranges = [periods.Range(slot.start, slot.end) for slot in slots]
-    by_model = usage.series(of_key, ranges, Dimension.MODEL)
+    by_model = in_parts(of_key, ranges, Dimension.MODEL)
     zone = frame.zone_of(tenant)
     bars = [
         stacks.Bar(

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_http_methods
 from billing.budgets import Subject
 from billing.models import Budget
 from billing.models.budget import Level, Window
-from portal.models import ApiKey, Rules
+from portal.models import ApiKey, KeyRights, Rules
 from portal.pages.keys.fields import RulesForm
-from portal.pages.keys.forms import BUDGETS, BudgetsForm
+from portal.pages.keys.forms import BUDGETS, BudgetsForm, RightsForm
 from portal.pages.keys.key import visible_key
 from portal.pages.parts import frame
-from portal.tenants import audit, budgets, rules, tenancy
+from portal.tenants import audit, budgets, key_rights, rules, tenancy
 from portal.tenants.errors import PortalError
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -33,15 +33,20 @@ def key_limits(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
     data = request.POST or None
     money = BudgetsForm(data, initial=_shown(known))
     ruled = RulesForm(data, initial=_rules(key))
-    if data is not None and money.is_valid() and ruled.is_valid():
+    rights = RightsForm(data, initial=_rights(key))
+    every = (money, ruled, rights)
+    if data is not None and all([form.is_valid() for form in every]):
         try:
-            _save(tenant, key, money, ruled, known, audit.actor_of(request))
+            with transaction.atomic():  # all of it or nothing
+                actor = audit.actor_of(request)
+                key_rights.give(key, actor=actor, **rights.cleaned_data)
+                _save(tenant, key, money, ruled, known, actor)
         except PortalError as refusal:
             money.add_error(None, str(refusal))
         else:
             messages.success(request, "The limits are saved: they count from now on.")
             return redirect("key", tenant.organization.slug, key.pk)
-    context = {"key": key, "form": money, "rules_form": ruled}
+    context = {"key": key, "form": money, "rules_form": ruled, "rights_form": rights}
     return frame.show(request, tenant, "keys/limits.html", context)
 
 
@@ -77,7 +82,11 @@ def _rules(key: ApiKey) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
+def _rights(key: ApiKey) -> dict[str, bool]:
+    row = KeyRights.objects.filter(key=key).first() or KeyRights()
+    return {"sees_balance": row.sees_balance, "sees_project": row.sees_project}
+
+
 def _save(
     tenant: Tenant,
     key: ApiKey,
@@ -86,7 +95,7 @@ def _save(
     known: dict[Window, Budget],
     actor: audit.Actor,
 ) -> None:
-    """All of it or nothing. Raises: PortalError."""
+    """Raises: PortalError."""
     organization = tenant.organization
     for window, micros in money.wanted().items():
         before = known.get(window)

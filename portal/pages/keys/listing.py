@@ -156,22 +156,22 @@ def _holders(tenant: Tenant) -> list[tuple[str, str]]:
 
 def _chosen(tenant: Tenant, bar: Filters) -> QuerySet[ApiKey]:
     found = tenant.visible_keys().select_related("project", "spender__holder")
-    if text := bar["q"]:
+    if text := bar.get("q"):
         public_id = text.removeprefix("tg_live_")[:8]
         found = found.filter(
             Q(name__icontains=text) | Q(public_id=public_id) | Q(last4=text)
         )
-    if project := bar["project"]:
+    if project := bar.get("project"):
         found = found.filter(project=int(project))
-    if holder := bar["holder"]:
+    if holder := bar.get("holder"):
         found = found.filter(spender__holder=int(holder))
-    if model := bar["model"]:
+    if model := bar.get("model"):
         used = UsageRollup.objects.filter(
             account=tenant.organization.account_id, model__iexact=model
         )
         secrets = KeySecret.objects.filter(spender__in=used.values("spender_id"))
         found = found.filter(pk__in=secrets.values("key_id"))
-    return _in_state(found, bar["state"])
+    return _in_state(found, bar.get("state"))
 
 
 def _in_state(found: QuerySet[ApiKey], state: str) -> QuerySet[ApiKey]:

@@ -14,7 +14,7 @@ from billing.budgets import Link
 from billing.models.budget import Level
 from billing.reports import periods, usage
 from billing.reports.last_calls import LastCall, last_calls, latest
-from billing.reports.usage import Chosen, Dimension
+from billing.reports.usage import Chosen, Dimension, Figures, Subject
 from billing.values.amounts import credits_text
 from portal.models import ApiKey, KeySecret, Organization
 from portal.pages.parts import stacks
@@ -150,11 +150,22 @@ def _days(
     subjects = [key.spender.limited_id for key in found]
     chosen = Chosen(organization.account_id).narrowed(Dimension.KEY, *subjects)
     ranges = [periods.Range(slot.start, slot.end) for slot in slots]
-    series = usage.series(chosen, ranges, Dimension.KEY)
+    used = in_parts(chosen, ranges, Dimension.KEY)
     return {
         subject: [each.charged_micros for each in figures]
-        for subject, figures in series.items()
+        for subject, figures in used.items()
     }
+
+
+def in_parts(
+    chosen: Chosen, ranges: Sequence[periods.Range], by: Dimension
+) -> dict[Subject, list[Figures]]:
+    """What each subject used in each of the ranges."""
+    found: dict[Subject, list[Figures]] = {}
+    for (number, (subject,)), used in usage.figures(chosen, ranges, [by]).items():
+        row = found.setdefault(subject, [Figures()] * len(ranges))
+        row[number] = used
+    return found
 
 
 def _spark(days: Sequence[int]) -> Sparkline:
