@@ -35,7 +35,8 @@ def key_limits(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
     ruled = RulesForm(data, initial=_rules(key))
     rights = RightsForm(data, initial=_rights(key))
     every = (money, ruled, rights)
-    if data is not None and all([form.is_valid() for form in every]):
+    # A list: all of them say what is wrong.
+    if data is not None and not [form for form in every if not form.is_valid()]:
         try:
             with transaction.atomic():  # all of it or nothing
                 actor = audit.actor_of(request)
