@@ -19,6 +19,7 @@ KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -48,9 +49,10 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            # members, security
             ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
+            ("audit", "Audit", AUDIT),
         ),
     ),
 )
