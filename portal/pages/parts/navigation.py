@@ -16,6 +16,8 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+MEMBERS = (Permission.SEE_MEMBERS,)
+PROJECTS = OVERVIEW
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -31,7 +33,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs, models
+            ("projects", "Projects", PROJECTS),
+            # jobs, models
         ),
     ),
     (
@@ -43,7 +46,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            ("members", "Members", MEMBERS),
+            # security, audit
             ("settings", "Settings", SETTINGS),
         ),
     ),
