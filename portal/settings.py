@@ -91,6 +91,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "csp",
+    "django_htmx",  # its static files only
     "rest_framework",
 ]
 AUTH_USER_MODEL = "portal.User"
@@ -98,6 +99,7 @@ ROOT_URLCONF = "portal.urls"
 ASGI_APPLICATION = "portal.asgi.application"
 MIDDLEWARE = [
     "portal.runtime.health.HealthMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "portal.runtime.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -118,6 +120,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "portal.pages.parts.theme.chosen",
             ],
         },
     },

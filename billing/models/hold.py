@@ -101,6 +101,19 @@ class Hold(Caller):
                 condition=Q(envelope__isnull=False),
                 name="hold_of_envelope",
             ),
+            # For who looks through a list of calls (`billing.reports.activity`): those
+            # of a key, of a session, and the few that were not charged.
+            models.Index(fields=["spender", "-placed_at"], name="hold_of_spender"),
+            models.Index(
+                fields=["account", "session", "-placed_at"],
+                condition=~Q(session=""),
+                name="hold_of_session",
+            ),
+            models.Index(
+                fields=["account", "state", "-placed_at"],
+                condition=Q(state__in=["released", "in_doubt"]),
+                name="hold_not_charged",
+            ),
         ]
 
     def __str__(self) -> str:

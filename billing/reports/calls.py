@@ -44,6 +44,7 @@ class CallReport:
     ended_at: datetime | None  # or came to doubt
     price_micros: int | None  # charged, and what the operator bears of it
     flags: str
+    envelope_id: UUID | None  # the run that it was paid from
 
 
 def latest_calls(
@@ -60,6 +61,12 @@ def find_call(account_id: int, hold_id: UUID) -> CallReport | None:
     """One call of this account; None for anybody else's."""
     hold = _holds().filter(id=hold_id, account_id=account_id).first()
     return _call(hold) if hold else None
+
+
+def calls_with(hold_ids: Sequence[UUID]) -> list[CallReport]:
+    """Those calls, of whatever account, in this order; what is no call is left out."""
+    found = {hold.id: _call(hold) for hold in _holds().filter(id__in=hold_ids)}
+    return [found[hold_id] for hold_id in hold_ids if hold_id in found]
 
 
 def calls_in_doubt() -> list[CallReport]:
@@ -152,6 +159,7 @@ def _call(hold: Hold) -> CallReport:
         ended_at=hold.changed_at,
         price_micros=price,
         flags=usage.flags if usage else "",
+        envelope_id=hold.envelope_id,
     )
 
 

@@ -50,7 +50,7 @@ def test_from_sign_in_to_a_key_and_its_end(
         secret = page.locator("#secret").inner_text()
         assert key_format.is_well_formed(secret)
         page.get_by_role("button", name="Copy key").click()
-        expect(page.get_by_role("status")).to_have_text("Copied")
+        expect(page.locator("[data-copied]")).to_have_text("Copied")
         assert page.evaluate("navigator.clipboard.readText()") == secret
         assert f'api_key="{secret}"' in snippet(page, "Python")
 

@@ -14,7 +14,9 @@ from portal.tenants.tenancy import Tenant
 
 # The rights of which one is enough to open a page.
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
+USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
@@ -26,7 +28,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity, usage
+            # activity
+            ("usage", "Usage", USAGE),
         ),
     ),
     (
@@ -40,7 +43,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Spend",
         (
-            # budgets, credits, ledger, explain
+            # budgets, credits, ledger
+            ("explain", "Explain my balance", MONEY),
         ),
     ),
     (
@@ -54,12 +58,33 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
 )
 
 
+# Behind `g`, on a keyboard; the first letter that is free.
+SHORTCUTS = {
+    "overview": "o",
+    "activity": "a",
+    "usage": "u",
+    "keys": "k",
+    "projects": "p",
+    "jobs": "j",
+    "models": "m",
+    "budgets": "b",
+    "credits": "c",
+    "ledger": "l",
+    "explain": "e",
+    "members": "t",
+    "security": "y",
+    "audit": "d",
+    "settings": "s",
+}
+
+
 class Link(NamedTuple):
-    """One line of the navigation."""
+    """One line of the navigation; `shortcut` is typed after a `g`."""
 
     label: str
     url: str
     is_current: bool
+    shortcut: str
 
 
 class Group(NamedTuple):
@@ -76,7 +101,7 @@ def links_for(tenant: Tenant, current: str) -> list[Group]:
         Group(
             label,
             [
-                Link(words, reverse(name, args=[slug]), name == current)
+                _link(name, words, slug, current)
                 for name, words, rights in lines
                 if tenant.may(*rights)
             ],
@@ -84,3 +109,8 @@ def links_for(tenant: Tenant, current: str) -> list[Group]:
         for label, lines in GROUPS
     ]
     return [group for group in groups if group.links]
+
+
+def _link(name: str, label: str, slug: str, current: str) -> Link:
+    url = reverse(name, args=[slug])
+    return Link(label, url, name == current, SHORTCUTS.get(name, ""))

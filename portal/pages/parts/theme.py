@@ -1,0 +1,43 @@
+"""Light or dark: what the person chose, kept in a cookie, rendered by the server, so
+that no page ever shows the other one first."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+COOKIE, SECONDS = "theme", 365 * 86_400
+THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
+CHOSEN = ("light", "dark")  # what is kept; anything else is as the system has it
+
+
+def chosen(request: HttpRequest) -> dict[str, object]:
+    """For every template: `theme`, and the themes to choose from."""
+    kept = request.COOKIES.get(COOKIE)
+    theme = kept if kept in CHOSEN else "system"
+    return {"theme": theme, "themes": THEMES}
+
+
+@require_POST
+def choose(request: HttpRequest) -> HttpResponse:
+    """Anybody's choice, also before they sign in; back to the page it was made on."""
+    wanted, back = request.POST.get("theme"), request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    answer = redirect(back if is_ours else "home")
+    if wanted in CHOSEN:
+        answer.set_cookie(
+            COOKIE,
+            wanted,
+            max_age=SECONDS,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    else:
+        answer.delete_cookie(COOKIE, samesite="Lax")
+    return answer
