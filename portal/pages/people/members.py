@@ -128,12 +128,12 @@ def member_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
 
 def _filtered(tenant: Tenant, bar: filters.Filters) -> Any:
     found = tenant.organization.memberships.select_related("user")
-    if text := bar["find"]:
+    if text := bar.values.get("find"):
         has_it = Q(user__email__icontains=text) | Q(user__name__icontains=text)
         found = found.filter(has_it)
-    if role := bar["role"]:
+    if role := bar.values.get("role"):
         found = found.filter(role=role)
-    if state := bar["state"]:
+    if state := bar.values.get("state"):
         found = found.filter(disabled_at__isnull=state == "active")
     return found.prefetch_related("named_projects__project")
 

@@ -83,9 +83,9 @@ def project_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         ),
     )
     found = tenant.projects().select_related("owner__user")
-    if text := bar["find"]:
+    if text := bar.values.get("find"):
         found = found.filter(name__icontains=text)
-    if state := bar["state"]:
+    if state := bar.values.get("state"):
         found = found.filter(archived_at__isnull=state == "active")
     hidden = [] if tenant.may(Permission.SEE_MEMBERS) else ["owner", "members"]
     if not tenant.may(*navigation.KEYS):
