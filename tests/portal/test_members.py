@@ -183,11 +183,9 @@ def test_what_was_removed_meanwhile_changes_nothing(
     members.remove(membership_of(bob, organization), actor=actor_of(alice))
     before = AuditEvent.objects.count()
     members.remove(stale, actor=actor_of(alice))
-    for change in (
-        lambda: members.change_role(stale, Role.ADMIN, actor=actor_of(alice)),
-        lambda: members.disable(stale, actor=actor_of(alice)),
-        lambda: members.enable(stale, actor=actor_of(alice)),
-    ):
+    with pytest.raises(NotAllowed):
+        members.change_role(stale, Role.ADMIN, actor=actor_of(alice))
+    for change in (members.disable, members.enable):
         with pytest.raises(NotAllowed):
-            change()
+            change(stale, actor=actor_of(alice))
     assert AuditEvent.objects.count() == before

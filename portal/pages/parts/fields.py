@@ -47,7 +47,7 @@ class CreditsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return credits_text(value) if isinstance(value, int) else value
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = super().clean(value).replace(",", "").replace("\u202f", "")
         if not text:
             return None

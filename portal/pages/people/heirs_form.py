@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -33,7 +33,7 @@ class HeirsForm(forms.Form):
         leaving: Membership,
         chosen: Sequence[ApiKey],
         *args: Any,
-        preferred: dict[UUID, Holder] | None = None,
+        preferred: Mapping[UUID, Holder] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)

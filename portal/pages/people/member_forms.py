@@ -48,8 +48,9 @@ class FreshForm(forms.Form):
     def clean(self) -> dict[str, Any] | None:
         if self.cleaned_data.get("was") != self.now:
             # The next try is about what is shown now.
-            self.data = self.data.copy()
-            self.data["was"] = self.now
+            sent: Any = self.data
+            self.data = shown = sent.copy()
+            shown["was"] = self.now
             raise ValidationError(
                 "Somebody has changed this meanwhile. Look at it again, then save."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -128,12 +129,12 @@ def member_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
 
 def _filtered(tenant: Tenant, bar: filters.Filters) -> Any:
     found = tenant.organization.memberships.select_related("user")
-    if text := bar.values.get("find"):
+    if text := bar.get("find"):
         has_it = Q(user__email__icontains=text) | Q(user__name__icontains=text)
         found = found.filter(has_it)
-    if role := bar.values.get("role"):
+    if role := bar.get("role"):
         found = found.filter(role=role)
-    if state := bar.values.get("state"):
+    if state := bar.get("state"):
         found = found.filter(disabled_at__isnull=state == "active")
     return found.prefetch_related("named_projects__project")
 
@@ -309,7 +310,7 @@ def _save_cap(
     return _back(tenant, member)
 
 
-SAVES: dict[str, Any] = {
+SAVES: dict[str, Callable[[HttpRequest, Tenant, Membership, Any], HttpResponse]] = {
     "role": _save_role,
     "projects": _save_projects,
     "cap": _save_cap,

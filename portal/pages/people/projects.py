@@ -83,9 +83,9 @@ def project_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         ),
     )
     found = tenant.projects().select_related("owner__user")
-    if text := bar.values.get("find"):
+    if text := bar.get("find"):
         found = found.filter(name__icontains=text)
-    if state := bar.values.get("state"):
+    if state := bar.get("state"):
         found = found.filter(archived_at__isnull=state == "active")
     hidden = [] if tenant.may(Permission.SEE_MEMBERS) else ["owner", "members"]
     if not tenant.may(*navigation.KEYS):

@@ -186,7 +186,7 @@ def test_an_offer_that_makes_no_sense_is_refused(
                 "dev@example.com",
                 Role.DEVELOPER,
                 actor=OPERATOR,
-                **more,  # type: ignore[arg-type]
+                **more,
             )
     assert not Invitation.objects.exists()
 
