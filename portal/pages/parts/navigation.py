@@ -20,6 +20,7 @@ MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
+AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -28,7 +29,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity
+            ("activity", "Activity", USAGE),
             ("usage", "Usage", USAGE),
         ),
     ),
@@ -51,8 +52,9 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Organization",
         (
             ("members", "Members", MEMBERS),
-            # security, audit
+            # security
             ("settings", "Settings", SETTINGS),
+            ("audit", "Audit", AUDIT),
         ),
     ),
 )

@@ -146,8 +146,8 @@ def invite(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     )
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 @sensitive_variables()
 def invitation_renew(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     found = get_object_or_404(tenant.organization.invitations, pk=pk)
@@ -160,8 +160,8 @@ def invitation_renew(request: HttpRequest, tenant: Tenant, pk: int) -> HttpRespo
     return show_link(request, tenant, found, token)
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def invitation_revoke(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     found = get_object_or_404(tenant.organization.invitations, pk=pk)
     try:

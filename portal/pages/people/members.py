@@ -317,8 +317,8 @@ SAVES: dict[str, Callable[[HttpRequest, Tenant, Membership, Any], HttpResponse]]
 }
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def member_disable(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     member = member_of(tenant, pk)
     try:
@@ -331,8 +331,8 @@ def member_disable(request: HttpRequest, tenant: Tenant, pk: int) -> HttpRespons
     return _back(tenant, member)
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def member_enable(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     member = member_of(tenant, pk)
     members.enable(member, actor=audit.actor_of(request))

@@ -114,8 +114,8 @@ def project_edit(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     return frame.show(request, tenant, "projects/edit.html", context)
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def project_archive(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     project = project_of(tenant, pk)
     try:
@@ -129,8 +129,8 @@ def project_archive(request: HttpRequest, tenant: Tenant, pk: int) -> HttpRespon
     return _back(tenant, project)
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def project_restore(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     project = project_of(tenant, pk)
     projects.restore(project, actor=audit.actor_of(request))
@@ -138,8 +138,8 @@ def project_restore(request: HttpRequest, tenant: Tenant, pk: int) -> HttpRespon
     return _back(tenant, project)
 
 
-@require_POST
 @tenancy.page(MANAGE)
+@require_POST
 def project_join(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     project = project_of(tenant, pk)
     member = get_object_or_404(
