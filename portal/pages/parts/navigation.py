@@ -18,6 +18,8 @@ USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+MEMBERS = (Permission.SEE_MEMBERS,)
+PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -35,7 +37,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs, models
+            ("projects", "Projects", PROJECTS),
+            # jobs, models
         ),
     ),
     (
@@ -48,7 +51,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security
+            ("members", "Members", MEMBERS),
+            # security
             ("settings", "Settings", SETTINGS),
             ("audit", "Audit", AUDIT),
         ),
