@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
         ("account", "0009_emailaddress_unique_primary_email"),
         ("mfa", "0003_authenticator_type_uniq"),
         ("sessions", "0001_initial"),
-        ("portal", "0013_saved_views"),
+        ("portal", "0022_key_sightings"),
     ]
 
     operations = [

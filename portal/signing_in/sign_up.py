@@ -8,6 +8,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from billing import grants
@@ -19,8 +20,8 @@ from portal.tenants import audit, invitations, names, organizations
 from portal.tenants.errors import InvalidName
 
 OPEN, INVITATION, CLOSED = "open", "invitation", "closed"
-# In a session: the name of the organization that its sign-up asked for; and the token
-# of the invitation that its sign-up follows (the page of invitations writes it there).
+# In a session: the name of the organization that its sign-up asked for; and the path of
+# the invitation that its sign-up follows (`pages/people/invitations.py` writes it).
 NAME, INVITED = "sign_up_organization", "invitation"
 # An account nobody proved the address of keeps that address from its owner no longer.
 UNPROVED = timedelta(days=1)
@@ -36,8 +37,11 @@ def is_open(request: HttpRequest) -> bool:
 
 def invitation_of(request: HttpRequest) -> Invitation | None:
     """The one that this browser has opened the link of, while it can be accepted."""
-    token = request.session.get(INVITED)
-    found = invitations.find(token) if isinstance(token, str) else None
+    try:
+        token = resolve(request.session.get(INVITED) or "").kwargs.get("token")
+    except Resolver404:
+        return None
+    found = invitations.find(token) if token else None
     is_pending = found is not None and found.state_at(timezone.now()) == "pending"
     return found if is_pending else None
 

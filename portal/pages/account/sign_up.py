@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from portal.models import SignUp as SignedUp
 from portal.models import User
 from portal.pages.account import fields
 from portal.pages.account.guard import too_many
@@ -108,6 +109,8 @@ def found(request: HttpRequest) -> HttpResponse:
         raise Http404
     if user.memberships.exists():
         return redirect("home")
+    if SignedUp.objects.filter(user=user).exists():  # and left it
+        return redirect("organization-create")
     initial = {"organization": sign_up.default_name(user.name, user.email)}
     form = OrganizationForm(request.POST or None, initial=initial)
     if not form.is_valid():
