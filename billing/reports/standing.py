@@ -12,6 +12,7 @@ from billing.ledger import dialect, windows
 from billing.models import BudgetRaise, BudgetWindow, Grant, Hold
 from billing.models.budget import Window
 from billing.models.hold import HoldState
+from billing.reports.credits import Lapse
 from billing.reports.usage import Chosen, Dimension
 
 REASONS_MAX, NEAR_MAX, EXPIRIES_MAX = 5, 10, 50
@@ -43,20 +44,12 @@ def _holds(chosen: Chosen, state: str) -> QuerySet[Hold]:
         account_id=chosen.account_id, state=state, is_envelope=False
     )
     if Dimension.HOLDER in chosen.of:
-        found = found.filter(holder_id__in=chosen.of[Dimension.HOLDER])
+        holders = [int(subject) for subject in chosen.of[Dimension.HOLDER]]
+        found = found.filter(holder_id__in=holders)
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Expiry:
-    """So much of a grant lapses then, unless it is spent before."""
-
-    at: datetime
-    source: str
-    remaining_micros: int
-
-
-def expiries_of(account_id: int, *, within: timedelta) -> list[Expiry]:
+def expiries_of(account_id: int, *, within: timedelta) -> list[Lapse]:
     """What has not expired yet and will in that time, the next first."""
     now = dialect.now()
     grants = Grant.objects.filter(
@@ -67,7 +60,7 @@ def expiries_of(account_id: int, *, within: timedelta) -> list[Expiry]:
     )
     rows = grants.order_by("expires_at", "id")[:EXPIRIES_MAX]
     return [
-        Expiry(grant.expires_at, grant.source, grant.remaining_micros)
+        Lapse(grant.expires_at, grant.source, grant.remaining_micros)
         for grant in rows
         if grant.expires_at is not None
     ]

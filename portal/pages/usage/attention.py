@@ -205,7 +205,8 @@ def _limit(tenant: Tenant, near: Near) -> Item:
         text = f"The limit {window} is used up ({whose}): {limit} credits.{again}"
         kind = "error"
     else:
-        text = f"{near.percent} % of the limit {window} is used ({whose}): {limit} credits."
+        used = f"{near.percent} % of the limit {window} is used"
+        text = f"{used} ({whose}): {limit} credits."
         kind = "warning"
     if tenant.may(Permission.MANAGE_BUDGETS):
         cure = "Raise it, for a time or for good."
