@@ -42,6 +42,10 @@ EXPECTED = {
     "explain": (302, 404, 200, 200, 404, 200, 404),
     "explain-json": (302, 404, 200, 200, 404, 200, 404),
     "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "activity": (302, 404, 200, 200, 200, 200, 200),
+    # Of a call that does not exist: `test_request_page.py` has the others.
+    "request": (302, 404, 404, 404, 404, 404, 404),
+    "runs": (302, 404, 200, 200, 200, 200, 200),
     "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
@@ -53,6 +57,7 @@ OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_AN_ORGANIZATION = (
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip", *OF_USAGE),
+    *("activity", "request", "runs"),
 )
 
 
@@ -68,6 +73,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
     if route in OF_A_KEY:
         arguments.append(key_id or uuid4())
+    if route == "request":
+        arguments.append(f"req_{uuid4().hex}")
     if route in OF_A_VIEW:
         arguments.append(1)
     return reverse(route, args=arguments)

@@ -26,7 +26,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity
+            ("activity", "Activity", USAGE),
             ("usage", "Usage", USAGE),
         ),
     ),
