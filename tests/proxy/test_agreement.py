@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -22,8 +23,9 @@ from billing.reports.explain import explain
 from billing.reports.periods import Range
 from billing.reports.usage import Chosen, Dimension
 from billing.values import amounts
-from portal.models import Organization
+from portal.models import ApiKey, Organization
 from portal.tenants import key_rights, keys
+from portal.tenants.keys import Identity
 from proxy.views.usage import answer
 from tests.support.cast import OPERATOR, make_key, make_organization, make_user
 from tests.support.ledger.clocks import Clock
@@ -81,11 +83,56 @@ def micros_of(credits: str) -> int:
     return -micros if credits.startswith("-") else micros
 
 
+@dataclass
+class Scene:
+    """An organization that was used at random, and its first key."""
+
+    client: Client
+    organization: Organization
+    key: ApiKey
+    identity: Identity
+
+    def check(self, span: Range) -> None:
+        account_id = self.organization.account_id
+        wanted, chosen = booked(account_id, span), Chosen(account_id)
+        assert usage.total(chosen, span).charged_micros == wanted
+        told = activity_totals.charged_in(Wanted(chosen, span.start, span.end))
+        assert told is not None
+        assert told.charged_micros == wanted
+        explained = explain(account_id, span.start, span.end)
+        assert (explained.charged_micros, explained.gap_micros) == (wanted, 0)
+        assert shown(self.client, self.organization, span) == (wanted, wanted)
+        self.check_key(chosen, span)
+
+    def check_key(self, chosen: Chosen, span: Range) -> None:
+        """By the key itself: what it used, and what its project did."""
+        ends = {"start": span.start.isoformat(), "end": span.end.isoformat()}
+        for scope, by, subject in (
+            ("key", Dimension.KEY, self.key.spender_id),
+            ("project", Dimension.PROJECT, self.key.project.unit_id),
+        ):
+            query = {**ends, "scope": scope, "group_by": "model,client", "limit": "99"}
+            document = answer(self.identity, query)
+            rows = [row for slot in document["data"] for row in slot["results"]]
+            sums = usage.figures(chosen, [span], [by])
+            charged = sums.get((0, (subject,)), usage.NOTHING).charged_micros
+            assert document["total"]["charged_micros"] == charged
+            assert sum(row["charged_micros"] for row in rows) == charged
+
+    def check_overview(self, zone: str) -> None:
+        account_id = self.organization.account_id
+        page = self.client.get(f"/o/{self.organization.slug}/").context
+        for (_, used, _, _), days in zip(page["sums"], (1, 7, 30), strict=True):
+            wanted = booked(account_id, periods.last_days(zone, days))
+            assert used.charged_micros == wanted
+        assert sum(day["charged_micros"] for day in page["days"]) == wanted
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("zone", BEGINNINGS)
 def test_all_name_one_sum(client: Client, clock: Clock, zone: str) -> None:
-    chance = Random(zone)
-    clock.moment = BEGINNINGS[zone]
+    chance, begun = Random(zone), BEGINNINGS[zone]
+    clock.moment = begun
     owner = make_user("owner@example.com")
     organization = make_organization("Agreed", owner)
     key, secret = make_key(organization, owner)
@@ -100,50 +147,14 @@ def test_all_name_one_sum(client: Client, clock: Clock, zone: str) -> None:
         usage_days.add_next(account_id)
     spending.go_on(10)
     client.force_login(owner)
-    identity = keys.verify(secret)
-
-    def check(span: Range) -> None:
-        wanted, chosen = booked(account_id, span), Chosen(account_id)
-        assert usage.total(chosen, span).charged_micros == wanted
-        told = activity_totals.charged_in(Wanted(chosen, span.start, span.end))
-        assert told is not None
-        assert told.charged_micros == wanted
-        explained = explain(account_id, span.start, span.end)
-        assert (explained.charged_micros, explained.gap_micros) == (wanted, 0)
-        assert shown(client, organization, span) == (wanted, wanted)
-        by_key = usage.figures(chosen, [span], [Dimension.KEY])
-        by_project = usage.figures(chosen, [span], [Dimension.PROJECT])
-        ends = {
-            "start": span.start.isoformat(),
-            "end": span.end.isoformat(),
-            "limit": "1000",
-        }
-        for scope, sums, subject in (
-            ("key", by_key, key.spender_id),
-            ("project", by_project, key.project.unit_id),
-        ):
-            query = {**ends, "scope": scope, "group_by": "model,client"}
-            document = answer(identity, {**query, "bucket": "day"})
-            rows = [row for slot in document["data"] for row in slot["results"]]
-            figures = sums.get((0, (subject,)), usage.NOTHING)
-            assert document["total"]["charged_micros"] == figures.charged_micros
-            assert sum(row["charged_micros"] for row in rows) == figures.charged_micros
-
-    now = clock.moment
-    first = periods.day_of(zone, BEGINNINGS[zone])
-    everything = periods.days(zone, first, periods.day_of(zone, now))
+    scene = Scene(client, organization, key, keys.verify(secret))
+    first = periods.day_of(zone, begun)
+    everything = periods.days(zone, first, periods.day_of(zone, clock.moment))
     assert booked(account_id, everything) > 0
-    check(everything)
-    check(periods.days(zone, first + periods.DAY, first + periods.DAY))
-    minutes = sorted(
-        chance.sample(range(int((now - BEGINNINGS[zone]).seconds / 60)), 2)
-    )
-    start, end = (BEGINNINGS[zone] + timedelta(minutes=each) for each in minutes)
-    check(Range(start.replace(second=0), end.replace(second=0)))
-    overview = client.get(f"/o/{organization.slug}/").context
-    for (_, used, _, _), days in zip(overview["sums"], (1, 7, 30), strict=True):
-        span = periods.last_days(zone, days)
-        assert used.charged_micros == booked(account_id, span)
-    assert sum(day["charged_micros"] for day in overview["days"]) == booked(
-        account_id, periods.last_days(zone, 30)
-    )
+    scene.check(everything)
+    scene.check(periods.days(zone, first + periods.DAY, first + periods.DAY))
+    length = int((clock.moment - begun).total_seconds() / 60)
+    minutes = sorted(chance.sample(range(length), 2))
+    start, end = (begun + timedelta(minutes=each) for each in minutes)
+    scene.check(Range(start, end))
+    scene.check_overview(zone)
