@@ -39,8 +39,9 @@ def stored_secret_key(path: Path) -> str:
 def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     """Django's description of the database that `DATABASE_URL` names.
 
-    SQLite: one file, WAL, every commit on disk (`synchronous=FULL`), and writers
-    queue (`IMMEDIATE`) instead of failing half-way through a transaction.
+    SQLite: one file, every commit on disk (`synchronous=FULL`), and writers
+    queue (`IMMEDIATE`) instead of failing half-way through a transaction. It is in WAL
+    mode, which the file itself remembers: `migrating.py` sets it.
     PostgreSQL: psycopg's pool, READ COMMITTED, and every wait ends; a server that
     vanished without a word is noticed within half a minute, where TCP alone would take
     hours.
@@ -56,7 +57,7 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
             "cached_statements": 512,
             **given,
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            "init_command": "PRAGMA synchronous=FULL;",
         }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
@@ -77,3 +78,17 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
             },
         }
     return config
+
+
+def identity_provider(
+    issuer: str, client_id: str, secret: str, name: str
+) -> dict[str, Any]:
+    """The one provider of single sign-on, as django-allauth wants it described."""
+    app = {
+        "provider_id": "sso",
+        "name": name,
+        "client_id": client_id,
+        "secret": secret,
+        "settings": {"server_url": issuer},
+    }
+    return {"openid_connect": {"APPS": [app] if issuer else []}}

@@ -17,7 +17,11 @@ OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
+SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+SECURITY = (Permission.MANAGE_SECURITY,)
+MEMBERS = (Permission.SEE_MEMBERS,)
+PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -35,7 +39,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs, models
+            ("projects", "Projects", PROJECTS),
+            # jobs, models
         ),
     ),
     (
@@ -48,7 +53,9 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security
+            ("members", "Members", MEMBERS),
+            ("security", "Security", SECURITY),
+            ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
             ("audit", "Audit", AUDIT),
         ),
