@@ -29,7 +29,7 @@ CREDITS = 500
 JOB_SECONDS_MAX = 60
 NAME = "Northwind"
 EMAIL = "demo@example.com"
-DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 100_000}
+DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 2_000_000}
 ACTOR = audit.Actor(None, "manage.py demo")
 
 
