@@ -7,6 +7,7 @@ from operator import or_
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from billing.models.account import UNCHECKED, Account, AccountKind
 
@@ -101,6 +102,17 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 condition=reduce(or_, map(_is_typed, TransferKind)),
                 name="transfer_fits_its_kind",
+            ),
+        ]
+        indexes = [
+            # Whatever is not a call's first price: few rows of a large table, for who
+            # explains a balance. A settlement writes nothing here.
+            models.Index(
+                Coalesce("source_tenant_id", "destination_tenant_id"),
+                "created_at",
+                condition=~Q(kind__in=["usage", "absorb"])
+                | Q(correction_id__isnull=False),
+                name="transfer_beside_calls",
             ),
         ]
 

@@ -40,6 +40,12 @@ def credits_of(micros: int | None) -> str:
 
 
 @register.filter
+def signed(micros: int | None) -> str:
+    """A change: +1,234.5 or −1,234.5; nothing has no sign."""
+    return ("+" if micros and micros > 0 else "") + credits_of(micros)
+
+
+@register.filter
 def whole(micros: int) -> str:
     """The part of `credits` before the decimal point."""
     return credits_of(micros).partition(".")[0]
@@ -60,6 +66,24 @@ def exact(micros: int | None) -> str:
 @register.filter
 def count(number: int | None) -> str:
     return NONE if number is None else f"{number:,}"
+
+
+@register.filter
+def amount(number: int, unit: str) -> str:
+    """Microcredits in credits; of any other unit so many."""
+    return credits_of(number) if unit == "credits" else count(number)
+
+
+@register.simple_tag
+def change(now: int, before: int) -> SafeString:
+    """“+12 %” against the period before; nothing where that had none."""
+    if before <= 0:
+        return SafeString("")
+    percent = round((now - before) * 100 / before)
+    sign = "+" if percent > 0 else "−" if percent < 0 else "±"
+    return format_html(
+        ' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}"
+    )
 
 
 @register.filter

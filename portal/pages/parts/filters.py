@@ -89,8 +89,9 @@ class Filters:
     kept: list[tuple[str, str]] = field(default_factory=list)  # hidden in the form
     bare_url: str = "?"  # the page without any of them
 
-    def __getitem__(self, name: str) -> str:
-        """ "" where the field is not set."""
+    def get(self, name: str) -> str:
+        """ "" where the field is not set. Not by index: a template would ask so for
+        everything else, too."""
         return self.values.get(name, "")
 
     @property

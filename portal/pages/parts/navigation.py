@@ -14,7 +14,9 @@ from portal.tenants.tenancy import Tenant
 
 # The rights of which one is enough to open a page.
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
+USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -24,7 +26,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity, usage
+            # activity
+            ("usage", "Usage", USAGE),
         ),
     ),
     (
@@ -37,7 +40,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Spend",
         (
-            # budgets, credits, ledger, explain
+            # budgets, credits, ledger
+            ("explain", "Explain my balance", MONEY),
         ),
     ),
     (
