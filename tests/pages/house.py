@@ -6,39 +6,44 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from billing import grants
 from billing.budgets import Subject
-from billing.models import Hold, Spender
+from billing.models import Spender
 from billing.models.budget import Level, Window
 from billing.models.grant import GrantSource
 from billing.values.orders import CREDIT
 from portal.models import ApiKey, Membership, Organization, Project, Role, User
 from portal.tenants import (
     budgets,
+    invitations,
     keys,
     members,
     organizations,
     projects,
+    saved_views,
     service_accounts,
 )
 from portal.tenants.keys import Holder
 from tests.pages import calls
-from tests.support.cast import OPERATOR, make_call, make_user
+from tests.support.cast import OPERATOR, actor_of, make_call, make_user
+from tests.support.portal.limited import make_budget
 
 ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
 
 
 @dataclass(frozen=True)
 class House:
-    """`objects`: a value for each parameter that a URL has."""
+    """`objects`: one of each kind that a URL names (`routes.KINDS`)."""
 
     organization: Organization
     owner: User
-    objects: dict[str, Any]
+    objects: dict[str, object]
 
 
+@transaction.atomic
 def build(
     name: str,
     *,
@@ -72,7 +77,6 @@ def build(
         _key(teams[number % len(teams)], holders[number % len(holders)], number)
         for number in range(keys_count)
     ]
-    _limits(organization, made[0])
     spenders = list(
         Spender.objects.filter(pk__in=[key.spender_id for key in made])
         .select_related("project", "holder")
@@ -80,8 +84,8 @@ def build(
     )
     account = type(organization.account).objects.get(pk=organization.account_id)
     calls.write(account, spenders, calls_count, timezone.now() - timedelta(minutes=1))
-    make_call(made[0])
-    return House(organization, owner, _objects(organization, made[0], people, robot))
+    objects = _objects(organization, owner, made[0], people, robot)
+    return House(organization, owner, objects)
 
 
 def _member(organization: Organization, email: str, number: int) -> Membership:
@@ -93,30 +97,31 @@ def _key(project: Project, holder: Holder, number: int) -> ApiKey:
     return keys.issue(project, f"key {number}", actor=OPERATOR, holder=holder)[0]
 
 
-def _limits(organization: Organization, key: ApiKey) -> None:
-    for subject, window in (
-        (Subject(Level.ORGANIZATION), Window.MONTH),
-        (Subject(Level.KEY, spender_id=key.spender_id), Window.DAY),
-    ):
-        budgets.set_limit(
-            organization,
-            subject,
-            window,
-            10_000_000 * CREDIT,
-            counts_spend_so_far=True,
-            actor=OPERATOR,
-        )
-
-
 def _objects(
-    organization: Organization, key: ApiKey, people: list[Any], robot: Any
-) -> dict[str, Any]:
-    call = Hold.objects.filter(account_id=organization.account_id).latest("placed_at")
+    house: Organization, owner: User, key: ApiKey, people: list[Membership], robot: Any
+) -> dict[str, object]:
+    """One of each kind that a URL may name."""
+    actor = actor_of(owner)
+    everybody = Subject(Level.ORGANIZATION)
+    budget_id = make_budget(house, everybody, 10**7, window=Window.MONTH)
+    soon = timezone.now() + timedelta(days=1)
+    more: dict[str, Any] = {"until": soon, "reason": "launch week"}
+    view = saved_views.save(house, "By model", "", is_shared=True, actor=actor)
+    address = f"guest@{house.slug}.example.com"
+    invited, token = invitations.invite(house, address, Role.VIEWER, actor=actor)
     return {
-        "slug": organization.slug,
-        "key_id": key.pk,
-        "project_id": key.project_id,
-        "membership_id": people[0].pk,
-        "service_account_id": robot.pk,
-        "request_id": f"req_{call.id.hex}",
+        "slug": house.slug,
+        "key": key.pk,
+        "project": key.project_id,
+        "member": people[0].pk,
+        "service account": robot.pk,
+        "saved view": view.pk,
+        "invitation": invited.pk,
+        "invitation token": token,
+        "budget": budget_id,
+        "raise": budgets.raise_limit(house, budget_id, 5, actor=OPERATOR, **more).pk,
+        "raise request": budgets.ask(
+            house, budget_id, 5, actor=actor_of(people[0].user), **more
+        ).pk,
+        "call": f"req_{make_call(key)}",
     }

@@ -11,24 +11,45 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from tests.pages.house import House
 
-PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+# What stands before a parameter in a URL, and its name: which of `House.objects` it is.
+KINDS = {
+    "o/slug": "slug",
+    "leave/slug": "slug",
+    "keys/key_id": "key",
+    "secrets/secret_id": "secret",
+    "projects/pk": "project",
+    "members/pk": "member",
+    "members/member_pk": "member",
+    "invitations/pk": "invitation",
+    "invitations/token": "invitation token",
+    "service-accounts/account_id": "service account",
+    "views/view_id": "saved view",
+    "activity/request_id": "call",
+    "budgets/budget_id": "budget",
+    "raises/raise_id": "raise",
+    "requests/request_id": "raise request",
+    "jobs/job_id": "job",
+    "passkeys/pk": "passkey",
+    "sso/provider_id": "identity provider",
+}
+# A house has none of these.
+NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
+PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Routes of ours that a browser's owner is sent away from, or that end something.
 NO_PAGES = frozenset({"home", "sign-out"})
 
 
 @dataclass(frozen=True)
 class Route:
-    """A URL's name, and the parameters in it."""
+    """A URL's name, and which objects are in it, by its parameters. Raises: KeyError
+    for a parameter that is not in `KINDS`."""
 
     name: str
-    parameters: tuple[str, ...]
+    kinds: dict[str, str]
 
     def url(self, house: House) -> str:
-        """Raises: KeyError for a parameter that `House.objects` has no value for: add
-        one in `tests/pages/house.py`."""
-        return reverse(
-            self.name, args=[house.objects[each] for each in self.parameters]
-        )
+        values = {name: house.objects[kind] for name, kind in self.kinds.items()}
+        return reverse(self.name, kwargs=values)
 
 
 def routes() -> list[Route]:
@@ -41,7 +62,10 @@ def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[Rou
         if isinstance(pattern, URLResolver):
             yield from _walk(pattern.url_patterns, text)
         elif pattern.name and pattern.name not in NO_PAGES:
-            yield Route(pattern.name, tuple(PARAMETER.findall(text)))
+            found = PARAMETER.findall(text)
+            kinds = {name: KINDS[f"{place}/{name}"] for place, name in found}
+            if not NOWHERE & set(kinds.values()):
+                yield Route(pattern.name, kinds)
 
 
 def pages(house: House, client: Client) -> dict[str, str]:
