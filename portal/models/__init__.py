@@ -6,6 +6,7 @@ from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
+from portal.models.key_sighting import KeySighting
 from portal.models.organization import (
     FormerMember,
     FormerSlug,
@@ -28,10 +29,11 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "FormerMember",
-    "KeyRights",
     "FormerSlug",
     "Invitation",
+    "KeyRights",
     "KeySecret",
+    "KeySighting",
     "Membership",
     "Organization",
     "Project",

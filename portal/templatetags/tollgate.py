@@ -29,6 +29,39 @@ BASES = {
     "in_doubt": ("in doubt", "The upstream's answer was lost; charged by rule."),
 }
 
+ENTRIES = {
+    "grant": "granted",
+    "usage": "charged",
+    "absorb": "borne by the operator",
+    "expire": "expired",
+    "refund": "given back",
+    "relief": "given back to the operator",
+    "credit": "credited",
+    "debit": "debited",
+    "reversal": "grant taken back",
+    "clawback": "taken back",
+    "debt": "owed",
+    "repayment": "debt paid",
+    "write_off": "debt written off",
+}
+LEVELS = {
+    "organization": "the organization",
+    "project": "project",
+    "member": "member",
+    "member_in_project": "member in a project",
+    "key": "key",
+}
+
+
+@register.filter
+def entry_word(kind: str) -> str:
+    return ENTRIES.get(kind, kind)
+
+
+@register.filter
+def level_word(level: str) -> str:
+    return LEVELS.get(level, level)
+
 
 @register.filter(name="credits")
 def credits_of(micros: int | None) -> str:
@@ -104,6 +137,15 @@ def local_second(at: datetime | None) -> str:
     return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
 
 
+@register.filter
+def local_exact(at: datetime | None) -> str:
+    """The same to the millisecond."""
+    if at is None:
+        return NONE
+    there = timezone.localtime(at)
+    return f"{there:%Y-%m-%d %H:%M:%S}.{there.microsecond // 1000:03d}"
+
+
 @register.simple_tag
 def clock(at: datetime | None) -> SafeString:
     """The time in the organization's zone, UTC in its title."""
@@ -129,6 +171,23 @@ def duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     number, unit = (minutes, "minute") if minutes and not rest else (seconds, "second")
     return f"{number:,} {unit}" + ("" if number == 1 else "s")
+
+
+@register.filter
+def milliseconds(number: int | None) -> str:
+    """850 → “850 ms”, 12_340 → “12.3 s”; what took no time was not measured."""
+    if not number:
+        return NONE
+    return f"{number:,} ms" if number < 10_000 else f"{number / 1000:,.1f} s"
+
+
+@register.filter
+def since(at: datetime | None, start: datetime | None) -> str:
+    """How long after `start`: “+0.012 s”."""
+    if at is None or start is None:
+        return ""
+    seconds = (at - start).total_seconds()
+    return f"{'−' if seconds < 0 else '+'}{abs(seconds):,.3f} s"
 
 
 @register.filter

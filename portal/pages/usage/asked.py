@@ -84,12 +84,12 @@ def read(params: QueryDict, tenant: Tenant, now: datetime) -> Asked:
     # The time first: what may be chosen is what was used then.
     bar = filters.read(params, ZoneInfo(zone), [filters.Range("30d")], now=now)
     span = Range(bar.span.since, bar.span.until)
-    chosen, names = _chosen(params, known, whose)
+    chosen, names = chosen_of(params, known, whose)
     fields = [
         Choice(
             each.value,
             LABELS[each],
-            _options(each, whose, span, names.get(each, {})),
+            options_of(each, whose, span, names.get(each, {})),
             takes_others=True,
         )
         for each in known
@@ -101,8 +101,8 @@ def read(params: QueryDict, tenant: Tenant, now: datetime) -> Asked:
     )
     return Asked(
         chosen,
-        _one_of(params.get("by"), known, Dimension.MODEL),
-        _one_of(params.get("metric"), METRICS, "credits"),
+        one_of(params.get("by"), known, Dimension.MODEL),
+        one_of(params.get("metric"), METRICS, "credits"),
         _bucket(params, span, zone),
         params.get("compare") == "1",
         found,
@@ -111,7 +111,7 @@ def read(params: QueryDict, tenant: Tenant, now: datetime) -> Asked:
     )
 
 
-def _chosen(
+def chosen_of(
     params: QueryDict, known: Sequence[Dimension], whose: Chosen
 ) -> tuple[Chosen, dict[Dimension, dict[Subject, str]]]:
     chosen, names = whose, {}
@@ -161,7 +161,7 @@ def names_of(dimension: Dimension, subjects: Iterable[Subject]) -> dict[Subject,
     return dict(keys.unit_names(ids).items()) if dimension in OF_IDS else {}
 
 
-def _options(
+def options_of(
     dimension: Dimension, whose: Chosen, span: Range, chosen: dict[Subject, str]
 ) -> list[tuple[str, str]]:
     """What was used most then, by name; and what is chosen."""
@@ -174,7 +174,7 @@ def _options(
     return sorted(options, key=lambda option: option[1].casefold())
 
 
-def _one_of(asked: str | None, known: Iterable[T], usual: T) -> T:
+def one_of(asked: str | None, known: Iterable[T], usual: T) -> T:
     """Raises: Http404 for what there is not."""
     if not asked:
         return usual
@@ -187,7 +187,7 @@ def _one_of(asked: str | None, known: Iterable[T], usual: T) -> T:
 def _bucket(params: QueryDict, span: Range, zone: str) -> Bucket:
     """As asked, if that is not too fine to be seen."""
     usual = periods.fitting(span)
-    asked = _one_of(params.get("bucket"), Bucket, usual)
+    asked = one_of(params.get("bucket"), Bucket, usual)
     try:
         is_seen = len(periods.buckets(span, asked, zone)) <= BARS_MAX
     except periods.TooManyBuckets:
