@@ -21,9 +21,8 @@ def write(
     """Rows of these columns (attributes' names); the others have their defaults."""
     given = set(names)
     rest = [field for field in _fields(model) if field.attname not in given]
-    columns = [_column(model, name) for name in names] + [
-        field.column for field in rest
-    ]
+    columns = [_column(model, name) for name in names]
+    columns += [_name(field) for field in rest]
     defaults = [_plain(field.get_default()) for field in rest]
     lines = (chain(map(_plain, row), defaults) for row in rows)
     if connection.vendor == "postgresql":
@@ -42,7 +41,12 @@ def _fields(model: type[Model]) -> list[Field[Any, Any]]:
 
 
 def _column(model: type[Model], name: str) -> str:
-    return next(field.column for field in _fields(model) if field.attname == name)
+    return next(_name(field) for field in _fields(model) if field.attname == name)
+
+
+def _name(field: Field[Any, Any]) -> str:
+    assert field.column is not None, "`_fields` leaves those out"
+    return field.column
 
 
 def _copy(table: str, columns: list[str], lines: Iterable[Iterable[Any]]) -> None:

@@ -36,6 +36,24 @@ CALLER = (
     *("account_id", "spender_id", "project_id", "holder_id", "spender_label"),
     *("project_label", "holder_label", "client", "session", "operation", "model"),
 )
+OF_HOLD = (
+    *("id", *CALLER, "price_factor_ppm", "state", "amount_micros", "placed_at"),
+    *("due_at", "changed_at", "reason"),
+)
+OF_RECORD = (
+    *("hold_id", *CALLER, "basis", "price_micros", "charged_micros", "prompt_tokens"),
+    *("completion_tokens", "duration_ms", "settled_at"),
+)
+OF_TRANSFER = (
+    *("id", "source_id", "destination_id", "source_tenant_id"),
+    *("destination_tenant_id", "amount_micros", "reference", "hold_id"),
+    *("kind", "source_kind", "destination_kind", "created_at"),
+)
+OF_ENTRY = (
+    *("account_id", "version", "transfer_id", "amount_micros"),
+    *("balance_after_micros", "created_at"),
+)
+OF_BURN = ("transfer_id", "grant_id", "amount_micros")
 
 
 @dataclass
@@ -49,18 +67,11 @@ class Ledger:
     burns: list[Any] = field(default_factory=list)
 
     def write(self) -> None:
-        more = ("price_factor_ppm", "state", "amount_micros", "placed_at", "due_at")
-        bulk.write(Hold, ("id", *CALLER, *more, "changed_at", "reason"), self.holds)
-        of_usage = ("basis", "price_micros", "charged_micros", "prompt_tokens")
-        more = ("completion_tokens", "duration_ms", "settled_at")
-        bulk.write(UsageRecord, ("hold_id", *CALLER, *of_usage, *more), self.records)
-        ends = ("source_id", "destination_id", "source_tenant_id")
-        more = ("destination_tenant_id", "amount_micros", "reference", "hold_id")
-        kinds = ("kind", "source_kind", "destination_kind", "created_at")
-        bulk.write(Transfer, ("id", *ends, *more, *kinds), self.transfers)
-        more = ("transfer_id", "amount_micros", "balance_after_micros", "created_at")
-        bulk.write(Entry, ("account_id", "version", *more), self.entries)
-        bulk.write(Burn, ("transfer_id", "grant_id", "amount_micros"), self.burns)
+        bulk.write(Hold, OF_HOLD, self.holds)
+        bulk.write(UsageRecord, OF_RECORD, self.records)
+        bulk.write(Transfer, OF_TRANSFER, self.transfers)
+        bulk.write(Entry, OF_ENTRY, self.entries)
+        bulk.write(Burn, OF_BURN, self.burns)
         for rows in vars(self).values():
             rows.clear()
 

@@ -6,6 +6,7 @@ import argparse
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
@@ -20,7 +21,7 @@ from tests.pages.measure import Cost
 Both = tuple[Cost, int]  # over the large one, and the queries over the small one
 
 
-def found_or_built(name: str, **sizes: int) -> House:
+def found_or_built(name: str, **sizes: Any) -> House:
     """Built once in each database: with `--dir`, SQLite's is found again."""
     kept = Path(settings.VAR_DIR) / f"{connection.vendor}-{name}.pickle"
     if kept.exists():
