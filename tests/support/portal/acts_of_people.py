@@ -93,7 +93,9 @@ def owned(world: World) -> Do:
 
 
 def mfa_required(world: World) -> Do:
-    Authenticator.objects.create(user=world.owner, type=Authenticator.Type.TOTP)
+    Authenticator.objects.create(
+        user=world.owner, type=Authenticator.Type.TOTP, data={}
+    )
     return partial(security.require_mfa, world.organization, True, actor=world.actor)
 
 
