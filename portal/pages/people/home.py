@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from portal.models import Organization
+from portal.tenants import organizations
 
 
 @never_cache
@@ -22,5 +23,7 @@ def home(request: HttpRequest) -> HttpResponse:
         .first()
     )
     if organization is None:
-        return render(request, "home/no_organization.html")
+        may_create = organizations.may_create_own()
+        context = {"may_create": may_create}
+        return render(request, "home/no_organization.html", context)
     return redirect("overview", organization.slug)
