@@ -92,11 +92,9 @@ def _members(tenant: Tenant, words: str) -> Iterator[Found]:
         organization=tenant.organization, user__email__icontains=words
     )
     for member in members.select_related("user").order_by("user__email", "pk")[:EACH]:
-        own = _url("member", tenant, member.pk)
-        may_open = own and policy.may_assign(tenant.role, member.role)
-        yield Found(
-            "Member", member.user.email, own if may_open else url, note=member.role
-        )
+        may_open = policy.may_assign(tenant.role, member.role)
+        own = _url("member", tenant, member.pk) if may_open else ""
+        yield Found("Member", member.user.email, own or url, note=member.role)
 
 
 def _calls(tenant: Tenant, words: str) -> Iterator[Found]:
