@@ -43,6 +43,16 @@ EXPECTED = {
     "usage-view-delete": (302, 404, 405, 405, 405, 405, 405),
     "keys": (302, 404, 200, 200, 200, 404, 404),
     "key-create": (302, 404, 200, 200, 200, 404, 404),
+    "key-bulk": (302, 404, 405, 405, 405, 404, 404),
+    "key": (302, 404, 200, 200, 404, 404, 404),
+    "key-seen": (302, 404, 200, 200, 404, 404, 404),
+    "key-edit": (302, 404, 405, 405, 405, 404, 404),
+    "key-state": (302, 404, 405, 405, 405, 404, 404),
+    "key-limits": (302, 404, 200, 200, 404, 404, 404),
+    "key-leaked": (302, 404, 200, 200, 404, 404, 404),
+    "key-end-secret": (302, 404, 405, 405, 405, 404, 404),
+    "service-accounts": (302, 404, 200, 200, 404, 404, 404),
+    "service-account": (302, 404, 405, 405, 404, 404, 404),
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
@@ -81,7 +91,14 @@ EXPECTED = {
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
-OF_A_KEY = ("key-rotate", "key-revoke")
+OF_A_KEY = (
+    *("key", "key-seen", "key-limits", "key-leaked", "key-rotate", "key-revoke"),
+    *("key-edit", "key-state", "key-end-secret"),
+)
+OF_A_NUMBER = ("key-end-secret", "service-account")
+# Of these a member is told that they are to be sent.
+POSTED = {"key-edit", "key-state", "key-end-secret", "key-bulk", "service-account"}
+READ = {"key", "key-seen"}
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_A_MEMBER = ("member", "member-remove", "project-leave")
@@ -108,7 +125,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(key_id or uuid4())
     if route == "request":
         arguments.append(f"req_{uuid4().hex}")
-    if route in (*OF_A_VIEW, *BY_POST):
+    if route in (*OF_A_NUMBER, *OF_A_VIEW, *BY_POST):
         arguments.append(1)
     acme = Organization.objects.filter(slug="acme").first()
     if acme is not None and route in OF_A_PROJECT:
@@ -183,7 +200,8 @@ def test_a_foreign_key_under_ones_own_organization_is_missing(
     answer = getattr(client, method)(
         url_of(route, "elsewhere", key.pk), {"overlap": "0"}
     )
-    assert answer.status_code == 404
+    is_told = route in (POSTED if method == "get" else READ)
+    assert answer.status_code == (405 if is_told else 404)
     key.refresh_from_db()
     assert not key.is_revoked
 
@@ -212,7 +230,9 @@ def test_a_developer_changes_their_own_key_only(
     own, _ = make_key(organization, bob)
     client = client_of(bob)
     assert client.post(url_of("key-revoke", key_id=key.pk)).status_code == 404
-    assert client.post(url_of("key-revoke", key_id=own.pk)).status_code == 302
+    typed = {"typed": own.name}
+    answer = client.post(url_of("key-revoke", key_id=own.pk), typed)
+    assert answer.status_code == 302
     own.refresh_from_db()
     assert own.is_revoked
 

@@ -17,6 +17,7 @@ OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
+SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
@@ -53,6 +54,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         (
             ("members", "Members", MEMBERS),
             # security
+            ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
             ("audit", "Audit", AUDIT),
         ),
