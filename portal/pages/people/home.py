@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from portal.models import Organization
+from portal.signing_in import sign_up
 from portal.tenants import organizations
 
 
@@ -22,6 +23,8 @@ def home(request: HttpRequest) -> HttpResponse:
         .order_by("memberships__created_at", "pk")
         .first()
     )
+    if organization is None and sign_up.makes_organizations(request):
+        return redirect("found-organization")
     if organization is None:
         may_create = organizations.may_create_own()
         context = {"may_create": may_create}
