@@ -44,7 +44,7 @@ def create(
 
 def may_create_own() -> bool:
     """Whether people make organizations by themselves."""
-    return settings.SIGNUP == "open" or settings.OWN_ORGANIZATIONS
+    return bool(settings.SIGNUP == "open" or settings.OWN_ORGANIZATIONS)
 
 
 @transaction.atomic
