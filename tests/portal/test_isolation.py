@@ -81,9 +81,7 @@ def make_world() -> World:
     browsers = {"signed out": Client(raise_request_exception=False)}
     for name, person in people.items():
         browsers[name] = Client(raise_request_exception=False)
-        browsers[name].force_login(
-            person, backend="django.contrib.auth.backends.ModelBackend"
-        )
+        browsers[name].force_login(person)
     return World(ours, theirs, browsers, {})
 
 

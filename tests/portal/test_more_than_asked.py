@@ -109,7 +109,7 @@ def test_no_form_makes_anybody_more_than_they_are(
     ours, theirs = both
     person = ours.people[who]
     browser = Client()
-    browser.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(person)
     before, role = standing(ours, theirs), Role(who)
     sent = 0
     for route in all_routes():
