@@ -34,6 +34,7 @@ ROOMS = {
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
+        "pages",
         *("root", "demo", "management"),
     ),
 }

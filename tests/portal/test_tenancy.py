@@ -45,19 +45,21 @@ EXPECTED = {
     "activity": (302, 404, 200, 200, 200, 200, 200),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
+    "credits": (302, 404, 200, 200, 404, 200, 404),
+    "ledger": (302, 404, 200, 200, 404, 200, 404),
     "runs": (302, 404, 200, 200, 200, 200, 200),
     "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
-ELSEWHERE: frozenset[str] = frozenset()
+ELSEWHERE = frozenset({"jobs", "job"})  # tests/proxy/jobs/test_job_pages.py
 OF_A_KEY = ("key-rotate", "key-revoke")
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_AN_ORGANIZATION = (
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip", *OF_USAGE),
-    *("activity", "request", "runs"),
+    *("activity", "request", "runs", "credits", "ledger"),
 )
 
 

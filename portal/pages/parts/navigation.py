@@ -17,6 +17,7 @@ OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
+JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
@@ -34,13 +35,16 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs, models
+            # projects, models
+            ("jobs", "Jobs", JOBS),
         ),
     ),
     (
         "Spend",
         (
-            # budgets, credits, ledger
+            # budgets
+            ("credits", "Credits", MONEY),
+            ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
         ),
     ),
