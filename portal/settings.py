@@ -199,6 +199,7 @@ REST_FRAMEWORK = {
 }
 
 # --- the timetable (portal/runtime/timetable.py) ------------------------------
+KEY_ADDRESS_DAYS = env.int("KEY_ADDRESS_DAYS", default=30)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
 JOB_POLL_SECONDS = env.int("JOB_POLL_SECONDS", default=2)
 

@@ -6,6 +6,7 @@ from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
+from portal.models.key_sighting import KeySighting
 from portal.models.organization import (
     FormerMember,
     FormerSlug,
@@ -32,6 +33,7 @@ __all__ = [
     "Invitation",
     "KeyRights",
     "KeySecret",
+    "KeySighting",
     "Membership",
     "Organization",
     "Project",

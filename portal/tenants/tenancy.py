@@ -61,6 +61,7 @@ class Tenant:
         return policy.projects_of(self.membership)
 
 
+# A CSV is streamed: no HttpResponse, but their common base.
 TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponseBase]
 SlugView = Callable[..., HttpResponseBase]
 

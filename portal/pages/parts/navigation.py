@@ -18,7 +18,11 @@ USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
+SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+MEMBERS = (Permission.SEE_MEMBERS,)
+PROJECTS = OVERVIEW
+AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -35,8 +39,9 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, models
+            ("projects", "Projects", PROJECTS),
             ("jobs", "Jobs", JOBS),
+            # models
         ),
     ),
     (
@@ -51,8 +56,11 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            ("members", "Members", MEMBERS),
+            # security
+            ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
+            ("audit", "Audit", AUDIT),
         ),
     ),
 )
