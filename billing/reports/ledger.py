@@ -228,4 +228,5 @@ def _reason(why: Why) -> tuple[str, list[str]]:
 def _rows(sql: str, parameters: list[Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        found: list[Any] = cursor.fetchall()
+        return found
