@@ -20,6 +20,7 @@ MONEY = (Permission.SEE_MONEY,)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+SECURITY = (Permission.MANAGE_SECURITY,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
@@ -57,7 +58,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Organization",
         (
             ("members", "Members", MEMBERS),
-            # security
+            ("security", "Security", SECURITY),
             ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
             ("audit", "Audit", AUDIT),
