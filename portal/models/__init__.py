@@ -22,14 +22,17 @@ from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
 from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
+from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
 
 __all__ = [
     "ApiKey",
+    "Attempt",
     "AuditChain",
     "AuditEvent",
     "FormerMember",
     "FormerSlug",
+    "GroupMembership",
     "Invitation",
     "KeyRights",
     "KeySecret",
@@ -46,5 +49,7 @@ __all__ = [
     "SavedView",
     "ScheduledTask",
     "ServiceAccount",
+    "Session",
+    "SignUp",
     "User",
 ]
