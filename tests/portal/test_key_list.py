@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -33,10 +35,10 @@ def names(answer: Any) -> list[str]:
     return [line.row.name for line in answer.context["listing"].lines]
 
 
-def csv(client: Client, query: str = "") -> list[list[str]]:
+def csv_of(client: Client, query: str = "") -> list[list[str]]:
     answer = client.get(f"{URL}?format=csv{query}")
     content = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
-    return [line.split(",") for line in content.decode().splitlines()]
+    return list(csv.reader(StringIO(content.decode())))
 
 
 def test_each_says_what_binds_it_and_how_much_is_left(
@@ -54,7 +56,7 @@ def test_each_says_what_binds_it_and_how_much_is_left(
     assert f"one {one.hint} two secrets Default" in text
     assert "4 left of 10 · this key, a day" in text
     assert "494 left of 500 · the organization, a day" in text
-    head, second, first = csv(as_alice)
+    head, second, first = csv_of(as_alice)
     found = dict(zip(head, first, strict=True))
     assert found["name"] == "one"
     assert (found["left_credits"], found["spent_14_days"]) == ("4", "6")
@@ -108,7 +110,7 @@ def test_filters_say_which_and_a_foreign_choice_is_missing(
     assert found(f"q={made['d'].hint[:16]}") == {"d"}
     assert found("q=%00") == {"a", "b", "c", "d", "robots", "bobs"}
     assert names(as_alice.get(f"{URL}?sort=name"))[:2] == ["a", "b"]
-    assert [row[0] for row in csv(as_alice, "&state=active&sort=name")] == [
+    assert [row[0] for row in csv_of(as_alice, "&state=active&sort=name")] == [
         *("name", "c", "d", "robots"),
     ]
     strange = make_organization("Strange", bob)
