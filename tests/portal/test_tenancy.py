@@ -116,8 +116,7 @@ OF_A_KEY = (
     *("key-edit", "key-state", "key-end-secret"),
 )
 OF_A_NUMBER = ("key-end-secret", "service-account")
-# Of these a member is told that they are to be sent.
-POSTED = {"key-edit", "key-state", "key-end-secret", "key-bulk", "service-account"}
+POSTED = {"key-edit", "key-state", "key-end-secret"}
 READ = {"key", "key-seen"}
 OF_A_PASSKEY = ("mfa_edit_webauthn", "mfa_remove_webauthn")
 OF_THE_PROVIDER = ("openid_connect_login", "openid_connect_callback")
