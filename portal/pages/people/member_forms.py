@@ -43,7 +43,10 @@ class FreshForm(forms.Form):
     def __init__(self, now: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
-        self.fields["was"].initial = now
+        was = self.fields["was"]
+        was.initial = now
+        # A page has several of these.
+        was.widget.attrs["id"] = f"{type(self).__name__.lower()}-was"
 
     def clean(self) -> dict[str, Any] | None:
         if self.cleaned_data.get("was") != self.now:
