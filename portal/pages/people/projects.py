@@ -10,9 +10,7 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.views.decorators.http import (
-    require_safe,
-)
+from django.views.decorators.http import require_safe
 
 from billing import budgets as ledger_budgets
 from billing.models import Budget
@@ -22,11 +20,7 @@ from billing.reports.periods import Range
 from billing.reports.usage import NOTHING, Dimension, Figures
 from portal.models import Project
 from portal.pages.parts import filters, frame, navigation, periods, tables
-from portal.tenants import (
-    policy,
-    rules,
-    tenancy,
-)
+from portal.tenants import policy, rules, sight, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
