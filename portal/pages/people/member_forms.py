@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal.models import Organization, Project, Role, User
+from portal.pages.parts import tickets
 from portal.pages.parts.fields import CreditsField
 from portal.tenants import policy
 from portal.tenants.tenancy import Tenant
@@ -133,6 +134,8 @@ class ConfirmForm(forms.Form):
     name = forms.CharField(
         max_length=320, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+    ticket = tickets.TicketField()
 
     def __init__(self, expected: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
