@@ -24,6 +24,7 @@ from portal.models import Invitation, Role
 from portal.pages.parts import frame, tables, tickets
 from portal.pages.parts.fields import CreditsField
 from portal.pages.people.member_forms import BUSY, ProjectsFields, RoleField, assignable
+from portal.signing_in import sign_up
 from portal.tenants import audit, invitations, policy, roles, tenancy
 from portal.tenants.errors import (
     AlreadyInvited,
@@ -201,6 +202,8 @@ def invitation_page(request: HttpRequest, token: str) -> HttpResponse:
             context["state"] = state
             return render(request, "invitation/over.html", context, status=410)
         request.session[IN_SESSION] = request.path
+        if sign_up.is_open(request):
+            context["sign_up_url"] = reverse("sign-up")
         return render(request, "invitation/stranger.html", context)
     actor = audit.actor_of(request)
     try:
