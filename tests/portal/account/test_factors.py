@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from portal.models import Organization, Role, User
 from portal.tenants import members, security, tenancy
 from portal.tenants.errors import NoSecondFactor, NotAllowed, SecondFactorNeeded
+from portal.tenants.roles import Permission
 from tests.support.cast import OPERATOR, actor_of, make_member
 from tests.support.portal import accounts, pages
 from tests.support.portal.accounts import add_app, app_code, sent_to, sign_in
@@ -131,7 +132,7 @@ def test_the_gate_is_in_tenancy_and_only_an_owner_moves_it(
     request = RequestFactory().get("/")
     request.user = alice
     with pytest.raises(SecondFactorNeeded):
-        tenancy.enter(request, "acme", *tenancy.Permission)
+        tenancy.enter(request, "acme", *Permission)
     # A stranger learns nothing of it.
     stranger = Client()
     stranger.force_login(User.objects.create_user("mallory@example.com"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import allauth
 import pytest
@@ -59,10 +60,11 @@ def test_none_of_its_templates_can_be_found() -> None:
     folder = str(Path(allauth.__file__).parent)
     assert not any("APP_DIRS" in engine for engine in settings.TEMPLATES)
     for _, view, _ in PAGES:
-        shown = getattr(view, "view_class", None)
+        shown: Any = getattr(view, "view_class", None)
         name = getattr(shown, "template_name", None)
         if name is not None and "get" in shown.http_method_names:
-            assert not get_template(name).origin.name.startswith(folder)
+            template: Any = get_template(name)
+            assert not template.origin.name.startswith(folder)
 
 
 def test_each_path_is_one_views(db: None) -> None:

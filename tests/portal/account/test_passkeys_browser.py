@@ -5,6 +5,7 @@ of signing in. Costs a browser, about 15 s.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -94,7 +95,9 @@ def test_axe_finds_nothing_on_the_pages_of_an_account(
 
 def check(page: Page) -> None:
     """Light and narrow, dark and wide."""
-    for scheme, width in (("light", 320), ("dark", 1280)):
+    looks: tuple[tuple[Literal["light", "dark"], int], ...]
+    looks = (("light", 320), ("dark", 1280))
+    for scheme, width in looks:
         page.emulate_media(color_scheme=scheme)
         page.set_viewport_size({"width": width, "height": 800})
         found = Axe().run(page)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import jwt
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -152,7 +151,6 @@ def test_a_wrong_answer_signs_nobody_in(
 def test_a_signature_of_another_key_is_refused(issuer: Provider) -> None:
     issuer.signs_with = ec.generate_private_key(ec.SECP256R1())
     assert go(Client(), issuer).status_code == 403
-    assert jwt.get_unverified_header  # the token was well formed
 
 
 def test_an_answer_is_of_one_browser_and_once(issuer: Provider) -> None:
@@ -161,8 +159,6 @@ def test_an_answer_is_of_one_browser_and_once(issuer: Provider) -> None:
     assert thief.get(back).status_code == 403
     assert client.get(back).status_code == 302
     assert is_signed_in(client)
-    again = Client()
-    again.cookies = client.cookies.copy()
     assert client.get(back).status_code == 403  # the state was used
     assert len(issuer.refused) == 0
 
