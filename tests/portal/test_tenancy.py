@@ -102,7 +102,11 @@ EXPECTED = {
         (302, 404, 200, 200, 404, 200, 404),
     ),
     **dict.fromkeys(
-        ("activity", "runs", "search"), (302, 404, 200, 200, 200, 200, 200)
+        (
+            *("overview", "usage", "usage-views", "usage-view-save", "activity"),
+            *("runs", "search"),
+        ),
+        (302, 404, 200, 200, 200, 200, 200),
     ),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
