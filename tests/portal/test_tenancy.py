@@ -82,9 +82,7 @@ EXPECTED = {
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
     "organization-address": (302, 404, 200, 200, 404, 404, 404),
-    # Missing where only the operator opens organizations.
     "organization-create": (302, 404, 404, 404, 404, 404, 404),
-    # Of no invitation; those of some are in `people/test_member_pages.py`.
     "invitation": (404, 404, 404, 404, 404, 404, 404),
     "members": (302, 404, 200, 200, 404, 200, 404),
     "invite": (302, 404, 200, 200, 404, 404, 404),

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from billing.reports.calls import find_call
 from portal.models import Membership
 from portal.pages.parts import frame, navigation
-from portal.tenants import tenancy
+from portal.tenants import policy, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -87,7 +87,8 @@ def _members(tenant: Tenant, words: str) -> Iterator[Found]:
         organization=tenant.organization, user__email__icontains=words
     )
     for each in members.select_related("user").order_by("user__email", "pk")[:EACH]:
-        url = _url("member", tenant, each.pk)
+        may_open = policy.may_assign(tenant.role, each.role)
+        url = _url("member", tenant, each.pk) if may_open else _url("members", tenant)
         yield Found("Member", each.user.email, url, note=each.role)
 
 
