@@ -32,8 +32,7 @@ OF_ONESELF = (
     *("account", "mfa_index", "mfa_list_webauthn", "account_email"),
     *("second-factor-needed", "account_request_reauthentication_code"),
 )
-LEADING_ON = (
-    # Of accounts without a password, as these are.
+LEADING_ON = (  # of accounts without a password, as these are
     *("password", "account_change_password", "account_reauthenticate"),
     *("mfa_login_webauthn", "mfa_authenticate", "account_email_verification_sent"),
     *("account_set_password", "account_confirm_password_reset_code"),
@@ -103,7 +102,11 @@ EXPECTED = {
         (302, 404, 200, 200, 404, 200, 404),
     ),
     **dict.fromkeys(
-        ("activity", "runs", "search"), (302, 404, 200, 200, 200, 200, 200)
+        (
+            *("overview", "usage", "usage-views", "usage-view-save", "activity"),
+            *("runs", "search"),
+        ),
+        (302, 404, 200, 200, 200, 200, 200),
     ),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
