@@ -7,6 +7,7 @@ fails. Costs 4 s: one running gateway, two customers.
 from __future__ import annotations
 
 import re
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -101,7 +102,7 @@ def answer_to(
     client: httpx.Client, method: str, path: str, ids: dict[str, str], kind: str
 ) -> tuple[int, str]:
     """Status and body, without the ids that differ anyhow."""
-    body = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
+    body: dict[str, Any] = {"json": {}} if method in ("POST", "PUT", "PATCH") else {}
     answer = client.request(method, path.format(ids[kind]), **body)
     text = answer.text.replace(answer.headers.get("x-request-id", "-"), "<request>")
     return answer.status_code, text.replace(ids[kind] or "-", "<id>")
