@@ -35,6 +35,7 @@ ROOMS = {
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
+        "pages",
         *("root", "demo", "management"),
     ),
 }

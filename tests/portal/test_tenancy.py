@@ -32,8 +32,7 @@ OF_ONESELF = (
     *("account", "mfa_index", "mfa_list_webauthn", "account_email"),
     *("second-factor-needed", "account_request_reauthentication_code"),
 )
-LEADING_ON = (
-    # Of accounts without a password, as these are.
+LEADING_ON = (  # of accounts without a password, as these are
     *("password", "account_change_password", "account_reauthenticate"),
     *("mfa_login_webauthn", "mfa_authenticate", "account_email_verification_sent"),
     *("account_set_password", "account_confirm_password_reset_code"),
@@ -59,10 +58,6 @@ EXPECTED = {
     "openid_connect_callback": (404, 404, 404, 404, 404, 404, 404),
     "leave": (302, 404, 200, 200, 200, 200, 200),
     "security": (302, 404, 200, 404, 404, 404, 404),
-    "overview": (302, 404, 200, 200, 200, 200, 200),
-    "usage": (302, 404, 200, 200, 200, 200, 200),
-    "usage-views": (302, 404, 200, 200, 200, 200, 200),
-    "usage-view-save": (302, 404, 200, 200, 200, 200, 200),
     # Of a view that is not shared: nobody else's.
     "usage-view": (302, 404, 404, 404, 404, 404, 404),
     "usage-view-delete": (302, 404, 405, 405, 405, 405, 405),
@@ -102,18 +97,23 @@ EXPECTED = {
     "project-join": (302, 404, 405, 405, 404, 404, 404),
     "project-leave": (302, 404, 200, 200, 404, 404, 404),
     "audit": (302, 404, 200, 200, 404, 200, 404),
-    "explain": (302, 404, 200, 200, 404, 200, 404),
-    "explain-json": (302, 404, 200, 200, 404, 200, 404),
-    "explain-zip": (302, 404, 200, 200, 404, 200, 404),
-    "activity": (302, 404, 200, 200, 200, 200, 200),
+    **dict.fromkeys(
+        ("explain", "explain-json", "explain-zip", "credits", "ledger"),
+        (302, 404, 200, 200, 404, 200, 404),
+    ),
+    **dict.fromkeys(
+        (
+            *("overview", "usage", "usage-views", "usage-view-save", "activity"),
+            *("runs", "search"),
+        ),
+        (302, 404, 200, 200, 200, 200, 200),
+    ),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
-    "runs": (302, 404, 200, 200, 200, 200, 200),
-    "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
-ELSEWHERE: frozenset[str] = frozenset()
+ELSEWHERE = frozenset({"jobs", "job"})  # tests/proxy/jobs/test_job_pages.py
 OF_A_KEY = (
     *("key", "key-seen", "key-limits", "key-leaked", "key-rotate", "key-revoke"),
     *("key-edit", "key-state", "key-end-secret"),

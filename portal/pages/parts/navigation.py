@@ -17,6 +17,7 @@ OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 MONEY = (Permission.SEE_MONEY,)
+JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 SECURITY = (Permission.MANAGE_SECURITY,)
@@ -40,13 +41,16 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
-            # jobs, models
+            ("jobs", "Jobs", JOBS),
+            # models
         ),
     ),
     (
         "Spend",
         (
-            # budgets, credits, ledger
+            # budgets
+            ("credits", "Credits", MONEY),
+            ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
         ),
     ),

@@ -1,0 +1,1 @@
+"""Pages of people about what only the gateway knows; `portal.settings` names them."""

@@ -1,0 +1,12 @@
+"""URLs of pages about jobs."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from proxy.pages import jobs
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<slug:slug>/jobs/", jobs.job_list, name="jobs"),
+    path("o/<slug:slug>/jobs/<str:job_id>/", jobs.job_page, name="job"),
+]
