@@ -136,6 +136,33 @@ def relative_hour(quarter: datetime) -> str:
     return "within the hour" if is_this_hour else relative(quarter)
 
 
+WINDOWS = {
+    "day": "a day",
+    "week": "a week",
+    "month": "a month",
+    "total": "in all",
+}
+LEVELS = {
+    "organization": "Everybody",
+    "project": "Project",
+    "member": "Member",
+    "member_in_project": "Member in a project",
+    "key": "Key",
+}
+
+
+@register.filter
+def window_word(window: str) -> str:
+    """Of a limit: “100 credits a day”."""
+    return WINDOWS.get(window, window)
+
+
+@register.filter
+def level_word(level: str) -> str:
+    """Whom a limit binds."""
+    return LEVELS.get(level, level)
+
+
 @register.filter
 def state_word(state: str) -> str:
     return STATES.get(state, (state, ""))[0]

@@ -22,7 +22,6 @@ from portal.models import ApiKey, Membership, Organization, ServiceAccount
 from portal.pages.money.instants import FutureField, written
 from portal.tenants.budgets import REASON_MAX
 
-KEYS_MAX = 1000  # of the list to choose from, the latest
 LEVELS = (
     (Level.ORGANIZATION, "Everybody in the organization"),
     (Level.PROJECT, "A project"),
@@ -51,9 +50,7 @@ class CreditsField(forms.CharField):
 
     def __init__(self, **options: Any) -> None:
         attrs = {"inputmode": "decimal", "autocomplete": "off"}
-        super().__init__(
-            max_length=24, widget=forms.TextInput(attrs=attrs), **options
-        )
+        super().__init__(max_length=24, widget=forms.TextInput(attrs=attrs), **options)
 
     def clean(self, value: Any) -> Any:
         text: str = super().clean(value)
@@ -90,7 +87,7 @@ class LimitForm(forms.Form):
         label="Models",
         required=False,
         max_length=200,
-        help_text="Empty for all. Patterns with *, separated by commas: openai/*, *mini.",
+        help_text="Empty for all. Patterns with *, between commas: openai/*, *mini.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     operation = forms.ChoiceField(required=False)
@@ -115,7 +112,7 @@ class LimitForm(forms.Form):
         choices: dict[str, Any] = {
             "project": units.filter(kind=UnitKind.PROJECT).order_by("label"),
             "holder": units.filter(id__in=ids).order_by("label"),
-            "key": keys.order_by("-created_at")[:KEYS_MAX],
+            "key": keys.order_by("-created_at"),
         }
         for name, queryset in choices.items():
             field: Any = self.fields[name]
@@ -124,6 +121,8 @@ class LimitForm(forms.Form):
         project.label_from_instance = _label
         holder: Any = self.fields["holder"]
         holder.label_from_instance = _label
+        key: Any = self.fields["key"]
+        key.label_from_instance = _name
         operations = [(name, name) for name in sorted(tariffs.operations())]
         operation: Any = self.fields["operation"]
         operation.choices = [("", "All"), *operations]
@@ -162,6 +161,10 @@ class LimitForm(forms.Form):
 
 def _label(unit: Unit) -> str:
     return unit.label
+
+
+def _name(key: ApiKey) -> str:
+    return key.name
 
 
 class AmountForm(forms.Form):

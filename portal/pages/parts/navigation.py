@@ -15,6 +15,11 @@ from portal.tenants.tenancy import Tenant
 # The rights of which one is enough to open a page.
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+BUDGETS = (
+    Permission.MANAGE_BUDGETS,
+    Permission.SEE_USAGE,
+    Permission.SEE_OWN_USAGE,
+)
 MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
@@ -38,7 +43,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Spend",
         (
-            # budgets, credits, ledger
+            ("budgets", "Budgets", BUDGETS),
+            # credits, ledger
             ("explain", "Explain my balance", MONEY),
         ),
     ),
