@@ -55,6 +55,9 @@ MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
 PAGES_ABOVE: list[str] = []  # URL lists of pages that the gateway layer has
+# What the gateway says of a call's reason and remarks, for the page of a request.
+REASON_WORDS = "proxy.http.reasons.of_reason"
+REMARK_WORDS = "proxy.http.reasons.of_remark"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)

@@ -44,6 +44,8 @@ class CallReport:
     ended_at: datetime | None  # or came to doubt
     price_micros: int | None  # charged, and what the operator bears of it
     flags: str
+    project_id: int | None
+    holder_id: int | None
     envelope_id: UUID | None  # the run that it was paid from
 
 
@@ -159,6 +161,8 @@ def _call(hold: Hold) -> CallReport:
         ended_at=hold.changed_at,
         price_micros=price,
         flags=usage.flags if usage else "",
+        project_id=hold.project_id,
+        holder_id=hold.holder_id,
         envelope_id=hold.envelope_id,
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from billing.ledger import dialect, windows
@@ -94,15 +95,19 @@ def buckets(span: Range, bucket: Bucket, zone: str) -> list[Slot]:
 
     Raises: TooManyBuckets.
     """
-    found: list[Slot] = []
-    for begins, ends in _whole(span, bucket, zone):
-        if len(found) == BUCKETS_MAX:
-            raise TooManyBuckets(
-                f"this range has more than {BUCKETS_MAX} parts of a {bucket.value}"
-            )
-        start, end = max(begins, span.start), min(ends, span.end)
-        found.append(Slot(begins, start, end, (start, end) == (begins, ends)))
+    found = list(islice(each_bucket(span, bucket, zone), BUCKETS_MAX + 1))
+    if len(found) > BUCKETS_MAX:
+        raise TooManyBuckets(
+            f"this range has more than {BUCKETS_MAX} parts of a {bucket.value}"
+        )
     return found
+
+
+def each_bucket(span: Range, bucket: Bucket, zone: str) -> Iterator[Slot]:
+    """The same one by one, however many there are."""
+    for begins, ends in _whole(span, bucket, zone):
+        start, end = max(begins, span.start), min(ends, span.end)
+        yield Slot(begins, start, end, (start, end) == (begins, ends))
 
 
 def fitting(span: Range) -> Bucket:

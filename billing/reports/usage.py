@@ -16,7 +16,7 @@ by one statement, so what is added up belongs together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -127,13 +127,67 @@ def total(chosen: Chosen, span: Range) -> Figures:
     return figures(chosen, [span]).get((0, ()), NOTHING)
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One question, as a chart and a table have it: the sums of each subject, those of
+    each part of the range, and the largest subjects in each part."""
+
+    sums: dict[Subject, Figures]
+    parts: list[Figures]
+    largest: dict[Subject, list[Figures]]
+
+    @property
+    def total(self) -> Figures:
+        return sum(self.sums.values(), NOTHING)
+
+
+# Of these there may be thousands, so that to tell all of them in each part is too much.
+MANY = (Dimension.KEY, Dimension.HOLDER, Dimension.SESSION)
+
+
 def series(
-    chosen: Chosen, spans: Sequence[Range], by: Dimension
+    chosen: Chosen,
+    parts: Sequence[Range],
+    by: Dimension,
+    *,
+    size: Callable[[Figures], int],
+    most: int,
+) -> Series:
+    """`parts` follow each other. The `most` largest subjects are those by `size`."""
+    if not parts:
+        return Series({}, [], {})
+    if by in MANY:
+        whole = Range(parts[0].start, parts[-1].end)
+        sums = {
+            group[1][0]: used for group, used in figures(chosen, [whole], [by]).items()
+        }
+        top = _largest(sums, size, most)
+        within = [NOTHING] * len(parts)
+        for (number, _), used in figures(chosen, parts).items():
+            within[number] = used
+        largest = _divided(chosen.narrowed(by, *top), parts, by) if top else {}
+        return Series(sums, within, {each: largest[each] for each in top})
+    rows = _divided(chosen, parts, by)
+    sums = {subject: sum(row, NOTHING) for subject, row in rows.items()}
+    within = [sum(column, NOTHING) for column in zip(*rows.values(), strict=True)]
+    top = _largest(sums, size, most)
+    return Series(
+        sums, within or [NOTHING] * len(parts), {each: rows[each] for each in top}
+    )
+
+
+def _largest(
+    sums: dict[Subject, Figures], size: Callable[[Figures], int], most: int
+) -> list[Subject]:
+    return sorted(sums, key=lambda each: (-size(sums[each]), str(each)))[:most]
+
+
+def _divided(
+    chosen: Chosen, parts: Sequence[Range], by: Dimension
 ) -> dict[Subject, list[Figures]]:
-    """For each subject what it used in each range."""
     found: dict[Subject, list[Figures]] = {}
-    for (number, (subject,)), used in figures(chosen, spans, [by]).items():
-        row = found.setdefault(subject, [NOTHING] * len(spans))
+    for (number, (subject,)), used in figures(chosen, parts, [by]).items():
+        row = found.setdefault(subject, [NOTHING] * len(parts))
         row[number] = used
     return found
 

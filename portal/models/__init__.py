@@ -5,6 +5,7 @@ from __future__ import annotations
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
+from portal.models.key_rights import KeyRights
 from portal.models.organization import (
     FormerMember,
     FormerSlug,
@@ -18,6 +19,7 @@ from portal.models.organization import (
 from portal.models.raise_request import RaiseRequest, RequestState
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
+from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.user import User
 
@@ -28,6 +30,7 @@ __all__ = [
     "FormerMember",
     "FormerSlug",
     "Invitation",
+    "KeyRights",
     "KeySecret",
     "Membership",
     "Organization",
@@ -38,6 +41,7 @@ __all__ = [
     "Role",
     "Rules",
     "RunRequest",
+    "SavedView",
     "ScheduledTask",
     "ServiceAccount",
     "User",

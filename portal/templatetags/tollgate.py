@@ -29,6 +29,39 @@ BASES = {
     "in_doubt": ("in doubt", "The upstream's answer was lost; charged by rule."),
 }
 
+ENTRIES = {
+    "grant": "granted",
+    "usage": "charged",
+    "absorb": "borne by the operator",
+    "expire": "expired",
+    "refund": "given back",
+    "relief": "given back to the operator",
+    "credit": "credited",
+    "debit": "debited",
+    "reversal": "grant taken back",
+    "clawback": "taken back",
+    "debt": "owed",
+    "repayment": "debt paid",
+    "write_off": "debt written off",
+}
+LEVELS = {
+    "organization": "the organization",
+    "project": "project",
+    "member": "member",
+    "member_in_project": "member in a project",
+    "key": "key",
+}
+
+
+@register.filter
+def entry_word(kind: str) -> str:
+    return ENTRIES.get(kind, kind)
+
+
+@register.filter
+def level_word(level: str) -> str:
+    return LEVELS.get(level, level)
+
 
 @register.filter(name="credits")
 def credits_of(micros: int | None) -> str:
@@ -69,6 +102,24 @@ def count(number: int | None) -> str:
 
 
 @register.filter
+def amount(number: int, unit: str) -> str:
+    """Microcredits in credits; of any other unit so many."""
+    return credits_of(number) if unit == "credits" else count(number)
+
+
+@register.simple_tag
+def change(now: int, before: int) -> SafeString:
+    """“+12 %” against the period before; nothing where that had none."""
+    if before <= 0:
+        return SafeString("")
+    percent = round((now - before) * 100 / before)
+    sign = "+" if percent > 0 else "−" if percent < 0 else "±"
+    return format_html(
+        ' <small class="change">{}{} %</small>', sign, f"{abs(percent):,}"
+    )
+
+
+@register.filter
 def moment(at: datetime | None) -> str:
     """The absolute time, to the second, its zone named."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
@@ -84,6 +135,15 @@ def local(at: datetime | None) -> str:
 def local_second(at: datetime | None) -> str:
     """The same to the second."""
     return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def local_exact(at: datetime | None) -> str:
+    """The same to the millisecond."""
+    if at is None:
+        return NONE
+    there = timezone.localtime(at)
+    return f"{there:%Y-%m-%d %H:%M:%S}.{there.microsecond // 1000:03d}"
 
 
 @register.simple_tag
@@ -111,6 +171,23 @@ def duration(seconds: int) -> str:
     minutes, rest = divmod(seconds, 60)
     number, unit = (minutes, "minute") if minutes and not rest else (seconds, "second")
     return f"{number:,} {unit}" + ("" if number == 1 else "s")
+
+
+@register.filter
+def milliseconds(number: int | None) -> str:
+    """850 → “850 ms”, 12_340 → “12.3 s”; what took no time was not measured."""
+    if not number:
+        return NONE
+    return f"{number:,} ms" if number < 10_000 else f"{number / 1000:,.1f} s"
+
+
+@register.filter
+def since(at: datetime | None, start: datetime | None) -> str:
+    """How long after `start`: “+0.012 s”."""
+    if at is None or start is None:
+        return ""
+    seconds = (at - start).total_seconds()
+    return f"{'−' if seconds < 0 else '+'}{abs(seconds):,.3f} s"
 
 
 @register.filter

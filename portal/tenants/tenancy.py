@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet, prefetch_related_objects
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -61,8 +61,8 @@ class Tenant:
         return policy.projects_of(self.membership)
 
 
-TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponse]
-SlugView = Callable[..., HttpResponse]
+TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponseBase]
+SlugView = Callable[..., HttpResponseBase]
 
 
 def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
@@ -112,7 +112,7 @@ def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
         @wraps(view)
         def entered(
             request: HttpRequest, slug: str, *args: Rest.args, **kwargs: Rest.kwargs
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             try:
                 tenant = enter(request, slug, *permissions)
             except Http404:

@@ -5,7 +5,7 @@ Operations are called directly, whatever a page shows. A new one belongs in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Thread
@@ -20,7 +20,13 @@ from django.test import Client, RequestFactory
 
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.operator import bounds, doubts
-from portal.tenants import audit, keys, members, organizations, tenancy
+from portal.tenants import (
+    audit,
+    keys,
+    members,
+    organizations,
+    tenancy,
+)
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -36,6 +42,7 @@ from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
+from tests.support.portal.viewed import OF_VIEWS
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
@@ -100,7 +107,7 @@ def decide(make: Callable[..., Any], decision: Callable[..., Any]) -> Any:
     return prepare
 
 
-def of_it(operation: Callable[..., Any], **more: str) -> Callable[[Scene], Prepared]:
+def of_it(operation: Callable[..., Any], **more: Any) -> Callable[[Scene], Prepared]:
     def prepare(scene: Scene) -> Prepared:
         return lambda actor: operation(scene.organization, actor=actor, **more)
 
@@ -115,9 +122,8 @@ def suspended(operation: Callable[..., Any]) -> Callable[[Scene], Prepared]:
     return prepare
 
 
-# operation: what it needs beforehand, and who may carry it out
 OWNERS, ADMINS = {"owner", "operator"}, {"owner", "admin", "operator"}
-OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
+OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
     "issue a key": (
         lambda scene: lambda actor: scene.issue(actor),
         ADMINS | {"developer"},
@@ -133,6 +139,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], set[str]]] = {
     **{name: (prepare, ADMINS | more) for name, (prepare, more) in OF_BUDGETS.items()},
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
+    **OF_VIEWS,
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
@@ -263,9 +270,7 @@ def test_a_right_lost_while_a_page_was_opening_is_a_missing_page(
     assert not ApiKey.objects.exists()
 
 
-def test_buttons_are_shown_to_those_who_may(
-    client: Client, scene: Scene, bob: User
-) -> None:
+def test_buttons_are_for_those_who_may(client: Client, scene: Scene, bob: User) -> None:
     own, _ = make_key(scene.organization, bob)
     client.force_login(bob)
     shown = client.get("/o/acme/keys/").content.decode()

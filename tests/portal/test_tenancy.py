@@ -28,6 +28,12 @@ EXPECTED = {
     "sign-out": (405, 405, 405, 405, 405, 405, 405),
     "password": (302, 200, 200, 200, 200, 200, 200),
     "overview": (302, 404, 200, 200, 200, 200, 200),
+    "usage": (302, 404, 200, 200, 200, 200, 200),
+    "usage-views": (302, 404, 200, 200, 200, 200, 200),
+    "usage-view-save": (302, 404, 200, 200, 200, 200, 200),
+    # Of a view that is not shared: nobody else's.
+    "usage-view": (302, 404, 404, 404, 404, 404, 404),
+    "usage-view-delete": (302, 404, 405, 405, 405, 405, 405),
     "keys": (302, 404, 200, 200, 200, 404, 404),
     "key-create": (302, 404, 200, 200, 200, 404, 404),
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
@@ -36,15 +42,22 @@ EXPECTED = {
     "explain": (302, 404, 200, 200, 404, 200, 404),
     "explain-json": (302, 404, 200, 200, 404, 200, 404),
     "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "activity": (302, 404, 200, 200, 200, 200, 200),
+    # Of a call that does not exist: `test_request_page.py` has the others.
+    "request": (302, 404, 404, 404, 404, 404, 404),
+    "runs": (302, 404, 200, 200, 200, 200, 200),
     "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE: frozenset[str] = frozenset()
 OF_A_KEY = ("key-rotate", "key-revoke")
+OF_A_VIEW = ("usage-view", "usage-view-delete")
+OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_AN_ORGANIZATION = (
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
-    *("explain", "explain-json", "explain-zip"),
+    *("explain", "explain-json", "explain-zip", *OF_USAGE),
+    *("activity", "request", "runs"),
 )
 
 
@@ -60,6 +73,10 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     arguments: list[object] = [slug] if route in OF_AN_ORGANIZATION else []
     if route in OF_A_KEY:
         arguments.append(key_id or uuid4())
+    if route == "request":
+        arguments.append(f"req_{uuid4().hex}")
+    if route in OF_A_VIEW:
+        arguments.append(1)
     return reverse(route, args=arguments)
 
 

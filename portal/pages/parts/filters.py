@@ -3,7 +3,7 @@ filter that is set. A page has one, and it acts on everything there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -41,11 +41,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A few characters to look for."""
+    """A few characters to look for. `wrong` says what is wrong with a value, which is
+    then not looked for: "" where nothing is."""
 
     name: str
     label: str
     placeholder: str = ""
+    wrong: Callable[[str], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Drawn(NamedTuple):
     value: str
     options: Sequence[tuple[str, str]] = ()
     placeholder: str = ""
+    error: str = ""
 
 
 @dataclass(slots=True)
@@ -89,8 +92,13 @@ class Filters:
     kept: list[tuple[str, str]] = field(default_factory=list)  # hidden in the form
     bare_url: str = "?"  # the page without any of them
 
-    def __getitem__(self, name: str) -> str:
-        """ "" where the field is not set."""
+    @property
+    def is_wrong(self) -> bool:
+        return bool(self.error) or any(field.error for field in self.drawn)
+
+    def get(self, name: str) -> str:
+        """ "" where the field is not set. Not by index: a template would ask so for
+        everything else, too."""
         return self.values.get(name, "")
 
     @property
@@ -136,10 +144,10 @@ def _read_value(found: Filters, each: Choice | Text, params: QueryDict) -> None:
             options.append((value, value))
         drawn = Drawn("choice", each.name, each.label, value, options)
     else:
-        shown = value
-        drawn = Drawn("text", each.name, each.label, value, (), each.placeholder)
+        shown, error = value, each.wrong(value) if value else ""
+        drawn = Drawn("text", each.name, each.label, value, (), each.placeholder, error)
     found.drawn.append(drawn)
-    if value:
+    if value and not drawn.error:
         found.values[each.name] = value
         found.chips.append(Chip(each.label, shown, changed(params, each.name)))
 

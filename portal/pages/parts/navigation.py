@@ -14,6 +14,7 @@ from portal.tenants.tenancy import Tenant
 
 # The rights of which one is enough to open a page.
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
+USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 BUDGETS = (
     Permission.MANAGE_BUDGETS,
@@ -30,7 +31,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "See",
         (
             ("overview", "Overview", OVERVIEW),
-            # activity, usage
+            ("activity", "Activity", USAGE),
+            ("usage", "Usage", USAGE),
         ),
     ),
     (

@@ -66,6 +66,7 @@ class Chart:
     limit: int = 0
     has_previous: bool = False
     dates: list[str] = field(default_factory=list)
+    unit: str = "credits"  # of its amounts, which are microcredits then; or a plural
 
     @property
     def middle(self) -> int:
@@ -78,6 +79,7 @@ def stacked(
     *,
     previous: Sequence[int] = (),
     limit: int = 0,
+    unit: str = "credits",
 ) -> Chart:
     """The largest series keep their names; those beyond `SERIES_MAX` are one.
     `previous` has a total for each bar, `limit` is drawn unless it dwarfs them all."""
@@ -96,7 +98,7 @@ def stacked(
         [bars[at].words for at in sorted({0, middle, len(bars) - 1})] if bars else []
     )
     limit_y = percent(FULL - limit * FULL // top) if is_limit_drawn else ""
-    return Chart(title, top, series, steps, limit_y, limit, bool(previous), dates)
+    return Chart(title, top, series, steps, limit_y, limit, bool(previous), dates, unit)
 
 
 def _series(bars: Sequence[Bar]) -> list[Series]:

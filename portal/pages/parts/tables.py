@@ -1,7 +1,8 @@
 """Tables, declared: what a list shows, how it may be sorted, and what its CSV has.
 
 A page declares a `Table` once, and gives it rows: a queryset, which is read in keyset
-pages over the order's index, or a list that is short. `components/table.html` draws it.
+pages over the order's index, a feed, which cuts its pages itself, or a list that is
+short. `components/table.html` draws it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
@@ -19,7 +20,21 @@ from billing.values.amounts import credits_text
 from portal.pages.parts import exports, keyset
 from portal.pages.parts.query import changed
 
-Rows = QuerySet[Any] | Sequence[Any]
+
+@runtime_checkable
+class Feed(Protocol):
+    """Rows in the one order that a report has them in."""
+
+    def cut(self, size: int, *, after: str, before: str) -> keyset.Slice:
+        """As `keyset.cut`."""
+        ...
+
+    def chunks(self) -> Iterator[list[Any]]:
+        """All of them, some at a time."""
+        ...
+
+
+Rows = QuerySet[Any] | Feed | Sequence[Any]
 # From rows of the database to rows of the page: what else is shown, of all at once.
 Prepare = Callable[[list[Any]], Sequence[Any]]
 
@@ -75,6 +90,9 @@ class Column:
         return value
 
 
+UNSORTED = Column("", "")
+
+
 class Heading(NamedTuple):
     """A column's head; `url` sorts by it."""
 
@@ -115,7 +133,8 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`sort` is the name of the column that sorts at first, with a minus: downwards."""
+    """`sort` is the name of the column that sorts at first, with a minus: downwards; ""
+    where the rows are a feed, or come in order."""
 
     name: str
     caption: str
@@ -187,7 +206,8 @@ class Table:
         asked = params.get("sort", "")
         if asked.removeprefix("-") not in sortable:
             asked = self.sort
-        return sortable[asked.removeprefix("-")], asked.startswith("-")
+        column = sortable.get(asked.removeprefix("-"), UNSORTED)
+        return column, asked.startswith("-")
 
     def _order(self, column: Column, is_descending: bool) -> keyset.Order:
         return keyset.Order(column.order, is_descending, column.is_nullable, self.tie)
@@ -196,6 +216,8 @@ class Table:
         self, rows: Rows, params: QueryDict, column: Column, is_descending: bool
     ) -> keyset.Slice:
         after, before = params.get("after", ""), params.get("before", "")
+        if isinstance(rows, Feed):
+            return rows.cut(self.size, after=after, before=before)
         if isinstance(rows, QuerySet):
             order = self._order(column, is_descending)
             return keyset.cut(rows, order, self.size, after=after, before=before)
@@ -208,6 +230,8 @@ class Table:
     def _chunks(
         self, rows: Rows, column: Column, is_descending: bool
     ) -> Iterator[list[Any]]:
+        if isinstance(rows, Feed):
+            return rows.chunks()
         if isinstance(rows, QuerySet):
             return keyset.chunks(rows, self._order(column, is_descending))
         return iter([_sorted(rows, column, is_descending)])
@@ -230,6 +254,8 @@ def read(row: Any, path: str | Callable[[Any], Any]) -> Any:
 
 def _sorted(rows: Collection[Any], column: Column, is_descending: bool) -> list[Any]:
     """Rows without a value come last either way."""
+    if column is UNSORTED:
+        return list(rows)
     some = [row for row in rows if column.read(row) is not None]
     none = [row for row in rows if column.read(row) is None]
     return [*sorted(some, key=column.read, reverse=is_descending), *none]
