@@ -54,7 +54,7 @@ MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 
 # --- the gateway -------------------------------------------------------------
 GATEWAY_HANDLER = "proxy.asgi.gateway"
-PAGES_ABOVE: list[str] = []  # URL lists of pages that the gateway layer has
+PAGES_ABOVE = ["proxy.pages.urls"]  # URL lists of pages that the gateway layer has
 # What the gateway says of a call's reason and remarks, for the page of a request.
 REASON_WORDS = "proxy.http.reasons.of_reason"
 REMARK_WORDS = "proxy.http.reasons.of_remark"

@@ -33,7 +33,7 @@ ROOMS = {
     ),
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
-        *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
+        *("calls", "forwarding", "jobs", "operations", "views", "pages", "sandbox"),
         *("root", "demo", "management"),
     ),
 }

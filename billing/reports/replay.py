@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from billing.ledger import budget_count, dialect, windows
@@ -30,7 +31,9 @@ from billing.reports.replay_window import WindowRun, Words, charged_in, held_by
 
 DAYS = 90
 LISTED = 50
-SECONDS = 1.6  # for reading single calls; then it says how far it came
+# So many single calls are read in any case, and more for so long; then it says how far
+# it came.
+READ, SECONDS = 20_000, 1.0
 PIECE = 12  # stretches of ten minutes whose calls are read at once
 LONGEST = timedelta(days=2)  # that a call may have run
 
@@ -120,7 +123,13 @@ class _Span:
     starts: datetime
     ends: datetime
     stretches: list[Stretch]
-    booked_micros: int = 0  # charged in this time, for calls of any window
+    # Charged on each of its days, or on parts of them, for calls of any window.
+    days: list[tuple[datetime, int]] = field(default_factory=list)
+    is_plain: bool = True  # no run counts in it
+
+    @property
+    def booked_micros(self) -> int:
+        return sum(micros for _, micros in self.days)
 
     @property
     def is_of_runs(self) -> bool:
@@ -152,6 +161,7 @@ class _Machine:
         self.stretches = self.rows.stretches(since - LONGEST, until)
         self.words = Words(first, since)
         self.refusers: set[int] = set()
+        self.read = 0
         self.deadline = time.monotonic() + SECONDS
 
     def run(self) -> Replay:
@@ -160,12 +170,10 @@ class _Machine:
         for span in self._spans():
             self.found.calls += sum(stretch.count for stretch in span.stretches)
             # A run that goes on counts in the window in which it began.
-            is_of_runs = span.is_of_runs or (before is not None and before.is_of_runs)
+            span.is_plain = not span.is_of_runs and not (before and before.is_of_runs)
             before = span
-            if not is_of_runs and not self._may_bind(span):
+            if span.is_plain and not self._may_bind(span):
                 quiet.append(span)
-            elif time.monotonic() > self.deadline:
-                self.found.looked = min(self.found.looked, span.starts)
             else:
                 self._replay(span)
         self._heed_quiet(quiet)
@@ -183,15 +191,25 @@ class _Machine:
             within = [s for s in self.stretches if starts - BUCKET < s.starts < ends]
             found.append(_Span(starts, ends, within))
             starts = ends
-        booked = charged_in(
-            self.account.id,
-            self.proposal.subject,
-            self.rows,
-            [Range(span.starts, span.ends) for span in found],
-        )
-        for span, micros in zip(found, booked, strict=True):
-            span.booked_micros = micros
+        self._add_days(found)
         return found
+
+    def _add_days(self, spans: list[_Span]) -> None:
+        zone = self.account.time_zone
+        ranges: list[Range] = []
+        owners: list[_Span] = []
+        for span in spans:
+            starts = span.starts
+            while starts < span.ends:
+                begun = windows.start_of(Window.DAY, zone, starts)
+                ends = windows.end_of(Window.DAY, zone, begun) or span.ends
+                ranges.append(Range(starts, min(ends, span.ends)))
+                owners.append(span)
+                starts = ranges[-1].end
+        subject = self.proposal.subject
+        booked = charged_in(self.account.id, subject, self.rows, ranges)
+        for span, of, micros in zip(owners, ranges, booked, strict=True):
+            span.days.append((of.start, micros))
 
     def _may_bind(self, span: _Span) -> bool:
         """Never false where it did: what a window's calls had cost by some moment was
@@ -204,25 +222,66 @@ class _Machine:
 
     def _replay(self, span: _Span) -> None:
         window = WindowRun(self.limit, self.words)
-        refused_before = self.found.refused
-        for first in range(0, len(span.stretches), PIECE):
-            piece = span.stretches[first : first + PIECE]
-            since = max(span.starts, piece[0].starts)
+        refused_before, begins = self.found.refused, self._pass_days(span, window)
+        stretches = [s for s in span.stretches if s.starts + BUCKET > begins]
+        for first in range(0, len(stretches), PIECE):
+            piece = stretches[first : first + PIECE]
+            since = max(begins, piece[0].starts)
             until = min(span.ends, piece[-1].starts + BUCKET)
-            is_listed = len(self.found.listed) >= LISTED
-            least = min(each.least_micros for each in piece)
-            if is_listed and window.is_full_for(least, since):
-                # Nobody had room any more: counted, and not read.
-                self.found.refused += sum(each.count for each in piece)
-                self.refusers |= self.rows.spenders(since, until)
-                continue
-            for each, used, held in window.refuse(self.rows.placed(since, until)):
-                self.found.refused += 1
-                self.refusers.add(each.spender_id)
-                if len(self.found.listed) < LISTED:
-                    self.found.listed.append(_refused(each, used, held))
+            if self.read > READ and time.monotonic() > self.deadline:
+                self.found.looked = min(self.found.looked, since)
+                break
+            self._refuse(piece, window, since, until)
         self.found.windows += self.found.refused > refused_before
         self._heed_peak(span.starts, window.spent_in_the_end())
+
+    def _refuse(
+        self,
+        piece: list[Stretch],
+        window: WindowRun,
+        since: datetime,
+        until: datetime,
+    ) -> None:
+        count = sum(each.count for each in piece)
+        is_listed = len(self.found.listed) >= LISTED
+        least = min(each.least_micros for each in piece)
+        if is_listed and window.is_full_for(least, since):
+            # Nobody had room any more: counted, and not read.
+            self.found.refused += count
+            self.refusers |= self.rows.spenders(since, until)
+            return
+        self.read += count
+        for each, used, held in window.refuse(self.rows.placed(since, until)):
+            self.found.refused += 1
+            self.refusers.add(each.spender_id)
+            if len(self.found.listed) < LISTED:
+                self.found.listed.append(_refused(each, used, held))
+
+    def _pass_days(self, span: _Span, window: WindowRun) -> datetime:
+        """Let the days at the window's beginning pass on which everybody had room:
+        what they spent, and what of them still ran. Where the next one begins."""
+        begins, booked = span.starts, 0
+        if not span.is_plain or not self.words.is_empty:
+            return begins
+        for (day, micros), (ends, _) in pairwise([*span.days, (span.ends, 0)]):
+            within = [s for s in span.stretches if s.starts < ends]
+            held = [
+                held
+                for stretch, held in zip(within, held_by(within), strict=True)
+                if stretch.starts + BUCKET > day
+            ]
+            if booked + micros + max(held, default=0) > self.limit:
+                break
+            begins, booked = ends, booked + micros
+        if begins > span.starts:
+            entered = sum(
+                call.charged_micros
+                for call in self._running_at(span.starts)
+                if call.ended_at is not None and instant(call.ended_at) < begins
+            )
+            still = self._running_at(begins, since=span.starts)
+            window.begin(booked - entered, still)
+        return begins
 
     def _heed_quiet(self, quiet: list[_Span]) -> None:
         """In a window in which it did not bind all was spent that was spent: only of
@@ -250,13 +309,21 @@ class _Machine:
 
     def _carried(self, moment: datetime) -> int:
         """What calls cost that ran at that moment."""
-        found = 0
+        running = self._running_at(moment)
+        return sum(call.charged_micros for call in running if call.ended_at is not None)
+
+    def _running_at(
+        self, moment: datetime, since: datetime | None = None
+    ) -> list[Placed]:
+        """The calls that were placed before it, and had not ended."""
+        found = []
         for stretch in self.stretches:
             if stretch.starts < moment <= stretch.last_end:
+                starts = max(stretch.starts, since or stretch.starts)
                 until = min(moment, stretch.starts + BUCKET)
-                for call in self.rows.placed(stretch.starts, until):
-                    if call.ended_at is not None and instant(call.ended_at) >= moment:
-                        found += call.charged_micros
+                for call in self.rows.placed(starts, until):
+                    if call.ended_at is None or instant(call.ended_at) >= moment:
+                        found.append(call)
         return found
 
     def _heed_peak(self, starts: datetime, spent: int) -> None:

@@ -80,6 +80,10 @@ class Words:
                 self._of_call.setdefault(word.hold_id.hex, []).append(said)
                 self._rows.append((word.hold.placed_at, *said))
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._rows
+
     def of_call(self, hold_id: Any) -> list[tuple[Any, int]]:
         """When, as the database has times, and how much."""
         if not self._of_call:
@@ -116,6 +120,12 @@ class WindowRun:
         # When, a number for order, what is held less, what is spent more.
         self._ends: list[tuple[Any, int, int, int]] = []
         self._numbers = count()
+
+    def begin(self, spent_micros: int, running: Iterable[Placed]) -> None:
+        """With what was spent before, and what still runs."""
+        self._spent += spent_micros
+        for call in running:
+            self._hold(call)
 
     def is_full_for(self, least_micros: int, moment: datetime) -> bool:
         """Whether nothing runs that could end, and nobody has room for so little."""

@@ -219,7 +219,7 @@ WINDOWS = {
     "month": "a month",
     "total": "in all",
 }
-LEVELS = {
+WHOM = {
     "organization": "Everybody",
     "project": "Project",
     "member": "Member",
@@ -235,9 +235,9 @@ def window_word(window: str) -> str:
 
 
 @register.filter
-def level_word(level: str) -> str:
+def whom_word(level: str) -> str:
     """Whom a limit binds."""
-    return LEVELS.get(level, level)
+    return WHOM.get(level, level)
 
 
 @register.filter

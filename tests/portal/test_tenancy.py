@@ -42,6 +42,18 @@ EXPECTED = {
     "explain": (302, 404, 200, 200, 404, 200, 404),
     "explain-json": (302, 404, 200, 200, 404, 200, 404),
     "explain-zip": (302, 404, 200, 200, 404, 200, 404),
+    "budgets": (302, 404, 200, 200, 200, 200, 200),
+    "budget-create": (302, 404, 200, 200, 404, 200, 404),
+    # Of a limit that does not exist: `money/test_budget_pages.py` has the others.
+    "budget": (302, 404, 404, 404, 404, 404, 404),
+    "budget-link": (302, 404, 404, 404, 404, 404, 404),
+    **dict.fromkeys(
+        (
+            *("budget-change", "budget-remove", "budget-raise", "budget-ask"),
+            *("budget-raise-end", "raise-request-grant", "raise-request-refuse"),
+        ),
+        (405, 405, 405, 405, 405, 405, 405),
+    ),
     "activity": (302, 404, 200, 200, 200, 200, 200),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
@@ -50,11 +62,16 @@ EXPECTED = {
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
-ELSEWHERE: frozenset[str] = frozenset()
+ELSEWHERE = frozenset({"models"})
 OF_A_KEY = ("key-rotate", "key-revoke")
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
+OF_A_LIMIT = (
+    *("budget", "budget-change", "budget-remove", "budget-raise", "budget-ask"),
+    *("budget-raise-end", "raise-request-grant", "raise-request-refuse"),
+)
 OF_AN_ORGANIZATION = (
+    *("budgets", "budget-create", *OF_A_LIMIT),
     *("overview", "keys", "key-create", *OF_A_KEY, "settings", "search"),
     *("explain", "explain-json", "explain-zip", *OF_USAGE),
     *("activity", "request", "runs"),
@@ -75,7 +92,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(key_id or uuid4())
     if route == "request":
         arguments.append(f"req_{uuid4().hex}")
-    if route in OF_A_VIEW:
+    if route in (*OF_A_VIEW, *OF_A_LIMIT, "budget-link"):
         arguments.append(1)
     return reverse(route, args=arguments)
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.budgets import Subject
@@ -114,11 +116,12 @@ def budget_remove(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpR
     return redirect("budgets", slug)
 
 
+@require_safe
+@never_cache
+@login_required
 def budget_link(request: HttpRequest, budget_id: int) -> HttpResponse:
     """Where a refusal's link leads: the limit's page, in whichever of the person's
     organizations it is."""
-    if not request.user.is_authenticated:
-        return redirect(f"/account/sign-in?next={request.path}")
     found = Membership.objects.filter(
         user=request.user.pk,
         disabled_at=None,

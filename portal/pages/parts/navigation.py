@@ -21,6 +21,7 @@ BUDGETS = (
     Permission.SEE_USAGE,
     Permission.SEE_OWN_USAGE,
 )
+PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 
@@ -39,7 +40,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs, models
+            # projects, jobs
+            ("models", "Models and prices", PRICES),
         ),
     ),
     (

@@ -1,0 +1,1 @@
+"""Pages of people that need what the gateway knows; portal names their URLs."""
