@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import SyncToAsync, async_to_sync
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
@@ -19,6 +19,7 @@ from portal.tenants.tenancy import Tenant
 from proxy.http.errors import GatewayError
 from proxy.pages import prices
 from proxy.pages.prices import Offer
+from proxy.upstream import client
 from proxy.upstream.catalogue import catalogue
 
 MOST = 10_000_000
@@ -77,7 +78,7 @@ def model_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
     balance = balance_of(organization.account_id)
     try:
-        models = async_to_sync(catalogue.models)()
+        models = async_to_sync(_models)()
     except GatewayError:  # it never answered yet
         models = None
     chosen = sight.usage_of(tenant)
@@ -93,6 +94,16 @@ def model_page(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     if form.is_bound and form.is_valid():
         context |= _calculated(tenant, form, offers, balance)
     return frame.show(request, tenant, "models/models.html", context)
+
+
+async def _models() -> list[dict[str, Any]]:
+    """The gateway's own list, on its own loop and connections. Where there is no
+    server, this loop ends with the page, and what it opened is closed."""
+    try:
+        return await catalogue.models()
+    finally:
+        if not hasattr(SyncToAsync.threadlocal, "main_event_loop"):
+            await client.close()
 
 
 def _calculated(

@@ -162,7 +162,10 @@ def _rights(tenant: Tenant) -> dict[str, bool]:
     return {
         "may_manage": tenant.may(Permission.MANAGE_BUDGETS),
         "may_ask": tenant.may(Permission.CREATE_KEYS),
-        "sees_names": tenant.may(Permission.SEE_KEY_NAMES),
+        "sees_keys": tenant.may(Permission.SEE_KEY_NAMES),
+        # Who sees only what binds them sees no other member's.
+        "sees_members": tenant.may(Permission.SEE_MEMBERS)
+        or not tenant.may(Permission.SEE_USAGE),
     }
 
 

@@ -298,13 +298,18 @@ def test_developers_see_what_binds_them_and_nothing_else(
     assert "What was done" not in page.text
 
 
-def test_a_viewer_reads_and_is_told_no_names_of_keys(
-    organization: Organization, bobs_key: ApiKey
+def test_a_viewer_reads_and_is_told_no_names_of_keys_and_members(
+    organization: Organization, bob: User, bobs_key: ApiKey
 ) -> None:
     make_budget(organization, Subject(Level.KEY, spender_id=bobs_key.spender_id))
+    make_budget(
+        organization, Subject(Level.MEMBER, holder_id=unit_of(organization, bob))
+    )
     client = signed_in(make_member(organization, "v@example.com", Role.VIEWER))
     page = pages.read(client.get(url("budgets")))
     assert "Key —" in page.text
+    assert "Member —" in page.text
+    assert "bob@" not in page.text
     assert "ci" not in page.text.split()
     assert "New limit" not in page.text
 
