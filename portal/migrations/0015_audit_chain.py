@@ -143,7 +143,6 @@ class Migration(migrations.Migration):
             ],
             options={"db_table": "portal_auditchain"},
         ),
-        migrations.RemoveIndex(model_name="auditevent", name="auditevent_latest"),
         migrations.AlterField(
             model_name="auditevent",
             name="actor",

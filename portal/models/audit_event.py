@@ -44,6 +44,7 @@ class AuditEvent(models.Model):
     class Meta:
         db_table = "portal_auditevent"
         indexes = [
+            models.Index(fields=["organization", "-at"], name="auditevent_latest"),
             models.Index(
                 fields=["id"],
                 condition=Q(number__isnull=True),

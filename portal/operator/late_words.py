@@ -72,6 +72,11 @@ def charge_call(
             reference=f"{price}:{Correction.objects.filter(hold_id=hold_id).count()}",
             reason=reason,
         )
+        if not posted.charged_micros and not posted.absorbed_micros:
+            raise DoubtStands(
+                f"req_{hold_id.hex} costs {credits_text(price)} credits already. "
+                "Nothing was changed."
+            )
         return _told("call.charge", hold_id, posted, reason, actor)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -11,6 +12,8 @@ import time
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
+# What the thread has, after its time, to say so and to end the process itself.
+ALARM_SECONDS = 2
 
 
 def end_with_parent(parent: int, *, seconds: float) -> None:
@@ -23,8 +26,8 @@ def end_with_parent(parent: int, *, seconds: float) -> None:
         while os.getppid() == parent:
             time.sleep(LOOK_SECONDS)
         logger.error("process %d has died; this one ends", parent)
-        os.kill(os.getpid(), signal.SIGTERM)
         end_within(seconds)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
 
@@ -41,7 +44,12 @@ def end_with_supervisor(*, seconds: float) -> None:
 
 
 def end_within(seconds: float) -> None:
-    """Kill this process, exit code 1, unless it ends by itself in time."""
+    """Kill this process, exit code 1, unless it ends by itself in time.
+
+    Where a library hangs with the interpreter locked no thread runs: the kernel's
+    alarm clock ends the process then.
+    """
+    signal.alarm(math.ceil(seconds) + ALARM_SECONDS)
 
     def wait() -> None:
         time.sleep(seconds)

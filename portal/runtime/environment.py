@@ -39,8 +39,9 @@ def stored_secret_key(path: Path) -> str:
 def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     """Django's description of the database that `DATABASE_URL` names.
 
-    SQLite: one file, WAL, every commit on disk (`synchronous=FULL`), and writers
-    queue (`IMMEDIATE`) instead of failing half-way through a transaction.
+    SQLite: one file, every commit on disk (`synchronous=FULL`), and writers
+    queue (`IMMEDIATE`) instead of failing half-way through a transaction. It is in WAL
+    mode, which the file itself remembers: `migrating.py` sets it.
     PostgreSQL: psycopg's pool, READ COMMITTED, and every wait ends; a server that
     vanished without a word is noticed within half a minute, where TCP alone would take
     hours.
@@ -56,7 +57,7 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
             "cached_statements": 512,
             **given,
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+            "init_command": "PRAGMA synchronous=FULL;",
         }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import connections
+from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from billing.values.patience import set_patience
@@ -44,6 +44,8 @@ def alone(alias: str, *, seconds_max: float = WAIT_SECONDS_MAX) -> Iterator[None
     else:
         lock = _locked_beside(Path(connection.settings_dict["NAME"]), seconds_max)
     with lock:
+        if connection.vendor == "sqlite":
+            _use_wal(connection, seconds_max)
         yield
 
 
@@ -83,6 +85,21 @@ def _locked_beside(database: Path, seconds_max: float) -> Iterator[None]:
 
         _wait(take, seconds_max)
         yield
+
+
+def _use_wal(connection: BaseDatabaseWrapper, seconds_max: float) -> None:
+    """The file remembers it. Not said by every connection, as it begins: of several
+    that say it at once of a new file SQLite refuses one, without waiting."""
+
+    def set_mode() -> bool:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA journal_mode=WAL")
+                return bool(cursor.fetchone()[0] == "wal")
+        except OperationalError:  # somebody reads just now
+            return False
+
+    _wait(set_mode, seconds_max)
 
 
 def _wait(take: Callable[[], bool], seconds_max: float) -> None:

@@ -107,6 +107,8 @@ def _give(group: list[ApiKey], holder: Holder, actor: audit.Actor) -> set[int]:
     # With those of their runs.
     ApiKey.objects.filter(spender__in=changed).update(service_account=account)
     for key in group:
+        if key.spender.holder_id == holder.unit_id:
+            continue  # theirs already
         audit.record(
             "api_key.hand_over",
             actor=actor,

@@ -26,31 +26,9 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal.trails import TABLE, run, settle, unguard
 
 migration = import_module("portal.migrations.0015_audit_chain")
-
-TABLE = "portal_auditevent"
-
-
-def settle() -> None:
-    """What PostgreSQL does when a transaction commits."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-
-
-def unguard() -> None:
-    settle()
-    on = f" ON {TABLE}" if connection.vendor == "postgresql" else ""
-    with connection.cursor() as cursor:
-        for verb in ("update", "delete"):
-            cursor.execute(f"DROP TRIGGER {TABLE}_refuse_{verb}{on}")
-
-
-def run(sql: str) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql)
 
 
 def findings() -> list[tuple[str, int, int | None]]:

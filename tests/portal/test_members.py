@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Barrier, Thread
+from uuid import uuid4
 
 import pytest
 from django.db import connections
 
 from portal.models import AuditEvent, Membership, Organization, Role, User
-from portal.tenants import audit, keys, members
+from portal.tenants import keys, members
 from portal.tenants.errors import AlreadyMember, LastOwner, NotAllowed, RevokedKey
 from tests.support.cast import (
     actor_of,
@@ -118,32 +120,72 @@ def test_changes_are_audited(
     }
 
 
-def demote(other: User, owner: User, where: Organization, start: Barrier) -> None:
-    """In a thread of its own: one owner makes the other a viewer, if it may."""
-    victim, actor = membership_of(other, where), audit.Actor(owner, owner.email)
-    start.wait()
-    try:
-        members.change_role(victim, Role.VIEWER, actor=actor)
-    except (LastOwner, NotAllowed):
-        pass
-    finally:
-        connections.close_all()
+WAYS: dict[str, Callable[[Membership, Membership], None]] = {
+    "demote": lambda own, other: members.change_role(
+        other, Role.VIEWER, actor=actor_of(own.user)
+    ),
+    "disable": lambda own, other: members.disable(other, actor=actor_of(own.user)),
+    "remove": lambda own, other: members.remove(other, actor=actor_of(own.user)),
+    "leave": lambda own, other: members.remove(own, actor=actor_of(own.user)),
+    "delete the account": lambda own, other: members.leave_everywhere(
+        own.user, actor=actor_of(own.user)
+    ),
+}
 
 
-@pytest.mark.parametrize("round_", range(5))
-def test_two_owners_who_demote_each_other_at_once_leave_one(
-    committed_db: None, round_: int
+@pytest.mark.parametrize("way", WAYS)
+def test_of_two_owners_who_go_at_once_one_stays(committed_db: None, way: str) -> None:
+    """Each sends the other away, or goes."""
+    for _ in range(3):
+        name = uuid4().hex
+        first = make_user(f"{name}@example.com")
+        organization = make_organization(name, first, credits=0)
+        make_member(organization, f"b-{name}@example.com", Role.OWNER)
+        one, two = organization.memberships.select_related("user").order_by("pk")
+        start = Barrier(2, timeout=30)
+
+        def go(own: Membership, other: Membership, start: Barrier = start) -> None:
+            start.wait()
+            try:
+                WAYS[way](own, other)
+            except (LastOwner, NotAllowed):
+                pass
+            finally:
+                connections.close_all()
+
+        threads = [Thread(target=go, args=pair) for pair in ((one, two), (two, one))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        left = organization.memberships.filter(role=Role.OWNER, disabled_at=None)
+        assert left.count() == 1
+
+
+def test_who_is_the_last_owner_somewhere_leaves_nowhere(
+    organization: Organization, alice: User, mallory: User
 ) -> None:
-    first = make_user(f"race-a{round_}@example.com")
-    organization = make_organization(f"Race {round_}", first, credits=0)
-    second = make_member(organization, f"race-b{round_}@example.com", Role.OWNER)
-    start = Barrier(2)
-    threads = [
-        Thread(target=demote, args=(*pair, organization, start))
-        for pair in ((first, second), (second, first))
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert organization.memberships.filter(role=Role.OWNER).count() == 1
+    elsewhere = Organization.objects.get(slug="elsewhere")
+    members.add(elsewhere, alice, Role.VIEWER, actor=actor_of(mallory))
+    with pytest.raises(LastOwner, match="Acme"):
+        members.leave_everywhere(alice, actor=actor_of(alice))
+    assert alice.memberships.count() == 2
+    make_member(organization, "carol@example.com", Role.OWNER)
+    members.leave_everywhere(alice, actor=actor_of(alice))
+    assert alice.memberships.count() == 0
+
+
+def test_what_was_removed_meanwhile_changes_nothing(
+    organization: Organization, alice: User, bob: User
+) -> None:
+    """A page that was left open: the removal again is as good as once."""
+    stale = membership_of(bob, organization)
+    members.remove(membership_of(bob, organization), actor=actor_of(alice))
+    before = AuditEvent.objects.count()
+    members.remove(stale, actor=actor_of(alice))
+    with pytest.raises(NotAllowed):
+        members.change_role(stale, Role.ADMIN, actor=actor_of(alice))
+    for change in (members.disable, members.enable):
+        with pytest.raises(NotAllowed):
+            change(stale, actor=actor_of(alice))
+    assert AuditEvent.objects.count() == before

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from portal.models import (
+    ApiKey,
     AuditEvent,
+    Invitation,
     Membership,
     Organization,
     Project,
@@ -18,7 +20,17 @@ from portal.models import (
     ServiceAccount,
     User,
 )
-from portal.tenants import audit, keys, members, projects, service_accounts
+from portal.tenants import (
+    audit,
+    heirs,
+    invitations,
+    keys,
+    members,
+    organizations,
+    project_members,
+    projects,
+    service_accounts,
+)
 from portal.tenants.errors import HolderNotActive, NotAllowed, ProjectNotActive
 from tests.support.cast import (
     OPERATOR,
@@ -46,10 +58,12 @@ class Scene:
     viewer: Membership
     disabled: Membership
     second_owner: Membership
+    invitation: Invitation
+    key: ApiKey
 
 
 @pytest.fixture
-def scene(organization: Organization) -> Scene:
+def scene(organization: Organization, alice: User) -> Scene:
     def member(name: str, role: Role) -> Membership:
         user = make_member(organization, f"{name}@example.com", role)
         return organization.memberships.get(user=user)
@@ -66,11 +80,19 @@ def scene(organization: Organization) -> Scene:
         member("vera", Role.VIEWER),
         member("dora", Role.VIEWER),
         member("olga", Role.OWNER),
+        invitations.invite(
+            organization, "late@example.com", Role.VIEWER, actor=OPERATOR
+        )[0],
+        make_key(organization, alice)[0],
     )
     projects.archive(made.archived, actor=OPERATOR)
     service_accounts.disable(made.disabled_robot, actor=OPERATOR)
     members.disable(made.disabled, actor=OPERATOR)
     return made
+
+
+def invite(scene: Scene, role: Role, actor: audit.Actor) -> None:
+    invitations.invite(scene.organization, "new@example.com", role, actor=actor)
 
 
 Operation = Callable[[Scene, audit.Actor], Any]
@@ -119,6 +141,44 @@ OPERATIONS: dict[str, tuple[Operation, set[str]]] = {
     "member.disable an owner": (
         lambda it, actor: members.disable(it.second_owner, actor=actor),
         OWNERS,
+    ),
+    "member.limit": (
+        lambda it, actor: project_members.limit(it.viewer, [it.project], actor=actor),
+        ADMINS,
+    ),
+    "member.limit an owner": (
+        lambda it, actor: project_members.limit(it.second_owner, [], actor=actor),
+        OWNERS,
+    ),
+    "project.set_owner": (
+        lambda it, actor: projects.set_owner(it.project, it.second_owner, actor=actor),
+        ADMINS,
+    ),
+    "invitation.create": (
+        lambda it, actor: invite(it, Role.ADMIN, actor),
+        ADMINS,
+    ),
+    "invitation.create for an owner": (
+        lambda it, actor: invite(it, Role.OWNER, actor),
+        OWNERS,
+    ),
+    "invitation.renew": (
+        lambda it, actor: invitations.renew(it.invitation, actor=actor),
+        ADMINS,
+    ),
+    "invitation.revoke": (
+        lambda it, actor: invitations.revoke(it.invitation, actor=actor),
+        ADMINS,
+    ),
+    "api_key.hand_over": (
+        lambda it, actor: heirs.hand_over(it.key, it.robot, actor=actor),
+        ADMINS,
+    ),
+    "organization.change_slug": (
+        lambda it, actor: organizations.change_slug(
+            it.organization, "rocket", actor=actor
+        ),
+        ADMINS,
     ),
     "api_key.create for a service account": (
         lambda it, actor: keys.issue(it.project, "k", actor=actor, holder=it.robot),

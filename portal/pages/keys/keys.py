@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.cache import cache
 from django.core.paginator import Paginator
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -25,7 +25,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing.reports import spend
-from portal.models import ApiKey, Organization, Project
+from portal.models import ApiKey, Project
 from portal.pages.parts import frame, navigation
 from portal.pages.parts.fields import NameField
 from portal.tenants import audit, keys, tenancy
@@ -58,11 +58,9 @@ class KeyForm(forms.Form):
         max_length=64, widget=forms.HiddenInput, initial=secrets.token_urlsafe
     )
 
-    def __init__(self, organization: Organization, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, projects: QuerySet[Project], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = organization.projects.filter(archived_at=None).order_by(
-            "-is_default", "name"
-        )
+        choices = projects.filter(archived_at=None).order_by("-is_default", "name")
         self.fields["project"].queryset = choices  # type: ignore[attr-defined]
 
 
@@ -114,7 +112,7 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 @tenancy.page(Permission.CREATE_KEYS)
 @sensitive_variables()
 def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    form = KeyForm(tenant.organization, request.POST or None)
+    form = KeyForm(tenant.projects(), request.POST or None)
     if not form.is_valid():
         return frame.show(request, tenant, "keys/new.html", {"form": form})
     if not use_ticket(tenant, form.cleaned_data["ticket"]):

@@ -24,6 +24,9 @@ BUDGETS = (
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+MEMBERS = (Permission.SEE_MEMBERS,)
+PROJECTS = OVERVIEW
+AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
 
 # Name of the URL, which is also the folder of its templates; label; rights.
 Line = tuple[str, str, tuple[Permission, ...]]
@@ -40,7 +43,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Build",
         (
             ("keys", "API keys", KEYS),
-            # projects, jobs
+            ("projects", "Projects", PROJECTS),
+            # jobs
             ("models", "Models and prices", PRICES),
         ),
     ),
@@ -55,8 +59,10 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
     (
         "Organization",
         (
-            # members, security, audit
+            ("members", "Members", MEMBERS),
+            # security
             ("settings", "Settings", SETTINGS),
+            ("audit", "Audit", AUDIT),
         ),
     ),
 )

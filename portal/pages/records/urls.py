@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from portal.pages.records import audit
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<slug:slug>/settings/audit/", audit.audit_page, name="audit"),
+]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.core.management import CommandError
 from django.db import connections
 
@@ -101,3 +102,15 @@ def test_who_is_killed_lets_go(tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", code], env=variables, check=False)
     assert killed.returncode == -9
     assert manage("migrate", "--no-input", DATABASE_URL=url).returncode == 0
+
+
+@pytest.mark.sqlite_only
+def test_the_journal_mode_is_set_once_and_not_by_every_connection(
+    committed_db: None,
+) -> None:
+    """Of several that change a new file's mode at once SQLite refuses one without
+    waiting: so it was for 13 of 200 new files, each opened by four processes."""
+    assert "journal_mode" not in str(settings.DATABASES)
+    with connections["default"].cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        assert cursor.fetchone() == ("wal",)

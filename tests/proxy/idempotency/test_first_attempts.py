@@ -6,8 +6,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
+import openai
 import pytest
 
 from billing.models.hold import HoldState
@@ -57,9 +58,11 @@ def test_of_attempts_that_waited_for_the_ledger_together_one_is_made(
         )
         wait_for(lambda: way.sent == 4)
         release.set()
-        answer = call.result()
-        if stream:
-            assert list(answer)
+        # On a machine so busy that the answer took longer than the client waits, the
+        # retry is told so: a stream is not kept for it.
+        told = (openai.ConflictError,) if stream else ()
+        with suppress(*told):
+            assert list(call.result())
 
     assert [entry.state for entry in upstream.journal] == ["complete"]
     customer.wait_over(len(customer.holds()))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.support import seeds, sources
+from tests.support import seeds
 from tests.support.gateway.customers import Customer
 from tests.support.gateway.video_jobs import VIDEO, VideoJob, worker_looks
 from tests.support.services import processes
 from tests.support.services.gateway import Gateway
+from tests.support.services.warm import WarmProcess
 from tests.support.upstream import Upstream, job_status
 from tests.support.waiting import wait_for
 
@@ -30,19 +29,14 @@ def killed_worker(
     folder: Path, video_jobs: list[VideoJob], looks: int, pause: float
 ) -> None:
     """A real worker, killed a moment after its videos were looked at so often."""
-    with (folder / "worker.log").open("a") as output:
-        process = subprocess.Popen(
-            processes.dying_with_parent([sys.executable, "manage.py", "worker"]),
-            cwd=sources.ROOT,
-            env={**os.environ, "VAR_DIR": str(folder)},
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+    log = folder / "worker.log"
+    process = WarmProcess(
+        ["worker"], environment={**os.environ, "VAR_DIR": str(folder)}, stdout=log
+    )
     try:
         wait_for(
             lambda: sum(video_job.looks() for video_job in video_jobs) >= looks,
-            explain=(folder / "worker.log").read_text,
+            explain=log.read_text,
         )
         time.sleep(pause)
     finally:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+import tempfile
+from pathlib import Path
 
-from tests.support.sources import ROOT
+from tests.support.services.warm import WarmProcess
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -15,13 +16,18 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
 
     On SQLite it waits for a `db` test's transaction in vain: use `committed_db`.
     """
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder, "output"), Path(folder, "errors")
+        process = WarmProcess(
+            arguments,
+            environment={**os.environ, **variables},
+            stdout=output,
+            stderr=errors,
+        )
+        try:
+            code = process.wait(PATIENCE_SECONDS)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(
+            process.args, code, output.read_text(), errors.read_text()
+        )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -13,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.services import processes
+from tests.support.services.warm import WarmProcess
 from tests.support.waiting import PATIENCE_SECONDS
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Gateway:
@@ -40,7 +37,7 @@ class Gateway:
             "SHUTDOWN_SECONDS": "30",
             **environment,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: WarmProcess | None = None
 
     @property
     def base_url(self) -> str:
@@ -53,16 +50,9 @@ class Gateway:
 
     def start(self) -> None:
         """Start and wait for `/healthz`. Raises: AssertionError with the log's end."""
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                processes.dying_with_parent([sys.executable, "manage.py", "serve"]),
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self.process = WarmProcess(
+            ["serve"], environment=self.environment, stdout=self.log
+        )
         processes.wait_until(
             self.is_healthy,
             process=self.process,

@@ -9,8 +9,19 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from typing import Protocol
 
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
+
+
+class Process(Protocol):
+    """A child: a `subprocess.Popen`, or a `WarmProcess`."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
 
 
 def free_port() -> int:
@@ -30,7 +41,7 @@ def dying_with_parent(command: list[str], signal_name: str = "TERM") -> list[str
 def wait_until(
     condition: Callable[[], bool],
     *,
-    process: subprocess.Popen[bytes],
+    process: Process,
     explain: Callable[[], str],
 ) -> None:
     """Wait for a condition that only this process can bring about.
@@ -46,13 +57,13 @@ def wait_until(
     wait_for(look, explain=explain)
 
 
-def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def signal_group(process: Process, number: signal.Signals) -> None:
     """Signal a process and all its children (it was started as a group of its own)."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
 
 
-def end_group(process: subprocess.Popen[bytes]) -> int:
+def end_group(process: Process) -> int:
     """Ask it to end, as a supervisor does, then make all its group; the exit code."""
     process.terminate()
     try:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support import sources
 from tests.support.services import processes
+from tests.support.services.warm import WarmProcess
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 SWEEP = "billing.tasks.sweep_holds"
@@ -32,16 +30,9 @@ class Worker:
         }
 
     def start(self) -> Self:
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                processes.dying_with_parent([sys.executable, "manage.py", "worker"]),
-                cwd=sources.ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self.process = WarmProcess(
+            ["worker"], environment=self.environment, stdout=self.log
+        )
         return self
 
     def runs(self, task: str = SWEEP) -> int:

@@ -23,6 +23,7 @@ from tests.support.services.environment import UPSTREAM_API_KEY
 from tests.support.services.gateway import Gateway
 from tests.support.services.postgres import Cluster
 from tests.support.services.redis_server import RedisServer
+from tests.support.services.warm import WarmProcess
 from tests.support.sources import ROOT
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
@@ -108,16 +109,9 @@ class Worker:
         self.start()
 
     def start(self) -> None:
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                processes.dying_with_parent([sys.executable, "manage.py", "worker"]),
-                cwd=ROOT,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self.process = WarmProcess(
+            ["worker"], environment=self.environment, stdout=self.log
+        )
 
     def tend(self) -> None:
         """Start it again if it has ended."""
