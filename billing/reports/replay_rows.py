@@ -119,7 +119,8 @@ class Rows:
             if self.is_for(operation, model):
                 at = _bucket(starts)
                 stretch = found.setdefault(at, Stretch(at))
-                stretch.add(*map(int, sums), _end(last))
+                count, total, least, runs = map(int, sums)
+                stretch.add(count, total, least, runs, _end(last))
         return [found[at] for at in sorted(found)]
 
     def placed(self, since: datetime, until: datetime) -> Iterator[Placed]:
@@ -147,7 +148,7 @@ class Rows:
         times = map(connection.ops.adapt_datetimefield_value, (since, until))
         with connection.cursor() as cursor:
             cursor.execute(sql, [*self._parameters, *times])
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
 
 def calls_of_runs(run_ids: list[Any]) -> dict[Any, list[Placed]]:

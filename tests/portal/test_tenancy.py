@@ -77,12 +77,13 @@ EXPECTED = {
     # Of a limit that does not exist: `money/test_budget_pages.py` has the others.
     "budget": (302, 404, 404, 404, 404, 404, 404),
     "budget-link": (302, 404, 404, 404, 404, 404, 404),
+    "budget-ask": (302, 404, 405, 405, 405, 404, 404),
     **dict.fromkeys(
         (
-            *("budget-change", "budget-remove", "budget-raise", "budget-ask"),
-            *("budget-raise-end", "raise-request-grant", "raise-request-refuse"),
+            *("budget-change", "budget-remove", "budget-raise", "budget-raise-end"),
+            *("raise-request-grant", "raise-request-refuse"),
         ),
-        (405, 405, 405, 405, 405, 405, 405),
+        (302, 404, 405, 405, 404, 405, 404),
     ),
     "activity": (302, 404, 200, 200, 200, 200, 200),
     # Of a call that does not exist: `test_request_page.py` has the others.

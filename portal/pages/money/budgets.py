@@ -11,7 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 
 from billing.budgets import Subject
 from billing.models import Budget
@@ -83,8 +87,8 @@ def budget_page(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpRes
     return show(request, tenant, limit)
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def budget_change(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpResponse:
     """Another amount: first what it would have done, then it is saved."""
     limit = limit_of(tenant, budget_id)
@@ -100,8 +104,8 @@ def budget_change(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpR
     return show(request, tenant, limit, amount_form=form, **_replayed(tenant, proposal))
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def budget_remove(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpResponse:
     slug = tenant.organization.slug
     try:

@@ -36,7 +36,7 @@ WINDOWS = (
     (Window.TOTAL, "In all, for good"),
 )
 # Which fields say whom each level binds.
-NEEDED = {
+NEEDED: dict[str, tuple[str, ...]] = {
     Level.ORGANIZATION: (),
     Level.PROJECT: ("project",),
     Level.MEMBER: ("holder",),
@@ -135,7 +135,7 @@ class LimitForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
-        for name in NEEDED.get(found.get("level"), ()):  # type: ignore[call-overload]  # none is no level
+        for name in NEEDED.get(found.get("level", ""), ()):
             if not found.get(name) and name not in self.errors:
                 self.add_error(name, "Choose one: this limit is of it.")
         return found

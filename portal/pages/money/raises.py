@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_POST
 
 from portal.models import RaiseRequest
 from portal.pages.money import budgets as pages
@@ -24,14 +24,14 @@ from portal.tenants.tenancy import Tenant
 TICKET_SECONDS = 86_400
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def raise_limit(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpResponse:
     return _more(request, tenant, budget_id, is_asked=False)
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.CREATE_KEYS)
+@require_POST
 def ask(request: HttpRequest, tenant: Tenant, budget_id: int) -> HttpResponse:
     """Of a limit that binds the member's own calls, or that they may see."""
     return _more(request, tenant, budget_id, is_asked=True)
@@ -77,8 +77,8 @@ def _is_first(tenant: Tenant, ticket: str) -> bool:
     return cache.add(f"raise:{tenant.user.pk}:{ticket}", 1, TICKET_SECONDS)
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def end_raise(request: HttpRequest, tenant: Tenant, raise_id: int) -> HttpResponse:
     try:
         budgets.end_raise(tenant.organization, raise_id, actor=audit.actor_of(request))
@@ -89,8 +89,8 @@ def end_raise(request: HttpRequest, tenant: Tenant, raise_id: int) -> HttpRespon
     return redirect("budgets", tenant.organization.slug)
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def grant(request: HttpRequest, tenant: Tenant, request_id: int) -> HttpResponse:
     """One click."""
     asked = _asked(tenant, request_id)
@@ -103,8 +103,8 @@ def grant(request: HttpRequest, tenant: Tenant, request_id: int) -> HttpResponse
     return redirect("budgets", tenant.organization.slug)
 
 
-@require_http_methods(["POST"])
 @tenancy.page(Permission.MANAGE_BUDGETS)
+@require_POST
 def refuse(request: HttpRequest, tenant: Tenant, request_id: int) -> HttpResponse:
     asked = _asked(tenant, request_id)
     form = RefuseForm(request.POST)
