@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 # More options for a command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
-.PHONY: demo test endure bench lint
+.PHONY: demo test clients endure bench pages lint
 
 # Starts everything, makes real calls, compares their charges with the upstream's, then
 # serves until Ctrl-C.
@@ -22,9 +22,19 @@ demo: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m tests.bench $(ARGS)
 
+# Measures every page over 1,000,000 calls, 1,000 keys and 200 members, on SQLite and
+# PostgreSQL: server time, queries. ARGS="--calls 20000 --only sqlite" measures less.
+pages: $(INSTALLED)
+	@$(BIN)/python -m tests.pages $(ARGS)
+
 # Every test on SQLite and, beside it, those that touch the database on PostgreSQL.
 test: $(INSTALLED)
 	@$(BIN)/python -m tests $(ARGS)
+
+# Programs that people have, unmodified, as clients: openai-python of three years, node …
+# The first time they are installed, into .clients/.
+clients: $(INSTALLED)
+	@$(BIN)/python -m pytest tests/clients $(ARGS)
 
 # Tests that take too long for `make test`: the gateway is killed 50 times during calls,
 # the worker 10 times during its jobs, an SDK retries 1,000 calls in a bad time, and a

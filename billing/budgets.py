@@ -8,7 +8,7 @@ say.
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -280,6 +280,23 @@ def chain_of(spender_id: int, model: str = "", operation: str = "") -> list[Link
         found,
         (row for row in found.rows.values() if _concerns(row, call)),
     )
+
+
+def chains_of(spender_ids: Collection[int]) -> dict[int, list[Link]]:
+    """The same of many spenders at once, in one query: of every call that each may
+    make."""
+    found = Budgets()
+    if spender_ids:
+        budget_rows.read(found, spender_ids)
+    links = _links(found, found.rows.values())
+    return {
+        spender_id: [
+            link
+            for link in links
+            if link.budget_id in found.of_spender.get(spender_id, ())
+        ]
+        for spender_id in spender_ids
+    }
 
 
 def _concerns(row: BudgetRow, call: Call) -> bool:

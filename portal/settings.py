@@ -96,6 +96,11 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",  # its static files only
     "rest_framework",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 AUTH_USER_MODEL = "portal.User"
 ROOT_URLCONF = "portal.urls"
@@ -112,6 +117,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -151,15 +157,30 @@ STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one
 WHITENOISE_USE_FINDERS = True
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+# --- mail: sent beside the page, by the backend that EMAIL_URL names ------------------
+MAIL = env.email_url("EMAIL_URL", default="consolemail://")
+MAIL_BACKEND = MAIL["EMAIL_BACKEND"]
+EMAIL_BACKEND = "portal.signing_in.mail.Backend"
+EMAIL_HOST = MAIL.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = MAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = MAIL.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = MAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = MAIL.get("EMAIL_FILE_PATH")
+EMAIL_TIMEOUT = 10  # seconds, for each step of sending one
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Tollgate <tollgate@localhost>")
 
 # --- security ----------------------------------------------------------------
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
+AUTHENTICATION_BACKENDS = ["portal.signing_in.backend.Backend"]
+SESSION_ENGINE = "portal.signing_in.sessions"
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "portal.signing_in.hashing.BoundedArgon2",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -189,6 +210,43 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- signing up and in (portal/signing_in; django-allauth) ----------------------------
+SIGNUP = env.str("SIGNUP", default="invitation")
+SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=0)
+ACCOUNT_ADAPTER = "portal.signing_in.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = 900
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True  # which asks for the second factor
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False  # ours: portal/signing_in/limits.py
+MFA_ADAPTER = "portal.signing_in.factors.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_ISSUER = "Tollgate"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 s that a phone's clock may be wrong
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # browsers allow localhost only
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="Single sign-on")
+OIDC_GROUPS = env.list("OIDC_GROUPS", default=[])
+SOCIALACCOUNT_ADAPTER = "portal.signing_in.social.SocialAdapter"
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # the issuer is asked for its word
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = environment.identity_provider(
+    OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_NAME
+)
+
 # --- REST framework (the gateway's views; `proxy/views/base.py`) -----------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -199,6 +257,7 @@ REST_FRAMEWORK = {
 }
 
 # --- the timetable (portal/runtime/timetable.py) ------------------------------
+KEY_ADDRESS_DAYS = env.int("KEY_ADDRESS_DAYS", default=30)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
 JOB_POLL_SECONDS = env.int("JOB_POLL_SECONDS", default=2)
 

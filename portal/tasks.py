@@ -5,9 +5,16 @@ from __future__ import annotations
 from celery import shared_task
 
 from portal.operator import bounds
+from portal.tenants import sightings
 
 
 @shared_task
 def tell_operator() -> int:
     """Write what the gateway paused into the audit trail; how many pauses."""
     return bounds.tell()
+
+
+@shared_task
+def forget_addresses() -> int:
+    """Delete from where keys were used long ago; how many rows."""
+    return sightings.forget_old()

@@ -8,7 +8,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"portal.pages.{room}.urls"))
-    for room in ("parts", "people", "keys", "usage", "money", "records")
+    for room in ("parts", "account", "people", "keys", "usage", "money", "records")
 ]
 # Pages of the layer above are named by string, as the gateway is.
 urlpatterns += [path("", include(name)) for name in settings.PAGES_ABOVE]

@@ -17,6 +17,7 @@ from proxy.idempotency.stored_replies import keeper
 from proxy.limits.counters import counters
 from proxy.process.heard import heard
 from proxy.process.lease import process_lease
+from proxy.process.sightings import watch
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +53,14 @@ class Gateway(LeanHandler):
         health.conditions.append(process_lease.trouble)
         await process_lease.start()
         heard.start(process_lease.own_id)
+        watch.start()
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._wait_for_calls(settings.SHUTDOWN_SECONDS)
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
+        await watch.stop()
         await heard.stop(process_lease.own_id)
         await counters.close()
         await process_lease.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from proxy.operations import OPERATIONS
+from proxy.views.credits import CreditsView
 from proxy.views.envelopes import EnvelopesView, EnvelopeView
 from proxy.views.jobs import JobView
 from proxy.views.key import KeyView
@@ -12,6 +13,7 @@ from proxy.views.models import ModelsView, ModelView
 from proxy.views.quote import QuoteView
 from proxy.views.requests import RequestView
 from proxy.views.spend import SpendingView
+from proxy.views.usage import UsageView
 from proxy.views.videos import VideoContentView, VideoView
 
 spending = [
@@ -30,6 +32,8 @@ free = [
     path("v1/envelopes", EnvelopesView.as_view()),
     re_path(r"^v1/envelopes/(?P<envelope_id>(?s:.+))\Z", EnvelopeView.as_view()),
     path("v1/key", KeyView.as_view()),
+    path("v1/credits", CreditsView.as_view()),
+    path("v1/usage", UsageView.as_view()),
     path("v1/quote", QuoteView.as_view()),
     path("v1/requests/<path:request_id>", RequestView.as_view()),
 ]

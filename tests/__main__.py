@@ -2,8 +2,8 @@
 
 Three processes share SQLite's run, and three share PostgreSQL's, which takes only
 what touches the database. Each has a database of its own (`-n0` among the options
-makes it one process, as `--pdb` needs). The clients spend most of their time
-installing. A test waits more than it computes: two cores carry all of them.
+makes it one process, as `--pdb` needs). A test waits more than it computes: two cores
+carry all of them. The client programs have a run of their own, `make clients`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     if not is_selection:
         first = Run("SQLite", "sqlite", [*SHARED, f"--ignore={CLIENTS}", *options])
         others = [replace(each, options=[*SHARED, *each.options]) for each in others]
-        others.append(Run("SQLite, the clients", "sqlite", [CLIENTS, *options]))
     return first, others
 
 

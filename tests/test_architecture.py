@@ -28,7 +28,8 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "runtime", "pages", "templatetags"),
+        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        "templatetags",
         *("root", "management"),
     ),
     "proxy": (

@@ -1,8 +1,10 @@
-"""`python -m tests` leaves no test out and runs none twice on one database."""
+"""`python -m tests` leaves out the client programs alone, whose command runs them, and
+runs no test twice on one database."""
 
 from __future__ import annotations
 
 from tests.__main__ import CLIENTS, SHARED, runs
+from tests.support.sources import ROOT
 
 
 def test_everything_runs_on_sqlite_once_and_on_postgresql() -> None:
@@ -10,7 +12,6 @@ def test_everything_runs_on_sqlite_once_and_on_postgresql() -> None:
     assert (first.database, first.options[-1]) == ("sqlite", f"--ignore={CLIENTS}")
     assert [(run.database, run.options) for run in others] == [
         ("postgres", [*SHARED, "--database-tests"]),
-        ("sqlite", [CLIENTS]),
     ]
 
 
@@ -25,3 +26,9 @@ def test_selected_files_run_on_both_databases_in_one_process_each() -> None:
     first, others = runs(selected)
     assert first.options == selected
     assert [run.options for run in others] == [["--database-tests", *selected]]
+
+
+def test_the_client_programs_have_a_command_that_ci_runs() -> None:
+    makefile, ci = (ROOT / "Makefile").read_text(), (ROOT / ".ci/run").read_text()
+    assert f"-m pytest {CLIENTS} " in makefile
+    assert "make lint test clients\n" in ci

@@ -6,6 +6,7 @@ from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
+from portal.models.key_sighting import KeySighting
 from portal.models.organization import (
     FormerMember,
     FormerSlug,
@@ -21,17 +22,21 @@ from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
 from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
+from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
 
 __all__ = [
     "ApiKey",
+    "Attempt",
     "AuditChain",
     "AuditEvent",
     "FormerMember",
     "FormerSlug",
+    "GroupMembership",
     "Invitation",
     "KeyRights",
     "KeySecret",
+    "KeySighting",
     "Membership",
     "Organization",
     "Project",
@@ -44,5 +49,7 @@ __all__ = [
     "SavedView",
     "ScheduledTask",
     "ServiceAccount",
+    "Session",
+    "SignUp",
     "User",
 ]

@@ -37,6 +37,8 @@ class Organization(models.Model):
     account = models.OneToOneField(Account, on_delete=models.PROTECT)
     # Whether replies are kept for a while, encrypted, for clients that lost theirs.
     stores_replies = models.BooleanField(default=True)
+    # Whether a member's pages open only once they have a second factor.
+    requires_mfa = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -7,7 +7,7 @@ from functools import partialmethod
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 
 
@@ -27,9 +27,14 @@ class UserManager(BaseUserManager["User"]):
         return unicodedata.normalize("NFKC", text)
 
     def create_user(self, email: str, password: str | None = None, **more: Any) -> User:
+        """A person whose address somebody else vouches for: the operator, or who wrote
+        to it. Who signs up proves theirs by a code (`portal/signing_in`)."""
         user = self.model(email=self.normalize_email(email), **more)
         user.set_password(password)
-        user.save(using=self._db)
+        with transaction.atomic(using=self._db):
+            user.save(using=self._db)
+            addresses: Any = user.emailaddress_set  # type: ignore[attr-defined]
+            addresses.create(email=user.email, verified=True, primary=True)
         return user
 
     create_superuser = partialmethod(create_user, is_staff=True, is_superuser=True)

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from portal.signing_in import groups, sign_up
 from portal.tenants import addresses
 
 # setting → (least, most)
@@ -42,6 +43,7 @@ BOUNDS = {
     "UNPRICED_CREDITS": (0, 1_000_000),
     "BORNE_MODEL_CREDITS_MAX": (0, 1_000_000_000),
     "BORNE_ORGANIZATION_CREDITS_MAX": (0, 1_000_000_000),
+    "SIGNUP_CREDITS": (0, 1_000_000_000),
 }
 
 
@@ -104,6 +106,47 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register()
+def check_people(**_: Any) -> Iterator[CheckMessage]:
+    if settings.SIGNUP not in (sign_up.OPEN, sign_up.INVITATION, sign_up.CLOSED):
+        yield Error(
+            f"SIGNUP is {settings.SIGNUP!r}.",
+            "Set open, invitation or closed, or leave it out for invitation.",
+            id="tollgate.E010",
+        )
+    try:
+        lines = groups.lines()
+    except ValueError as error:
+        lines = []
+        yield Error(
+            f"OIDC_GROUPS: {error}.",
+            "Set group=role@organization, with commas between several; a role is owner,"
+            " admin, developer, billing or viewer.",
+            id="tollgate.E011",
+        )
+    if not settings.OIDC_ISSUER:
+        if settings.OIDC_CLIENT_ID or settings.OIDC_CLIENT_SECRET or lines:
+            yield Error(
+                "OIDC_… is set, OIDC_ISSUER is not.",
+                "Set the issuer's URL, or none of these variables.",
+                id="tollgate.E012",
+            )
+        return
+    if not is_http(urlsplit(settings.OIDC_ISSUER)):
+        yield Error(
+            "OIDC_ISSUER is not an http(s) URL.",
+            "Example: https://login.example.com/realms/team",
+            id="tollgate.E013",
+        )
+    if not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
+        yield Error(
+            "OIDC_ISSUER is set, OIDC_CLIENT_ID or OIDC_CLIENT_SECRET is not.",
+            "Set what the issuer gave you; the address to come back to is"
+            f" {settings.PUBLIC_URL}/account/sso/sso/back",
+            id="tollgate.E014",
+        )
+
+
 @register(deploy=True)
 def check_production(**_: Any) -> Iterator[CheckMessage]:
     """Warns of what is right on a laptop and wrong on a server (`check --deploy`)."""
@@ -131,6 +174,19 @@ def check_production(**_: Any) -> Iterator[CheckMessage]:
             "Each of several server processes counts requests and tokens a minute.",
             "Set REDIS_URL, so that they count together.",
             id="tollgate.W004",
+        )
+    if settings.MAIL_BACKEND.endswith("console.EmailBackend"):
+        yield Warning(
+            "Mail is written to the console: nobody gets a code or an invitation.",
+            "Set EMAIL_URL=smtp+tls://user:password@mail.example.com:587, and"
+            " EMAIL_FROM.",
+            id="tollgate.W005",
+        )
+    if settings.OIDC_ISSUER.startswith("http://"):
+        yield Warning(
+            "OIDC_ISSUER is asked without TLS: who sits between decides who signs in.",
+            "Use its https URL.",
+            id="tollgate.W006",
         )
 
 

@@ -78,3 +78,17 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
             },
         }
     return config
+
+
+def identity_provider(
+    issuer: str, client_id: str, secret: str, name: str
+) -> dict[str, Any]:
+    """The one provider of single sign-on, as django-allauth wants it described."""
+    app = {
+        "provider_id": "sso",
+        "name": name,
+        "client_id": client_id,
+        "secret": secret,
+        "settings": {"server_url": issuer},
+    }
+    return {"openid_connect": {"APPS": [app] if issuer else []}}

@@ -64,6 +64,7 @@ TIMETABLE = {
         _seconds("proxy.tasks.poll_jobs", settings.JOB_POLL_SECONDS, may_overlap=True),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
+        Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
         Entry(
             "billing.tasks.verify_ledger",
             DAY,

@@ -186,3 +186,15 @@ class OwnLimit(NotAllowed):
         "Nobody raises or removes their own limit, or says when its day begins: ask "
         "somebody else who may."
     )
+
+
+class NoSecondFactor(PortalError):
+    message = (
+        "Add a second factor to your own account first, then ask it of the others."
+    )
+
+
+class SecondFactorNeeded(PortalError):
+    """Of a member, before they see anything of an organization that requires it."""
+
+    message = "This organization asks its members for a second factor."

@@ -19,7 +19,7 @@ from portal.models import (
     Rules,
     ServiceAccount,
 )
-from portal.tenants import audit, key_format, lines, names, policy, rules
+from portal.tenants import audit, key_format, key_rights, lines, names, policy, rules
 from portal.tenants.errors import (
     ArchivedProject,
     DisabledHolder,
@@ -57,6 +57,7 @@ class Identity:
     stores_replies: bool = True
     rules: tuple[LevelRules, ...] = ()  # of all that stands above a call
     run_id: UUID | None = None  # which it spends, by its hold
+    sees_balance: bool = True  # what the organization has (`key_rights.py`)
 
 
 def verify(text: str) -> Identity:
@@ -78,7 +79,9 @@ def verify(text: str) -> Identity:
         )
         ruled = Rules.objects.filter(organization=OuterRef("key__organization"))
         digest = key_format.digest(text)
-        secret = secrets.annotate(has_rules=Exists(ruled)).get(digest=digest)
+        secret = secrets.annotate(
+            has_rules=Exists(ruled), sees_balance=key_rights.SEES_BALANCE
+        ).get(digest=digest)
     except KeySecret.DoesNotExist:
         raise UnknownKey from None
     key, spender = secret.key, secret.spender
@@ -99,6 +102,7 @@ def verify(text: str) -> Identity:
         stores_replies=key.organization.stores_replies,
         rules=rules.of_key(key, line) if secret.has_rules or len(line) > 1 else (),
         run_id=spender.envelope_id,
+        sees_balance=secret.sees_balance,
     )
 
 

@@ -54,6 +54,11 @@ PERMISSIONS: dict[str, frozenset[Permission]] = {
 }
 
 
+def with_permission(permission: Permission) -> list[str]:
+    """The roles that have it."""
+    return [role for role in PERMISSIONS if may(role, permission)]
+
+
 def may(role: str, permission: Permission) -> bool:
     """An unknown role may nothing."""
     return permission in PERMISSIONS.get(role, frozenset())

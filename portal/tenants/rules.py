@@ -126,14 +126,47 @@ def set_rules(
     """
     policy.require(actor, organization.pk, Permission.MANAGE_ORGANIZATION)
     _check_subject(organization, key, unit)
-    given = (requests_per_minute, tokens_per_minute, calls_at_once)
-    rates = {name: _rate(name, value) for name, value in zip(RATES, given, strict=True)}
-    lists = {
-        "model_patterns": _joined("models", models, check_pattern),
-        "operations": _joined("operations", operations, _check_operation),
-        "networks": _joined("networks", networks, _check_network),
-    }
-    wanted = {**rates, **lists}
+    given = Wanted(
+        *(requests_per_minute, tokens_per_minute, calls_at_once),
+        *(models, operations, networks),
+    )
+    return put(organization, given, actor=actor, key=key, unit=unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Rules as somebody gives them."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    calls_at_once: int | None = None
+    models: Iterable[str] = ()
+    operations: Iterable[str] = ()
+    networks: Iterable[str] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """Raises: InvalidRules."""
+        return {
+            **{name: _rate(name, getattr(self, name)) for name in RATES},
+            "model_patterns": _joined("models", self.models, check_pattern),
+            "operations": _joined("operations", self.operations, check_operation),
+            "networks": _joined("networks", self.networks, check_network),
+        }
+
+
+def put(
+    organization: Organization,
+    given: Wanted,
+    *,
+    actor: audit.Actor,
+    key: ApiKey | None = None,
+    unit: Unit | None = None,
+) -> Rules:
+    """The same as a part of another change, which has asked the policy.
+
+    Raises: InvalidRules.
+    """
+    wanted = given.columns()
     subject: dict[str, Any] = {
         "organization": organization,
         "unit": unit,
@@ -205,7 +238,7 @@ def check_pattern(entry: str) -> None:
         )
 
 
-def _check_operation(entry: str) -> None:
+def check_operation(entry: str) -> None:
     known = tariffs.operations()
     if entry not in known:
         raise InvalidRules(
@@ -213,7 +246,7 @@ def _check_operation(entry: str) -> None:
         )
 
 
-def _check_network(entry: str) -> None:
+def check_network(entry: str) -> None:
     try:
         addresses.networks((entry,))
     except ValueError:

@@ -10,13 +10,14 @@ from typing import Concatenate, ParamSpec
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
 from portal.models import ApiKey, Membership, Organization, Project, User
-from portal.tenants import policy, roles, slugs
-from portal.tenants.errors import NotAllowed
+from portal.tenants import policy, roles, second_factor, slugs
+from portal.tenants.errors import NotAllowed, SecondFactorNeeded
 from portal.tenants.roles import Permission
 
 Rest = ParamSpec("Rest")
@@ -61,6 +62,7 @@ class Tenant:
         return policy.projects_of(self.membership)
 
 
+# A CSV is streamed: no HttpResponse, but their common base.
 TenantView = Callable[Concatenate[HttpRequest, Tenant, Rest], HttpResponseBase]
 SlugView = Callable[..., HttpResponseBase]
 
@@ -69,7 +71,7 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     """The organization called `slug`, if the person is in it and may do one of these.
 
     Raises: Http404, the same for a stranger, a disabled member, a missing right and a
-    missing organization.
+    missing organization; SecondFactorNeeded for a member who could enter but for that.
     """
     user = request.user
     assert isinstance(user, User), "a view for signed-in people only"
@@ -82,6 +84,8 @@ def enter(request: HttpRequest, slug: str, *permissions: Permission) -> Tenant:
     tenant = Tenant(found.organization, user, found)
     if not tenant.may(*permissions):
         raise Http404
+    if found.organization.requires_mfa and not second_factor.has_one(user):
+        raise SecondFactorNeeded
     return tenant
 
 
@@ -115,6 +119,9 @@ def page(*permissions: Permission) -> Callable[[TenantView[Rest]], SlugView]:
         ) -> HttpResponseBase:
             try:
                 tenant = enter(request, slug, *permissions)
+            except SecondFactorNeeded:
+                wanted = urlencode({"next": request.get_full_path()})
+                return redirect(f"{reverse('second-factor-needed')}?{wanted}")
             except Http404:
                 if moved := moved_to(request, slug):
                     return moved

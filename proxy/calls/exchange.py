@@ -182,7 +182,8 @@ class Exchange:
             found["x-ignored-parameters"] = ", ".join(self.ignored)
         available = (self.end or self.placed).available_micros
         found["x-credits-held"] = credits_text(self.placed.held_micros)
-        found["x-credits-remaining"] = credits_text(available)
+        if self.identity.sees_balance:
+            found["x-credits-remaining"] = credits_text(available)
         if self.end:
             found["x-credits-charged"] = credits_text(self.end.charged_micros)
         if self.job_id:

@@ -97,6 +97,9 @@ debt_unpaid = Refusal("debt_unpaid", 402).says(
     "402: this organization owes {owed_credits} credits, because credits it had spent "
     "were taken back. Add credits, which pay that first: {}"
 )
+debt_of_others = Refusal("debt_unpaid", 402).says(
+    "402: this organization owes credits. Ask whoever manages it: {}"
+)
 model_paused = Refusal("model_paused", 503).says(
     "Calls of {:.200} are paused: they cost more than their price says, and the "
     "operator has been told. Nothing was charged; other models can be called."
@@ -109,7 +112,16 @@ credits_on_hold = Refusal("credits_on_hold", 429, None, 2).says(
     "available now and {held_credits} are held for calls still running. Try again "
     "when they have settled."
 )
+credits_held_by_others = Refusal("credits_on_hold", 429, None, 2).says(
+    "This request needs up to {required_credits} credits, which calls still running "
+    "hold. Try again when they have settled."
+)
 # The status comes first: most people see nothing but the message.
+# The same, for a key that does not tell what the organization has.
+short_of_credits = Refusal("insufficient_credits", 402).says(
+    "402: this request needs up to {required_credits} credits, more than your "
+    "organization has available. Lower max_tokens, or ask for credits: {}"
+)
 insufficient_credits = Refusal("insufficient_credits", 402).says(
     "402: this request needs up to {required_credits} credits; {available_credits} are "
     "available ({held_credits} held for running calls). Lower max_tokens, or add "
@@ -126,6 +138,13 @@ def shortfall(
 ) -> GatewayError:
     """402, or 429 when it is enough as soon as running calls have settled."""
     may_wait = isinstance(error, ledger_errors.CreditsOnHold)
+    if not identity.sees_balance:
+        hidden = credits_held_by_others if may_wait else short_of_credits
+        return hidden(
+            f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
+            required_credits=credits_text(error.required_micros),
+            limit_source="organization",
+        )
     refusal = credits_on_hold if may_wait else insufficient_credits
     return refusal(
         f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
@@ -137,10 +156,10 @@ def shortfall(
 
 
 def debt(error: ledger_errors.DebtUnpaid, identity: Identity) -> GatewayError:
-    return debt_unpaid(
-        f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/",
-        owed_credits=credits_text(error.owed_micros),
-    )
+    url = f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/"
+    if not identity.sees_balance:
+        return debt_of_others(url)
+    return debt_unpaid(url, owed_credits=credits_text(error.owed_micros))
 
 
 def of_account(error: ledger_errors.Refusal, identity: Identity) -> GatewayError | None:

@@ -18,6 +18,7 @@ from portal.tenants.keys import Identity
 from proxy.http import refusals
 from proxy.limits import allowed
 from proxy.process.caches import known_keys
+from proxy.process.sightings import watch
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -56,5 +57,7 @@ class HasKey(BasePermission):
         """Raises: GatewayError (403)."""
         identity = cast(Identity | None, request.user)
         if identity is not None:
+            # Also from where it may not be used: that somebody tries is worth knowing.
+            watch.see(identity.spender_id, request._request.META)
             allowed.check_address(identity, request._request.META)
         return identity is not None

@@ -15,8 +15,15 @@ from billing.reports.balance import Balance
 from billing.values.amounts import credits_text
 
 
-def funds(balance: Balance) -> dict[str, Any]:
-    """All credits of an account, what running calls hold, what a new call may use."""
+def funds(balance: Balance | None) -> dict[str, Any]:
+    """All credits of an account, what running calls hold, what a new call may use;
+    nulls of None, which is not told."""
+    if balance is None:
+        return {
+            **amount("balance", None),
+            **amount("held", None),
+            **amount("available", None),
+        }
     return {
         **amount("balance", balance.balance_micros),
         **amount("held", balance.held_micros),

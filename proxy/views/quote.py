@@ -129,7 +129,7 @@ def quote(
             "passes": closes_at is None or closes_at > clock.now(),
             "expires_at": seconds(closes_at),
         },
-        *_debt(balance),
+        *_debt(balance, identity),
         *_allowed(call, identity),
         # Paused until the operator has looked.
         *({"name": "pause", "passes": False, "of": of} for of in _paused(expected)),
@@ -143,8 +143,8 @@ def quote(
                 "name": "credits",
                 "passes": held <= balance.available_micros,
                 **amount("required", held),
-                **amount("available", balance.available_micros),
-                **amount("held", balance.held_micros),
+                **_told("available", balance.available_micros, identity),
+                **_told("held", balance.held_micros, identity),
             }
         )
     failing = [check for check in checks if not check["passes"]]
@@ -154,9 +154,9 @@ def quote(
         "model": call.model,
         **amount("hold", held),
         "passes": not failing,
-        **funds(balance),
+        **funds(balance if identity.sees_balance else None),
         "checks": checks,
-        "binds": price.chain.binds,
+        "binds": price.chain.binds_for(identity),
         "max_tokens": tokens,
         "suggestion": _suggestion(failing[0], held, tokens, price, identity)
         if failing
@@ -164,10 +164,17 @@ def quote(
     }
 
 
-def _debt(balance: Balance) -> list[dict[str, Any]]:
+def _told(name: str, micros: int, identity: Identity) -> dict[str, Any]:
+    """Of the organization's credits, to a key that may read them."""
+    return amount(name, micros if identity.sees_balance else None)
+
+
+def _debt(balance: Balance, identity: Identity) -> list[dict[str, Any]]:
     """What the organization owes, if it does."""
     owed = balance.owed_micros
-    return [{"name": "debt", "passes": False, **amount("owed", owed)}] if owed else []
+    if not owed:
+        return []
+    return [{"name": "debt", "passes": False, **_told("owed", owed, identity)}]
 
 
 def _allowed(call: Call, identity: Identity) -> list[dict[str, Any]]:
@@ -236,10 +243,12 @@ def _suggestion(
         case "organization":
             return "This organization is suspended. Ask your operator."
         case "debt":
+            owed = ""
+            if identity.sees_balance:
+                owed = f" {credits_text(balance.owed_micros)}"
             return (
-                f"This organization owes {credits_text(balance.owed_micros)} credits: "
-                f"new credits pay that first. {settings.PUBLIC_URL}/o/"
-                f"{identity.organization_slug}/"
+                f"This organization owes{owed} credits: new credits pay that first. "
+                f"{settings.PUBLIC_URL}/o/{identity.organization_slug}/"
             )
         case "pause":
             of = failing["of"]
@@ -261,8 +270,8 @@ def _suggestion(
                 f"add credits: {settings.PUBLIC_URL}/o/{identity.organization_slug}/"
             )
             if held <= balance.available_micros + balance.returning_micros:
-                other = (
-                    f"try again when running calls have settled, which hold "
-                    f"{credits_text(balance.returning_micros)} credits"
-                )
+                other = "try again when running calls have settled"
+                if identity.sees_balance:
+                    held_by_them = credits_text(balance.returning_micros)
+                    other += f", which hold {held_by_them} credits"
     return lower + other if tokens else other[0].upper() + other[1:]

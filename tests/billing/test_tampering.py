@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import models
+from django.db import connection, models, transaction
+from pytest_django import DjangoDbBlocker
 
 from billing.verification.passes import ERRORS, REFERENCES, WARNINGS
 from tests.support.ledger.amended_tamperings import CASES
 from tests.support.ledger.budget_tamperings import BUDGET_CASES
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.falsified import Case
-from tests.support.ledger.tampering import found_after, small_history
+from tests.support.ledger.tampering import findings, found_after, small_history
 from tests.support.ledger.tamperings import COVERED
 from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
 
@@ -105,14 +106,36 @@ def test_every_reference_without_a_foreign_key_is_looked_after() -> None:
     assert unguarded == {(table, column) for table, column, *_ in REFERENCES}
 
 
-@pytest.fixture
-def history(db: None, clock: Clock) -> dict[str, Any]:
-    return small_history(clock)
+class History(dict[str, Any]):
+    """The names in a small history, which every test of this file falsifies in a way
+    of its own and which is then as before."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(small_history(clock))
+        self.findings = findings()
+
+    def found_after(self, falsification: str) -> set[str]:
+        return found_after(falsification, before=self.findings)
+
+
+@pytest.fixture(scope="module")
+def history(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[History]:
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        patch.setattr("billing.values.clock.source", clock)
+        with transaction.atomic():
+            history = History(clock)
+            yield history
+            assert findings() == history.findings  # no test has left a trace
+            transaction.set_rollback(True)
+        connection.close()
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: case.code)
-def test_a_falsified_row_has_its_code(history: dict[str, Any], case: Case) -> None:
-    found = found_after(case.sql.format(**history))
+def test_a_falsified_row_has_its_code(history: History, case: Case) -> None:
+    found = history.found_after(case.sql.format(**history))
 
     assert case.code in found
     assert found - {case.code} - COVERED <= case.companions
@@ -171,11 +194,11 @@ def test_a_charge_that_is_raised_everywhere_is_found(
     ],
 )
 def test_no_stored_column_can_be_changed_unnoticed(
-    history: dict[str, Any], table: str, column: str
+    history: History, table: str, column: str
 ) -> None:
     row = A_ROW_OF[table].format(**history)
     value = other_value(table, column).format(**history)
-    found = found_after(f"UPDATE {table} SET {column} = {value} WHERE {row}")
+    found = history.found_after(f"UPDATE {table} SET {column} = {value} WHERE {row}")
 
     assert found & (ERRORS.keys() | OF_ACTS)
 
@@ -183,9 +206,9 @@ def test_no_stored_column_can_be_changed_unnoticed(
 @pytest.mark.parametrize(
     "table", [each for each in A_ROW_OF if each not in NOT_IN_LEDGER]
 )
-def test_no_row_can_be_deleted_unnoticed(history: dict[str, Any], table: str) -> None:
+def test_no_row_can_be_deleted_unnoticed(history: History, table: str) -> None:
     row = A_ROW_OF[table].format(**history)
-    found = found_after(f"DELETE FROM {table} WHERE {row}")
+    found = history.found_after(f"DELETE FROM {table} WHERE {row}")
 
     assert found & (ERRORS.keys() | OF_ACTS)
 
@@ -195,12 +218,12 @@ def test_no_row_can_be_deleted_unnoticed(history: dict[str, Any], table: str) ->
     ("table", "column"), [each[:2] for each in REFERENCES], ids=str
 )
 def test_no_reference_can_dangle_unnoticed(
-    history: dict[str, Any], table: str, column: str
+    history: History, table: str, column: str
 ) -> None:
     is_uuid = column in {"envelope_id", "hold_id", "transfer_id", "usage_id"}
     nobody = f"'{'0' * 32}'" if is_uuid else "0"
     row = A_ROW_OF[table].format(**history)
-    found = found_after(f"UPDATE {table} SET {column} = {nobody} WHERE {row}")
+    found = history.found_after(f"UPDATE {table} SET {column} = {nobody} WHERE {row}")
 
     assert "DANGLING_REFERENCE" in found
 

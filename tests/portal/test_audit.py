@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.db import transaction
-from django.test import RequestFactory, override_settings
+from django.test import RequestFactory
 
 from portal.models import AuditEvent, Organization, User
-from portal.tenants import audit, limits
+from portal.tenants import audit
 from tests.support.cast import actor_of
 
 pytestmark = pytest.mark.once
-
-# A cache in which every count has ended by the next line.
-FORGETFUL = "django.core.cache.backends.dummy.DummyCache"
 
 
 @pytest.mark.parametrize(
@@ -40,8 +37,3 @@ def test_an_event_outlives_the_person(organization: Organization, alice: User) -
     alice.delete()
     event = AuditEvent.objects.get(action="test.act")
     assert (event.actor_id, event.actor_label) == (number, "alice@example.com")
-
-
-@override_settings(CACHES={"default": {"BACKEND": FORGETFUL}})
-def test_a_count_that_ends_between_two_steps_does_not_fail_the_sign_in() -> None:
-    assert limits.allow("198.51.100.4", "carol@example.com")

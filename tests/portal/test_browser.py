@@ -1,23 +1,22 @@
-"""In a real browser, over the real server: one journey, and axe on every page."""
+"""In a real browser, over the real server: short journeys through keys and settings."""
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from portal.models import Organization, User
 from portal.tenants import key_format
 from tests.support.cast import (
     PASSWORD,
-    make_call,
     make_key,
     make_organization,
     make_user,
 )
-from tests.support.portal import browser
+from tests.support.portal import axe, browser
 from tests.support.services.gateway import Gateway
 
 CLIPBOARD = ["clipboard-read", "clipboard-write"]
@@ -121,49 +120,50 @@ def test_replies_are_switched_off(
     assert workshop.stores_replies is False
 
 
-@pytest.mark.parametrize(
-    ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 320)]
-)
-def test_axe_finds_nothing_and_nothing_sticks_out(
-    live_gateway: Gateway,
-    carol: User,
-    workshop: Organization,
-    chromium: str,
-    scheme: str,
-    width: int,
+def test_axe_finds_nothing_on_what_a_form_answers(
+    live_gateway: Gateway, carol: User, workshop: Organization, chromium: str
 ) -> None:
-    make_organization(f"A rather long name of a second one {width}", carol, credits=0)
-    key, _ = make_key(workshop, carol, "a key with a rather long name, as people do")
-    make_call(key, model="a-model-with-a-name-that-does-not-want-to-end/v1-preview")
-    viewport, home = {"width": width, "height": 800}, f"/o/{workshop.slug}/"
-    paths = (
-        *(home, f"{home}keys/", f"{home}keys/new"),
-        *(f"{home}keys/{key.pk}/{verb}" for verb in ("rotate", "revoke")),
-        *(f"{home}settings/", "/account/password", "/nowhere"),
-    )
-    with browser.browsing(chromium, color_scheme=scheme, viewport=viewport) as context:
+    """Pages that are opened by their URL: `test_every_page.py`."""
+    make_organization("A rather long name of a second one", carol, credits=0)
+    home = f"{live_gateway.url}/o/{workshop.slug}/"
+    with browser.browsing(chromium) as context:
         page = context.new_page()
-        page.goto(live_gateway.url)
-        check(page, width)
         browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
-        for path in paths:
-            page.goto(live_gateway.url + path)
-            check(page, width)
-        page.goto(f"{live_gateway.url}{home}keys/new")
+        page.goto(f"{home}keys/new")
         page.get_by_label("Name").fill("laptop")
         page.get_by_role("button", name="Create key").click()
-        check(page, width)
-        page.goto(f"{live_gateway.url}{home}settings/")
+        assert axe.look(page) == []
+        page.goto(f"{home}settings/")
         page.get_by_label("Name").fill("a\u202eb")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_text("invisible characters")).to_be_visible()
-        check(page, width)
+        assert axe.look(page) == []
 
 
-def check(page: Page, width: int) -> None:
-    """With everything unfolded."""
-    for summary in page.locator("summary").all():
-        summary.click()
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
-    assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url
+def test_the_keyboard_opens_pages_and_finds_things(
+    live_gateway: Gateway, carol: User, workshop: Organization, chromium: str
+) -> None:
+    make_key(workshop, carol, "checkout service")
+    with browser.browsing(chromium) as context:
+        page = context.new_page()
+        said = browser.complaints(page)
+        browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
+        page.keyboard.press("g")
+        page.keyboard.press("k")
+        expect(page.get_by_role("heading", level=1)).to_have_text("API keys")
+        for opener in ("Control+k", "/", "?"):
+            page.keyboard.press(opener)
+            palette = page.get_by_role("dialog", name="Search")
+            expect(palette.get_by_role("link", name="Page Overview")).to_be_visible()
+            page.keyboard.press("Escape")
+            expect(palette).to_be_hidden()
+        page.get_by_role("link", name="Search").click()
+        page.keyboard.type("g k checkout")  # a field's letters open no page
+        page.get_by_role("searchbox").fill("checkout")
+        expect(palette.get_by_role("link")).to_have_text([re.compile("checkout")])
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/keys/**")
+        page.get_by_role("button", name="Dark").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert said == []

@@ -8,9 +8,10 @@ import pytest
 from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.test import RequestFactory
 
 from portal.models import User
-from portal.tenants import limits
+from portal.signing_in import limits
 from tests.support.cast import PASSWORD, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -34,9 +35,10 @@ def test_every_spelling_finds_the_one_user(stored: str, typed: str) -> None:
 
 @pytest.mark.parametrize(("stored", "typed"), SAME)
 def test_every_spelling_counts_as_the_same_name(stored: str, typed: str) -> None:
-    for _ in range(limits.FAILURES_MAX):
-        assert limits.allow("203.0.113.1", stored)
-    assert not limits.allow("203.0.113.1", typed)
+    request = RequestFactory().post("/")
+    for _ in range(limits.PASSWORD.most):
+        assert limits.allow_password(request, stored)
+    assert not limits.allow_password(request, typed)
 
 
 @pytest.mark.parametrize(("first", "again"), SAME[:3])

@@ -58,7 +58,12 @@ def all_pages(
         "revoke": client.get(reverse("key-revoke", args=[slug, key.pk])),
         "settings": client.get(reverse("settings", args=[slug])),
         "wrong settings": client.post(reverse("settings", args=[slug]), {"name": ""}),
-        "password": client.get(reverse("password")),
+        "address": client.get(reverse("account_email")),
+        "account": client.get(reverse("account")),
+        "leave": client.get(reverse("leave", args=[slug])),
+        "security": client.get(reverse("security", args=[slug])),
+        "sign-up": fresh.get(reverse("sign-up")),
+        "reset": fresh.get(reverse("account_reset_password")),
         "missing": client.get("/nowhere"),
     }
 
@@ -75,7 +80,7 @@ def test_names_and_models_are_text_and_nothing_else(
     for name, answer in all_pages(client, organization, key).items():
         page = pages.read(answer)
         assert pages.misplaced(page) == [], name
-        if name not in {"sign-in", "password", "missing"}:
+        if name not in {"sign-in", "sign-up", "reset", "address", "missing"}:
             assert " ".join(payload.split()) in page.text, name
 
 

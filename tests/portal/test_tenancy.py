@@ -27,13 +27,38 @@ PEOPLE = (
     *("anonymous", "stranger", "owner", "admin", "developer"),
     *("billing", "viewer"),
 )
+ENTRANCES = ("sign-in", "account_login", "sign-up", "account_signup")
+OF_ONESELF = (
+    *("account", "mfa_index", "mfa_list_webauthn", "account_email"),
+    *("second-factor-needed", "account_request_reauthentication_code"),
+)
+LEADING_ON = (
+    # Of accounts without a password, as these are.
+    *("password", "account_change_password", "account_reauthenticate"),
+    *("mfa_login_webauthn", "mfa_authenticate", "account_email_verification_sent"),
+    *("account_set_password", "account_confirm_password_reset_code"),
+    *("account_complete_password_reset", "mfa_reauthenticate"),
+    *("mfa_reauthenticate_webauthn", "account_confirm_reauthentication_code"),
+    *("mfa_activate_totp", "mfa_add_webauthn", "mfa_edit_webauthn"),
+    *("mfa_remove_webauthn", "mfa_view_recovery_codes", "mfa_generate_recovery_codes"),
+)
+ALL_BY_POST = ("sign-out", "account_logout", "end-session", "openid_connect_login")
 # name of the route: the status that each of PEOPLE gets for a GET. Routes of a key
 # are asked with a key that the owner made.
 EXPECTED = {
     "home": (302, 302, 302, 302, 302, 302, 302),
-    "sign-in": (200, 302, 302, 302, 302, 302, 302),
-    "sign-out": (405, 405, 405, 405, 405, 405, 405),
-    "password": (302, 200, 200, 200, 200, 200, 200),
+    # One's own account: whoever is signed in, and nobody else's by any address.
+    **dict.fromkeys(ENTRANCES, (200, 302, 302, 302, 302, 302, 302)),
+    **dict.fromkeys(OF_ONESELF, (302, 200, 200, 200, 200, 200, 200)),
+    # What asks again who one is, or leads on to where something waits.
+    **dict.fromkeys(LEADING_ON, (302, 302, 302, 302, 302, 302, 302)),
+    **dict.fromkeys(ALL_BY_POST, (405, 405, 405, 405, 405, 405, 405)),
+    "account_reset_password": (200, 200, 200, 200, 200, 200, 200),
+    "found-organization": (302, 404, 404, 404, 404, 404, 404),
+    "mfa_deactivate_totp": (302, 404, 404, 404, 404, 404, 404),
+    "openid_connect_callback": (404, 404, 404, 404, 404, 404, 404),
+    "leave": (302, 404, 200, 200, 200, 200, 200),
+    "security": (302, 404, 200, 404, 404, 404, 404),
     "overview": (302, 404, 200, 200, 200, 200, 200),
     "usage": (302, 404, 200, 200, 200, 200, 200),
     "usage-views": (302, 404, 200, 200, 200, 200, 200),
@@ -43,6 +68,16 @@ EXPECTED = {
     "usage-view-delete": (302, 404, 405, 405, 405, 405, 405),
     "keys": (302, 404, 200, 200, 200, 404, 404),
     "key-create": (302, 404, 200, 200, 200, 404, 404),
+    "key-bulk": (302, 404, 405, 405, 405, 404, 404),
+    "key": (302, 404, 200, 200, 404, 404, 404),
+    "key-seen": (302, 404, 200, 200, 404, 404, 404),
+    "key-edit": (302, 404, 405, 405, 405, 404, 404),
+    "key-state": (302, 404, 405, 405, 405, 404, 404),
+    "key-limits": (302, 404, 200, 200, 404, 404, 404),
+    "key-leaked": (302, 404, 200, 200, 404, 404, 404),
+    "key-end-secret": (302, 404, 405, 405, 405, 404, 404),
+    "service-accounts": (302, 404, 200, 200, 404, 404, 404),
+    "service-account": (302, 404, 405, 405, 404, 404, 404),
     "key-rotate": (302, 404, 200, 200, 404, 404, 404),
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
@@ -94,7 +129,16 @@ EXPECTED = {
 }
 # Routes of other layers have their tables beside their own tests.
 ELSEWHERE = frozenset({"models"})
-OF_A_KEY = ("key-rotate", "key-revoke")
+OF_A_KEY = (
+    *("key", "key-seen", "key-limits", "key-leaked", "key-rotate", "key-revoke"),
+    *("key-edit", "key-state", "key-end-secret"),
+)
+OF_A_NUMBER = ("key-end-secret", "service-account")
+# Of these a member is told that they are to be sent.
+POSTED = {"key-edit", "key-state", "key-end-secret", "key-bulk", "service-account"}
+READ = {"key", "key-seen"}
+OF_A_PASSKEY = ("mfa_edit_webauthn", "mfa_remove_webauthn")
+OF_THE_PROVIDER = ("openid_connect_login", "openid_connect_callback")
 OF_A_VIEW = ("usage-view", "usage-view-delete")
 OF_USAGE = ("usage", "usage-views", "usage-view-save", *OF_A_VIEW)
 OF_A_LIMIT = (
@@ -126,7 +170,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(key_id or uuid4())
     if route == "request":
         arguments.append(f"req_{uuid4().hex}")
-    if route in (*OF_A_VIEW, *OF_A_LIMIT, *BY_POST):
+    if route in (*OF_A_NUMBER, *OF_A_VIEW, *OF_A_LIMIT, *OF_A_PASSKEY, *BY_POST):
         arguments.append(1)
     acme = Organization.objects.filter(slug="acme").first()
     if acme is not None and route in OF_A_PROJECT:
@@ -135,6 +179,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(acme.memberships.latest("pk").pk)
     if route == "invitation":
         arguments.append("x")
+    if route in OF_THE_PROVIDER:
+        arguments.append("sso")
     return reverse(route, args=arguments)
 
 
@@ -201,7 +247,8 @@ def test_a_foreign_key_under_ones_own_organization_is_missing(
     answer = getattr(client, method)(
         url_of(route, "elsewhere", key.pk), {"overlap": "0"}
     )
-    assert answer.status_code == 404
+    is_told = route in (POSTED if method == "get" else READ)
+    assert answer.status_code == (405 if is_told else 404)
     key.refresh_from_db()
     assert not key.is_revoked
 
@@ -230,7 +277,9 @@ def test_a_developer_changes_their_own_key_only(
     own, _ = make_key(organization, bob)
     client = client_of(bob)
     assert client.post(url_of("key-revoke", key_id=key.pk)).status_code == 404
-    assert client.post(url_of("key-revoke", key_id=own.pk)).status_code == 302
+    typed = {"typed": own.name}
+    answer = client.post(url_of("key-revoke", key_id=own.pk), typed)
+    assert answer.status_code == 302
     own.refresh_from_db()
     assert own.is_revoked
 

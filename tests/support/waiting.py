@@ -13,7 +13,7 @@ T = TypeVar("T")
 # For what will surely come. Waiting longer costs nothing when it comes, and a busy
 # machine needs it; pytest's own timeout leaves room for two of these in one test.
 PATIENCE_SECONDS = 100
-POLL_SECONDS = 0.02
+POLL_SECONDS, POLL_SECONDS_MAX = 0.01, 0.05  # from one to the other, by and by
 # A client that gives up on an answer which the test keeps from it: its request is sent
 # however long that takes.
 IMPATIENT_CLIENT = httpx.Timeout(PATIENCE_SECONDS, read=1)
@@ -25,8 +25,9 @@ def wait_for(
     explain: Callable[[], Any] = lambda: "nothing to show",
 ) -> T:
     """What `look` finds, once it is something. Raises: AssertionError."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline, pause = time.monotonic() + PATIENCE_SECONDS, POLL_SECONDS
     while not (found := look()):
         assert time.monotonic() < deadline, f"waited in vain: {explain()}"
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.2 * pause, POLL_SECONDS_MAX)
     return found

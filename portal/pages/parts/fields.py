@@ -31,8 +31,11 @@ class NameField(forms.CharField):
         super().__init__(max_length=names.LENGTH_MAX, **options)
 
     def clean(self, value: Any) -> str:
+        text: str = super().clean(value)
+        if not text:  # and none is required
+            return ""
         try:
-            return names.clean(super().clean(value))
+            return names.clean(text)
         except InvalidName as error:
             raise ValidationError(str(error)) from error
 

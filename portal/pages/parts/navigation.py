@@ -23,7 +23,9 @@ BUDGETS = (
 )
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
+SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
+SECURITY = (Permission.MANAGE_SECURITY,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
@@ -60,7 +62,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Organization",
         (
             ("members", "Members", MEMBERS),
-            # security
+            ("security", "Security", SECURITY),
+            ("service-accounts", "Service accounts", SERVICE_ACCOUNTS),
             ("settings", "Settings", SETTINGS),
             ("audit", "Audit", AUDIT),
         ),

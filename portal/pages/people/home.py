@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 
 from portal.models import Organization
+from portal.signing_in import sign_up
 
 
 @never_cache
@@ -21,6 +22,8 @@ def home(request: HttpRequest) -> HttpResponse:
         .order_by("memberships__created_at", "pk")
         .first()
     )
+    if organization is None and sign_up.makes_organizations(request):
+        return redirect("found-organization")
     if organization is None:
         return render(request, "home/no_organization.html")
     return redirect("overview", organization.slug)

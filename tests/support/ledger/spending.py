@@ -38,8 +38,11 @@ class Spending:
     ended: list[UUID] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, payer: Payer, clock: Clock, seed: int) -> Spending:
-        """Four keys of two projects and holders; one was rotated, one is a run's."""
+    def begin(
+        cls, payer: Payer, clock: Clock, seed: int, *, first: Spender | None = None
+    ) -> Spending:
+        """Four keys of two projects and holders; one was rotated, one is a run's. The
+        `first` may be there already."""
         made = cls(payer, clock, Random(seed))
         account_id = payer.account_id
         payer.grant(10**9)
@@ -50,7 +53,9 @@ class Spending:
             spenders.open_unit(account_id, UnitKind.MEMBER, "alice"),
             spenders.open_unit(account_id, UnitKind.SERVICE_ACCOUNT, "ci"),
         ]
-        for number in range(3):
+        if first is not None:
+            made.keys.append(first)
+        for number in range(len(made.keys), 3):
             made.keys.append(
                 spenders.open_spender(
                     account_id,

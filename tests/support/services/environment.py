@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.services import requirements
+from tests.support.services import certificates, requirements
 from tests.support.services.postgres import Cluster
 
 UPSTREAM_API_KEY = "upstream-secret-key"
@@ -34,6 +34,7 @@ def prepare() -> str | None:
     is_worker = FOLDER_VARIABLE in os.environ
     if not is_worker:
         os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="tollgate-tests-")
+        os.environ["SSL_CERT_FILE"] = str(certificates.write(folder()))
         # Not a pytest hook: those don't run when the configuration itself fails.
         atexit.register(clean_up)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")

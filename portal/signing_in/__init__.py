@@ -1,0 +1,1 @@
+"""How people come in: passwords, second factors, sessions, identity providers."""

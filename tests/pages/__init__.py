@@ -1,0 +1,1 @@
+"""Every page: which there are, over how much, and what each costs. `make pages`."""

@@ -1,0 +1,74 @@
+"""What a page costs the server: milliseconds, and queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one page; `p95_ms` of at least 20 requests after the first."""
+
+    name: str
+    queries: int
+    p50_ms: int
+    p95_ms: int
+    bytes: int
+    slowest: str  # of its statements, and how long that took
+
+
+@contextmanager
+def counted() -> Iterator[list[tuple[str, float]]]:
+    """The statements of this connection, each with its seconds."""
+    found: list[tuple[str, float]] = []
+
+    def note(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return execute(sql, *rest)
+        finally:
+            found.append((sql, time.perf_counter() - start))
+
+    with connection.execute_wrapper(note):
+        yield found
+
+
+def queries(client: Client, url: str) -> list[str]:
+    """The statements of one request, savepoints left out."""
+    with counted() as found:
+        answer = client.get(url)
+    assert answer.status_code == 200, (url, answer.status_code)
+    return [sql for sql, _ in found if "SAVEPOINT" not in sql]
+
+
+def cost(client: Client, name: str, url: str, *, times: int = 20) -> Cost:
+    """The first request fills caches and is not counted."""
+    with counted() as found:
+        answer = client.get(url, headers={"accept-encoding": "gzip"})
+        content = b"".join(answer) if answer.streaming else answer.content
+    took = sorted(_milliseconds(client, url) for _ in range(times))
+    sql, seconds = max(found, key=lambda each: each[1], default=("", 0.0))
+    return Cost(
+        name,
+        sum("SAVEPOINT" not in sql for sql, _ in found),
+        took[len(took) // 2],
+        took[len(took) * 95 // 100],
+        len(content),
+        f"{seconds * 1000:.0f} ms {' '.join(sql.split())[:400]}",
+    )
+
+
+def _milliseconds(client: Client, url: str) -> int:
+    start = time.perf_counter()
+    answer = client.get(url)
+    if answer.streaming:
+        for _ in answer:
+            pass
+    return round((time.perf_counter() - start) * 1000)

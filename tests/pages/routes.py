@@ -1,0 +1,86 @@
+"""The pages there are, from the list of URLs itself: nobody adds a page to a list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from tests.pages.house import House
+
+# What stands before a parameter in a URL, and its name: which of `House.objects` it is.
+KINDS = {
+    "o/slug": "slug",
+    "leave/slug": "slug",
+    "keys/key_id": "key",
+    "secrets/secret_id": "secret",
+    "projects/pk": "project",
+    "members/pk": "member",
+    "members/member_pk": "member",
+    "invitations/pk": "invitation",
+    "invitations/token": "invitation token",
+    "service-accounts/account_id": "service account",
+    "views/view_id": "saved view",
+    "activity/request_id": "call",
+    "budgets/budget_id": "budget",
+    "raises/raise_id": "raise",
+    "requests/request_id": "raise request",
+    "jobs/job_id": "job",
+    "passkeys/pk": "passkey",
+    "sso/provider_id": "identity provider",
+}
+# A house has none of these.
+NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
+PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
+# Pages that a setting opens, or that are for others: what those get who open them.
+CLOSED = {"organization-create": 404, "invitation": 403}
+# Routes of ours that a browser's owner is sent away from, or that end something.
+NO_PAGES = frozenset({"home", "sign-out"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """A URL's name, and which objects are in it, by its parameters. Raises: KeyError
+    for a parameter that is not in `KINDS`."""
+
+    name: str
+    kinds: dict[str, str]
+
+    def url(self, house: House) -> str:
+        values = {name: house.objects[kind] for name, kind in self.kinds.items()}
+        return reverse(self.name, kwargs=values)
+
+
+def routes() -> list[Route]:
+    return list(_walk(get_resolver().url_patterns, ""))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[Route]:
+    for pattern in patterns:
+        text = before + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, text)
+        elif pattern.name and pattern.name not in NO_PAGES:
+            found = PARAMETER.findall(text)
+            kinds = {name: KINDS[f"{place}/{name}"] for place, name in found}
+            if not NOWHERE & set(kinds.values()):
+                yield Route(pattern.name, kinds)
+
+
+def pages(house: House, client: Client) -> dict[str, str]:
+    """Name and URL of each page that `client` is shown: not what takes only forms,
+    sends on to another page, or is a file."""
+    found = {}
+    for route in routes():
+        url = route.url(house)
+        answer = client.get(url)
+        is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+        if answer.status_code == 200 and is_html:
+            found[route.name] = url
+        else:
+            known = {200, 204, 302, 405, CLOSED.get(route.name)}
+            assert answer.status_code in known, (url, answer.status_code)
+    return found

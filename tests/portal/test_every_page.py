@@ -1,0 +1,147 @@
+"""What holds for every page there is, found by the list of URLs: in a real browser over
+the real server, with and without scripts, and on the wire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from uuid import uuid4
+
+import httpx
+import pytest
+from django.test import Client
+from playwright.sync_api import BrowserContext, expect
+
+from tests.pages import house, routes
+from tests.pages.house import House
+from tests.support import sources
+from tests.support.portal import axe, browser
+from tests.support.portal.pages import Element, Page, misplaced
+from tests.support.services.gateway import Gateway
+
+pytestmark = [pytest.mark.once, pytest.mark.timeout(900)]
+
+WEIGHT_MAX = 100_000  # bytes of HTML, CSS and JS, as they come over the wire
+OWN_SCRIPTS_MAX = 10_000  # bytes as they are written
+NOBODY, OWNER = "nobody", "owner"
+# Who looks, and a URL.
+Found = dict[tuple[str, str], str]
+
+
+@pytest.fixture
+def acme(committed_db: None) -> House:
+    name = f"house-{uuid4().hex[:8]}"
+    return house.build(name, calls_count=25, keys_count=4, members_count=4)
+
+
+@pytest.fixture
+def session(acme: House) -> str:
+    """The owner's, without the way through the sign-in."""
+    client = Client()
+    client.force_login(acme.owner)
+    return client.cookies["sessionid"].value
+
+
+def found(acme: House) -> Found:
+    """Every page of the owner's and of nobody's, by who looks and its name."""
+    signed_in = Client()
+    signed_in.force_login(acme.owner)
+    pages = {
+        (who, name): url
+        for who, client in ((OWNER, signed_in), (NOBODY, Client()))
+        for name, url in routes.pages(acme, client).items()
+    }
+    pages[NOBODY, "missing"] = "/nowhere"
+    assert len(pages) > 8
+    return pages
+
+
+def test_axe_finds_nothing_and_nothing_moves_or_sticks_out(
+    live_gateway: Gateway, acme: House, session: str, chromium: str
+) -> None:
+    pages, wrong = found(acme), dict[str, list[str]]()
+    with browser.browsing(chromium) as context:
+        page = context.new_page()
+        said = browser.complaints(page)
+        for (who, name), path in pages.items():
+            enter(context, live_gateway, session if who == OWNER else None)
+            page.goto(live_gateway.url + path)
+            findings = axe.look(page)
+            findings += [text for text in said if name != "missing"]
+            said.clear()
+            if findings:
+                wrong[f"{name} {path}"] = findings
+    assert not wrong, "\n".join(f"{k}\n" + "\n".join(v) for k, v in wrong.items())
+
+
+def test_every_page_opens_without_scripts(
+    live_gateway: Gateway, acme: House, session: str, chromium: str
+) -> None:
+    pages = found(acme)
+    with browser.browsing(chromium, java_script_enabled=False) as context:
+        page = context.new_page()
+        for (who, _), path in pages.items():
+            enter(context, live_gateway, session if who == OWNER else None)
+            page.goto(live_gateway.url + path)
+            expect(page.get_by_role("heading", level=1)).to_be_visible()
+            expect(page.locator("[data-copy]:visible")).to_have_count(0)
+            expect(page.locator("dialog:visible")).to_have_count(0)
+
+
+def test_every_page_is_light_and_strict(
+    live_gateway: Gateway, acme: House, session: str
+) -> None:
+    @cache
+    def weight(url: str) -> int:
+        reply = client.get(url)
+        assert reply.headers.get("content-encoding") == "gzip", url
+        return reply.num_bytes_downloaded
+
+    cookies = {OWNER: {"sessionid": session}, NOBODY: {}}
+    with httpx.Client(base_url=live_gateway.url, timeout=60) as client:
+        for (who, name), path in found(acme).items():
+            client.cookies = httpx.Cookies(cookies[who])
+            reply = client.get(path)
+            page = Page()
+            page.feed(reply.text)
+            files = sum(weight(url) for url in assets(page))
+            assert reply.num_bytes_downloaded + files <= WEIGHT_MAX, (name, files)
+            policy = reply.headers["content-security-policy"]
+            assert "unsafe" not in policy, name
+            assert "script-src 'self'" in policy, name
+            assert misplaced(page) == [], name
+            assert list(idle_buttons(page)) == [], name
+
+
+def test_our_own_scripts_are_small() -> None:
+    scripts = list(sources_of_scripts())
+    assert len(scripts) >= 2
+    assert sum(len(text.encode()) for text in scripts) <= OWN_SCRIPTS_MAX
+
+
+def enter(context: BrowserContext, gateway: Gateway, session: str | None) -> None:
+    context.clear_cookies()
+    if session:
+        cookie = {"name": "sessionid", "value": session, "url": gateway.url}
+        context.add_cookies([cookie])  # type: ignore[list-item]
+
+
+def assets(page: Page) -> Iterator[str]:
+    for each in page.elements:
+        if each.tag == "script" or each.attributes.get("rel") == "stylesheet":
+            yield each.attributes.get("src") or each.attributes["href"] or ""
+
+
+def idle_buttons(page: Page) -> Iterator[Element]:
+    """Those that do nothing without a script, and are not hidden until one has run."""
+    for each in page.elements:
+        is_idle = each.tag == "button" and each.attributes.get("type") == "button"
+        if is_idle and not {"hidden", "popovertarget"} & set(each.attributes):
+            yield each
+
+
+def sources_of_scripts() -> Iterator[str]:
+    for path in sources.all_files():
+        if re.search(r"portal/static/.+\.js$", path.as_posix()):
+            yield path.read_text()
