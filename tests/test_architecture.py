@@ -34,7 +34,8 @@ ROOMS = {
     ),
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
-        *("calls", "forwarding", "jobs", "operations", "views", "pages", "sandbox"),
+        *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
+        "pages",
         *("root", "demo", "management"),
     ),
 }

@@ -29,6 +29,13 @@ class GrantReport:
     held_micros: int
     expires_at: datetime | None
     created_at: datetime
+    priority: int
+    burns_before: tuple[int, datetime, bool, int]  # its place in the burn order
+
+    @property
+    def spent_micros(self) -> int:
+        """By calls, or taken or lapsed: whatever is not left."""
+        return self.amount_micros - self.remaining_micros
 
 
 def grants_of(account_id: int) -> list[GrantReport]:
@@ -44,6 +51,8 @@ def grants_of(account_id: int) -> list[GrantReport]:
             grant.held_micros,
             grant.expires_at,
             grant.created_at,
+            grant.priority,
+            grant.burns_before(),
         )
         for grant in found
     ]

@@ -7,7 +7,7 @@ microsecond belongs to the time after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,8 @@ LEFT JOIN billing_hold h ON h.id = t.hold_id
 WHERE e.account_id = %s AND e.version > %s AND e.version <= %s
 ORDER BY e.version
 """
+
+LINES_AT = LINES.replace("e.version > %s AND e.version <= %s", "e.version IN ({})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +109,24 @@ def lines_between(account_id: int, after: int, until: int) -> Iterator[LedgerLin
     that any number of them takes the memory of one piece."""
     for low in range(after, until, PIECE):
         parameters = (account_id, low, min(low + PIECE, until))
-        with connection.cursor() as cursor:
-            cursor.execute(LINES, parameters)
-            rows = cursor.fetchall()
-        one = keys.first_keys({row[SPENDER] for row in rows if row[SPENDER]})
-        for row in rows:
-            yield _line(row, one.get(row[SPENDER], row[SPENDER] or 0))
+        yield from _lines(LINES, parameters)
+
+
+def lines_at(account_id: int, versions: Sequence[int]) -> list[LedgerLine]:
+    """The entries with these versions, in order."""
+    if not versions:
+        return []
+    text = LINES_AT.format(", ".join(["%s"] * len(versions)))
+    return list(_lines(text, (account_id, *versions)))
+
+
+def _lines(sql: str, parameters: tuple[int, ...]) -> Iterator[LedgerLine]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
+    one = keys.first_keys({row[SPENDER] for row in rows if row[SPENDER]})
+    for row in rows:
+        yield _line(row, one.get(row[SPENDER], row[SPENDER] or 0))
 
 
 def _line(row: tuple[Any, ...], key_id: int) -> LedgerLine:

@@ -126,7 +126,7 @@ def explain(account_id: int, since: datetime, until: datetime) -> Explanation:
     if since >= until:
         raise ValueError("the first instant is not before the second")
     lines, shares = (
-        _beside_calls(account_id, since, until),
+        beside_calls(account_id, since, until),
         _shares(account_id, since, until),
     )
     if of_models := shares[Dimension.MODEL]:
@@ -151,7 +151,8 @@ def explain(account_id: int, since: datetime, until: datetime) -> Explanation:
 # --- beside calls -------------------------------------------------------------------
 
 
-def _beside_calls(account_id: int, since: datetime, until: datetime) -> list[Line]:
+def beside_calls(account_id: int, since: datetime, until: datetime) -> list[Line]:
+    """All that moved the account but calls' first prices."""
     between = [*map(connection.ops.adapt_datetimefield_value, (since, until))]
     ends = (account_id, account_id)
     with connection.cursor() as cursor:

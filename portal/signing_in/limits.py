@@ -51,6 +51,10 @@ MAIL_CHANGE = Rule("mail-change", 10, HOUR)
 # Mail to one address, asked for from one device or network, and by all strangers.
 MAIL = Rule("mail", 5, QUARTER)
 MAIL_OF_STRANGERS = Rule("mail-of-strangers", 20, HOUR)
+# Invitations to one address, whoever sends them; counted apart, so that nobody keeps a
+# code from its owner by inviting them. And by one person.
+MAIL_OF_INVITATIONS = Rule("mail-of-invitations", 5, HOUR)
+MAIL_OF_INVITER = Rule("mail-of-inviter", 100, HOUR)
 
 
 def take(rule: Rule, *parts: object) -> bool:
@@ -127,6 +131,12 @@ def allow_mail(request: HttpRequest, address: str) -> bool:
     if not take(MAIL, device or network_of(request), address):
         return False
     return device is not None or take(MAIL_OF_STRANGERS, address)
+
+
+def allow_invitation(user_id: int, address: str) -> bool:
+    """Count one invitation that a person has sent to `address`."""
+    by = take(MAIL_OF_INVITER, user_id)
+    return by and take(MAIL_OF_INVITATIONS, User.objects.normalize_email(address))
 
 
 def network_of(request: HttpRequest) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -93,3 +94,14 @@ def name_of(session: Session) -> str:
 
 def _moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def last_seen(user_ids: Collection[int]) -> dict[int, datetime]:
+    """When each of these was last here, of whom it is known: to the minutes of `SEEN`
+    while they are signed in, else when they last signed in."""
+    people = User.objects.filter(pk__in=user_ids, last_login__isnull=False)
+    found = {pk: at for pk, at in people.values_list("pk", "last_login") if at}
+    rows = Session.objects.filter(user_id__in=user_ids, seen_at__isnull=False)
+    for pk, at in rows.values_list("user_id").annotate(Max("seen_at")):
+        found[pk] = max(at, found.get(pk, at))
+    return found

@@ -44,8 +44,7 @@ def create(
 
 def may_create_own() -> bool:
     """Whether people make organizations by themselves."""
-    is_open = getattr(settings, "SIGNUP", "closed") == "open"
-    return is_open or settings.OWN_ORGANIZATIONS
+    return bool(settings.SIGNUP == "open" or settings.OWN_ORGANIZATIONS)
 
 
 @transaction.atomic

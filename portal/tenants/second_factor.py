@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -16,6 +17,12 @@ FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 def has_one(user: User) -> bool:
     found = Authenticator.objects.filter(user_id=user.pk, type__in=FACTORS)
     return bool(found.exists())
+
+
+def whose(user_ids: Collection[int]) -> set[int]:
+    """Those of them who have one."""
+    found = Authenticator.objects.filter(user_id__in=user_ids, type__in=FACTORS)
+    return set(found.values_list("user_id", flat=True))
 
 
 def count(users: QuerySet[Any, Any]) -> int:

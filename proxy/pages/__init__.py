@@ -1,1 +1,1 @@
-"""Pages of people that need what the gateway knows; portal names their URLs."""
+"""Pages of people about what only the gateway knows; `portal.settings` names them."""

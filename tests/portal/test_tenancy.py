@@ -59,10 +59,6 @@ EXPECTED = {
     "openid_connect_callback": (404, 404, 404, 404, 404, 404, 404),
     "leave": (302, 404, 200, 200, 200, 200, 200),
     "security": (302, 404, 200, 404, 404, 404, 404),
-    "overview": (302, 404, 200, 200, 200, 200, 200),
-    "usage": (302, 404, 200, 200, 200, 200, 200),
-    "usage-views": (302, 404, 200, 200, 200, 200, 200),
-    "usage-view-save": (302, 404, 200, 200, 200, 200, 200),
     # Of a view that is not shared: nobody else's.
     "usage-view": (302, 404, 404, 404, 404, 404, 404),
     "usage-view-delete": (302, 404, 405, 405, 405, 405, 405),
@@ -82,9 +78,7 @@ EXPECTED = {
     "key-revoke": (302, 404, 200, 200, 404, 404, 404),
     "settings": (302, 404, 200, 200, 404, 404, 404),
     "organization-address": (302, 404, 200, 200, 404, 404, 404),
-    # Missing where only the operator opens organizations.
     "organization-create": (302, 404, 404, 404, 404, 404, 404),
-    # Of no invitation; those of some are in `people/test_member_pages.py`.
     "invitation": (404, 404, 404, 404, 404, 404, 404),
     "members": (302, 404, 200, 200, 404, 200, 404),
     "invite": (302, 404, 200, 200, 404, 404, 404),
@@ -104,9 +98,6 @@ EXPECTED = {
     "project-join": (302, 404, 405, 405, 404, 404, 404),
     "project-leave": (302, 404, 200, 200, 404, 404, 404),
     "audit": (302, 404, 200, 200, 404, 200, 404),
-    "explain": (302, 404, 200, 200, 404, 200, 404),
-    "explain-json": (302, 404, 200, 200, 404, 200, 404),
-    "explain-zip": (302, 404, 200, 200, 404, 200, 404),
     "budgets": (302, 404, 200, 200, 200, 200, 200),
     "budget-create": (302, 404, 200, 200, 404, 200, 404),
     # Of a limit that does not exist: `money/test_budget_pages.py` has the others.
@@ -120,15 +111,20 @@ EXPECTED = {
         ),
         (302, 404, 405, 405, 404, 405, 404),
     ),
-    "activity": (302, 404, 200, 200, 200, 200, 200),
+    **dict.fromkeys(
+        ("explain", "explain-json", "explain-zip", "credits", "ledger"),
+        (302, 404, 200, 200, 404, 200, 404),
+    ),
+    **dict.fromkeys(
+        ("activity", "runs", "search"), (302, 404, 200, 200, 200, 200, 200)
+    ),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
-    "runs": (302, 404, 200, 200, 200, 200, 200),
-    "search": (302, 404, 200, 200, 200, 200, 200),
     "theme": (405, 405, 405, 405, 405, 405, 405),
 }
 # Routes of other layers have their tables beside their own tests.
-ELSEWHERE = frozenset({"models"})
+# tests/proxy/jobs/test_job_pages.py and tests/proxy/pages/test_models_page.py
+ELSEWHERE = frozenset({"jobs", "job", "models"})
 OF_A_KEY = (
     *("key", "key-seen", "key-limits", "key-leaked", "key-rotate", "key-revoke"),
     *("key-edit", "key-state", "key-end-secret"),

@@ -12,38 +12,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from billing.pricing import tariffs
-from billing.values.amounts import credits_text, micros_of
-from billing.values.orders import AMOUNT_MICROS_MAX
 from portal.tenants import rules
 from portal.tenants.rules import InvalidRules
 
 TEXT_MAX = 20_000
-
-
-class CreditsField(forms.CharField):
-    """An amount of credits, as microcredits; None where nothing is written."""
-
-    def __init__(self, **options: Any) -> None:
-        widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
-        super().__init__(max_length=40, required=False, widget=widget, **options)
-
-    def prepare_value(self, value: Any) -> Any:
-        return credits_text(value) if isinstance(value, int) else value
-
-    def clean(self, value: Any) -> int | None:
-        text = super().clean(value).replace(",", "").replace("\u202f", "")
-        if not text:
-            return None
-        try:
-            micros = micros_of(text)
-        except ValueError:
-            raise ValidationError(
-                "Write credits: digits, and up to six decimals after a point."
-            ) from None
-        if not 1 <= micros <= AMOUNT_MICROS_MAX:
-            most = credits_text(AMOUNT_MICROS_MAX)
-            raise ValidationError(f"More than nothing, and {most} credits at most.")
-        return micros
 
 
 class ListField(forms.CharField):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,8 +12,9 @@ from django.utils import timezone
 
 from billing.models.budget import Window
 from portal.models import Project, ServiceAccount
-from portal.pages.keys.fields import CreditsField, DayField, RulesForm, end_of
-from portal.pages.parts.fields import NameField
+from portal.pages.keys.fields import DayField, RulesForm, end_of
+from portal.pages.parts import tickets
+from portal.pages.parts.fields import CreditsField, NameField
 from portal.tenants import key_edits
 from portal.tenants.errors import InvalidExpiry
 from portal.tenants.new_keys import Limits
@@ -87,9 +87,7 @@ class KeyForm(ExpiryForm, RulesForm):
     per_week = CreditsField(label="Credits a week")
     per_month = CreditsField(label="Credits a month")
     per_total = CreditsField(label="Credits in total")
-    ticket = forms.CharField(
-        max_length=64, widget=forms.HiddenInput, initial=secrets.token_urlsafe
-    )
+    ticket = tickets.TicketField()
 
     def __init__(
         self,

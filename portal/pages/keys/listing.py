@@ -131,7 +131,7 @@ def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
 
 
 def _fields(tenant: Tenant) -> list[filters.Field]:
-    projects = tenant.organization.projects.order_by("-is_default", "name")
+    projects = tenant.projects().order_by("-is_default", "name")
     names = [(str(pk), name) for pk, name in projects.values_list("pk", "name")]
     found: list[filters.Field] = [
         Text("q", "Name or key", "laptop, tg_live_…"),

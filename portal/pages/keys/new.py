@@ -7,13 +7,11 @@ it would mean to store it.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -24,13 +22,11 @@ from billing.reports.last_calls import first_call
 from portal.models import ApiKey, Project
 from portal.pages.keys import snippets
 from portal.pages.keys.forms import KeyForm
-from portal.pages.parts import frame, navigation
+from portal.pages.parts import frame, navigation, tickets
 from portal.tenants import audit, keys, new_keys, policy, tenancy
 from portal.tenants.errors import HolderNotActive, PortalError, ProjectNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
-
-TICKET_SECONDS = 86_400
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,7 +36,7 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = form_of(tenant, request.POST or None)
     if not form.is_valid():
         return frame.show(request, tenant, "keys/new.html", {"form": form})
-    if not use_ticket(tenant, form.cleaned_data["ticket"]):
+    if not tickets.use(tenant.user.pk, form.cleaned_data["ticket"]):
         messages.warning(request, "That key was made already. Its secret is gone.")
         return redirect("keys", tenant.organization.slug)
     try:
@@ -56,7 +52,7 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
     except PortalError as refusal:
-        give_back(tenant, form.cleaned_data["ticket"])
+        tickets.give_back(tenant.user.pk, form.cleaned_data["ticket"])
         form.add_error(None, str(refusal))
         return frame.show(request, tenant, "keys/new.html", {"form": form})
     return show_secret(request, tenant, key, secret)
@@ -114,18 +110,3 @@ def key_seen(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse
     if request.GET.get("part"):
         return render(request, "keys/seen_part.html", context)
     return frame.show(request, tenant, "keys/seen.html", context)
-
-
-def use_ticket(tenant: Tenant, ticket: str) -> bool:
-    """False when this very form was sent before: a reload must not make a new key."""
-    return cache.add(_sent(tenant, ticket), 1, TICKET_SECONDS)
-
-
-def give_back(tenant: Tenant, ticket: str) -> None:
-    """The form made no key after all: it may be sent again."""
-    cache.delete(_sent(tenant, ticket))
-
-
-def _sent(tenant: Tenant, ticket: str) -> str:
-    digest = hashlib.sha256(ticket.encode()).hexdigest()
-    return f"key-form:{tenant.user.pk}:{digest}"

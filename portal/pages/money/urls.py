@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from portal.pages.money import budgets, explain, raises
+from portal.pages.money import budgets, credits, explain, ledger, raises
 
 EXPLAIN = "o/<slug:slug>/billing/explain"
 BUDGETS = "o/<slug:slug>/budgets"
@@ -13,6 +13,8 @@ RAISE = f"{BUDGETS}/raises/<int:raise_id>"
 REQUEST = f"{BUDGETS}/requests/<int:request_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<slug:slug>/billing/credits/", credits.credits_page, name="credits"),
+    path("o/<slug:slug>/billing/ledger/", ledger.ledger_page, name="ledger"),
     path(f"{EXPLAIN}/", explain.explain_page, name="explain"),
     path(f"{EXPLAIN}.json", explain.explain_json, name="explain-json"),
     path(f"{EXPLAIN}.zip", explain.explain_zip, name="explain-zip"),

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from portal.models import Organization
 from portal.pages.parts import navigation
+from portal.tenants import organizations
 from portal.tenants.tenancy import Tenant
 
 
@@ -33,6 +34,7 @@ def show(
         "tenant": tenant,
         "organization": tenant.organization,
         "organizations": joined.order_by("name"),
+        "may_create_organizations": organizations.may_create_own(),
         "navigation": navigation.links_for(tenant, current),
         "time_zone": tenant.organization.account.time_zone,
     }

@@ -23,6 +23,7 @@ BUDGETS = (
 )
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
+JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 SECURITY = (Permission.MANAGE_SECURITY,)
@@ -46,7 +47,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
-            # jobs
+            ("jobs", "Jobs", JOBS),
             ("models", "Models and prices", PRICES),
         ),
     ),
@@ -54,7 +55,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Spend",
         (
             ("budgets", "Budgets", BUDGETS),
-            # credits, ledger
+            ("credits", "Credits", MONEY),
+            ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
         ),
     ),

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from billing.reports.calls import find_call
 from portal.models import Membership
 from portal.pages.parts import frame, navigation
-from portal.tenants import tenancy
+from portal.tenants import policy, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -76,7 +76,7 @@ def _keys(tenant: Tenant, words: str) -> Iterator[Found]:
 
 
 def _projects(tenant: Tenant, words: str) -> Iterator[Found]:
-    projects = tenant.organization.projects.filter(name__icontains=words)
+    projects = tenant.projects().filter(name__icontains=words)
     if not _url("projects", tenant):
         return
     for project in projects.order_by("name", "pk")[:EACH]:
@@ -92,7 +92,9 @@ def _members(tenant: Tenant, words: str) -> Iterator[Found]:
         organization=tenant.organization, user__email__icontains=words
     )
     for member in members.select_related("user").order_by("user__email", "pk")[:EACH]:
-        yield Found("Member", member.user.email, url, note=member.role)
+        may_open = policy.may_assign(tenant.role, member.role)
+        own = _url("member", tenant, member.pk) if may_open else ""
+        yield Found("Member", member.user.email, own or url, note=member.role)
 
 
 def _calls(tenant: Tenant, words: str) -> Iterator[Found]:

@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 
 from portal.models import Organization
 from portal.signing_in import sign_up
+from portal.tenants import organizations
 
 
 @never_cache
@@ -25,5 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if organization is None and sign_up.makes_organizations(request):
         return redirect("found-organization")
     if organization is None:
-        return render(request, "home/no_organization.html")
+        may_create = organizations.may_create_own()
+        context = {"may_create": may_create}
+        return render(request, "home/no_organization.html", context)
     return redirect("overview", organization.slug)

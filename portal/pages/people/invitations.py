@@ -7,8 +7,10 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -24,6 +26,7 @@ from portal.models import Invitation, Role
 from portal.pages.parts import frame, tables, tickets
 from portal.pages.parts.fields import CreditsField
 from portal.pages.people.member_forms import BUSY, ProjectsFields, RoleField, assignable
+from portal.signing_in import limits, sign_up
 from portal.tenants import audit, invitations, policy, roles, tenancy
 from portal.tenants.errors import (
     AlreadyInvited,
@@ -36,8 +39,6 @@ from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
 MANAGE = Permission.MANAGE_MEMBERS
-# Where sign-up finds the invitation that it follows (`portal/signing_in/sign_up.py`).
-IN_SESSION = "invitation"
 
 
 class InviteForm(RoleField, ProjectsFields):
@@ -179,8 +180,30 @@ def show_link(
 ) -> HttpResponse:
     """The one time that the link is shown. `tenancy.page` says no-store."""
     link = f"{settings.PUBLIC_URL}{reverse('invitation', args=[token])}"
-    context = {"invitation": invitation, "link": link}
+    is_mailed = _mail(tenant, invitation, link)
+    context = {"invitation": invitation, "link": link, "is_mailed": is_mailed}
     return frame.show(request, tenant, "members/link.html", context, current="members")
+
+
+@sensitive_variables()
+def _mail(tenant: Tenant, invitation: Invitation, link: str) -> bool:
+    """Send it to them, beside the page. False when so many went to that address, or
+    from this person, that no more do: the link is to be copied then."""
+    if not limits.allow_invitation(tenant.user.pk, invitation.email):
+        return False
+    known = {
+        "invitation": invitation,
+        "link": link,
+        "inviter": tenant.user.email,
+        "organization": tenant.organization,
+    }
+    subject = render_to_string("invitation/mail_subject.txt", known)
+    body = render_to_string("invitation/mail_message.txt", known)
+    mail = EmailMessage(
+        " ".join(subject.split()), body.strip() + "\n", to=[invitation.email]
+    )
+    mail.send(fail_silently=True)  # the link is on the page, too
+    return True
 
 
 # --- where it leads -------------------------------------------------------------
@@ -194,13 +217,14 @@ def invitation_page(request: HttpRequest, token: str) -> HttpResponse:
     found = invitations.find(token)
     if found is None:
         return render(request, "invitation/unknown.html", status=404)
-    context = {"invitation": found, "next": request.path}
+    context: dict[str, Any] = {"invitation": found, "next": request.path}
     state = found.state_at(timezone.now())
     if not request.user.is_authenticated:
         if state != "pending":
             context["state"] = state
             return render(request, "invitation/over.html", context, status=410)
-        request.session[IN_SESSION] = request.path
+        request.session[sign_up.INVITED] = request.path
+        context["may_sign_up"] = sign_up.is_open(request)
         return render(request, "invitation/stranger.html", context)
     actor = audit.actor_of(request)
     try:
@@ -221,7 +245,7 @@ def invitation_page(request: HttpRequest, token: str) -> HttpResponse:
         except AccountLocked:
             messages.error(request, BUSY)
             return redirect(request.path)
-        request.session.pop(IN_SESSION, None)
+        request.session.pop(sign_up.INVITED, None)
         messages.success(request, f"Welcome to {found.organization}.")
         return arrived(request, found)
     return render(request, "invitation/accept.html", context)

@@ -23,7 +23,6 @@ from billing.models.budget import Level, Window
 from billing.values.errors import AccountLocked
 from portal.models import Membership, Role
 from portal.pages.parts import filters, frame, navigation, tables
-from portal.pages.people import seen
 from portal.pages.people.heirs_form import HeirsForm
 from portal.pages.people.member_forms import (
     BUSY,
@@ -35,6 +34,7 @@ from portal.pages.people.member_forms import (
     RoleForm,
     assignable,
 )
+from portal.signing_in import sessions
 from portal.tenants import (
     audit,
     budgets,
@@ -42,6 +42,7 @@ from portal.tenants import (
     members,
     policy,
     project_members,
+    second_factor,
     tenancy,
 )
 from portal.tenants.errors import InvalidBudget, LastOwner, OwnLimit, UnfitHeir
@@ -143,8 +144,8 @@ def _rows(tenant: Tenant, found: list[Membership]) -> list[Row]:
     """Of all at once: a constant number of queries."""
     caps = budgets.caps_of(tenant.organization)
     user_ids = [each.user_id for each in found]
-    seen_at = seen.last_seen(user_ids)
-    safe = seen.with_second_factor(user_ids)
+    seen_at = sessions.last_seen(user_ids)
+    safe = second_factor.whose(user_ids)
     return [
         Row(
             pk=each.pk,

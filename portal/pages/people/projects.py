@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -109,10 +110,8 @@ def project_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
 def _rows(tenant: Tenant, found: list[Project]) -> list[Row]:
     """Of all at once: a constant number of queries."""
     spent = _spent(tenant, this_month(tenant), Dimension.PROJECT)
-    counted: dict[int, int] = {}
     held = tenant.visible_keys().filter(revoked_at=None, project__in=found)
-    for project_id in held.values_list("project_id", flat=True):
-        counted[project_id] = counted.get(project_id, 0) + 1
+    counted = dict(held.values_list("project_id").annotate(Count("pk")))
     named, others = _members_of(tenant, found)
     return [
         Row(

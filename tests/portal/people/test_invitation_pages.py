@@ -67,13 +67,18 @@ def invite(client: Client, email: str = "dev@example.com", **more: Any) -> Any:
 
 
 def test_from_the_invitation_to_ones_own_key(
-    owner: Client, organization: Organization
+    owner: Client, organization: Organization, mailoutbox: list[Any]
 ) -> None:
     search = projects.create(organization, "Search", actor=OPERATOR)
     answer = invite(owner, reach="some", projects=[search.pk], cap="1,250.5")
     assert settings.PUBLIC_URL in text_of(answer)
     path = link_in(answer)
     assert "no-store" in answer["Cache-Control"]
+
+    (mail,) = mailoutbox
+    assert mail.to == ["dev@example.com"]
+    assert path in mail.body
+    assert mail.subject == "alice@example.com invites you to Acme on Tollgate"
 
     stranger = Client()
     first = stranger.get(path)
@@ -205,3 +210,16 @@ def test_a_foreign_invitation_is_missing(owner: Client, mallory: User) -> None:
         assert owner.post(url).status_code == 404
     assert "x@y.com" not in text_of(owner.get(f"{MEMBERS}invitations/"))
     assert reverse("members", args=["acme"]) == MEMBERS
+
+
+def test_new_links_without_end_are_not_all_mailed(
+    owner: Client, mailoutbox: list[Any]
+) -> None:
+    """The page shows each of them; nobody's mailbox is flooded."""
+    invite(owner)
+    made = Invitation.objects.get()
+    for _ in range(6):
+        answer = owner.post(f"{MEMBERS}invitations/{made.pk}/renew")
+        assert link_in(answer)
+    assert len(mailoutbox) == 5
+    assert "too many mails" in text_of(answer)

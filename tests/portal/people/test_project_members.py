@@ -167,3 +167,13 @@ def test_two_projects_of_one_name_are_refused(
         projects.create(organization, " Search ", actor=OPERATOR)
     with pytest.raises(NameTaken):
         projects.rename(search, "Default", actor=OPERATOR)
+
+
+def test_the_search_finds_a_limited_developer_their_projects_only(
+    client: Client, search: Project, bobs: Membership
+) -> None:
+    project_members.limit(bobs, [search], actor=OPERATOR)
+    client.force_login(bobs.user)
+    found = client.get("/o/acme/search?q=e&part=1").content.decode()
+    assert f"/projects/{search.pk}/" in found
+    assert "Default" not in found
