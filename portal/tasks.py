@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from portal.operator import bounds
+from portal.signing_in import limits, sessions, sign_up
 from portal.tenants import sightings
 
 
@@ -18,3 +19,10 @@ def tell_operator() -> int:
 def forget_addresses() -> int:
     """Delete from where keys were used long ago; how many rows."""
     return sightings.forget_old()
+
+
+@shared_task
+def purge_sign_ins() -> int:
+    """Delete sessions and counters whose time is over, and accounts whose address
+    nobody proved; how many rows."""
+    return limits.purge() + sessions.purge() + sign_up.purge_unproved()

@@ -16,7 +16,7 @@ by one statement, so what is added up belongs together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -37,7 +37,7 @@ from billing.reports.periods import (
     day_start,
     floor,
 )
-from billing.reports.usage_sql import Asked, Pieces
+from billing.reports.usage_sql import Asked, Largest, Pieces
 
 
 class Dimension(StrEnum):
@@ -106,17 +106,20 @@ def figures(
     chosen: Chosen,
     ranges: Sequence[Range],
     by: Sequence[Dimension] = (),
+    *,
+    largest: Largest | None = None,
 ) -> dict[Group, Figures]:
     """What was used in each of `ranges` (they may overlap), by its number there and a
     subject for each of `by`. Groups that used nothing are left out. Exact, wherever
     the ranges begin and end; fastest where they are days of the account's time zone.
+    `largest` leaves out all but so many, not where keys are told apart.
     """
     if any(not subjects for subjects in chosen.of.values()) or not ranges:
         return {}
     if chosen.spender_ids == ():
         return {}
     while True:
-        question = _Question(chosen, tuple(by), _state(chosen.account_id))
+        question = _Question(chosen, tuple(by), _state(chosen.account_id), largest)
         rows, is_as_it_was = question.ask(ranges)
         if is_as_it_was:  # else the worker has added to the days between the two
             return question.by_subject(rows)
@@ -129,8 +132,9 @@ def total(chosen: Chosen, span: Range) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One question, as a chart and a table have it: the sums of each subject, those of
-    each part of the range, and the largest subjects in each part."""
+    """One question, as a chart and a table have it: the sums of each subject (of
+    sessions the `SESSIONS_MAX` largest), those of each part of the range, and the
+    largest subjects in each part."""
 
     sums: dict[Subject, Figures]
     parts: list[Figures]
@@ -138,11 +142,14 @@ class Series:
 
     @property
     def total(self) -> Figures:
-        return sum(self.sums.values(), NOTHING)
+        return sum(self.parts, NOTHING)
 
 
 # Of these there may be thousands, so that to tell all of them in each part is too much.
 MANY = (Dimension.KEY, Dimension.HOLDER, Dimension.SESSION)
+# There is no end to these.
+SESSIONS_MAX = 500
+Size = tuple[str, ...]  # the figures that are added up to compare subjects
 
 
 def series(
@@ -150,17 +157,17 @@ def series(
     parts: Sequence[Range],
     by: Dimension,
     *,
-    size: Callable[[Figures], int],
+    size: Size,
     most: int,
 ) -> Series:
     """`parts` follow each other. The `most` largest subjects are those by `size`."""
     if not parts:
         return Series({}, [], {})
     if by in MANY:
-        whole = Range(parts[0].start, parts[-1].end)
-        sums = {
-            group[1][0]: used for group, used in figures(chosen, [whole], [by]).items()
-        }
+        whole = [Range(parts[0].start, parts[-1].end)]
+        limit = Largest(SESSIONS_MAX, size) if by == Dimension.SESSION else None
+        rows_of_all = figures(chosen, whole, [by], largest=limit)
+        sums = {subject: used for (_, (subject,)), used in rows_of_all.items()}
         top = _largest(sums, size, most)
         within = [NOTHING] * len(parts)
         for (number, _), used in figures(chosen, parts).items():
@@ -176,10 +183,12 @@ def series(
     )
 
 
-def _largest(
-    sums: dict[Subject, Figures], size: Callable[[Figures], int], most: int
-) -> list[Subject]:
-    return sorted(sums, key=lambda each: (-size(sums[each]), str(each)))[:most]
+def _largest(sums: dict[Subject, Figures], size: Size, most: int) -> list[Subject]:
+    def place(subject: Subject) -> tuple[int, str]:
+        used = sums[subject]
+        return -sum(getattr(used, name) for name in size), str(subject)
+
+    return sorted(sums, key=place)[:most]
 
 
 def _divided(
@@ -213,6 +222,7 @@ class _Question:
     chosen: Chosen
     by: tuple[Dimension, ...]
     days: State
+    largest: Largest | None
 
     def ask(self, ranges: Sequence[Range]) -> tuple[list[Any], bool]:
         """Rows of number, subjects and figures; and whether the days are still made
@@ -226,6 +236,7 @@ class _Question:
             [each.value for each in self.by],
             {name.value: found for name, found in self.chosen.of.items()},
             self._spenders(),
+            self.largest,
         )
         sql, parameters = usage_sql.statement(asked, pieces, self.days)
         with connection.cursor() as cursor:

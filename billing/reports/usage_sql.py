@@ -54,6 +54,14 @@ class Pieces:
 
 
 @dataclass(frozen=True)
+class Largest:
+    """Of the subjects only the `most` largest, by a sum of those of `FIGURES`."""
+
+    most: int
+    of: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Asked:
     """What of an account is added up, and by what."""
 
@@ -62,6 +70,7 @@ class Asked:
     by: Sequence[str]
     filters: Mapping[str, Sequence[Any]]
     spender_ids: Sequence[int] | None  # of quarters and lines, the keys chosen
+    largest: Largest | None = None
 
 
 def statement(
@@ -70,9 +79,26 @@ def statement(
     """Rows of a range's number, a subject for each of `by`, and four figures, in parts
     that are still to be added up; and a row `STATE`, whose first figure is 1 if the
     days are made as `days` says, by time zone and until when."""
-    parts = [*_parts(asked, pieces), _state(asked, days)]
+    parts = list(_parts(asked, pieces))
+    if asked.largest is not None and parts:
+        parts = [_largest(asked, asked.largest, parts)]
+    parts.append(_state(asked, days))
     sql = " UNION ALL ".join(sql for sql, _ in parts)
     return sql, [value for _, values in parts for value in values]
+
+
+def _largest(asked: Asked, largest: Largest, parts: list[Part]) -> Part:
+    """The parts added up, and the largest of that."""
+    groups = ", ".join(["n", *(f"g{place}" for place in range(len(asked.by)))])
+    sums = ", ".join(f"sum(added.{name}) AS {name}" for name in FIGURES)
+    size = " + ".join(f"sum(added.{name})" for name in largest.of)
+    union = " UNION ALL ".join(sql for sql, _ in parts)
+    sql = (
+        f"SELECT * FROM (SELECT {groups}, {sums} FROM ({union}) AS added "  # noqa: S608
+        f"GROUP BY {groups} ORDER BY {size} DESC, {groups} LIMIT %s) AS largest"
+    )
+    values = [value for _, values in parts for value in values]
+    return sql, [*values, largest.most]
 
 
 def _parts(asked: Asked, pieces: Pieces) -> Iterator[Part]:
@@ -118,12 +144,16 @@ def _part(
 ) -> Part:
     """`source` is a table with the condition that finds a piece's rows, `of` that
     condition's parameters."""
-    groups = ", ".join(["p.n", *(columns[name] for name in asked.by)])
-    sums = ", ".join(f"sum(r.{name})" for name in FIGURES)
+    groups = ["p.n", *(columns[name] for name in asked.by)]
+    names = ["n", *(f"g{place}" for place in range(len(asked.by)))]
+    named = ", ".join(
+        f"{group} AS {name}" for group, name in zip(groups, names, strict=True)
+    )
+    sums = ", ".join(f"sum(r.{name}) AS {name}" for name in FIGURES)
     conditions, values = _conditions(asked, columns)
-    sql = f"SELECT {groups}, {sums} FROM {_pieces(kind)} {_JOIN} {source}"  # noqa: S608
+    sql = f"SELECT {named}, {sums} FROM {_pieces(kind)} {_JOIN} {source}"  # noqa: S608
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"{sql}{where} GROUP BY {groups}"
+    sql = f"{sql}{where} GROUP BY {', '.join(groups)}"
     return sql, [dialect.json(pieces), *of, *values]
 
 

@@ -63,6 +63,7 @@ TIMETABLE = {
         _seconds("portal.tasks.tell_operator", settings.SWEEP_SECONDS),
         _seconds("proxy.tasks.poll_jobs", settings.JOB_POLL_SECONDS, may_overlap=True),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
+        Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
         Entry(

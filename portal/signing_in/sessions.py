@@ -87,6 +87,11 @@ def forget_others(user: User, key: str | None) -> int:
     return others.delete()[0]
 
 
+def purge() -> int:
+    """Delete the sessions whose time is over; how many."""
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+
+
 def name_of(session: Session) -> str:
     """For pages: the key itself opens the session, and is shown nowhere."""
     return salted_hmac("portal.session", session.session_key).hexdigest()[:24]

@@ -53,9 +53,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         exception: Any = None,
         extra_context: Any = None,
     ) -> None:
-        """Raises: ImmediateHttpResponse. The log gets the reason, the page a word."""
-        log.warning("single sign-on: %s", exception or error)
-        raise ImmediateHttpResponse(refuse(request, FAILED))
+        """Raises: ImmediateHttpResponse."""
+        raise ImmediateHttpResponse(failed(request, exception or error))
 
     def populate_user(self, request: HttpRequest, sociallogin: Any, data: Any) -> Any:
         user = sociallogin.user
@@ -78,6 +77,12 @@ class SocialAdapter(DefaultSocialAccountAdapter):
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return "/account/"
+
+
+def failed(request: HttpRequest, reason: object) -> HttpResponse:
+    """The log gets the reason, which may be the provider's own words; the page none."""
+    log.warning("single sign-on: %.300s", reason)
+    return refuse(request, FAILED)
 
 
 def refuse(request: HttpRequest, why: str) -> HttpResponse:

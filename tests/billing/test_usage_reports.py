@@ -23,6 +23,7 @@ from billing.models import (
 from billing.reports import periods, usage
 from billing.reports.periods import Bucket, Range
 from billing.reports.usage import Chosen, Dimension, Figures
+from billing.reports.usage_sql import Largest
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.spending import Spending
@@ -193,6 +194,28 @@ def test_one_key_alone_and_nobodys(customer: Payer, clock: Clock) -> None:
     assert usage.total(nobody, span) == Figures()
     chosen = Chosen(customer.account_id).narrowed(Dimension.MODEL, "gpt")
     assert usage.total(chosen.narrowed(Dimension.MODEL, "flux"), span) == Figures()
+
+
+def test_of_sessions_the_largest_are_told(customer: Payer, clock: Clock) -> None:
+    spending = Spending.begin(customer, clock, seed=2)
+    spending.go_on(40)
+    make_days(customer.account_id, steps=2)
+    spending.go_on(10)
+    span = periods.last_days("UTC", 3)
+    by = (Dimension.SESSION, Dimension.MODEL)
+    wanted = expected(lines_of(customer.account_id), span, by)
+    for of in (("charged_micros",), ("prompt_tokens", "completion_tokens")):
+        ranked = sorted(
+            wanted,
+            key=lambda group: (
+                -sum(getattr(wanted[group], name) for name in of),
+                *map(str, group),
+            ),
+        )
+        largest = Largest(4, of)
+        told = usage.figures(Chosen(customer.account_id), [span], by, largest=largest)
+        told_groups = {group[1]: used for group, used in told.items()}
+        assert told_groups == {group: wanted[group] for group in ranked[:4]}
 
 
 @pytest.mark.once

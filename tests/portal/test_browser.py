@@ -54,11 +54,15 @@ def test_from_sign_in_to_a_key_and_its_end(
         assert f'api_key="{secret}"' in snippet(page, "Python")
 
         page.get_by_role("link", name="I have saved it").click()
+        expect(page.get_by_role("heading", name="checkout service")).to_be_visible()
+        page.get_by_role("link", name="API keys").click()
         row = page.get_by_role("row", name="checkout service")
         expect(row).to_contain_text("active")
         assert secret[17:49] not in page.content()
 
-        row.get_by_role("link", name="Revoke checkout service").click()
+        row.get_by_role("link", name="checkout service").click()
+        page.get_by_role("link", name="Revoke").click()
+        page.get_by_label("Type the key's name").fill("checkout service")
         page.get_by_role("button", name="Revoke key").click()
         expect(page.get_by_role("row", name="checkout service")).to_contain_text(
             "revoked"
@@ -87,9 +91,9 @@ def test_it_all_works_without_scripts(
         page.get_by_role("button", name="Create key").click()
         assert key_format.is_well_formed(page.locator("#secret").inner_text())
         expect(page.get_by_text("Copy key")).to_be_hidden()
-        page.get_by_text("curl", exact=True).click()
-        expect(page.locator("#panel-curl")).to_be_visible()
-        expect(page.locator("#panel-env")).to_be_hidden()
+        page.get_by_text(".env", exact=True).click()
+        expect(page.locator("#panel-env")).to_be_visible()
+        expect(page.locator("#panel-curl")).to_be_hidden()
         page.get_by_role("button", name="Sign out").click()
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

@@ -273,9 +273,10 @@ def test_a_right_lost_while_a_page_was_opening_is_a_missing_page(
 def test_buttons_are_for_those_who_may(client: Client, scene: Scene, bob: User) -> None:
     own, _ = make_key(scene.organization, bob)
     client.force_login(bob)
-    shown = client.get("/o/acme/keys/").content.decode()
-    assert f"/o/acme/keys/{own.pk}/revoke" in shown
-    assert str(scene.key.pk) not in shown
+    listed = client.get("/o/acme/keys/").content.decode()
+    assert str(scene.key.pk) not in listed
+    revoke = f"/o/acme/keys/{own.pk}/revoke"
+    assert revoke in client.get(f"/o/acme/keys/{own.pk}/").content.decode()
 
 
 def test_a_key_made_while_its_maker_is_removed_does_not_stay_open(

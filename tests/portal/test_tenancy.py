@@ -32,8 +32,7 @@ OF_ONESELF = (
     *("account", "mfa_index", "mfa_list_webauthn", "account_email"),
     *("second-factor-needed", "account_request_reauthentication_code"),
 )
-LEADING_ON = (
-    # Of accounts without a password, as these are.
+LEADING_ON = (  # of accounts without a password, as these are
     *("password", "account_change_password", "account_reauthenticate"),
     *("mfa_login_webauthn", "mfa_authenticate", "account_email_verification_sent"),
     *("account_set_password", "account_confirm_password_reset_code"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
-from billing import usage_days
+from billing import holds, usage_days
 from billing.models import Spender
+from billing.values.orders import CREDIT, Place, Settle, Usage
 from portal.models import ApiKey, AuditEvent, Organization, Role, SavedView, User
 from tests.support.cast import make_call, make_key, make_member
 from tests.support.ledger.clocks import Clock
@@ -117,6 +119,36 @@ def test_compared_with_the_period_before(
     assert "fal-ai/flux 0 0 0 0.0 % 40" in text
     assert "−88 %" in text
     assert "the period before" in text
+
+
+def test_sessions_that_are_too_many_are_one_row(
+    client: Client,
+    alice: User,
+    organization: Organization,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key, _ = make_key(organization, alice)
+    for charged, session in ((3, "a"), (5, "b"), (7, "")):
+        hold_id = uuid4().hex
+        account_id = organization.account_id
+        place = Place(
+            hold_id,
+            account_id,
+            key.spender_id,
+            charged * CREDIT,
+            "chat",
+            "m",
+            clock.moment + timedelta(minutes=5),
+            session=session,
+        )
+        settle = Settle(hold_id, account_id, Usage("upstream", charged * CREDIT))
+        holds.commit([place])
+        holds.commit([settle])
+    monkeypatch.setattr("billing.reports.usage.SESSIONS_MAX", 2)
+    text = read(client, alice, by="session", compare="1", **DAY).text
+    assert "no session 1 0 7 46.7 % 0 b 1 0 5 33.3 % 0 all others 1 0 3" in text
+    assert "Total of all 3 0 15" in text
 
 
 def test_who_sees_what(

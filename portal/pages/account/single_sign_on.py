@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.socialaccount.models import SocialApp
+from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import (
     OAuth2CallbackView,
     OAuth2LoginView,
@@ -10,7 +11,7 @@ from allauth.socialaccount.providers.oauth2.views import (
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from portal.signing_in import oidc
+from portal.signing_in import oidc, social
 
 
 @require_POST
@@ -36,4 +37,6 @@ def _answer(
         answer: HttpResponse = view.adapter_view(adapter)(request)
     except SocialApp.DoesNotExist:
         raise Http404 from None
+    except (OAuth2Error, ValueError) as error:
+        return social.failed(request, error)
     return answer

@@ -50,7 +50,7 @@ def key_page(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse
 def _show(
     request: HttpRequest, tenant: Tenant, key: ApiKey, **forms: Any
 ) -> HttpResponse:
-    [row] = rows(tenant.organization, [key])
+    [row] = rows(tenant, [key])
     model_rules = rules.of_key(key, [key.spender])
     context = {
         "row": row,
@@ -204,7 +204,7 @@ def key_revoke(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
     key = changeable_key(tenant, key_id)
     form = RevokeForm(key.name, request.POST or None)
     if key.is_revoked or not form.is_valid():
-        [row] = rows(tenant.organization, [key])
+        [row] = rows(tenant, [key])
         context = {"key": key, "row": row, "form": form}
         return frame.show(request, tenant, "keys/revoke.html", context)
     keys.revoke(key, actor=audit.actor_of(request))

@@ -40,7 +40,7 @@ def key_leaked(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
             return redirect("key-leaked", tenant.organization.slug, key.pk)
     zone = frame.zone_of(tenant)
     bar = filters.read(request.GET, zone, [Range("7d")])
-    [row] = rows(tenant.organization, [key])
+    [row] = rows(tenant, [key])
     context = {
         "key": key,
         "row": row,

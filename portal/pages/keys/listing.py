@@ -112,10 +112,9 @@ KEYS = Table(
 def key_list(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
     bar = filters.read(request.GET, frame.zone_of(tenant), _fields(tenant))
     found = _chosen(tenant, bar)
-    organization = tenant.organization
 
     def prepare(some: list[Any]) -> Sequence[KeyRow]:
-        return rows(organization, some)
+        return rows(tenant, some)
 
     if wants_csv(request):
         return KEYS.csv(request, found, prepare=prepare)
@@ -221,7 +220,7 @@ def key_bulk(request: HttpRequest, tenant: Tenant) -> HttpResponse:
         messages.warning(request, "Tick the keys that you mean first.")
         return redirect("keys", tenant.organization.slug)
     if "confirmed" not in request.POST:
-        context = {"act": act, "chosen": rows(tenant.organization, chosen)}
+        context = {"act": act, "chosen": rows(tenant, chosen)}
         return frame.show(request, tenant, "keys/bulk.html", context)
     operation, done = ACTS[act]
     for key in chosen:

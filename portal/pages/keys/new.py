@@ -23,7 +23,7 @@ from portal.models import ApiKey, Project
 from portal.pages.keys import snippets
 from portal.pages.keys.forms import KeyForm
 from portal.pages.parts import frame, navigation, tickets
-from portal.tenants import audit, keys, new_keys, policy, tenancy
+from portal.tenants import audit, keys, new_keys, tenancy
 from portal.tenants.errors import HolderNotActive, PortalError, ProjectNotActive
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -71,7 +71,7 @@ def form_of(tenant: Tenant, data: Any) -> KeyForm:
 
 def projects_of(tenant: Tenant) -> QuerySet[Project]:
     """In which the person may make keys."""
-    active = policy.projects_of(tenant.membership).filter(archived_at=None)
+    active = tenant.projects().filter(archived_at=None)
     return active.order_by("-is_default", "name")
 
 

@@ -13,6 +13,7 @@ from billing import budgets
 from billing.budgets import Link
 from billing.models.budget import Level
 from billing.reports import periods, usage
+from billing.reports.balance import balance_of
 from billing.reports.last_calls import LastCall, last_calls, latest
 from billing.reports.usage import Chosen, Dimension, Figures, Subject
 from billing.values.amounts import credits_text
@@ -20,6 +21,8 @@ from portal.models import ApiKey, KeySecret, Organization
 from portal.pages.parts import stacks
 from portal.pages.parts.stacks import Sparkline
 from portal.tenants import keys
+from portal.tenants.roles import Permission
+from portal.tenants.tenancy import Tenant
 
 SPARK_DAYS = 14
 WINDOWS = {"day": "a day", "week": "a week", "month": "a month", "total": "in total"}
@@ -61,6 +64,14 @@ class KeyRow:
     limits: Sequence[Limit]  # all that bind it, the tightest first
     spark: Sparkline
     spent_micros: int  # in those days
+    available_micros: int | None  # of the organization; None: not to be told
+
+    @property
+    def is_short_of_credits(self) -> bool:
+        """Whether the organization's credits end before any limit does."""
+        if self.available_micros is None:
+            return False
+        return self.limit is None or self.available_micros < self.limit.link.left_micros
 
     @property
     def pk(self) -> object:
@@ -104,9 +115,12 @@ class KeyRow:
         return self.state == "active" and len(self.secrets) > 1
 
 
-def rows(organization: Organization, found: Sequence[ApiKey]) -> list[KeyRow]:
+def rows(tenant: Tenant, found: Sequence[ApiKey]) -> list[KeyRow]:
     """Keys with project and spender's holder; what each is worth knowing of."""
-    now = timezone.now()
+    now, organization = timezone.now(), tenant.organization
+    available = None
+    if tenant.may(Permission.SEE_MONEY):
+        available = balance_of(organization.account_id).available_micros
     secrets = _secrets(found)
     spenders = {key.pk: [each.spender_id for each in secrets[key.pk]] for key in found}
     every = [spender_id for ids in spenders.values() for spender_id in ids]
@@ -122,6 +136,7 @@ def rows(organization: Organization, found: Sequence[ApiKey]) -> list[KeyRow]:
             [Limit(link, _whose(link)) for link in chains[key.spender_id]],
             _spark(days.get(key.spender.limited_id, [])),
             sum(days.get(key.spender.limited_id, [])),
+            available,
         )
         for key in found
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,8 @@ NAMELESS = {
 METRICS = {"credits": "Credits", "requests": "Requests", "tokens": "Tokens"}
 OF_IDS = (Dimension.KEY, Dimension.PROJECT, Dimension.HOLDER)
 BARS_MAX = 120
-OFFERED = 50  # choices of a filter: the largest; others are a click on a name away
+# Choices of a filter: the largest of late; others are a click on a name away.
+OFFERED, OF_LATE = 20, timedelta(days=7)
 # All that a view consists of.
 STATE = (
     *("range", "from", "to", "by", "metric", "bucket", "compare"),
@@ -165,7 +166,8 @@ def options_of(
     dimension: Dimension, whose: Chosen, span: Range, chosen: dict[Subject, str]
 ) -> list[tuple[str, str]]:
     """What was used most then, by name; and what is chosen."""
-    used = usage.figures(whose, [span], [dimension])
+    lately = Range(max(span.start, span.end - OF_LATE), span.end)
+    used = usage.figures(whose, [lately], [dimension])
     ranked = sorted(used, key=lambda group: -used[group].charged_micros)[:OFFERED]
     subjects = [subject for _, (subject,) in ranked if subject]
     names = names_of(dimension, subjects) | chosen

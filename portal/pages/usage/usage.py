@@ -25,6 +25,12 @@ from portal.pages.usage.asked import LABELS, METRICS, Asked
 from portal.tenants import saved_views, sight, tenancy
 from portal.tenants.tenancy import Tenant
 
+# By what subjects are compared, for each metric.
+SIZES = {
+    "credits": ("charged_micros",),
+    "requests": ("requests",),
+    "tokens": ("prompt_tokens", "completion_tokens"),
+}
 # Buckets of a CSV that are read at once.
 CHUNK = 7
 
@@ -83,7 +89,8 @@ def context(
     request: HttpRequest, tenant: Tenant, asked: Asked, now: datetime
 ) -> dict[str, Any]:
     slots = periods.buckets(asked.span, asked.bucket, asked.zone)
-    found, before = _series(asked, slots), _before(asked, now)
+    found = _series(asked, slots)
+    before = _before(asked, now, found)
     total, sums = found.total, found.sums
     subjects = list(dict.fromkeys([*sums, *before.sums]))
     asked.names.setdefault(asked.by, {}).update(asking.names_of(asked.by, subjects))
@@ -92,6 +99,7 @@ def context(
         _row(asked, each, sums.get(each, NOTHING), before.sums, total)
         for each in subjects
     ]
+    rows += _others(found, before)
     listing = _table(asked).show(request, rows, totals=_totals(total, before.total))
     params = request.GET
     return {
@@ -122,22 +130,48 @@ def context(
     }
 
 
-def _series(asked: Asked, slots: Sequence[Slot]) -> Series:
+def _series(
+    asked: Asked, slots: Sequence[Slot], most: int = stacks.SERIES_MAX
+) -> Series:
     return usage.series(
         asked.chosen,
         [_range(slot) for slot in slots],
         asked.by,
-        size=lambda used: measure(used, asked.metric),
-        most=stacks.SERIES_MAX,
+        size=SIZES[asked.metric],
+        most=most,
     )
 
 
-def _before(asked: Asked, now: datetime) -> Series:
-    """Of the period before; nothing where it is not compared."""
+def _before(asked: Asked, now: datetime, found: Series) -> Series:
+    """Of the period before; nothing where it is not compared. Of sessions, of those
+    that are shown."""
     if not asked.is_compared:
         return Series({}, [], {})
-    return _series(
-        asked, periods.buckets(asked.previous(now), asked.bucket, asked.zone)
+    slots = periods.buckets(asked.previous(now), asked.bucket, asked.zone)
+    series = _series(asked, slots, most=0)
+    if asked.by != Dimension.SESSION or not found.sums:
+        return series
+    same = asked.chosen.narrowed(asked.by, *found.sums)
+    whole = [asked.previous(now)]
+    sums = usage.figures(same, whole, [asked.by])
+    return Series({group[1][0]: used for group, used in sums.items()}, series.parts, {})
+
+
+def _others(found: Series, before: Series) -> list[Row]:
+    """A row for the subjects that are too many to be shown."""
+    rest = _rest(found)
+    if rest == NOTHING:
+        return []
+    return [Row("all others", "", rest, _rest(before), "—")]
+
+
+def _rest(series: Series) -> Figures:
+    shown = sum(series.sums.values(), NOTHING)
+    return Figures(
+        series.total.requests - shown.requests,
+        series.total.prompt_tokens - shown.prompt_tokens,
+        series.total.completion_tokens - shown.completion_tokens,
+        series.total.charged_micros - shown.charged_micros,
     )
 
 
@@ -259,6 +293,7 @@ def _table(asked: Asked) -> Table:
         columns,
         sort=f"-{names.get(asked.metric, asked.metric)}",
         empty="Nothing was used in this time.",
+        size=30,
     )
     return table if asked.is_compared else table.without("before_micros")
 

@@ -54,7 +54,12 @@ class Command(BaseCommand):
         port = processes.port_or_free("PORT", settings.PORT)
         sandbox = processes.port_or_free("SANDBOX_PORT", settings.SANDBOX_PORT)
         url = f"http://{settings.HOST}:{port}"
-        environment = {"PORT": str(port), "SANDBOX_PORT": str(sandbox)}
+        environment = {
+            "PORT": str(port),
+            "SANDBOX_PORT": str(sandbox),
+            "SIGNUP": "open",  # a visitor tries that, too; its mail is in the log
+            "SIGNUP_CREDITS": "100",
+        }
         self._say("Starting the sandbox upstream, the server and the worker …")
         with processes.running(settings.VAR_DIR / "demo.log", environment):
             upstream = f"http://127.0.0.1:{sandbox}"

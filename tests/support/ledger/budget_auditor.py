@@ -259,6 +259,14 @@ class BudgetAuditor:
             if run.due_at <= self.now:
                 self.close(run)
 
+    def expire_around(self, call: Spending) -> None:
+        """Whatever is done to a call closes the runs it is in whose time is up. What
+        else is inside them waits for a hold, or for the worker."""
+        for run in call.around():
+            assert run.due_at is not None
+            if run.is_open and run.due_at <= self.now:
+                self.close_alone(run)
+
     def place(self, key: Key, model: str, amount: int) -> tuple[str, Spending | None]:
         self.expire()
         return self.hold(Spending(0, key, model, amount, self.now, None))
@@ -348,11 +356,15 @@ class BudgetAuditor:
         for each in self.spendings:
             if each.is_run and each.is_open and each.within is run:
                 self.close(each)
+        self.close_alone(run)
+
+    def close_alone(self, run: Spending) -> None:
         self.clock += 1
         run.is_open, run.ended = False, self.clock
         self.give_back(run, run.amount)
 
     def end_call(self, call: Spending, price: int) -> None:
+        self.expire_around(call)
         self.clock += 1
         call.is_open, call.ended = False, self.clock
         self.give_back(call, call.amount - min(price, call.amount))

@@ -185,6 +185,7 @@ class BudgetHistory(RuleBasedStateMachine):
         if calls := self._open_calls():
             call = calls[number % len(calls)]
             if number % 3 == 0:
+                self.auditor.expire_around(call)
                 self.teams[call.key].doubt(self.ids[call.number])
             else:
                 self.auditor.end_call(call, 0)
