@@ -54,10 +54,12 @@ def tell(
     has_statements: bool,
 ) -> int:
     """1 when a page is too slow, or asks more of the large one."""
-    say(f"{'page':<24}{'p50 ms':>8}{'p95 ms':>8}{'queries':>9}{'small':>7}{'bytes':>9}")
+    heads = f"{'p50 ms':>8}{'p95 ms':>8}{'cpu ms':>8}{'queries':>9}{'small':>7}"
+    say(f"{'page':<24}{heads}{'bytes':>9}")
     is_wrong = False
     for cost, few in found:
-        figures = f"{cost.p50_ms:>8}{cost.p95_ms:>8}{cost.queries:>9}{few:>7}"
+        times = f"{cost.p50_ms:>8}{cost.p95_ms:>8}{cost.cpu_ms:>8}"
+        figures = f"{times}{cost.queries:>9}{few:>7}"
         wrong = ""
         if cost.p95_ms > limit_ms:
             wrong = "  too slow"

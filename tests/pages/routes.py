@@ -36,7 +36,12 @@ KINDS = {
 NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
 PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Pages that a setting opens, or that are for others: what those get who open them.
-CLOSED = {"organization-create": 404, "invitation": 403}
+CLOSED = {
+    "organization-create": 404,
+    "found-organization": 404,
+    "mfa_deactivate_totp": 404,
+    "invitation": 403,
+}
 # Routes of ours that a browser's owner is sent away from, or that end something.
 NO_PAGES = frozenset({"home", "sign-out"})
 
@@ -72,15 +77,16 @@ def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[Rou
 
 def pages(house: House, client: Client) -> dict[str, str]:
     """Name and URL of each page that `client` is shown: not what takes only forms,
-    sends on to another page, or is a file."""
-    found = {}
+    sends on to another page, is a file or a part of a page."""
+    found: dict[str, str] = {}
     for route in routes():
         url = route.url(house)
+        if url in found.values():  # another name of the same
+            continue
         answer = client.get(url)
-        is_html = answer.headers.get("Content-Type", "").startswith("text/html")
-        if answer.status_code == 200 and is_html:
+        content = b"".join(answer) if answer.streaming else answer.content
+        known = {200, 204, 302, 405, CLOSED.get(route.name)}
+        assert answer.status_code in known, (url, answer.status_code)
+        if answer.status_code == 200 and b"<html" in content:
             found[route.name] = url
-        else:
-            known = {200, 204, 302, 405, CLOSED.get(route.name)}
-            assert answer.status_code in known, (url, answer.status_code)
     return found

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from billing.reports.calls import find_call
@@ -71,30 +71,25 @@ def _keys(tenant: Tenant, words: str) -> Iterator[Found]:
         named |= Q(last4=words[-4:])
     keys = tenant.visible_keys().filter(named).order_by("-created_at", "pk")
     for key in keys[:EACH]:
-        url = _url("key", tenant, key.pk) or _url("keys", tenant)
-        yield Found("Key", key.name, url, note=key.hint)
+        yield Found("Key", key.name, _url("key", tenant, key.pk), note=key.hint)
 
 
 def _projects(tenant: Tenant, words: str) -> Iterator[Found]:
-    projects = tenant.projects().filter(name__icontains=words)
-    if not _url("projects", tenant):
-        return
-    for project in projects.order_by("name", "pk")[:EACH]:
-        url = _url("project", tenant, project.pk) or _url("projects", tenant)
-        yield Found("Project", project.name, url)
+    named = tenant.projects().filter(name__icontains=words).order_by("name", "pk")
+    for project in named[:EACH]:
+        yield Found("Project", project.name, _url("project", tenant, project.pk))
 
 
 def _members(tenant: Tenant, words: str) -> Iterator[Found]:
-    url = _url("members", tenant)
-    if not url or not tenant.may(Permission.MANAGE_MEMBERS):
+    if not tenant.may(Permission.SEE_MEMBERS):
         return
     members = Membership.objects.filter(
         organization=tenant.organization, user__email__icontains=words
     )
-    for member in members.select_related("user").order_by("user__email", "pk")[:EACH]:
-        may_open = policy.may_assign(tenant.role, member.role)
-        own = _url("member", tenant, member.pk) if may_open else ""
-        yield Found("Member", member.user.email, own or url, note=member.role)
+    for each in members.select_related("user").order_by("user__email", "pk")[:EACH]:
+        may_open = policy.may_assign(tenant.role, each.role)
+        url = _url("member", tenant, each.pk) if may_open else _url("members", tenant)
+        yield Found("Member", each.user.email, url, note=each.role)
 
 
 def _calls(tenant: Tenant, words: str) -> Iterator[Found]:
@@ -103,20 +98,19 @@ def _calls(tenant: Tenant, words: str) -> Iterator[Found]:
         hold_id = UUID(words.removeprefix("req_"))
     except ValueError:
         return
-    url = _url("request", tenant, f"req_{hold_id.hex}")
-    call = find_call(tenant.organization.account_id, hold_id) if url else None
-    if call is None:
+    call = find_call(tenant.organization.account_id, hold_id)
+    if call is None or not _sees(tenant, call.spender_id):
         return
-    if not tenant.may(Permission.SEE_USAGE):
-        own = tenant.visible_keys().filter(spender_id=call.spender_id)
-        if not own.exists():
-            return
+    url = _url("request", tenant, call.request_id)
     yield Found("Call", call.request_id, url, note=call.model)
 
 
+def _sees(tenant: Tenant, spender_id: int) -> bool:
+    if tenant.may(Permission.SEE_USAGE):
+        return True
+    own = tenant.visible_keys()
+    return own.filter(secrets__spender=spender_id).exists()
+
+
 def _url(name: str, tenant: Tenant, *rest: object) -> str:
-    """ "" while there is no such page."""
-    try:
-        return reverse(name, args=[tenant.organization.slug, *rest])
-    except NoReverseMatch:
-        return ""
+    return reverse(name, args=[tenant.organization.slug, *rest])

@@ -7,7 +7,7 @@ from django.test import Client
 
 from portal.models import Organization, Role, User
 from portal.pages.parts.navigation import SHORTCUTS
-from tests.support.cast import make_key, make_member, make_organization
+from tests.support.cast import make_call, make_key, make_member, make_organization
 from tests.support.portal import pages
 
 pytestmark = pytest.mark.once
@@ -82,3 +82,17 @@ def test_the_same_number_of_queries_for_any_number_of_things(
 def test_every_shortcut_is_of_one_page() -> None:
     letters = list(SHORTCUTS.values())
     assert len(letters) == len(set(letters))
+
+
+def test_a_member_a_project_and_a_call_are_found(
+    client: Client, alice: User, bob: User, organization: Organization
+) -> None:
+    key, _ = make_key(organization, alice)
+    request_id = f"req_{make_call(key, model='a/model')}"
+    client.force_login(alice)
+    assert "Member bob@example.com developer" in found(client, "BOB@")
+    assert "Project Default" in found(client, "defau")
+    assert f"Call {request_id} a/model" in found(client, request_id)
+    client.force_login(bob)
+    assert "Member" not in found(client, "bob@")
+    assert "Call" not in found(client, request_id)
