@@ -264,8 +264,8 @@ def _options(
         units = Unit.objects.filter(
             account_id=tenant.organization.account_id, kind__in=kinds
         )
-        columns = ("id", "label")
-        named.update(units.order_by("-id").values_list(*columns)[: asking.OFFERED])
+        latest = units.order_by("-id").values_list("id", "label")
+        named.update(latest[: asking.OFFERED])
     options = [(str(id_), name) for id_, name in (named | chosen).items()]
     return sorted(options, key=lambda option: option[1].casefold())
 
