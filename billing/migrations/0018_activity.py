@@ -1,6 +1,6 @@
 """Indexes for who looks through a list of calls: of a key, of a session, and those that
-were not charged. The latter two have few rows; the first costs a call 1 % (measured in
-`billing/README.md`)."""
+were not charged. The latter two have few rows; what the first costs a call is in
+`billing/README.md`."""
 
 from __future__ import annotations
 

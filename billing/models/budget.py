@@ -112,6 +112,14 @@ class Budget(models.Model):
     def __str__(self) -> str:
         return f"{self.subject} {self.limit_micros} a {self.window}"
 
+    @property
+    def label(self) -> str:
+        """The name of whom it binds now; "" for the organization."""
+        if self.spender is not None:
+            return self.spender.label
+        units = (self.holder, self.project)
+        return " in ".join(unit.label for unit in units if unit is not None)
+
 
 class BudgetWindow(models.Model):
     """What counts in one window of a budget. The calls' holds name it (`Hold.budgets`):

@@ -213,6 +213,33 @@ def relative_hour(quarter: datetime) -> str:
     return "within the hour" if is_this_hour else relative(quarter)
 
 
+WINDOWS = {
+    "day": "a day",
+    "week": "a week",
+    "month": "a month",
+    "total": "in all",
+}
+WHOM = {
+    "organization": "Everybody",
+    "project": "Project",
+    "member": "Member",
+    "member_in_project": "Member in a project",
+    "key": "Key",
+}
+
+
+@register.filter
+def window_word(window: str) -> str:
+    """Of a limit: “100 credits a day”."""
+    return WINDOWS.get(window, window)
+
+
+@register.filter
+def whom_word(level: str) -> str:
+    """Whom a limit binds."""
+    return WHOM.get(level, level)
+
+
 @register.filter
 def state_word(state: str) -> str:
     return STATES.get(state, (state, ""))[0]

@@ -64,6 +64,8 @@ def _makes_keys(membership: Membership) -> bool:
 @transaction.atomic
 def hand_over(key: ApiKey, heir: Holder, *, actor: audit.Actor) -> None:
     """Let somebody else hold one key. Raises: NotAllowed, UnfitHeir, AccountLocked."""
+    # Two who hand keys to each other must not wait for each other's memberships.
+    Organization.objects.select_for_update(no_key=True).get(pk=key.organization_id)
     policy.require(actor, key.organization_id, Permission.REVOKE_ANY_KEY)
     leave([key], {key.pk: heir}, actor=actor)
 

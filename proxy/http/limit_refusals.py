@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from django.conf import settings
+
 from billing.values import clock, errors
 from billing.values.amounts import credits_text
 from portal.tenants.addresses import Address
@@ -191,7 +193,10 @@ def over_budget(error: errors.BudgetExceeded) -> GatewayError:
     what = f" for {error.model_pattern}" if error.model_pattern else ""
     what += f" by {error.operation}" if error.operation else ""
     may_wait = error.is_free_soon
-    remedy = "Lower max_tokens, or ask who manages your organization for a raise."
+    remedy = (
+        "Lower max_tokens, or ask for more: "
+        f"{settings.PUBLIC_URL}/budgets/{error.budget_id}"
+    )
     if reset is not None:
         remedy = f"It begins anew at {reset.isoformat(timespec='seconds')}. {remedy}"
     row = budget_on_hold if may_wait else budget_exceeded
@@ -208,6 +213,7 @@ def over_budget(error: errors.BudgetExceeded) -> GatewayError:
         held=credits_text(error.held_micros),
         required=credits_text(error.required_micros),
         resets_at=None if reset is None else int(reset.timestamp()),
+        url=f"{settings.PUBLIC_URL}/budgets/{error.budget_id}",
         remedy="Try again when some of them have settled." if may_wait else remedy,
     )
 

@@ -116,6 +116,7 @@ def bootstrap(options: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
+@transaction.atomic
 def give_credits(organization: Organization, credits: int, wanted: str | None) -> None:
     """Once for each reference. Raises: ReferenceConflict, AccountLocked."""
     reference = wanted or f"bootstrap:{organization.slug}"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 from billing.reports import bundle
 from billing.reports.explain import Explanation, Line, Share, Why, explain
 from billing.reports.usage import Dimension
+from portal.pages.money import links
 from portal.pages.money.instants import InstantField, written
 from portal.pages.parts import frame
 from portal.pages.parts.exports import Download
@@ -165,7 +166,7 @@ def _shown(
         "tables": [
             (heading, *_share_rows(slug, of, found)) for of, heading in HEADINGS.items()
         ],
-        "ledger_url": _ledger_url(slug, found),
+        "ledger_url": links.of_range("ledger", slug, found.since, found.until),
         "head": bundle.head_of(found) if is_hashed else "",
         "head_url": f"?{query}&head=1",
         "json_url": f"{reverse('explain-json', args=[slug])}?{query}",
@@ -175,10 +176,11 @@ def _shown(
 
 def _row(slug: str, line: Line, found: Explanation) -> Row:
     label, meaning = WORDS[line.why]
+    span = (slug, found.since, found.until)
     if line.why == Why.USAGE:
-        url = _url("activity", slug, found)
+        url = links.of_range("activity", *span)
     else:
-        url = _ledger_url(slug, found, why=line.why.value)
+        url = links.of_range("ledger", *span, why=line.why.value)
     return Row(label, meaning, line.amount_micros, line.count, url)
 
 
@@ -202,26 +204,9 @@ def _share_rows(
 
 
 def _share_row(slug: str, of: Dimension, share: Share, found: Explanation) -> ShareRow:
-    url = _url("activity", slug, found, **{of.value: str(share.subject or "")})
+    filters = {of.value: str(share.subject)} if share.subject else {}
+    url = links.of_range("activity", slug, found.since, found.until, **filters)
     return ShareRow(share.label, share, url)
-
-
-def _ledger_url(slug: str, found: Explanation, **filters: str) -> str:
-    return _url("ledger", slug, found, **filters)
-
-
-def _url(page: str, slug: str, found: Explanation, **filters: str) -> str:
-    """A list of the range, with the same instants; UTC needs no zone to be read."""
-    span = {"from": _instant(found.since), "to": _instant(found.until)}
-    query = urlencode({"range": "custom", **span, **filters})
-    try:
-        return f"{reverse(page, args=[slug])}?{query}"
-    except NoReverseMatch:
-        return ""
-
-
-def _instant(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
 
 
 def _presets(tenant: Tenant, form: RangeForm) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 NO_INSTANT = "Write a date and a time: 2026-10-12 14:00:00."
 SKIPPED = "The clock there was set forward over this time: it never was."
 FUTURE = "That is in the future."
+PAST = "That is over: choose a time in the future."
 YEARS = range(2000, 2200)
 
 
@@ -28,9 +29,21 @@ class InstantField(forms.CharField):
         if not text:
             return None
         found = _read(text, self.zone)
+        self.check(found)
+        return found
+
+    def check(self, found: datetime) -> None:
+        """Raises: ValidationError."""
         if found > self.now:
             raise ValidationError(FUTURE)
-        return found
+
+
+class FutureField(InstantField):
+    """When something ends that is made now."""
+
+    def check(self, found: datetime) -> None:
+        if found <= self.now:
+            raise ValidationError(PAST)
 
 
 def _read(text: str, zone: ZoneInfo) -> datetime:

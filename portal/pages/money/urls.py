@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from portal.pages.money import credits, explain, ledger
+from portal.pages.money import budgets, credits, explain, ledger, raises
 
 EXPLAIN = "o/<slug:slug>/billing/explain"
+BUDGETS = "o/<slug:slug>/budgets"
+BUDGET = f"{BUDGETS}/<int:budget_id>"
+RAISE = f"{BUDGETS}/raises/<int:raise_id>"
+REQUEST = f"{BUDGETS}/requests/<int:request_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/billing/credits/", credits.credits_page, name="credits"),
@@ -14,4 +18,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{EXPLAIN}/", explain.explain_page, name="explain"),
     path(f"{EXPLAIN}.json", explain.explain_json, name="explain-json"),
     path(f"{EXPLAIN}.zip", explain.explain_zip, name="explain-zip"),
+    path(f"{BUDGETS}/", budgets.budget_list, name="budgets"),
+    path(f"{BUDGETS}/new", budgets.budget_create, name="budget-create"),
+    path(f"{BUDGET}", budgets.budget_page, name="budget"),
+    path(f"{BUDGET}/change", budgets.budget_change, name="budget-change"),
+    path(f"{BUDGET}/remove", budgets.budget_remove, name="budget-remove"),
+    path(f"{BUDGET}/raise", raises.raise_limit, name="budget-raise"),
+    path(f"{BUDGET}/ask", raises.ask, name="budget-ask"),
+    path(
+        f"{BUDGETS}/raises/<int:raise_id>/end",
+        raises.end_raise,
+        name="budget-raise-end",
+    ),
+    path(f"{REQUEST}/grant", raises.grant, name="raise-request-grant"),
+    path(f"{REQUEST}/refuse", raises.refuse, name="raise-request-refuse"),
+    # What a refused call's answer links to: no client knows the slug.
+    path("budgets/<int:budget_id>", budgets.budget_link, name="budget-link"),
 ]

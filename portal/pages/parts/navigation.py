@@ -16,6 +16,12 @@ from portal.tenants.tenancy import Tenant
 OVERVIEW = (Permission.SEE_USAGE, Permission.SEE_OWN_USAGE)
 USAGE = OVERVIEW
 KEYS = (Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
+BUDGETS = (
+    Permission.MANAGE_BUDGETS,
+    Permission.SEE_USAGE,
+    Permission.SEE_OWN_USAGE,
+)
+PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
@@ -42,13 +48,13 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
             ("jobs", "Jobs", JOBS),
-            # models
+            ("models", "Models and prices", PRICES),
         ),
     ),
     (
         "Spend",
         (
-            # budgets
+            ("budgets", "Budgets", BUDGETS),
             ("credits", "Credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),

@@ -23,11 +23,18 @@ class TicketField(forms.CharField):
 
 def use(user_id: int, ticket: str) -> bool:
     """False when the person has sent this very form before."""
-    sent = hashlib.sha256(f"{user_id}\n{ticket}".encode(errors="replace")).hexdigest()
-    return cache.add(f"ticket:{sent}", True, SECONDS)
+    return cache.add(_key(user_id, ticket), 1, SECONDS)
+
+
+def is_used(user_id: int, ticket: str) -> bool:
+    return bool(ticket) and cache.get(_key(user_id, ticket)) is not None
 
 
 def give_back(user_id: int, ticket: str) -> None:
     """Nothing was done: the same form may be sent again."""
-    sent = hashlib.sha256(f"{user_id}\n{ticket}".encode(errors="replace")).hexdigest()
-    cache.delete(f"ticket:{sent}")
+    cache.delete(_key(user_id, ticket))
+
+
+def _key(user_id: int, ticket: str) -> str:
+    sent = f"{user_id}\n{ticket}".encode(errors="replace")
+    return f"ticket:{hashlib.sha256(sent).hexdigest()}"

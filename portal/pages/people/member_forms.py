@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from portal.models import Organization, Project, Role, User
+from portal.pages.parts import tickets
 from portal.pages.parts.fields import CreditsField
 from portal.tenants import policy
 from portal.tenants.tenancy import Tenant
@@ -43,7 +44,10 @@ class FreshForm(forms.Form):
     def __init__(self, now: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
-        self.fields["was"].initial = now
+        was = self.fields["was"]
+        was.initial = now
+        # A page has several of these.
+        was.widget.attrs["id"] = f"{type(self).__name__.lower()}-was"
 
     def clean(self) -> dict[str, Any] | None:
         if self.cleaned_data.get("was") != self.now:
@@ -130,6 +134,8 @@ class ConfirmForm(forms.Form):
     name = forms.CharField(
         max_length=320, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
+
+    ticket = tickets.TicketField()
 
     def __init__(self, expected: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

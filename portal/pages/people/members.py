@@ -22,7 +22,7 @@ from billing.budgets import Subject
 from billing.models.budget import Level, Window
 from billing.values.errors import AccountLocked
 from portal.models import Membership, Role
-from portal.pages.parts import filters, frame, navigation, tables
+from portal.pages.parts import filters, frame, navigation, tables, tickets
 from portal.pages.people.heirs_form import HeirsForm
 from portal.pages.people.member_forms import (
     BUSY,
@@ -345,6 +345,9 @@ def member_enable(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse
 @tenancy.page(MANAGE)
 def member_remove(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
     """It lists the keys that they hold: each gets an heir, or is revoked."""
+    if tickets.is_used(tenant.user.pk, request.POST.get("ticket", "")):
+        messages.info(request, "They were removed already.")
+        return redirect("members", tenant.organization.slug)
     member = member_of(tenant, pk)
     held = list(heirs.of_people(heirs.held_by(member)))
     asking = HeirsForm(member, held, request.POST or None)
@@ -358,6 +361,7 @@ def member_remove(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse
         except AccountLocked:
             form.add_error(None, BUSY)
         else:
+            tickets.use(tenant.user.pk, form.cleaned_data["ticket"])
             messages.success(request, f"{member.user} is no member any more.")
             return redirect("members", tenant.organization.slug)
     context = {"member": member, "asking": asking, "form": form}

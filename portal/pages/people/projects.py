@@ -10,23 +10,17 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.views.decorators.http import (
-    require_safe,
-)
+from django.views.decorators.http import require_safe
 
 from billing import budgets as ledger_budgets
 from billing.models import Budget
 from billing.models.budget import Level
 from billing.reports import usage
 from billing.reports.periods import Range
-from billing.reports.usage import NOTHING, Chosen, Dimension, Figures
+from billing.reports.usage import NOTHING, Dimension, Figures
 from portal.models import Project
 from portal.pages.parts import filters, frame, navigation, periods, tables
-from portal.tenants import (
-    policy,
-    rules,
-    tenancy,
-)
+from portal.tenants import policy, rules, sight, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -151,9 +145,7 @@ def _spent(
     tenant: Tenant, span: Range, by: Dimension, project: Project | None = None
 ) -> dict[Any, Figures]:
     """What this person may know of it, by the ledger's ids or names."""
-    chosen = Chosen(tenant.organization.account_id)
-    if not tenant.may(Permission.SEE_USAGE):
-        chosen = chosen.narrowed(Dimension.HOLDER, tenant.membership.unit_id)
+    chosen = sight.usage_of(tenant)
     if project is not None:
         chosen = chosen.narrowed(Dimension.PROJECT, project.unit_id)
     found = usage.figures(chosen, [span], [by])
@@ -177,7 +169,7 @@ def project_page(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse:
         "models": most[:MODELS_SHOWN],
         "more_models": max(0, len(most) - MODELS_SHOWN),
         "sees_keys": sees_keys,
-        "sees_own_only": not tenant.may(Permission.SEE_USAGE),
+        "sees_own_only": sight.sees_own_only(tenant),
         "may_create_keys": tenant.may(Permission.CREATE_KEYS),
         "may_manage": tenant.may(MANAGE),
         "sees_members": tenant.may(Permission.SEE_MEMBERS),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,12 +24,13 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from billing.models import Unit
 from billing.reports import activity, activity_totals, keys, usage
 from billing.reports.activity import Wanted
 from billing.reports.activity_sql import Place
 from billing.reports.calls import CallReport
 from billing.reports.periods import Range
-from billing.reports.usage import Dimension
+from billing.reports.usage import Dimension, Subject
 from portal.pages.parts import filters, frame, keyset, navigation, tables
 from portal.pages.parts.filters import Choice, Filters, Text
 from portal.pages.parts.tables import Column, Kind, Table
@@ -40,6 +41,7 @@ from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
 SIZE = 50
+LATELY = timedelta(days=7)
 SIGNER = signing.Signer(salt="activity")
 STATES = (
     ("open", "Running"),
@@ -213,14 +215,12 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
     zone = ZoneInfo(tenant.organization.account.time_zone)
     known, whose = sight.dimensions(tenant), sight.usage_of(tenant)
     period = filters.Range("7d")
-    # The time first: what may be chosen is what was used then.
     span = filters.read(params, zone, [period], now=now).span
     chosen, names = asking.chosen_of(params, known, whose)
-    used = Range(span.since, span.until)
     fields: list[filters.Field] = [period, Choice("state", "State", STATES)]
     for each in known:
         if each != Dimension.SESSION:
-            options = asking.options_of(each, whose, used, names.get(each, {}))
+            options = _options(tenant, each, names.get(each, {}), now)
             choice = Choice(each.value, LABELS[each], options, takes_others=True)
             fields.append(choice)
     fields += [
@@ -242,6 +242,32 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
         prefix,
     )
     return bar, wanted
+
+
+def _options(
+    tenant: Tenant, dimension: Dimension, chosen: dict[Subject, str], now: datetime
+) -> list[tuple[str, str]]:
+    """Some of what there is; any other is a click on a value away. Names are those of
+    now, and models those of the last days: to rank a thousand keys over months would
+    cost more than the list itself."""
+    if dimension not in asking.OF_IDS:
+        lately = Range(now - LATELY, now)
+        return asking.options_of(dimension, sight.usage_of(tenant), lately, chosen)
+    named: dict[Subject, str] = {}
+    if dimension == Dimension.KEY:
+        newest = tenant.visible_keys().order_by("-created_at", "pk")
+        columns = ("spender__counts_as_id", "spender_id", "name")
+        for first, own, name in newest.values_list(*columns)[: asking.OFFERED]:
+            named[first or own] = name
+    else:
+        kinds = asking.KINDS[dimension]
+        units = Unit.objects.filter(
+            account_id=tenant.organization.account_id, kind__in=kinds
+        )
+        latest = units.order_by("-id").values_list("id", "label")
+        named.update(latest[: asking.OFFERED])
+    options = [(str(id_), name) for id_, name in (named | chosen).items()]
+    return sorted(options, key=lambda option: option[1].casefold())
 
 
 def digits_of(request_id: str) -> str:

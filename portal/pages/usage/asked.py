@@ -41,6 +41,11 @@ NAMELESS = {
 }
 METRICS = {"credits": "Credits", "requests": "Requests", "tokens": "Tokens"}
 OF_IDS = (Dimension.KEY, Dimension.PROJECT, Dimension.HOLDER)
+# Which units a dimension's subjects are.
+KINDS = {
+    Dimension.PROJECT: {UnitKind.PROJECT},
+    Dimension.HOLDER: {UnitKind.MEMBER, UnitKind.SERVICE_ACCOUNT},
+}
 BARS_MAX = 120
 # Choices of a filter: the largest of late; others are a click on a name away.
 OFFERED, OF_LATE = 20, timedelta(days=7)
@@ -144,9 +149,7 @@ def _own_name(dimension: Dimension, subject: int, account_id: int) -> str:
         if not own.exists() or keys.first_keys([subject]) != {subject: subject}:
             raise Http404
         return keys.key_names([subject])[subject]
-    kinds = {UnitKind.PROJECT}
-    if dimension == Dimension.HOLDER:
-        kinds = {UnitKind.MEMBER, UnitKind.SERVICE_ACCOUNT}
+    kinds = KINDS[dimension]
     units = Unit.objects.filter(id=subject, account_id=account_id, kind__in=kinds)
     found = units.values_list("label", flat=True).first()
     if found is None:

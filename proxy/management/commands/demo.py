@@ -16,18 +16,20 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.models import UsageRecord
 from billing.reports.balance import balance_of
+from billing.values import clock
 from billing.values.amounts import credits_text
 from billing.values.orders import CREDIT
 from billing.verification.report import verify
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from portal.tenants import audit, keys, projects
-from proxy.demo import processes
+from proxy.demo import past, processes, team
 
 CREDITS = 500
 JOB_SECONDS_MAX = 60
+NAME = "Northwind"
 EMAIL = "demo@example.com"
-DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 100_000}
+DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 2_000_000}
 ACTOR = audit.Actor(None, "manage.py demo")
 
 
@@ -60,13 +62,15 @@ class Command(BaseCommand):
             "SIGNUP": "open",  # a visitor tries that, too; its mail is in the log
             "SIGNUP_CREDITS": "100",
         }
+        login = self._make_tenant()
         self._say("Starting the sandbox upstream, the server and the worker …")
         with processes.running(settings.VAR_DIR / "demo.log", environment):
             upstream = f"http://127.0.0.1:{sandbox}"
-            login = self._make_tenant()
             is_right = self._make_calls(url, upstream, login)
             self._say(f"\n  Portal   {url}/o/{login['organization']}/")
             self._say(f"  Sign in  {login['email']}  {login['password']}")
+            for email, role in login["team"]:
+                self._say(f"           {email} ({role}), with the same password")
             self._say(f"  Gateway  {url}/v1   key {login['api_key']}\n")
             if not is_right:
                 raise CommandError("Something above is wrong.")
@@ -76,10 +80,34 @@ class Command(BaseCommand):
                     signal.pause()
 
     def _make_tenant(self) -> dict[str, Any]:
-        """An organization with credits, a key, and a password that is known now."""
+        """An organization with credits, a key, and a password that is known now; at
+        the first run, with six weeks behind it."""
+        if not Organization.objects.filter(bootstrapped_as=NAME).exists():
+            self._live_through_six_weeks()
+        made = self._bootstrap()
+        made["password"] = secrets.token_urlsafe(12)
+        user = User.objects.get(email=EMAIL)
+        user.set_password(made["password"])
+        user.save(update_fields=["password"])
+        organization = Organization.objects.get(slug=made["organization"])
+        made["team"] = team.set_passwords(organization, made["password"])
+        return made
+
+    def _live_through_six_weeks(self) -> None:
+        self._say("Living through six weeks of a team's work …")
+        now, begun = clock.now(), time.monotonic()
+        with past.at(past.begin(now)):
+            made = self._bootstrap()
+            organization = Organization.objects.get(slug=made["organization"])
+            found = team.make(organization, ACTOR)
+        count = past.live(found, now)
+        team.limit(found)
+        self._say(f"{count} calls, in {time.monotonic() - begun:.0f} s.")
+
+    def _bootstrap(self) -> dict[str, Any]:
         made: dict[str, Any] = bootstrap.make(
             {
-                "organization": "Demo",
+                "organization": NAME,
                 "email": EMAIL,
                 "credits": CREDITS,
                 "password": None,
@@ -88,10 +116,6 @@ class Command(BaseCommand):
                 "reference": f"demo:{secrets.token_hex(8)}",
             }
         )
-        made["password"] = secrets.token_urlsafe(12)
-        user = User.objects.get(email=EMAIL)
-        user.set_password(made["password"])
-        user.save(update_fields=["password"])
         return made
 
     def _make_calls(self, url: str, upstream: str, login: dict[str, Any]) -> bool:

@@ -1,4 +1,7 @@
-"""Organizations that people make, and the addresses of their pages."""
+"""Organizations that people make, and the addresses of their pages.
+
+Costs 1 s.
+"""
 
 from __future__ import annotations
 

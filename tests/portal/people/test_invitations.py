@@ -1,4 +1,7 @@
-"""Invitations: for one address, once, for a week, by whoever may give that role."""
+"""Invitations: for one address, once, for a week, by whoever may give that role.
+
+Costs 2 s.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which projects a member may use, and what follows: one policy for all that asks."""
+"""Which projects a member may use, and what follows: one policy for all that asks.
+
+Costs 1 s.
+"""
 
 from __future__ import annotations
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
+from allauth.mfa.models import Authenticator
+
+from billing.models.budget import Window
 from portal.models import Invitation, Membership, Role, SavedView
 from portal.tenants import (
     heirs,
     invitations,
     members,
+    new_keys,
     organizations,
     project_members,
     projects,
     saved_views,
+    security,
 )
+from portal.tenants.new_keys import Limits
+from portal.tenants.rules import Wanted
 from tests.support.cast import OPERATOR, actor_of, make_key, make_user
 from tests.support.portal.worlds import (
     Act,
@@ -85,6 +92,13 @@ def owned(world: World) -> Do:
     return lambda: projects.set_owner(project, owner, actor=world.actor)
 
 
+def mfa_required(world: World) -> Do:
+    Authenticator.objects.create(
+        user=world.owner, type=Authenticator.Type.TOTP, data={}
+    )
+    return partial(security.require_mfa, world.organization, True, actor=world.actor)
+
+
 def saved_view(world: World) -> SavedView:
     return saved_views.save(
         world.organization, "Mine", "", is_shared=False, actor=world.actor
@@ -113,6 +127,18 @@ ACTS_OF_PEOPLE: dict[str, Act] = {
     "project_members.join": Act(joined, ("member.limit",)),
     "project_members.leave": Act(parted, ("member.limit",)),
     "projects.set_owner": Act(owned, ("project.set_owner",)),
+    "security.require_mfa": Act(mfa_required, ("organization.require_mfa",)),
+    "new_keys.issue": Act(
+        lambda it: partial(
+            new_keys.issue,
+            it.default,
+            "new",
+            actor=it.actor,
+            limits=Limits({Window.DAY: 5}, Wanted(requests_per_minute=5)),
+        ),
+        ("api_key.create", "budget.set", "rules.set"),
+        True,
+    ),
     "saved_views.save": Act(lambda it: partial(saved_view, it), ("saved_view.create",)),
     "saved_views.change": Act(
         with_it(saved_view, saved_views.change, "Ours", is_shared=True),

@@ -41,8 +41,12 @@ class Page(HTMLParser):
 
 def read(response: Any) -> Page:
     """The page of a Django test client's response."""
+    return read_text(response.content.decode())
+
+
+def read_text(text: str) -> Page:
     page = Page()
-    page.feed(response.content.decode())
+    page.feed(text)
     page.close()
     return page
 
