@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from billing.ledger import dialect
 from billing.models import Account, UsageDay, UsageDays, UsageRollup
 from billing.models.account import AccountKind
-from billing.models.usage_day import Cut
+from billing.models.usage_day import DIVIDED_BY, Cut
 from billing.reports import usage_sql
 from billing.reports.keys import first_keys
 from billing.reports.periods import DAY, Bucket, day_of, day_start, floor
@@ -28,18 +28,6 @@ from billing.reports.periods import DAY, Bucket, day_of, day_start, floor
 DELETED_AT_ONCE = 5000
 # Of quarters added in one: on SQLite nobody else writes meanwhile.
 LONGEST_STEP = timedelta(hours=6)
-_COLUMNS = ("key_id", "project_id", "holder_id", "operation", "model", "client")
-_BY = {
-    Cut.TOTAL: (),
-    Cut.MODEL: ("model",),
-    Cut.KEY: ("key_id",),
-    Cut.PROJECT: ("project_id",),
-    Cut.HOLDER: ("holder_id",),
-    Cut.OPERATION: ("operation",),
-    Cut.CLIENT: ("client",),
-    Cut.ALL: _COLUMNS,
-    Cut.SESSION: (*_COLUMNS, "session"),
-}
 _FIGURES = ("requests", "prompt_tokens", "completion_tokens", "charged_micros")
 
 
@@ -118,7 +106,7 @@ def _add_a_day(account: Account, made: UsageDays) -> bool:
         return False
     window = (dialect.moment(made.until), dialect.moment(until))
     firsts = _firsts(account.id, made.until, until)
-    for cut, by in _BY.items():
+    for cut, by in DIVIDED_BY.items():
         source = _LINES if cut == Cut.SESSION else _QUARTERS
         text = _adding(cut, by, source)
         times = [account.id, *window] * (2 if cut == Cut.SESSION else 1)
@@ -170,7 +158,7 @@ _VALUES = {
 
 
 def _adding(cut: Cut, by: tuple[str, ...], source: str) -> str:
-    columns = (*_COLUMNS, "session")
+    columns = DIVIDED_BY[Cut.SESSION]
     values = [
         _VALUES.get(name, f"r.{name}")
         if name in by

@@ -33,6 +33,21 @@ class Cut(models.TextChoices):
     SESSION = "session"
 
 
+_COLUMNS = ("key_id", "project_id", "holder_id", "operation", "model", "client")
+# The columns that the rows of each cut are told apart by, besides account and day.
+DIVIDED_BY: dict[Cut, tuple[str, ...]] = {
+    Cut.TOTAL: (),
+    Cut.MODEL: ("model",),
+    Cut.KEY: ("key_id",),
+    Cut.PROJECT: ("project_id",),
+    Cut.HOLDER: ("holder_id",),
+    Cut.OPERATION: ("operation",),
+    Cut.CLIENT: ("client",),
+    Cut.ALL: _COLUMNS,
+    Cut.SESSION: (*_COLUMNS, "session"),
+}
+
+
 class UsageDay(models.Model):
     """What was spent on a day of the account's time zone, by one of its cuts.
 

@@ -18,7 +18,14 @@ from django.db.backends.utils import CursorWrapper
 
 from billing.ledger import dialect
 from billing.values.connection import snapshot
-from billing.verification import acts, budget_names, budgets, checkpoints, registry
+from billing.verification import (
+    acts,
+    budget_names,
+    budgets,
+    checkpoints,
+    days,
+    registry,
+)
 from billing.verification.passes import ERRORS, WARNINGS
 
 TOTALS = """
@@ -103,6 +110,7 @@ def _wrong_acts(since_checkpoint: bool) -> list[Finding]:
         in_acts,
         budgets.wrong_windows,
         budget_names.wrong_names,
+        days.wrong_days,
         *registry.checks,
     )
     for wrong in chain.from_iterable(check() for check in checks):

@@ -18,12 +18,14 @@ from tests.support.ledger.falsified import Case
 from tests.support.ledger.tampering import findings, found_after, small_history
 from tests.support.ledger.tamperings import COVERED
 from tests.support.ledger.tamperings import EVERY_CASE as OTHER_CASES
+from tests.support.ledger.tamperings_of_days import DAY_CASES
 
-EVERY_CASE = (*OTHER_CASES, *CASES)
+EVERY_CASE = (*OTHER_CASES, *CASES, *DAY_CASES)
 # The codes that are no query's.
 OF_ACTS = {
     *("BUDGET_MISMATCH", "BUDGET_NOT_NAMED", "BUDGET_WINDOW"),
     *("FACT_MISMATCH", "FACT_WITHOUT_ACT", "HOLD_SEAL", "CHAIN_BREAK", "CHAIN_HEAD"),
+    "DAY_MISMATCH",
 }
 ALL_CASES = [*EVERY_CASE, *BUDGET_CASES]
 # One row of the history in each table, for a falsification of any of its columns.
@@ -45,6 +47,9 @@ A_ROW_OF = {
     "billing_usagerecord": "hold_id = '{paid}'",
     "billing_usagecomponent": "usage_id = '{paid}' AND name = 'base'",
     "billing_usagerollup": "account_id = {account} AND client = 'curl'",
+    "billing_usageday": "account_id = {with_days} AND cut = 'session' "
+    "AND session = 'night run'",
+    "billing_usagedays": "account_id = {with_days}",
 }
 # Whom they belong to, or what they are for, is not the ledger's own doing.
 CHOSEN_BY_THE_OPERATOR = {
@@ -58,6 +63,7 @@ UNDERIVED = {
     ("billing_account", "label"): "the operator's choice",
     ("billing_account", "created_at"): "nothing rests on it",
     ("billing_usagerollup", "id"): "a number that nobody refers to",
+    ("billing_usageday", "id"): "a number that nobody refers to",
 }
 # What the ledger does not rest on: prices, and what was learned about them.
 NOT_IN_LEDGER = {
@@ -88,6 +94,8 @@ def other_value(table: str, column: str) -> str:
             return "'[]'"
         case models.DateTimeField():
             return "'{future}'"
+        case models.DateField():
+            return "'2020-03-09'"
         case models.UUIDField():
             return f"'{'0' * 31}7'"
         case models.CharField():

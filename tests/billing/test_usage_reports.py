@@ -24,6 +24,7 @@ from billing.reports import periods, usage
 from billing.reports.periods import Bucket, Range
 from billing.reports.usage import Chosen, Dimension, Figures
 from billing.reports.usage_sql import Largest
+from billing.verification.days import wrong_days
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.spending import Spending
@@ -112,6 +113,7 @@ def check(spending: Spending, zone: str, chance: Random) -> None:
         only = {dimension.value: subject}
         by = (Dimension.MODEL,)
         assert found(narrowed, spans[0], *by) == expected(lines, spans[0], by, **only)
+    assert list(wrong_days()) == []
 
 
 @pytest.mark.parametrize("zone", BEGINNINGS)

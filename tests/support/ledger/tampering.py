@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from billing import budgets, corrections, grants, spenders
+from billing import budgets, corrections, grants, spenders, usage_days
 from billing.budgets import Subject
 from billing.models import Account, Attempt, Correction, Grant, Spender
 from billing.models.account import UnitKind
@@ -34,6 +34,7 @@ TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
 
 def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     """One call of each kind, an expired grant; the names a falsification may use."""
+    said = made_days(clock)
     customer, overrun = Payer.open(credits=100), Payer.open(credits=100)
     project, holder = stand_below_units(customer)
     customer.grant(12, expires_at=START + timedelta(minutes=1))
@@ -56,7 +57,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
     overrun.settle(over, 135)
     released = customer.hold(10)
     customer.release(released)
-    said = second_words(customer) | lone_call(basis) | amended_history()
+    said |= second_words(customer) | lone_call(basis) | amended_history()
     said |= team_with_a_run()
     clock.advance(minutes=1)
     lots = Grant.objects.order_by("id").filter(expires_at=None)
@@ -81,6 +82,7 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "over": over,
         "released": released,
         "open": customer.hold(20),
+        "an_hour_before": (START - timedelta(hours=2)).replace(tzinfo=None),
         "past": (START - timedelta(hours=1)).replace(tzinfo=None),
         "second": (START + timedelta(minutes=1, seconds=1)).replace(tzinfo=None),
         "future": (START + timedelta(days=9)).replace(tzinfo=None),
@@ -89,6 +91,29 @@ def small_history(clock: Clock, *, basis: str = "upstream") -> dict[str, Any]:
         "project": project,
         "holder": holder,
     }
+
+
+def made_days(clock: Clock) -> dict[str, Any]:
+    """A customer in Nepal whose calls, of the hour before `START`, are in days: one in
+    a session, one by a key that was rotated, one paid back; the clock is at `START`.
+    """
+    clock.moment = START - timedelta(hours=6)
+    customer = Payer.open(credits=100)
+    budgets.set_time_zone(customer.account_id, "Asia/Kathmandu")
+    first = Spender.objects.get(id=customer.spender_id)
+    hold_id = customer.hold(20, client="curl", session="night run")
+    customer.settle(hold_id, 11, prompt_tokens=5)
+    clock.moment = START - timedelta(hours=1)  # the next day, in Nepal
+    rotated = spenders.open_spender(customer.account_id, "next", succeeds=first)
+    hold_id = customer.hold(20, client="curl", spender_id=rotated.id)
+    customer.settle(hold_id, 7, completion_tokens=3)
+    refund = CorrectionKind.REFUND
+    corrections.post(UUID(hold_id), refund, 2, reference="1", reason="goodwill")
+    clock.moment = START
+    customer.grant(5)
+    while usage_days.add_next(customer.account_id):
+        pass
+    return {"with_days": customer.account_id}
 
 
 def stand_below_units(customer: Payer) -> tuple[int, int]:

@@ -346,7 +346,8 @@ MOVED_CASES = (
     ),
     case(
         "OVERREFUND",
-        "UPDATE billing_correction SET charged_micros = -1000 WHERE kind = 'refund'",
+        "UPDATE billing_correction SET charged_micros = -1000 "
+        "WHERE hold_id = '{refunded}'",
         *("CORRECTION_MISMATCH", "ROLLUP_MISMATCH"),
     ),
     case("HOLD_SEAL", "UPDATE billing_hold SET model = 'other' WHERE id = '{open}'"),
