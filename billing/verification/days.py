@@ -92,7 +92,8 @@ def _pieces(made: UsageDays, first: datetime | None) -> list[Piece]:
     if made.until is None or not _is_zone(made.zone):
         return []
     until = min(made.until, _latest(made, first))
-    start, found = first or until, []
+    start = first or until
+    found: list[Piece] = []
     day = day_of(made.zone, start)
     while not found or start < until:
         start, end = day_start(made.zone, day), day_start(made.zone, day + DAY)

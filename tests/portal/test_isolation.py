@@ -18,7 +18,7 @@ from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
-from portal.models import AuditEvent
+from portal.models import AuditEvent, Role
 from portal.tenants import members, organizations
 from tests.support.cast import OPERATOR, actor_of, make_user
 from tests.support.portal import pages
@@ -74,7 +74,7 @@ def make_world() -> World:
     for name in ("disabled", "former"):
         person = make_user(f"{name}@ours.example")
         owner = actor_of(ours.people["owner"])
-        member = members.add(ours.organization, person, "owner", actor=owner)
+        member = members.add(ours.organization, person, Role.OWNER, actor=owner)
         (members.disable if name == "disabled" else members.remove)(member, actor=owner)
         people[name] = person
     people["stranger"] = theirs.people["owner"]
