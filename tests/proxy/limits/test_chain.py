@@ -13,7 +13,7 @@ import pytest
 
 from billing import budgets, spenders
 from billing.budgets import Subject
-from billing.models import Spender
+from billing.models import Budget, Spender
 from billing.models.account import UnitKind
 from billing.models.budget import Level, Window
 from billing.values.orders import CREDIT
@@ -26,7 +26,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
 
 NEEDED = 32  # credits held for a call with max_tokens=1000
-Limit = Callable[..., None]
+Limit = Callable[..., Budget]
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def limit(customer: Customer) -> Limit:
         Level.KEY: Subject(Level.KEY, spender_id=customer.spender_id),
     }
 
-    def set_(level: Level, window: Window, credits: int, **more: Any) -> None:
-        budgets.set_limit(
+    def set_(level: Level, window: Window, credits: int, **more: Any) -> Budget:
+        return budgets.set_limit(
             account,
             subjects[level],
             window,
@@ -92,7 +92,7 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
     name: str,
     window: Window,
 ) -> None:
-    limit(level, window, NEEDED - 1)
+    budget = limit(level, window, NEEDED - 1)
     reply = chat(live_gateway, customer)
 
     assert_refusal(reply, 402, "budget_exceeded")
@@ -110,6 +110,7 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
         "used": "0",
         "held": "0",
         "required": "32",
+        "url": f"{live_gateway.url}/budgets/{budget.id}",
     }
     assert (resets_at is None) == (window == Window.TOTAL)
     assert error["message"].startswith("402: the ")

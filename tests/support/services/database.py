@@ -7,6 +7,10 @@ tables: a test either rolls back (`db`) or commits rows of its own (`committed_d
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -37,6 +41,24 @@ def forget_lessons() -> None:
 
     LearnedBound.objects.all().delete()
     Pause.objects.all().delete()
+
+
+@contextmanager
+def copied_to(path: Path) -> Iterator[str]:
+    """A copy of SQLite's database takes its place inside, in this process; its URL."""
+    default = connections["default"]
+    with sqlite3.connect(path) as copy:
+        default.ensure_connection()
+        default.connection.backup(copy)
+    copy.close()
+    before = default.settings_dict["NAME"]
+    connections.close_all()
+    default.settings_dict["NAME"] = str(path)
+    try:
+        yield f"sqlite:///{path}"
+    finally:
+        connections.close_all()
+        default.settings_dict["NAME"] = before
 
 
 def close_connections() -> None:
