@@ -13,7 +13,7 @@ import pytest
 
 from billing import budgets, spenders
 from billing.budgets import Subject
-from billing.models import Spender
+from billing.models import Budget, Spender
 from billing.models.account import UnitKind
 from billing.models.budget import Level, Window
 from billing.values.orders import CREDIT
@@ -97,6 +97,7 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
 
     assert_refusal(reply, 402, "budget_exceeded")
     assert reply.headers["x-should-retry"] == "false"
+    budget = Budget.objects.get(account_id=customer.account_id)
     error = reply.json()["error"]
     resets_at = error["metadata"].pop("resets_at")
     remedy = error["metadata"].pop("remedy")
@@ -110,7 +111,10 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
         "used": "0",
         "held": "0",
         "required": "32",
+        # Its page, which explains it and where more is asked for.
+        "url": f"{live_gateway.url}/budgets/{budget.id}",
     }
+    assert error["metadata"]["url"] in remedy
     assert (resets_at is None) == (window == Window.TOTAL)
     assert error["message"].startswith("402: the ")
     assert remedy in error["message"]
