@@ -11,14 +11,19 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import openai
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.models import ApiKey, Organization, User
+from billing.budgets import Subject, chain_of
+from billing.models.budget import Level, Window
+from portal.models import ApiKey, Organization, Role, User
+from portal.tenants import budgets, members
 from tests.support.cast import (
+    OPERATOR,
     PASSWORD,
     make_key,
     make_organization,
@@ -27,10 +32,12 @@ from tests.support.cast import (
 from tests.support.portal import browser
 from tests.support.sandbox.server import KEY, SAY_HI, serve
 from tests.support.services.gateway import Gateway
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
 MODEL = "openai/gpt-4o-mini"
+CAP_MICROS = 2_500_000  # a call is held 6 credits at first
 CLICKS_MAX, SECONDS_MAX = 12, 120
 CODE = re.compile(r"^\s*([A-Z]{4}-[A-Z]{4})\s*$", re.MULTILINE)
 
@@ -168,6 +175,68 @@ def test_a_developer_is_invited(
         expect(page.get_by_role("button", name="Create key")).to_be_visible()
         page.goto(f"{gate.url}/o/{team.slug}/settings/")
         expect(page.get_by_text("Nothing here")).to_be_visible()
+
+
+@pytest.fixture
+def capped(gate: Gateway, team: Organization) -> tuple[User, str]:
+    """A developer who made a call and has a cap that no other fits, and the secret of
+    their key."""
+    developer = make_user(f"dev-{uuid4().hex[:8]}@example.com", PASSWORD)
+    membership = members.add(team, developer, Role.DEVELOPER, actor=OPERATOR)
+    key, secret = make_key(team, developer, "laptop")
+    assert call(gate, secret)
+    budgets.set_limit(
+        team,
+        Subject(Level.MEMBER, holder_id=membership.unit_id),
+        Window.TOTAL,
+        CAP_MICROS,
+        counts_spend_so_far=True,
+        actor=OPERATOR,
+    )
+    # As it stands when all is settled: figures that do not move any more.
+    wait_for(lambda: chain_of(key.spender_id)[0].held_micros == 0)
+    return developer, secret
+
+
+def test_a_hard_stop_is_explained_and_raised(
+    gate: Gateway,
+    owner: User,
+    team: Organization,
+    capped: tuple[User, str],
+    chromium: str,
+) -> None:
+    """From the refused call's link to the developer's question, the owner's one click,
+    and the same call again."""
+    developer, secret = capped
+    stopped = refusal(gate, secret)
+    assert (stopped.status_code, stopped.code) == (402, "budget_exceeded")
+    told: Any = stopped.body
+    figures = told["metadata"]
+    assert figures["url"] in stopped.message
+    assert figures["used"] != "0"
+    with browser.browsing(chromium) as context:
+        page = context.new_page()
+        browser.sign_in(page, figures["url"], developer.email, PASSWORD)
+        expect(page.get_by_role("heading", level=1)).to_contain_text(figures["name"])
+        stands = page.get_by_label("Where it stands")
+        expect(stands).to_contain_text(f"of {figures['limit']} credits in all")
+        for name in ("used", "held"):
+            figure = stands.get_by_text(name.title(), exact=True).locator("+ dd")
+            expect(figure).to_have_text(figures[name])
+        page.get_by_label("Credits more").fill("50")
+        page.get_by_label("Reason").fill("launch week")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        expect(page.get_by_text("You have asked.")).to_be_visible()
+    assert refusal(gate, secret).status_code == 402
+    with browser.browsing(chromium) as context:
+        page = context.new_page()
+        browser.sign_in(page, gate.url, owner.email, PASSWORD)
+        page.get_by_role("link", name="Budgets", exact=True).click()
+        asked = page.get_by_role("listitem").filter(has_text=developer.email)
+        expect(asked).to_contain_text("launch week")
+        asked.get_by_role("button", name="Grant").click()
+        expect(page.get_by_text("Granted: the limit is raised.")).to_be_visible()
+    assert call(gate, secret)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.support.services.gateway import Gateway
 from tests.support.upstream import Gate, Upstream, chat_json
 
 NEEDED = 32  # credits held for a call with max_tokens=1000
-Limit = Callable[..., Budget]
+Limit = Callable[..., None]
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def limit(customer: Customer) -> Limit:
         Level.KEY: Subject(Level.KEY, spender_id=customer.spender_id),
     }
 
-    def set_(level: Level, window: Window, credits: int, **more: Any) -> Budget:
-        return budgets.set_limit(
+    def set_(level: Level, window: Window, credits: int, **more: Any) -> None:
+        budgets.set_limit(
             account,
             subjects[level],
             window,
@@ -92,11 +92,12 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
     name: str,
     window: Window,
 ) -> None:
-    budget = limit(level, window, NEEDED - 1)
+    limit(level, window, NEEDED - 1)
     reply = chat(live_gateway, customer)
 
     assert_refusal(reply, 402, "budget_exceeded")
     assert reply.headers["x-should-retry"] == "false"
+    budget = Budget.objects.get(account_id=customer.account_id)
     error = reply.json()["error"]
     resets_at = error["metadata"].pop("resets_at")
     remedy = error["metadata"].pop("remedy")
@@ -110,8 +111,10 @@ def test_a_budget_refuses_by_name_and_nothing_is_consumed(
         "used": "0",
         "held": "0",
         "required": "32",
+        # Its page, which explains it and where more is asked for.
         "url": f"{live_gateway.url}/budgets/{budget.id}",
     }
+    assert error["metadata"]["url"] in remedy
     assert (resets_at is None) == (window == Window.TOTAL)
     assert error["message"].startswith("402: the ")
     assert remedy in error["message"]
