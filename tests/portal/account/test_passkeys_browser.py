@@ -1,15 +1,13 @@
-"""Passkeys in a real browser, with an authenticator of its own; and axe on the pages
-of signing in. Costs a browser, about 15 s.
+"""Passkeys in a real browser, with an authenticator of its own. Costs a browser, about
+10 s.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from portal.models import User
@@ -78,29 +76,3 @@ def test_a_passkey_is_added_and_signs_in(
     page.get_by_role("button", name="Use a passkey").click()
     page.wait_for_url("**/o/**")
     assert said == []
-
-
-def test_axe_finds_nothing_on_the_pages_of_an_account(
-    live_gateway: Gateway, erin: User, page: Page
-) -> None:
-    root = live_gateway.url.replace("127.0.0.1", "localhost")
-    for path in ("sign-in", "sign-up", "password/reset"):
-        page.goto(f"{root}/account/{path}")
-        check(page)
-    browser.sign_in(page, root, erin.email, PASSWORD)
-    for path in ("", "email", "password", "app", "passkeys/new", "second-factor"):
-        page.goto(f"{root}/account/{path}")
-        check(page)
-
-
-def check(page: Page) -> None:
-    """Light and narrow, dark and wide."""
-    looks: tuple[tuple[Literal["light", "dark"], int], ...]
-    looks = (("light", 320), ("dark", 1280))
-    for scheme, width in looks:
-        page.emulate_media(color_scheme=scheme)
-        page.set_viewport_size({"width": width, "height": 800})
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{page.url} is {wide} wide"
