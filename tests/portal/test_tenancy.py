@@ -16,6 +16,8 @@ from portal.models import ApiKey, Organization, Role, User
 from tests.support.cast import make_key, make_member, make_organization
 from tests.support.portal import pages
 
+pytestmark = pytest.mark.once  # whose a page is, is the same on any database
+
 
 def arguments_of(route: str) -> list[str]:
     """The names of what stands in its URL."""

@@ -9,110 +9,24 @@ from __future__ import annotations
 import csv
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import openai
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from billing.budgets import Subject, chain_of
-from billing.models.budget import Level, Window
-from portal.models import ApiKey, Organization, Role, User
-from portal.tenants import budgets, members
+from portal.models import ApiKey, Organization, User
 from tests.support.cast import (
-    OPERATOR,
     PASSWORD,
     make_key,
-    make_organization,
-    make_user,
 )
 from tests.support.portal import browser
-from tests.support.sandbox.server import KEY, SAY_HI, serve
+from tests.support.portal.ways import MODEL, Clicks, call, mailed_code, refusal
 from tests.support.services.gateway import Gateway
-from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(600)]
 
-MODEL = "openai/gpt-4o-mini"
-CAP_MICROS = 2_500_000  # a call is held 6 credits at first
 CLICKS_MAX, SECONDS_MAX = 12, 120
-CODE = re.compile(r"^\s*([A-Z]{4}-[A-Z]{4})\s*$", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def gate(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """Open to newcomers, who get some credits; its mail is in its log."""
-    folder: Path = tmp_path_factory.mktemp("flows")
-    with serve(folder) as sandbox:
-        gateway = Gateway(
-            folder=folder,
-            environment={
-                "UPSTREAM_BASE_URL": sandbox.base_url,
-                "UPSTREAM_API_KEY": KEY,
-                "SIGNUP": "open",
-                "SIGNUP_CREDITS": "100",
-                "EMAIL_URL": "consolemail://",
-            },
-        )
-        gateway.start()
-        yield gateway
-        gateway.stop()
-
-
-@pytest.fixture
-def owner(committed_db: None) -> User:
-    return make_user(f"olga-{uuid4().hex[:8]}@example.com", PASSWORD)
-
-
-@pytest.fixture
-def team(owner: User) -> Organization:
-    return make_organization(f"Flows {uuid4().hex[:8]}", owner)
-
-
-def call(gate: Gateway, secret: str) -> str:
-    """A chat by the official SDK; its answer."""
-    with openai.OpenAI(base_url=gate.base_url, api_key=secret, max_retries=0) as client:
-        made = client.chat.completions.create(model=MODEL, messages=SAY_HI)
-    return made.choices[0].message.content or ""
-
-
-def refusal(gate: Gateway, secret: str) -> openai.APIStatusError:
-    with pytest.raises(openai.APIStatusError) as refused:
-        call(gate, secret)
-    return refused.value
-
-
-def mailed_code(gate: Gateway, email: str) -> str:
-    """The code in the last mail to this address."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        after = gate.log_text().rpartition(f"To: {email}")[2]
-        if found := CODE.search(after):
-            return found[1]
-        time.sleep(0.1)
-    raise AssertionError(gate.log_text()[-2000:])
-
-
-class Clicks:
-    """Counts what a person presses."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.count = page, 0
-
-    def link(self, name: str) -> None:
-        self._press("link", name)
-
-    def button(self, name: str) -> None:
-        self._press("button", name)
-
-    def _press(self, role: str, name: str) -> None:
-        self.count += 1
-        self.page.get_by_role(role, name=name, exact=True).first.click()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -175,68 +89,6 @@ def test_a_developer_is_invited(
         expect(page.get_by_role("button", name="Create key")).to_be_visible()
         page.goto(f"{gate.url}/o/{team.slug}/settings/")
         expect(page.get_by_text("Nothing here")).to_be_visible()
-
-
-@pytest.fixture
-def capped(gate: Gateway, team: Organization) -> tuple[User, str]:
-    """A developer who made a call and has a cap that no other fits, and the secret of
-    their key."""
-    developer = make_user(f"dev-{uuid4().hex[:8]}@example.com", PASSWORD)
-    membership = members.add(team, developer, Role.DEVELOPER, actor=OPERATOR)
-    key, secret = make_key(team, developer, "laptop")
-    assert call(gate, secret)
-    budgets.set_limit(
-        team,
-        Subject(Level.MEMBER, holder_id=membership.unit_id),
-        Window.TOTAL,
-        CAP_MICROS,
-        counts_spend_so_far=True,
-        actor=OPERATOR,
-    )
-    # As it stands when all is settled: figures that do not move any more.
-    wait_for(lambda: chain_of(key.spender_id)[0].held_micros == 0)
-    return developer, secret
-
-
-def test_a_hard_stop_is_explained_and_raised(
-    gate: Gateway,
-    owner: User,
-    team: Organization,
-    capped: tuple[User, str],
-    chromium: str,
-) -> None:
-    """From the refused call's link to the developer's question, the owner's one click,
-    and the same call again."""
-    developer, secret = capped
-    stopped = refusal(gate, secret)
-    assert (stopped.status_code, stopped.code) == (402, "budget_exceeded")
-    told: Any = stopped.body
-    figures = told["metadata"]
-    assert figures["url"] in stopped.message
-    assert figures["used"] != "0"
-    with browser.browsing(chromium) as context:
-        page = context.new_page()
-        browser.sign_in(page, figures["url"], developer.email, PASSWORD)
-        expect(page.get_by_role("heading", level=1)).to_contain_text(figures["name"])
-        stands = page.get_by_label("Where it stands")
-        expect(stands).to_contain_text(f"of {figures['limit']} credits in all")
-        for name in ("used", "held"):
-            figure = stands.get_by_text(name.title(), exact=True).locator("+ dd")
-            expect(figure).to_have_text(figures[name])
-        page.get_by_label("Credits more").fill("50")
-        page.get_by_label("Reason").fill("launch week")
-        page.get_by_role("button", name="Ask", exact=True).click()
-        expect(page.get_by_text("You have asked.")).to_be_visible()
-    assert refusal(gate, secret).status_code == 402
-    with browser.browsing(chromium) as context:
-        page = context.new_page()
-        browser.sign_in(page, gate.url, owner.email, PASSWORD)
-        page.get_by_role("link", name="Budgets", exact=True).click()
-        asked = page.get_by_role("listitem").filter(has_text=developer.email)
-        expect(asked).to_contain_text("launch week")
-        asked.get_by_role("button", name="Grant").click()
-        expect(page.get_by_text("Granted: the limit is raised.")).to_be_visible()
-    assert call(gate, secret)
 
 
 @pytest.fixture
