@@ -20,13 +20,13 @@ from billing.values import errors
 from billing.values.orders import AtOnce, Order, Place
 
 # By the index of the few holds that are not resolved, which the first condition names:
-# with `+`, the account's is none that all its holds could be looked up by.
+# with `+`, the account's and the spender's are none that all holds could be read by.
 # PLAN: the holds that run, then who stands above each of their spenders.
 READ_RUNNING = (
-    "WITH RECURSIVE running(spender_id, calls) AS (SELECT h.spender_id, count(*) "
+    "WITH RECURSIVE running(spender_id, calls) AS (SELECT +h.spender_id, count(*) "
     "FROM billing_hold h WHERE h.state IN ('open', 'in_doubt') AND h.state = 'open' "
     f"AND NOT h.is_envelope AND {among('+h.account_id', listed('bigint'))} "
-    "GROUP BY h.spender_id), "
+    "GROUP BY 1), "
     "line(leaf, id) AS (SELECT spender_id, spender_id FROM running UNION "
     f"SELECT s.id, s.id FROM billing_spender s WHERE {among('s.id', listed('bigint'))} "
     "UNION SELECT l.leaf, s.parent_id FROM line l "
