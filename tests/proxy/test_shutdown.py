@@ -50,7 +50,7 @@ def refuses_connections(gateway: Gateway) -> bool:
         socket.create_connection(("127.0.0.1", gateway.port), 1).close()
     except ConnectionRefusedError:
         return True
-    except TimeoutError:
+    except (ConnectionResetError, TimeoutError):  # it is just being closed
         pass
     return False
 

@@ -103,7 +103,7 @@ def test_only_the_accounts_own_holders(team: Team) -> None:
     assert Hold.objects.get(account_id=team.account_id).holder_id == team.holder_id
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time there")
+@pytest.mark.postgres_only  # SQLite has one writer at a time
 def test_a_call_at_the_same_instant_counts_to_one_of_them(committed_db: None) -> None:
     """Never one's name and the other's limit."""
     team = Team.open(credits=10_000)
