@@ -29,7 +29,7 @@ CREDITS = 500
 JOB_SECONDS_MAX = 60
 NAME = "Northwind"
 EMAIL = "demo@example.com"
-DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 2_000_000}
+DEAR = {"model": "anthropic/claude-3.5-sonnet", "max_tokens": 131_072, "n": 40}
 ACTOR = audit.Actor(None, "manage.py demo")
 
 
@@ -131,7 +131,7 @@ class Command(BaseCommand):
         client = OpenAI(base_url=f"{url}/v1", api_key=login["api_key"])
         revoked = client.with_options(api_key=self._revoked_key(organization))
         lines = [*calls.texts(client), *calls.media(client)]
-        lines.append(calls.refused("more than there is", client, **DEAR))
+        lines.append(calls.refused("far too dear a call", client, **DEAR))
         video, job_id = calls.video_job(client)
         lines.append(self._settled_by_the_worker(video, job_id))
         lines.append(calls.job(client, job_id))

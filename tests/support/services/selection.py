@@ -14,16 +14,6 @@ from tests.support.services import environment, requirements
 ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
 # What these show is the same on any database.
 ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
-# They wait long and compute little: begun first, they wait while others compute.
-WAITING = (
-    "tests/test_up.py",
-    "tests/test_worker.py",
-    "tests/test_worker_broker.py",
-    "tests/portal/test_every_page.py",
-    "tests/portal/runtime/test_supervisor.py",
-    "tests/proxy/test_storm.py",
-    "tests/proxy/idempotency/test_retry_storm.py",
-)
 FLUSHING = frozenset({"transactional_db", "live_server", "django_db_reset_sequences"})
 
 
@@ -45,7 +35,7 @@ def pytest_collection_modifyitems(
     kept = [item for item in items if is_wanted(item, is_second_run=is_second_run)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     # What commits for real comes last: the others may find an empty house.
-    items[:] = sorted(kept, key=lambda item: (commits(item), not waits(item)))
+    items[:] = sorted(kept, key=commits)
     reason = config.stash.get(requirements.UNAVAILABLE, "")
     if reason:
         for item in filter(touches_database, items):
@@ -61,10 +51,6 @@ def touches_database(item: pytest.Item) -> bool:
 
 def commits(item: pytest.Item) -> bool:
     return "committed_db" in getattr(item, "fixturenames", ())
-
-
-def waits(item: pytest.Item) -> bool:
-    return item.nodeid.startswith(WAITING)
 
 
 def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:
