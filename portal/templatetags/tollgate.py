@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django import template
 from django.utils import timezone
@@ -204,13 +204,6 @@ def relative(at: datetime | None) -> str:
     plural = "s" if number != 1 and unit != "min" else ""
     words = f"{number} {unit}{plural}"
     return f"in {words}" if seconds > 0 else f"{words} ago"
-
-
-@register.filter
-def relative_hour(quarter: datetime) -> str:
-    """For what is known to 15 minutes only: “within the hour”, “3 hours ago”."""
-    is_this_hour = timezone.now() - quarter < timedelta(hours=1)
-    return "within the hour" if is_this_hour else relative(quarter)
 
 
 WINDOWS = {

@@ -70,9 +70,6 @@ class Period:
         year = "" if first.year == last.year else f" {first.year}"
         return f"{first.day} {first:%b}{year} – {end}"
 
-    def has_passed(self, now: datetime) -> bool:
-        return self.until <= now
-
     def before(self, now: datetime) -> Period:
         """The one to compare it with: as long, and just before. Of one that still runs,
         as much as has passed, so that Tuesday morning is compared with a morning."""

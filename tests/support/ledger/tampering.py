@@ -199,6 +199,8 @@ def found_after(
     known = findings() if before is None else before
     with no_guards(*falsifications):
         after = findings()
+    if before is None:  # else the caller looks, once for all
+        assert findings() == known
     return {code for code, _ in after - known}
 
 
