@@ -9,6 +9,7 @@ from billing.models.attempt import Attempt
 from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
+from billing.models.event import Event
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
 from billing.models.learned_bound import LearnedBound, Pause
@@ -31,6 +32,7 @@ __all__ = [
     "Correction",
     "Entry",
     "Envelope",
+    "Event",
     "Grant",
     "Hold",
     "LearnedBound",

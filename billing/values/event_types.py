@@ -1,0 +1,50 @@
+"""The events that a customer can be told of: their names, and what each one means.
+
+`video.*` are OpenAI's own names: its SDKs know them.
+"""
+
+from __future__ import annotations
+
+EVENT_TYPES: dict[str, str] = {
+    "video.completed": "A video job has its video.",
+    "video.failed": "A video job failed; it cost nothing.",
+    "job.completed": "A job of another kind than video has its result.",
+    "job.failed": "A job of another kind than video failed; it cost nothing.",
+    "job.lost": "The upstream has not finished a job in the longest time it may take.",
+    "job.stuck": "A job runs much longer than such jobs do.",
+    "balance.low": "What is available fell below the threshold.",
+    "balance.depleted": "Nothing is available any more.",
+    "balance.restored": "After a low balance there is enough again.",
+    "grant.created": "Credits were granted.",
+    "grant.expiring": "Credits expire in 30 or in 7 days.",
+    "grant.expired": "Credits have expired.",
+    "topup.paid": "A top-up was paid; its credits are there.",
+    "topup.failed": "A top-up was not paid.",
+    "topup.refunded": "A top-up was refunded; its credits were taken back.",
+    "topup.disputed": "The payer disputes a top-up; its credits were taken back.",
+    "auto_topup.succeeded": "An automatic top-up was paid.",
+    "auto_topup.failed": "An automatic top-up failed.",
+    "auto_topup.paused": "Automatic top-ups are paused until somebody resumes them.",
+    "budget.threshold_reached": "50 or 80 % of a budget are used.",
+    "budget.exceeded": "All of a budget is used; it refuses calls.",
+    "budget.overrun_projected": "At this pace a budget runs out before its end.",
+    "budget.raise_requested": "Somebody asks for more of a budget.",
+    "budget.raised": "A budget was raised for some time.",
+    "key.created": "An API key was made.",
+    "key.rotated": "An API key has a new secret.",
+    "key.expiring": "An API key expires in 30, 20 or 10 days.",
+    "key.unused": "An API key was not used for 90 days.",
+    "key.revoked": "An API key was revoked.",
+    "key.first_used": "An API key was used for the first time.",
+    "key.paused": "An API key was disabled.",
+    "member.invited": "Somebody was invited.",
+    "member.joined": "Somebody became a member.",
+    "member.removed": "A member was removed.",
+    "statement.closed": "The statement of a month is final.",
+    "export.ready": "An export can be downloaded.",
+    "hold.overrun": "A call cost more than was held for it.",
+    "spend.spike": "A day's spend is far above the days before it.",
+    "errors.high": "Unusually many calls fail.",
+    "endpoint.disabled": "A webhook endpoint was disabled: it answers 410, or never.",
+    "endpoint.test": "Somebody sent a test to an endpoint.",
+}
