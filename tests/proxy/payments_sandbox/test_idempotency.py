@@ -13,8 +13,8 @@ from tests.support.payments_sandbox import Stripe
 pytestmark = pytest.mark.once
 
 WISH: Any = {"amount": 900, "currency": "eur", "confirm": True}
-GOOD = {**WISH, "payment_method": "pm_card_visa"}
-BAD = {**WISH, "payment_method": "pm_card_chargeDeclined"}
+GOOD: Any = {**WISH, "payment_method": "pm_card_visa"}
+BAD: Any = {**WISH, "payment_method": "pm_card_chargeDeclined"}
 KEYED: Any = {"idempotency_key": "topup-1-attempt-1"}
 
 
@@ -23,6 +23,8 @@ def test_the_first_answer_is_given_again(shop: Stripe) -> None:
     shop.v1.payment_intents.create(GOOD, {"idempotency_key": "another"})
     again = shop.v1.payment_intents.create(GOOD, KEYED)
     assert again.id == first.id
+    assert again.last_response
+    assert first.last_response
     assert again.last_response.headers["idempotent-replayed"] == "true"
     assert again.last_response.body == first.last_response.body
     assert shop.taken() == {"eur": 1800}
