@@ -11,7 +11,7 @@ from billing.ledger import dialect
 from billing.models import AutoTopUp, Consent, TopUp
 from billing.models.topup import TopUpStatus
 from billing.payments import errors, orders, prices, providers, standing_orders, topups
-from billing.payments.providers import Source
+from billing.payments.provider import Source
 from billing.payments.standing_orders import BURST, BURST_TIME, NOT_SOLD, TOO_MANY
 from billing.reports.balance import balance_of
 from billing.values.amounts import credits_text

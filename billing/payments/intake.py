@@ -16,7 +16,7 @@ from billing.models.payment_event import EventState
 from billing.payments import report as reports
 from billing.payments import rows, settlement
 from billing.payments.errors import UnknownTopUp
-from billing.payments.providers import Told
+from billing.payments.provider import Told
 from billing.payments.report import OF_PAYMENTS, Report
 from billing.payments.settlement import DoesNotFit
 

@@ -13,7 +13,7 @@ from billing.ledger import dialect
 from billing.models import Buyer, TopUp
 from billing.models.topup import ProviderName, TopUpStatus
 from billing.payments import errors, intake, providers, topups
-from billing.payments.providers import Source
+from billing.payments.provider import Source
 from billing.payments.report import Report
 from billing.payments.settlement import DoesNotFit
 

@@ -18,7 +18,7 @@ from billing.models import PaymentEvent, PaymentLook, TopUp
 from billing.models.payment_event import EventState
 from billing.models.topup import ProviderName, TopUpStatus
 from billing.payments import errors, intake, orders, providers, rows
-from billing.payments.providers import Source
+from billing.payments.provider import Source
 from billing.payments.report import Report, Said
 from billing.values.errors import LedgerUnavailable
 

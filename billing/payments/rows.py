@@ -7,9 +7,6 @@ from uuid import UUID
 from billing.ledger import facts
 from billing.models import TopUp
 from billing.payments import errors
-from billing.values.digests import digest
-
-_SEALED = facts.Fact("topup", TopUp, {"seal", "looks", "look_at"})
 
 
 def named(public_id: str) -> UUID | None:
@@ -30,10 +27,5 @@ def locked(topup_id: UUID) -> TopUp:
 
 def store(topup: TopUp) -> None:
     """Write it with its seal; it is locked."""
-    topup.seal = seal_of(topup)
+    topup.seal = facts.seal_of_topup(topup)
     topup.save()
-
-
-def seal_of(topup: TopUp) -> UUID:
-    """Over all that was ordered, said and done."""
-    return UUID(digest(_SEALED.text(facts.row_of(topup))))

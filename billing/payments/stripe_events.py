@@ -15,7 +15,7 @@ from typing import Any
 import stripe
 
 from billing.models.topup import Dispute, ProviderName
-from billing.payments.providers import Told
+from billing.payments.provider import Told
 from billing.payments.report import Report, Said
 
 TOLERANCE_SECONDS = 300

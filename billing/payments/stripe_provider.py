@@ -16,7 +16,7 @@ import stripe
 from billing.models import Buyer, TopUp
 from billing.payments import errors
 from billing.payments.prices import money_text
-from billing.payments.providers import Begun, Told
+from billing.payments.provider import Begun, Told
 from billing.payments.report import Report, Said
 from billing.payments.stripe_events import READERS, of_intent, of_session, told
 from billing.values.amounts import credits_text

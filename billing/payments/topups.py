@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from billing.ledger import dialect
+from billing.ledger import dialect, facts
 from billing.models import Account, TopUp
 from billing.models.account import AccountKind
 from billing.models.topup import Dispute, ProviderName, TopUpStatus
@@ -92,7 +92,7 @@ def _store_new(
         buyer_address=wanted.buyer_address,
         buyer_tax_id=wanted.buyer_tax_id,
     )
-    topup.seal = rows.seal_of(topup)
+    topup.seal = facts.seal_of_topup(topup)
     topup.save(force_insert=True)
     return topup
 
