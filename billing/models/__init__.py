@@ -13,6 +13,7 @@ from billing.models.event import Event
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
 from billing.models.learned_bound import LearnedBound, Pause
+from billing.models.statement import Statement
 from billing.models.tariff import Tariff
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
@@ -39,6 +40,7 @@ __all__ = [
     "Lease",
     "Pause",
     "Spender",
+    "Statement",
     "Tariff",
     "Transfer",
     "Unit",
