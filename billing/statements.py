@@ -93,7 +93,7 @@ def span_to_close(account: Account, month: str) -> Range:
 
 def _close_one(account: Account, month: str, span: Range) -> None:
     """Beside others who close it, too: one of them writes the rows."""
-    _await_bookings(account.id)
+    await_bookings(account.id)
     with snapshot(SECONDS):
         found = month_figures(account.id, month, account.time_zone, span)
     if found.found.gap_micros:
@@ -126,7 +126,7 @@ def _tell(of: Statement) -> None:
     outbox.emit(of.account_id, "statement.closed", told, key=of.month)
 
 
-def _await_bookings(account_id: int) -> None:
+def await_bookings(account_id: int) -> None:
     """After this all that was stamped before now is committed."""
     with locking.atomic():
         store.lock_accounts(Book(), {account_id})

@@ -28,7 +28,8 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *("models", "tenants", "operator", "signing_in", "documents", "runtime"),
+        "pages",
         "templatetags",
         *("root", "management"),
     ),
