@@ -28,7 +28,7 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *("models", "tenants", "operator", "signing_in", "notices", "runtime", "pages"),
         "templatetags",
         *("root", "management"),
     ),
