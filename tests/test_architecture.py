@@ -35,7 +35,7 @@ ROOMS = {
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
-        "pages",
+        *("payments_sandbox", "pages"),
         *("root", "demo", "management"),
     ),
 }

@@ -13,6 +13,7 @@ from proxy.operations import (
     images,
     music,
     openai_videos,
+    responses,
     speech,
     transcriptions,
     videos,
@@ -20,6 +21,7 @@ from proxy.operations import (
 
 OPERATIONS = (
     chat.OPERATION,
+    responses.OPERATION,
     embeddings.OPERATION,
     images.OPERATION,
     image_edits.OPERATION,

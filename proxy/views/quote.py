@@ -211,7 +211,7 @@ def most_tokens(
     highest = price.terms.rates.completion_tokens_max
     for digits in range(len(str(highest)), 0, -1):
         caps = range(10 ** (digits - 1), min(10**digits, highest + 1))
-        capped = {"max_tokens": caps[0], "max_completion_tokens": None}
+        capped = {**dict.fromkeys(operation.caps), operation.caps[0]: caps[0]}
         document = {**incoming.document, **capped}
         lowest = operation.read(replace(incoming, document=document)).most
         if largest := _largest(caps, lowest, price):

@@ -152,11 +152,11 @@ def test_the_keyboard_opens_pages_and_finds_things(
         page = context.new_page()
         said = browser.complaints(page)
         browser.sign_in(page, live_gateway.url, carol.email, PASSWORD)
-        page.wait_for_load_state()  # the keys are listened to
+        browser.listens(page)
         page.keyboard.press("g")
         page.keyboard.press("k")
         expect(page.get_by_role("heading", level=1)).to_have_text("API keys")
-        page.wait_for_load_state()
+        browser.listens(page)
         for opener in ("Control+k", "/", "?"):
             page.keyboard.press(opener)
             palette = page.get_by_role("dialog", name="Search")

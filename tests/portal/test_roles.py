@@ -13,6 +13,7 @@ EXPECTED = {
     Permission.SEE_USAGE: (1, 1, 0, 1, 1),
     Permission.SEE_OWN_USAGE: (1, 1, 1, 1, 1),
     Permission.SEE_MONEY: (1, 1, 0, 1, 0),
+    Permission.BUY_CREDITS: (1, 0, 0, 1, 0),
     Permission.SEE_KEY_NAMES: (1, 1, 1, 1, 0),
     Permission.SEE_OWN_KEYS: (1, 1, 1, 0, 0),
     Permission.SEE_ALL_KEYS: (1, 1, 0, 0, 0),

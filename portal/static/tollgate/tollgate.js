@@ -105,8 +105,11 @@ let isGoing = false;
 
 document.addEventListener("keydown", (event) => {
   const isPalette = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k";
-  const isWriting = event.target.closest?.("input, select, textarea, [contenteditable]");
   if (!palette || palette.open) return;
+  // Its own field may keep the focus for a moment after it was closed.
+  const isWriting =
+    !palette.contains(event.target) &&
+    event.target.closest?.("input, select, textarea, [contenteditable]");
   if (!isPalette && (isWriting || event.ctrlKey || event.metaKey || event.altKey)) return;
   const went = isGoing;
   isGoing = event.key === "g";

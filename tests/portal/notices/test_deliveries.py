@@ -52,8 +52,8 @@ def test_a_delivery_verifies_with_both_libraries(
     assert (told["id"], told["type"]) == (event.public_id, "video.completed")
     client = OpenAI(api_key="none", webhook_secret=secret)
     unwrapped = client.webhooks.unwrap(came.body, came.headers)
-    assert unwrapped.type == "video.completed"
-    assert unwrapped.data.id == "video_1"  # type: ignore[union-attr]
+    assert str(unwrapped.type) == "video.completed"
+    assert unwrapped.to_dict()["data"] == {"id": "video_1", "object": "video"}
     with pytest.raises(InvalidWebhookSignatureError):
         client.webhooks.unwrap(came.body + b" ", came.headers)
     assert "authorization" not in came.headers
@@ -125,8 +125,8 @@ def test_it_is_tried_again_later_and_later_then_given_up(
     pauses = deliveries.retry_seconds()
     assert sum(pauses) > 3 * 86_400
     assert len(waits) == len(pauses) == 9
-    for wait, pause in zip(waits, pauses, strict=True):
-        assert pause <= wait <= pause * 1.1
+    for waited, pause in zip(waits, pauses, strict=True):
+        assert pause <= waited <= pause * 1.1
     assert len(set(waits)) == len(waits)
     assert {came.id for came in receiver.came} == {event.public_id}
     assert len(receiver.came) == 10

@@ -40,6 +40,16 @@ def sign_in(page: Page, url: str, email: str, password: str) -> None:
     page.wait_for_url("**/o/**")
 
 
+def listens(page: Page) -> None:
+    """Wait until the page takes keys: its scripts have run, and it was painted once.
+    Chromium drops what is pressed between a page's arrival and its first picture."""
+    page.wait_for_load_state()
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame("
+        "() => requestAnimationFrame(() => done(true))))"
+    )
+
+
 def complaints(page: Page) -> list[str]:
     """Collects what the console says from now on: blocked scripts, failed loads."""
     found: list[str] = []
