@@ -28,7 +28,16 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "notices", "runtime", "pages"),
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),
