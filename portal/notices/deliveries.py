@@ -7,7 +7,7 @@ twice: always under the event's own id.
 
 from __future__ import annotations
 
-import random
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,8 +40,6 @@ GONE = 410
 SLOW_DOWN = frozenset({429, 502, 503, 504})
 PAUSE, PAUSE_MAX = timedelta(seconds=30), timedelta(hours=24)
 SYSTEM = audit.Actor(None, "Tollgate")
-
-_chance = random.Random()  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +166,7 @@ def _next(
         delivery.state, delivery.ended_at = DeliveryState.FAILED, now
     else:
         pause = timedelta(seconds=pauses[delivery.tries - 1])
-        due = now + pause * (1 + _chance.random() / 10)
+        due = now + pause * (1 + secrets.randbelow(1000) / 10_000)
         delivery.next_at = max(due, endpoint.not_before or due)
 
 

@@ -42,7 +42,6 @@ from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
-from tests.support.portal.noticed import OF_NOTICES
 from tests.support.portal.viewed import OF_VIEWS
 
 HOUR = timedelta(hours=1)
@@ -141,7 +140,6 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     **OF_VIEWS,
-    **OF_NOTICES,
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
