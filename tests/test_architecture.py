@@ -28,14 +28,23 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
-        "pages",
+        *("payments_sandbox", "pages"),
         *("root", "demo", "management"),
     ),
 }

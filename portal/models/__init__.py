@@ -24,12 +24,24 @@ from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
+from portal.models.webhook import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    EndpointKind,
+    WebhookEndpoint,
+    WhyDisabled,
+)
 
 __all__ = [
     "ApiKey",
     "Attempt",
     "AuditChain",
     "AuditEvent",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "EndpointKind",
     "FormerMember",
     "FormerSlug",
     "GroupMembership",
@@ -52,4 +64,6 @@ __all__ = [
     "Session",
     "SignUp",
     "User",
+    "WebhookEndpoint",
+    "WhyDisabled",
 ]
