@@ -28,15 +28,24 @@ ROOMS = {
         *("root", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "documents", "runtime"),
-        "pages",
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "documents",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
-        "pages",
+        *("payments_sandbox", "pages"),
         *("root", "demo", "management"),
     ),
 }

@@ -26,6 +26,14 @@ from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
+from portal.models.webhook import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    EndpointKind,
+    WebhookEndpoint,
+    WhyDisabled,
+)
 
 __all__ = [
     "ApiKey",
@@ -37,6 +45,10 @@ __all__ = [
     "Export",
     "ExportSchedule",
     "ExportState",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "EndpointKind",
     "FormerMember",
     "FormerSlug",
     "GroupMembership",
@@ -59,4 +71,6 @@ __all__ = [
     "Session",
     "SignUp",
     "User",
+    "WebhookEndpoint",
+    "WhyDisabled",
 ]

@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0010_signing_in"),
+        ("portal", "0023_webhooks"),
     ]
 
     operations = [
