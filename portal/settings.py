@@ -273,6 +273,14 @@ KEY_ADDRESS_DAYS = env.int("KEY_ADDRESS_DAYS", default=30)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)
 JOB_POLL_SECONDS = env.int("JOB_POLL_SECONDS", default=2)
 
+# --- who is told of events (portal/notices) ------------------------------------
+WEBHOOK_SECONDS_MAX = env.int("WEBHOOK_SECONDS_MAX", default=15)
+WEBHOOK_RETRY_SECONDS = env.str(
+    "WEBHOOK_RETRY_SECONDS", default="5,300,1800,7200,18000,36000,50400,72000,86400"
+)
+WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
+NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
+
 # --- logs: never a body, never a header -----------------------------------------
 LOGGING = {
     "version": 1,
@@ -282,7 +290,5 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")
-    },
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
 }

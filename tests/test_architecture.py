@@ -28,7 +28,17 @@ ROOMS = {
         *("root", "payments", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "documents",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),

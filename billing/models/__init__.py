@@ -15,6 +15,7 @@ from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
 from billing.models.learned_bound import LearnedBound, Pause
 from billing.models.payment_event import PaymentEvent, PaymentLook
+from billing.models.statement import Statement
 from billing.models.tariff import Tariff
 from billing.models.topup import TopUp
 from billing.models.transfer import Entry, Transfer
@@ -47,6 +48,7 @@ __all__ = [
     "PaymentEvent",
     "PaymentLook",
     "Spender",
+    "Statement",
     "Tariff",
     "TopUp",
     "Transfer",

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0020_outbox"),
+        ("billing", "0021_statements"),
     ]
 
     operations = [
