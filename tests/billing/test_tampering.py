@@ -69,7 +69,7 @@ UNDERIVED = {
 NOT_IN_LEDGER = {
     *("billing_tariff", "billing_learnedbound", "billing_pause"),
     "billing_attempt",  # a client's, purged soon
-    # Sold and told: top-ups have seals and passes of their own (tests/billing/payments).
+    # Top-ups have seals and passes of their own: tests/billing/payments.
     *("billing_topup", "billing_paymentevent", "billing_paymentlook"),
     *("billing_buyer", "billing_autotopup", "billing_consent"),
     "billing_checkpoint",  # what was found right; without it more is read
