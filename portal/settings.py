@@ -28,6 +28,10 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or environment.stored_secret_key(
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+# Of one server process, in all and for one address (portal/runtime/connections.py).
+CONNECTIONS_MAX = env.int("CONNECTIONS_MAX", default=4096)
+CONNECTIONS_PER_ADDRESS_MAX = env.int("CONNECTIONS_PER_ADDRESS_MAX", default=1024)
+PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=12)
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
