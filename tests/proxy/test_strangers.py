@@ -66,16 +66,16 @@ def test_pages_and_calls_are_served_by_processes_apart(
     upstream.on(model="m", reply=chat_json())
     pages = [pid for pid in family(served) if listens_to_unix(pid)]
     assert pages
-    page = httpx.get(f"{served.url}/")
+    page = httpx.get(f"{served.url}/account/sign-in")
     assert (page.status_code, "Sign in" in page.text) == (200, True)
     for pid in pages:
         os.kill(pid, signal.SIGSTOP)
     assert customer.chat(served, "m").status_code == 200
-    assert httpx.get(f"{served.url}/readyz").text == "ok"
+    assert httpx.get(f"{served.url}/readyz").is_success
     for pid in pages:
         os.kill(pid, signal.SIGKILL)
     assert customer.chat(served, "m").status_code == 200
-    wait_for(lambda: httpx.get(f"{served.url}/", timeout=30).is_success)
+    wait_for(lambda: httpx.get(f"{served.url}/account/sign-in", timeout=30).is_success)
 
 
 def family(gateway: Gateway) -> list[int]:
@@ -117,7 +117,7 @@ def test_a_body_for_an_unknown_path_is_not_read(gateway: GatewayFactory) -> None
 
 def test_a_pages_body_has_a_bound(gateway: GatewayFactory) -> None:
     served = gateway()
-    with connected(served, b"POST /sign-in HTTP/1.1\r\n" + CHUNKED) as made:
+    with connected(served, b"POST /account/sign-in HTTP/1.1\r\n" + CHUNKED) as made:
         try:
             for _ in range(2_000):  # 125 MiB, would anybody read them
                 made.sendall(CHUNK)
@@ -129,13 +129,13 @@ def test_a_pages_body_has_a_bound(gateway: GatewayFactory) -> None:
 def test_what_waits_for_a_page_is_told_so(gateway: GatewayFactory) -> None:
     """The pages' process stands still: nobody waits for ever."""
     served = gateway()
-    httpx.get(f"{served.url}/")
+    httpx.get(f"{served.url}/account/sign-in")
     pages = [pid for pid in family(served) if listens_to_unix(pid)]
     for pid in pages:
         os.kill(pid, signal.SIGSTOP)
     try:
         with ExitStack() as stack:
-            head = b"GET /login/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            head = b"GET /account/sign-in HTTP/1.1\r\nHost: localhost\r\n\r\n"
             made = [stack.enter_context(connected(served, head)) for _ in range(60)]
             began = time.monotonic()
             first, _, _ = select.select(made, [], [], PATIENCE_SECONDS)
