@@ -10,7 +10,8 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        from portal.runtime import checks, migrating  # noqa: F401  registers the checks
+        # The first and the last register their checks.
+        from portal.runtime import checks, migrating, production  # noqa: F401
 
         pre_migrate.connect(migrating.lift_limits, sender=self)
         post_migrate.connect(migrating.restore_limits, sender=self)
