@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
@@ -46,6 +46,8 @@ from tests.support.portal.viewed import OF_VIEWS
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
+
+TABLES = [model._meta.db_table for model in apps.get_models()]
 
 
 @dataclass
@@ -173,12 +175,14 @@ def actor_called(who: str, organization: Organization) -> audit.Actor:
     return actor_of(make_member(organization, f"{who}@example.com", Role(who)))
 
 
-def everything() -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table."""
-    return {
-        str(model): list(model._default_manager.order_by("pk").values())
-        for model in apps.get_models()
-    }
+def everything() -> dict[str, list[str]]:
+    """Every row of every table, read without the cost of each model's query."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table in TABLES:
+            cursor.execute(f"SELECT * FROM {table}")
+            found[table] = sorted(map(repr, cursor.fetchall()))
+    return found
 
 
 @pytest.mark.once
