@@ -25,17 +25,27 @@ MAY_IMPORT = {
 ROOMS = {
     "billing": (
         *("values", "models", "pricing", "ledger", "reports", "verification"),
-        *("root", "management"),
+        *("root", "payments", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "documents",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),
     "proxy": (
         *("models", "http", "process", "limits", "upstream", "idempotency"),
         *("calls", "forwarding", "jobs", "operations", "views", "sandbox"),
-        "pages",
+        *("payments_sandbox", "pages"),
         *("root", "demo", "management"),
     ),
 }

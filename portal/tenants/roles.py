@@ -13,6 +13,7 @@ class Permission(StrEnum):
     SEE_USAGE = "see_usage"  # of the whole organization
     SEE_OWN_USAGE = "see_own_usage"  # of the keys one created
     SEE_MONEY = "see_money"  # balance, held, grants, ledger
+    BUY_CREDITS = "buy_credits"  # and say that they are bought automatically
     SEE_KEY_NAMES = "see_key_names"
     SEE_OWN_KEYS = "see_own_keys"
     SEE_ALL_KEYS = "see_all_keys"
@@ -26,6 +27,8 @@ class Permission(StrEnum):
     MANAGE_BUDGETS = "manage_budgets"  # but never one's own
     MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
     MANAGE_SECURITY = "manage_security"  # how its members must sign in
+    MANAGE_WEBHOOKS = "manage_webhooks"  # where programs are told of events
+    MANAGE_ALERTS = "manage_alerts"  # of what people are told, and where
     SEE_AUDIT = "see_audit"
     SEE_PRICES = "see_prices"
     SEE_JOBS = "see_jobs"  # of the whole organization; one's own by SEE_OWN_USAGE
@@ -36,18 +39,22 @@ _OWN_KEYS = frozenset(
     {Permission.SEE_KEY_NAMES, Permission.SEE_OWN_KEYS, Permission.CREATE_KEYS}
 )
 _OWNERS_ONLY = frozenset({Permission.MANAGE_OWNERS, Permission.MANAGE_SECURITY})
+# What an owner or a person of the accounts department does, and no admin.
+_NO_ADMIN = _OWNERS_ONLY | {Permission.BUY_CREDITS}
 _MONEY = frozenset(
     {
         Permission.SEE_MONEY,
+        Permission.BUY_CREDITS,
         Permission.SEE_KEY_NAMES,
         Permission.SEE_MEMBERS,
         Permission.MANAGE_BUDGETS,
+        Permission.MANAGE_ALERTS,
     }
 )
 
 PERMISSIONS: dict[str, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission) - _OWNERS_ONLY,
+    Role.ADMIN: frozenset(Permission) - _NO_ADMIN,
     Role.DEVELOPER: _OWN_KEYS | {Permission.SEE_OWN_USAGE, Permission.SEE_PRICES},
     Role.BILLING: _USAGE | _MONEY | {Permission.SEE_PRICES},
     Role.VIEWER: _USAGE | {Permission.SEE_JOBS, Permission.SEE_PRICES},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from django.http.response import HttpResponseBase
 
@@ -25,6 +25,23 @@ class Incoming:
     document: Document
     query: Mapping[str, str] = field(default_factory=dict)
     accept: str = ""  # the Accept header
+
+
+class Events(Protocol):
+    """A chat's stream told in another operation's events, as bytes to send."""
+
+    def begin(self) -> bytes:
+        """Before anything came."""
+
+    def feed(self, chunk: Document) -> bytes:
+        """What a chunk adds; it may be nothing."""
+
+    def end(self, usage: Document) -> bytes:
+        """The end, once the call is charged; `usage` says what was. Nothing after
+        `fail`."""
+
+    def fail(self, error: Document) -> bytes:
+        """In place of the end; `error` as a refusal has it."""
 
 
 async def as_json(document: Document, headers: Headers) -> HttpResponseBase:
@@ -66,6 +83,8 @@ class Call:
     # The upstream's `usage` with the figures that clients count on, from our count.
     complete_usage: Callable[[Document, Units], Document] = lambda usage, _units: usage
     answer: Answer = as_json
+    # Tells its stream, where that is not a chat's; from the headers of its reply.
+    events: Callable[[Headers], Events] | None = None
     # What was sent, would mean something, and the upstream has nothing like.
     ignored: tuple[str, ...] = ()
     # What a job's row keeps of the request, for its later answers. Never the prompt.
@@ -88,3 +107,5 @@ class Operation:
     route: str  # below /v1/
     read: Callable[[Incoming], Call]  # Raises: GatewayError (400)
     takes_forms: bool = False  # multipart as well as JSON
+    # The fields that cap its answer, in tokens; the first is the one to name.
+    caps: tuple[str, ...] = ("max_tokens", "max_completion_tokens")

@@ -72,6 +72,19 @@ def number_items(items: Any) -> bool:
     return is_changed
 
 
+def as_chunk(document: dict[str, Any]) -> dict[str, Any]:
+    """A whole answer as the one chunk of a stream; `document` is used up."""
+    answers = document.get("choices")
+    number_items(answers)
+    answers = answers if isinstance(answers, list) else []
+    choices = [each for each in answers if isinstance(each, dict)]
+    for choice in choices:
+        message = choice.pop("message", None)
+        choice["delta"] = message if isinstance(message, dict) else {}
+        number_items(choice["delta"].get("tool_calls"))  # in pieces they have numbers
+    return {**document, "object": "chat.completion.chunk", "choices": choices}
+
+
 def _names_a_tool(call: dict[str, Any]) -> bool:
     tools = (call.get(kind) for kind in ("function", "custom"))
     return any(isinstance(tool, dict) and tool.get("name") for tool in tools)

@@ -11,7 +11,7 @@ from billing.values.amounts import whole_credits
 from billing.values.crashpoints import crashpoint
 from proxy.calls import usage_shown
 from proxy.calls.exchange import Exchange
-from proxy.calls.numbering import number_items
+from proxy.calls.numbering import as_chunk
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
 from proxy.forwarding.streaming import stream_reply
 from proxy.http.sse import DONE, render
@@ -54,27 +54,23 @@ async def answer(
     headers = exchange.headers()
     if call.stream:
         return HttpResponse(
-            _as_events(document, call.wants_usage),
+            _as_events(exchange, document),
             headers=headers,
             content_type="text/event-stream",
         )
     return await call.answer(document, headers)
 
 
-def _as_events(document: dict[str, Any], wants_usage: bool) -> bytes:
+def _as_events(exchange: Exchange, document: dict[str, Any]) -> bytes:
     """A whole answer as a stream: one chunk, its usage if it was asked for, the end."""
+    call = exchange.call
     usage = document.pop("usage", None)
-    answers = document.get("choices")
-    number_items(answers)
-    answers = answers if isinstance(answers, list) else []
-    choices = [each for each in answers if isinstance(each, dict)]
-    for choice in choices:
-        message = choice.pop("message", None)
-        choice["delta"] = message if isinstance(message, dict) else {}
-        number_items(choice["delta"].get("tool_calls"))  # in pieces they have numbers
-    chunk = {**document, "object": "chat.completion.chunk", "choices": choices}
+    chunk = as_chunk(document)
+    if call.events:
+        told = call.events(exchange.headers())
+        return told.begin() + told.feed(chunk) + told.end(usage)
     # Code that reads choices[0] of every chunk breaks on one without any.
-    events = render(chunk) if choices else b""
-    if wants_usage and usage is not None:
+    events = render(chunk) if chunk["choices"] else b""
+    if call.wants_usage and usage is not None:
         events += render({**chunk, "choices": [], "usage": usage})
     return events + DONE

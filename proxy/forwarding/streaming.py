@@ -72,6 +72,8 @@ class StreamedCall:
         self._upstream_id = answer.request_id
         self._delivered_bytes = 0
         self._numbering = Numbering()
+        events = exchange.call.events
+        self._events = events(exchange.headers()) if events else None
 
     async def run(self) -> None:
         """Read, settle, and say the end. Raises nothing: the hold then falls due."""
@@ -90,6 +92,8 @@ class StreamedCall:
 
     async def _read(self) -> None:
         splitter = Splitter()
+        if self._events:
+            await self.relay.put(self._events.begin())
         try:
             async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS) as self._limit:
                 async for chunk in self.answer.stream():
@@ -145,10 +149,15 @@ class StreamedCall:
             event = Event(event.raw.lstrip(b"\r\n"), event.data)
         document = event.document()
         if document is None:
-            await self.relay.put(event.raw)
+            if not self._events:
+                await self.relay.put(event.raw)
             return
         self._note(document)
         is_changed = self._numbering.complete(document)
+        if self._events:
+            if part := self._events.feed(document):
+                await self.relay.put(part)
+            return
         usage = document.get("usage")
         if isinstance(usage, dict):
             if not document.get("choices") and not document.get("error"):
@@ -202,7 +211,9 @@ class StreamedCall:
             refused = refusals.stream_not_settled()
         if refused:
             # An error inside a stream: the SDKs raise APIError with its code.
-            await self.relay.put(render(reply.describe(refused)))
+            said = reply.describe(refused)
+            told = self._events.fail(said["error"]) if self._events else render(said)
+            await self.relay.put(told)
         else:
             await self._say_goodbye()
 
@@ -223,6 +234,13 @@ class StreamedCall:
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
         exchange, end = self.exchange, self.exchange.end
+        if self._events:
+            usage = usage_shown.with_tokens(self._report or {}, self._counted)
+            if end:
+                usage = usage_shown.charged(usage, end.charged_micros)
+            if told := self._events.end(usage):
+                await self.relay.put(self._comment() + told)
+            return
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
             # The upstream says nothing of it; what was charged can still be said.
@@ -232,13 +250,14 @@ class StreamedCall:
             usage = usage_shown.charged(usage, end.charged_micros)
             last = {**self._head, **event, "choices": [], "usage": usage}
             await self.relay.put(render(last))
-        said = exchange.headers()
-        # A comment: every client skips it, people with curl read it. It stands in the
-        # block of [DONE], because a block without data is an event to naive parsers.
-        comment = " ".join(
-            f"{name}={said[name]}" for name in said if name.startswith("x-")
-        )
-        await self.relay.put(f": {comment}\n".encode() + DONE)
+        await self.relay.put(self._comment() + DONE)
+
+    def _comment(self) -> bytes:
+        """Every client skips it, people with curl read it. It stands in the block of
+        the end, because a block without data is an event to naive parsers."""
+        said = self.exchange.headers()
+        facts = (f"{name}={said[name]}" for name in said if name.startswith("x-"))
+        return f": {' '.join(facts)}\n".encode()
 
 
 class Relay:

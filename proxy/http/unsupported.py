@@ -20,6 +20,10 @@ NOT_STORED = (
     "completions are not kept here, so none can be fetched, changed or deleted; the "
     "portal lists the calls"
 )
+NO_RESPONSES = (
+    "responses are made with POST /v1/responses and not kept, so none can be fetched, "
+    "cancelled or deleted"
+)
 VIDEOS = (
     "make videos with POST /v1/videos or /v1/videos/generations, follow them with GET "
     "/v1/videos/<id>, fetch them with GET /v1/videos/<id>/content; there are no lists "
@@ -29,9 +33,7 @@ ADMINISTRATION = "keys, members and usage are managed in the portal"
 
 # The first steps of a path → what to do instead. The longest match wins.
 ADVICE = {
-    "responses": "use chat completions: client.chat.completions.create(…) in OpenAI's "
-    "SDKs, openai.chat(…) in the AI SDK",
-    "completions": f"{IN_CHAT}, with the prompt as a user's message",
+    "responses": NO_RESPONSES,
     "engines": f"engines are gone; {IN_CHAT} and name the model in the body",
     "edits": IN_CHAT,
     "moderations": "this upstream moderates nothing; ask a chat model to",
@@ -57,6 +59,7 @@ ADVICE = {
 ADVICE_ON_METHODS = {
     "GET chat/completions": NOT_STORED,
     "DELETE models/.+": NOT_TUNED,
+    ".* responses": NO_RESPONSES,
     ".* videos(/video_.*)?": VIDEOS,
 }
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from proxy.operations import (
     chat,
+    completions,
     embeddings,
     image_edits,
     images,
     music,
     openai_videos,
+    responses,
     speech,
     transcriptions,
     videos,
@@ -20,6 +22,8 @@ from proxy.operations import (
 
 OPERATIONS = (
     chat.OPERATION,
+    responses.OPERATION,
+    completions.OPERATION,
     embeddings.OPERATION,
     images.OPERATION,
     image_edits.OPERATION,

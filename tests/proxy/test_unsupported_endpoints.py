@@ -21,15 +21,7 @@ Ask: TypeAlias = Callable[[openai.OpenAI], Any]
 AUDIO = ("a.wav", b"RIFF")
 
 CALLS: dict[str, tuple[Ask, str]] = {
-    "responses": (
-        lambda c: c.responses.create(model="m", input="Hi"),
-        "openai.chat(…) in the AI SDK",
-    ),
-    "a response": (lambda c: c.responses.retrieve("resp_1"), "chat completions"),
-    "completions": (
-        lambda c: c.completions.create(model="m", prompt="Hi"),
-        "/v1/chat/completions",
-    ),
+    "a response": (lambda c: c.responses.retrieve("resp_1"), "not kept"),
     "a stored completion": (
         lambda c: c.chat.completions.retrieve("chatcmpl-1"),
         "not kept here",
@@ -105,7 +97,7 @@ def test_every_method_and_path_below_gets_the_same_advice(
 
 
 def test_no_key_is_needed_to_be_told(live_gateway: Gateway) -> None:
-    reply = httpx.post(f"{live_gateway.base_url}/responses", json={})
+    reply = httpx.post(f"{live_gateway.base_url}/batches", json={})
     assert_refusal(reply, 404, "unsupported_endpoint")
 
 
@@ -121,7 +113,7 @@ def test_a_slip_of_the_pen_is_told_what_there_is(
         assert_refusal(reply, 404, "unsupported_endpoint")
         message = reply.json()["error"]["message"]
         assert "twice" not in message
-        assert ". Available: /v1/chat/completions, /v1/embeddings" in message
+        assert ". Available: /v1/chat/completions, /v1/responses, " in message
         assert "/v1/models" in message
 
 
