@@ -13,8 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.apps import apps
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
@@ -42,12 +41,11 @@ from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
+from tests.support.portal.rows import everything
 from tests.support.portal.viewed import OF_VIEWS
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
-
-TABLES = [model._meta.db_table for model in apps.get_models()]
 
 
 @dataclass
@@ -173,16 +171,6 @@ def actor_called(who: str, organization: Organization) -> audit.Actor:
     if who == "stranger":
         return actor_of(make_user("stranger@example.com"))
     return actor_of(make_member(organization, f"{who}@example.com", Role(who)))
-
-
-def everything() -> dict[str, list[str]]:
-    """Every row of every table, read without the cost of each model's query."""
-    found = {}
-    with connection.cursor() as cursor:
-        for table in TABLES:
-            cursor.execute(f"SELECT * FROM {table}")
-            found[table] = sorted(map(repr, cursor.fetchall()))
-    return found
 
 
 @pytest.mark.once
