@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from portal.notices import dispatch, sending
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
 from portal.tenants import sightings
@@ -13,6 +14,18 @@ from portal.tenants import sightings
 def tell_operator() -> int:
     """Write what the gateway paused into the audit trail; how many pauses."""
     return bounds.tell()
+
+
+@shared_task
+def dispatch_events() -> int:
+    """Write down who is to be told of what happened; how many events."""
+    return dispatch.dispatch_due()
+
+
+@shared_task
+def send_deliveries() -> int:
+    """Send what is due to webhooks and chats; how many attempts."""
+    return sending.send_due()
 
 
 @shared_task

@@ -25,10 +25,20 @@ MAY_IMPORT = {
 ROOMS = {
     "billing": (
         *("values", "models", "pricing", "ledger", "reports", "verification"),
-        *("root", "management"),
+        *("root", "payments", "management"),
     ),
     "portal": (
-        *("models", "tenants", "operator", "signing_in", "runtime", "pages"),
+        *(
+            "models",
+            "outbound",
+            "tenants",
+            "operator",
+            "signing_in",
+            "notices",
+            "documents",
+            "runtime",
+            "pages",
+        ),
         "templatetags",
         *("root", "management"),
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.cost_label import CostLabel
+from portal.models.export import Every, Export, ExportSchedule, ExportState
 from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
 from portal.models.key_sighting import KeySighting
@@ -24,12 +26,29 @@ from portal.models.saved_view import SavedView
 from portal.models.scheduled_task import ScheduledTask
 from portal.models.session import Attempt, GroupMembership, Session, SignUp
 from portal.models.user import User
+from portal.models.webhook import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    EndpointKind,
+    WebhookEndpoint,
+    WhyDisabled,
+)
 
 __all__ = [
     "ApiKey",
     "Attempt",
     "AuditChain",
     "AuditEvent",
+    "CostLabel",
+    "Every",
+    "Export",
+    "ExportSchedule",
+    "ExportState",
+    "Delivery",
+    "DeliveryAttempt",
+    "DeliveryState",
+    "EndpointKind",
     "FormerMember",
     "FormerSlug",
     "GroupMembership",
@@ -52,4 +71,6 @@ __all__ = [
     "Session",
     "SignUp",
     "User",
+    "WebhookEndpoint",
+    "WhyDisabled",
 ]

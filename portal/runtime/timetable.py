@@ -62,6 +62,8 @@ TIMETABLE = {
         _seconds("billing.tasks.sweep_holds", settings.SWEEP_SECONDS),
         _seconds("portal.tasks.tell_operator", settings.SWEEP_SECONDS),
         _seconds("proxy.tasks.poll_jobs", settings.JOB_POLL_SECONDS, may_overlap=True),
+        _seconds("portal.tasks.dispatch_events", 1),
+        _seconds("portal.tasks.send_deliveries", 1, may_overlap=True),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
         Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),

@@ -27,6 +27,8 @@ class Permission(StrEnum):
     MANAGE_BUDGETS = "manage_budgets"  # but never one's own
     MANAGE_ORGANIZATION = "manage_organization"  # its name, what is kept for it
     MANAGE_SECURITY = "manage_security"  # how its members must sign in
+    MANAGE_WEBHOOKS = "manage_webhooks"  # where programs are told of events
+    MANAGE_ALERTS = "manage_alerts"  # of what people are told, and where
     SEE_AUDIT = "see_audit"
     SEE_PRICES = "see_prices"
     SEE_JOBS = "see_jobs"  # of the whole organization; one's own by SEE_OWN_USAGE
@@ -46,6 +48,7 @@ _MONEY = frozenset(
         Permission.SEE_KEY_NAMES,
         Permission.SEE_MEMBERS,
         Permission.MANAGE_BUDGETS,
+        Permission.MANAGE_ALERTS,
     }
 )
 

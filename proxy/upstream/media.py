@@ -1,6 +1,6 @@
 """What the upstream made: fetched from the addresses in its answer.
 
-An address in an answer is somebody else's word, so `portal/outbound.py` guards the
+An address in an answer is somebody else's word, so `portal/outbound` guards the
 way. The upstream's own host is the one exception: the operator has chosen it, and it
 may be in our own network.
 """

@@ -18,7 +18,7 @@ from django.db import models, transaction
 from pytest_django import Settings
 
 from billing.values.errors import LedgerError
-from portal import operator, tenants
+from portal import notices, operator, tenants
 from portal.models import ApiKey, AuditChain, AuditEvent, Organization, User
 from portal.tenants.errors import PortalError
 from tests.support.cast import make_key
@@ -26,6 +26,7 @@ from tests.support.portal import acts
 from tests.support.portal.acts import PARTS
 from tests.support.portal.acts_of_operator import ACTS_OF_THE_OPERATOR
 from tests.support.portal.acts_of_people import ACTS_OF_PEOPLE
+from tests.support.portal.noticed import ACTS_OF_NOTICES
 from tests.support.portal.worlds import Act, Do, World
 
 pytestmark = pytest.mark.once
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.once
 # What an operation says when it does nothing. Of two removals at once the second finds
 # nothing to remove.
 REFUSALS = (PortalError, LedgerError, ObjectDoesNotExist)
-ACTS = acts.ACTS | ACTS_OF_PEOPLE | ACTS_OF_THE_OPERATOR
+ACTS = acts.ACTS | ACTS_OF_NOTICES | ACTS_OF_PEOPLE | ACTS_OF_THE_OPERATOR
 # By these an operation knows who acts.
 WHO = {"actor", "asking", "decision"}
 
@@ -42,7 +43,7 @@ def operations() -> set[str]:
     """All that somebody does, by the names of their modules and functions."""
     return {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (*modules(tenants), *modules(operator))
+        for module in (*modules(tenants), *modules(operator), *modules(notices))
         for name, function in vars(module).items()
         if isinstance(function, FunctionType)
         and function.__module__ == module.__name__

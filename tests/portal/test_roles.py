@@ -27,6 +27,8 @@ EXPECTED = {
     Permission.MANAGE_BUDGETS: (1, 1, 0, 1, 0),
     Permission.MANAGE_ORGANIZATION: (1, 1, 0, 0, 0),
     Permission.MANAGE_SECURITY: (1, 0, 0, 0, 0),
+    Permission.MANAGE_WEBHOOKS: (1, 1, 0, 0, 0),
+    Permission.MANAGE_ALERTS: (1, 1, 0, 1, 0),
     Permission.SEE_AUDIT: (1, 1, 0, 0, 0),
     Permission.SEE_PRICES: (1, 1, 1, 1, 1),
     Permission.SEE_JOBS: (1, 1, 0, 0, 1),

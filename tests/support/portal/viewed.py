@@ -1,4 +1,5 @@
-"""What there is to do with saved views and keys' rights, for the table of policy."""
+"""What there is to do with saved views, keys' rights and endpoints, for the
+table of policy."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 from portal.models import Organization, Role
 from portal.tenants import key_rights, saved_views
 from tests.support.cast import actor_of
+from tests.support.portal.noticed import OF_NOTICES
 
 
 def save(organization: Organization, **more: Any) -> Any:
@@ -41,4 +43,5 @@ OF_VIEWS = {
     ),
     "delete what another shares": (anothers, MANAGERS),
     "give a key rights": (rights, MANAGERS),
+    **OF_NOTICES,
 }

@@ -12,7 +12,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,7 @@ PORTS = {"http": 80, "https": 443}
 PORTS_ALLOWED = frozenset({80, 443, 8080, 8443})
 URL_LENGTH_MAX = 8192
 CHUNK_BYTES = 64 * 1024
+OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "tollgate"}
 # IPv6 addresses with an IPv4 address inside: mapped, NAT64, 6to4. Where such a gateway
 # exists, they lead to it. Teredo and the rest are not `is_global` to begin with.
 CARRIERS = [
@@ -41,6 +42,15 @@ class FetchError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What was answered to something sent."""
+
+    status: int
+    retry_after: str
+    beginning: bytes  # of the body
 
 
 class Download:
@@ -104,13 +114,16 @@ def is_public(text: str) -> bool:
 class Guard:
     """What a request may reach, and for how long. The times are in seconds.
 
-    `trusted` is a host and port that the operator has chosen: it may be anywhere.
+    `trusted` is a host and port that the operator has chosen: it may be anywhere, and
+    be asked by any scheme.
     """
 
     seconds_max: float
     connect_seconds: float
     trusted: tuple[str, int] | None = None
+    more_trusted: frozenset[tuple[str, int]] = frozenset()
     ports: frozenset[int] = PORTS_ALLOWED
+    schemes: frozenset[str] = frozenset(PORTS)
     look_up: Callable[[str, int], Awaitable[tuple[str, ...]]] = look_up
     is_public: Callable[[str], bool] = is_public
 
@@ -122,13 +135,40 @@ class Guard:
         except TimeoutError:
             raise FetchError("timeout") from None
 
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, bytes_max: int
+    ) -> Reply:
+        """Send `body`; what was answered, of its body so much. An answer of any status
+        is one, also a redirect, which is not followed. Raises: FetchError when there
+        was none."""
+        try:
+            async with asyncio.timeout(self.seconds_max):
+                target, addresses = await self.check(url)
+                async with (
+                    self._session(addresses) as session,
+                    session.post(
+                        target,
+                        data=body,
+                        allow_redirects=False,
+                        headers={**OWN_HEADERS, **headers},
+                    ) as reply,
+                ):
+                    retry_after = reply.headers.get("retry-after", "")[:100]
+                    text = await _beginning(reply, bytes_max)
+                    return Reply(reply.status, retry_after, text)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            is_slow = isinstance(error, TimeoutError)
+            raise FetchError("timeout" if is_slow else "unreachable") from None
+
     async def check(self, url: str) -> tuple[URL, tuple[str, ...]]:
         """The address and where its connection goes, if it may be followed.
 
         Raises: FetchError.
         """
         target, host, port = _parse(url)
-        is_trusted = (host, port) == self.trusted
+        is_trusted = (host, port) in {self.trusted, *self.more_trusted}
+        if target.scheme not in self.schemes and not is_trusted:
+            raise FetchError("bad_scheme")
         if port not in self.ports and not is_trusted:
             raise FetchError("port_not_allowed")
         addresses = await self.look_up(host, port)
@@ -148,7 +188,7 @@ class Guard:
                 reply = await session.get(
                     url,
                     allow_redirects=False,
-                    headers={"accept-encoding": "identity", "user-agent": "tollgate"},
+                    headers=OWN_HEADERS,
                 )
             except (aiohttp.ClientError, OSError) as error:
                 is_slow = isinstance(error, TimeoutError)
@@ -227,6 +267,15 @@ class _Pinned(AbstractResolver):
 @cache
 def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
+
+
+async def _beginning(reply: aiohttp.ClientResponse, bytes_max: int) -> bytes:
+    """What comes first, at most so much; a body that is cut or slow costs nothing of
+    what the status says."""
+    try:
+        return await reply.content.read(bytes_max)
+    except (aiohttp.ClientError, OSError):
+        return b""
 
 
 def _refuse(reply: aiohttp.ClientResponse, bytes_max: int) -> None:

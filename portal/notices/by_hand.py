@@ -1,0 +1,80 @@
+"""What somebody sends by hand: a test, or once more what an endpoint missed."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.models import Event
+from billing.values import clock, ids
+from portal.models import Delivery, DeliveryState, WebhookEndpoint
+from portal.notices import endpoints, sending
+from portal.notices.deliveries import Outcome
+from portal.notices.endpoints import CHOICES, InvalidEndpoint
+from portal.outbound import Guard
+from portal.tenants import audit, policy
+
+
+@transaction.atomic
+def replay(delivery: Delivery, *, actor: audit.Actor) -> bool:
+    """Send an event again under its own id, as often as a new one; False when it waits
+    already. Raises: NotAllowed."""
+    endpoint = delivery.endpoint
+    policy.require(
+        actor, endpoint.organization_id, endpoints.permission_for(endpoint.kind)
+    )
+    rows = Delivery.objects.select_for_update(no_key=True)
+    row = rows.get(pk=delivery.pk)
+    if row.state == DeliveryState.PENDING:
+        return False
+    row.state, row.ended_at = DeliveryState.PENDING, None
+    row.tries, row.next_at, row.replays = 0, clock.now(), row.replays + 1
+    row.save(update_fields=["state", "ended_at", "tries", "next_at", "replays"])
+    audit.record(
+        "webhook.replay",
+        actor=actor,
+        organization=endpoint.organization,
+        target=endpoint.name,
+        endpoint_id=endpoint.public_id,
+        event_id=row.event.public_id,
+    )
+    return True
+
+
+def send_test(
+    endpoint: WebhookEndpoint,
+    event_type: str = "",
+    *,
+    actor: audit.Actor,
+    guard: Guard | None = None,
+) -> Outcome:
+    """Send an event of this type whose data say that it is a test, now and once; what
+    came back. Blocks for WEBHOOK_SECONDS_MAX at most.
+
+    Raises: NotAllowed, InvalidEndpoint for a type that does not exist.
+    """
+    chosen = event_type or "endpoint.test"
+    if event_type and event_type not in CHOICES:
+        raise InvalidEndpoint("event_type", "There is no such event.")
+    with transaction.atomic():
+        policy.require(
+            actor, endpoint.organization_id, endpoints.permission_for(endpoint.kind)
+        )
+        audit.record(
+            "webhook.test",
+            actor=actor,
+            organization=endpoint.organization,
+            target=endpoint.name,
+            endpoint_id=endpoint.public_id,
+            event_type=chosen,
+        )
+    subject = "video" if chosen.startswith("video.") else chosen.partition(".")[0]
+    event = Event(
+        uid=UUID(ids.new_id()),
+        account_id=endpoint.organization.account_id,
+        type=chosen,
+        data={"id": "test", "object": subject, "is_test": True},
+        created_at=clock.now(),
+    )
+    return sending.send_once(Delivery(event=event, endpoint=endpoint), guard)
