@@ -101,6 +101,10 @@ EXPECTED = {
     **dict.fromkeys(CHANGING_LIMITS, (302, 404, 405, 405, 404, 405, 404)),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
+    # Buying, by post; where a provider sends buyers back to; where Stripe tells.
+    "topup-buy": (302, 404, 405, 404, 404, 405, 404),
+    "payment-back": (404, 404, 404, 404, 404, 404, 404),
+    "stripe-webhook": (405, 405, 405, 405, 405, 405, 405),
     "theme": (405, 405, 405, 405, 405, 405, 405),
     # Of an organization, by what its roles may do.
     **dict.fromkeys(EVERYBODY, (302, 404, 200, 200, 200, 200, 200)),
@@ -153,6 +157,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(acme.projects.get().pk)
     if acme is not None and route in OF_A_MEMBER:  # the viewer, where there is one
         arguments.append(acme.memberships.latest("pk").pk)
+    if route == "payment-back":
+        arguments.append(f"topup_{uuid4().hex}")
     if route == "invitation":
         arguments.append("x")
     if route in OF_THE_PROVIDER:

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from billing.models import AutoTopUp, Buyer, Consent
 from billing.models.topup import ProviderName
-from billing.payments import errors, providers
+from billing.payments import errors
 from billing.payments.prices import money_text
 from billing.payments.standing_orders import spent_in_month
 from portal.pages.money.topup_forms import AgreeForm, AutoForm
 from portal.pages.parts import frame
-from portal.tenants import audit, buying, tenancy
+from portal.tenants import audit, auto_topups, tenancy, topups
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -61,7 +61,7 @@ def _save(
 ) -> HttpResponse:
     actor, text = audit.actor_of(request), agree.cleaned_data["text"]
     try:
-        buying.set_automatic(
+        auto_topups.set_up(
             tenant.organization, form.cleaned_data["terms"], text, actor=actor
         )
     except errors.TopUpRefused as refusal:
@@ -74,7 +74,7 @@ def _save(
 @tenancy.page(Permission.BUY_CREDITS)
 @require_POST
 def auto_topup_stop(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    buying.stop_automatic(tenant.organization, actor=audit.actor_of(request))
+    auto_topups.turn_off(tenant.organization, actor=audit.actor_of(request))
     messages.success(request, "Nothing is bought automatically any more.")
     return redirect("auto-topup", tenant.organization.slug)
 
@@ -82,7 +82,7 @@ def auto_topup_stop(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 @tenancy.page(Permission.BUY_CREDITS)
 @require_POST
 def auto_topup_resume(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    buying.resume_automatic(tenant.organization, actor=audit.actor_of(request))
+    auto_topups.resume(tenant.organization, actor=audit.actor_of(request))
     messages.success(request, "Automatic top-ups go on.")
     return redirect("auto-topup", tenant.organization.slug)
 
@@ -90,7 +90,7 @@ def auto_topup_resume(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def _describe(account_id: int, order: AutoTopUp | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "order": order,
-        "takes_cards": ProviderName.STRIPE.value in providers.names(),
+        "takes_cards": ProviderName.STRIPE.value in topups.ways(),
         "has_card": Buyer.objects.filter(account_id=account_id)
         .exclude(method_ref="")
         .exists(),

@@ -10,13 +10,14 @@ from django.core.exceptions import ValidationError
 
 from billing.models import AutoTopUp, Buyer
 from billing.models.topup import ProviderName
-from billing.payments import errors, prices, providers
+from billing.payments import errors, prices
 from billing.payments.automatic import Terms, consent_text
-from billing.payments.prices import DECIMALS, Offer, money_text
+from billing.payments.prices import DECIMALS, money_text
 from billing.values.amounts import credits_text
 from billing.values.orders import CREDIT
 from portal.pages.parts.fields import CreditsField
 from portal.pages.parts.tickets import TicketField
+from portal.tenants.topups import Order, ways
 
 CUSTOM = "custom"
 WAYS = {
@@ -59,11 +60,11 @@ class BuyForm(forms.Form):
     )
 
     def __init__(self, data: Any, buyer: Buyer | None) -> None:
-        self.packs, ways = prices.packs(), providers.names()
+        self.packs, names = prices.packs(), ways()
         initial = {
             "choice": self.packs[0].id if self.packs else CUSTOM,
             "currency": prices.currency(),
-            "way": ways[0] if ways else "",
+            "way": names[0] if names else "",
         }
         if buyer is not None:
             initial |= {
@@ -80,30 +81,43 @@ class BuyForm(forms.Form):
             (CUSTOM, "Another amount"),
         ]
         choice.error_messages["invalid_choice"] = errors.UnknownPack.__doc__ or ""
-        way.choices = [(name, WAYS[name]) for name in ways]
+        way.choices = [(name, WAYS[name]) for name in names]
         self.fields["credits"].help_text = custom_words()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        micros = cleaned.get("credits")
+        if cleaned.get("choice") == CUSTOM and (micros is None or micros % CREDIT):
+            self.add_error("credits", "Write how many: whole credits.")
         if not self.errors:
-            cleaned["offer"] = self._offer(cleaned)
+            self._check_offer()
         return cleaned
 
-    def _offer(self, cleaned: dict[str, Any]) -> Offer | None:
-        """What it would cost now; what cannot be bought becomes a field's error."""
-        choice, micros = cleaned["choice"], cleaned["credits"]
-        if choice == CUSTOM and (micros is None or micros % CREDIT):
-            self.add_error("credits", "Write how many: whole credits.")
-            return None
-        wanted: dict[str, Any] = {"pack": choice}
-        if choice == CUSTOM:
-            wanted = {"credits": micros // CREDIT}
+    def _check_offer(self) -> None:
+        """What cannot be bought becomes a field's error."""
+        order = self.order()
         try:
-            return prices.offer(**wanted, wanted_currency=cleaned["currency"])
+            prices.offer(
+                pack=order.pack, credits=order.credits, wanted_currency=order.currency
+            )
         except errors.TopUpRefused as refusal:
             field = {"pack": "choice"}.get(refusal.field, refusal.field)
             self.add_error(field if field in self.fields else None, str(refusal))
-            return None
+
+    def order(self) -> Order:
+        """What a valid form asks for."""
+        asked = self.cleaned_data
+        is_custom = asked["choice"] == CUSTOM
+        return Order(
+            pack="" if is_custom else asked["choice"],
+            credits=asked["credits"] // CREDIT if is_custom else None,
+            currency=asked["currency"],
+            provider=asked["way"],
+            saves_method=asked["saves_method"] and asked["way"] == ProviderName.STRIPE,
+            buyer_name=asked["buyer_name"],
+            buyer_address=asked["buyer_address"].replace("\r\n", "\n"),
+            buyer_tax_id=asked["buyer_tax_id"],
+        )
 
 
 def pack_words(pack: prices.Pack) -> str:

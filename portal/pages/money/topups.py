@@ -6,16 +6,13 @@ asks for itself again and again, and without a script has a link that does.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import (
     require_http_methods,
     require_POST,
@@ -24,21 +21,20 @@ from django.views.decorators.http import (
 
 from billing.models import Buyer, TopUp
 from billing.models.topup import ProviderName
-from billing.payments import errors, orders, providers, topups
+from billing.payments import errors, topups
+from billing.payments import orders as asking
 from billing.payments.prices import money_text
-from billing.payments.topups import Wanted
 from billing.reports.balance import balance_of
-from portal.models import Membership
 from portal.pages.money.topup_forms import BuyForm
 from portal.pages.parts import frame, tables
 from portal.pages.parts.polling import unless_known
 from portal.pages.parts.tables import Column, Kind, Table
-from portal.tenants import audit, buying, tenancy
+from portal.tenants import audit, tenancy
+from portal.tenants import topups as orders
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
 CURRENT = "top-up"  # the link of the navigation
-PUBLIC_ID = re.compile(r"topup_([0-9a-f]{32})")
 TABLE = Table(
     name="top-ups",
     caption="Orders of credits, the latest first",
@@ -81,7 +77,7 @@ def top_up_page(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
     if request.method == "POST" and not may_buy:
         raise Http404
     form = None
-    if may_buy and providers.names():
+    if may_buy and orders.ways():
         buyer = Buyer.objects.filter(account_id=account_id).first()
         form = BuyForm(request.POST or None, buyer)
         if form.is_valid() and (ordered := _buy(request, tenant, form)):
@@ -98,26 +94,20 @@ def top_up_page(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
 
 def _buy(request: HttpRequest, tenant: Tenant, form: BuyForm) -> HttpResponse | None:
     """To the order's page; None where the form says what is wrong."""
-    asked = form.cleaned_data
-    wanted = Wanted(
-        asked["offer"],
-        asked["way"],
-        asked["saves_method"] and asked["way"] == ProviderName.STRIPE,
-        buyer_name=asked["buyer_name"],
-        buyer_address=asked["buyer_address"].replace("\r\n", "\n"),
-        buyer_tax_id=asked["buyer_tax_id"],
-    )
-    actor, slug = audit.actor_of(request), tenant.organization.slug
+    slug, key = tenant.organization.slug, f"page {form.cleaned_data['ticket']}"
+    actor = audit.actor_of(request)
     try:
-        topup = buying.buy(
-            tenant.organization, wanted, key=f"page {asked['ticket']}", actor=actor
-        )
+        topup = orders.buy(tenant.organization, form.order(), key=key, actor=actor)
     except errors.KeyReused:
         messages.info(request, "That form was sent before: this is a new one.")
         return redirect("top-up", slug)
     except errors.TopUpRefused as refusal:
         form.add_error(None, str(refusal))
         return None
+    except errors.ProviderDown:
+        # The order stands, and a task asks the provider again.
+        account_id = tenant.organization.account_id
+        topup = TopUp.objects.get(account_id=account_id, idempotency_key=key)
     except errors.ProviderError:
         form.add_error(
             None, "The payment provider declined that order: nothing was charged."
@@ -128,9 +118,9 @@ def _buy(request: HttpRequest, tenant: Tenant, form: BuyForm) -> HttpResponse | 
 
 @require_safe
 @tenancy.page(Permission.SEE_MONEY)
-def topup_page(request: HttpRequest, tenant: Tenant, topup_id: UUID) -> HttpResponse:
+def topup_page(request: HttpRequest, tenant: Tenant, order_id: UUID) -> HttpResponse:
     """One order: what to do next, or what became of it."""
-    topup = of(tenant, topup_id)
+    topup = of(tenant, order_id)
     context = {**describe(tenant, topup), "is_live": topup.status == "pending"}
     if request.GET.get("part") == "state":
         context["organization"] = tenant.organization
@@ -142,49 +132,30 @@ def topup_page(request: HttpRequest, tenant: Tenant, topup_id: UUID) -> HttpResp
 
 @tenancy.page(Permission.BUY_CREDITS)
 @require_POST
-def topup_ask(request: HttpRequest, tenant: Tenant, topup_id: UUID) -> HttpResponse:
+def topup_ask(request: HttpRequest, tenant: Tenant, order_id: UUID) -> HttpResponse:
     """Ask the payment provider now, as a task does by and by."""
     try:
-        orders.look(of(tenant, topup_id))
+        asking.look(of(tenant, order_id))
     except errors.ProviderError:
         messages.error(request, "The payment provider does not answer. Ask later.")
-    return redirect("topup", tenant.organization.slug, topup_id)
+    return redirect("topup", tenant.organization.slug, order_id)
 
 
 @require_safe
 @tenancy.page(Permission.SEE_MONEY)
-def receipt_page(request: HttpRequest, tenant: Tenant, topup_id: UUID) -> HttpResponse:
+def receipt_page(request: HttpRequest, tenant: Tenant, order_id: UUID) -> HttpResponse:
     """To be printed. Raises: Http404 for what was never paid."""
-    topup = of(tenant, topup_id)
+    topup = of(tenant, order_id)
     if not topup.is_paid:
         raise Http404
     context = describe(tenant, topup)
     return frame.show(request, tenant, "topups/receipt.html", context, current=CURRENT)
 
 
-@require_safe
-@never_cache
-@login_required
-def topup_back(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Where the payment provider sends the buyer: it knows no slug. The order's page,
-    in whichever of the person's organizations it is."""
-    found = PUBLIC_ID.fullmatch(public_id)
-    if found is None:
-        raise Http404
-    topup = get_object_or_404(TopUp, id=UUID(found[1]))
-    memberships = Membership.objects.filter(
-        user=request.user.pk,
-        disabled_at=None,
-        organization__account_id=topup.account_id,
-    ).select_related("organization")
-    membership = get_object_or_404(memberships)
-    return redirect("topup", membership.organization.slug, topup.id)
-
-
-def of(tenant: Tenant, topup_id: UUID) -> TopUp:
+def of(tenant: Tenant, order_id: UUID) -> TopUp:
     """Raises: Http404 for another organization's."""
     try:
-        return topups.find(tenant.organization.account_id, topup_id)
+        return topups.find(tenant.organization.account_id, order_id)
     except errors.UnknownTopUp:
         raise Http404 from None
 

@@ -102,7 +102,7 @@ def test_the_same_form_twice_is_one_order(as_alice: Client, shop: Stripe) -> Non
     changed = as_alice.post(BUY, {**sent, "buyer_name": "Other"})
     assert changed["Location"] == BUY
     assert TopUp.objects.count() == 1
-    assert AuditEvent.objects.filter(action="topup.order").count() == 1
+    assert AuditEvent.objects.filter(action="topup.start").count() == 1
 
 
 BAD = [

@@ -11,7 +11,6 @@ from portal.models import (
 )
 from portal.tenants import (
     budgets,
-    buying,
     key_edits,
     key_rights,
     keys,
@@ -25,7 +24,6 @@ from portal.tenants import (
 from tests.support.cast import (
     OPERATOR,
 )
-from tests.support.portal.bought import automatic_order, manual_order
 from tests.support.portal.limited import make_budget, tomorrow
 from tests.support.portal.worlds import (
     HOUR,
@@ -35,13 +33,11 @@ from tests.support.portal.worlds import (
     added,
     archived,
     asked,
-    automated,
     disabled,
     disabled_key,
     disabled_robot,
     more_for_a_run,
     open_run,
-    paused_automatic,
     raised,
     replaced_secret,
     suspended,
@@ -67,23 +63,6 @@ ACTS: dict[str, Act] = {
     ),
     "budgets.refuse": Act(
         with_it(asked, budgets.refuse, reason="no"), ("raise_request.refused",)
-    ),
-    "buying.buy": Act(
-        lambda it: partial(
-            buying.buy, it.organization, manual_order(), key="once", actor=it.actor
-        ),
-        ("topup.order",),
-    ),
-    "buying.set_automatic": Act(
-        lambda it: partial(automatic_order, it.organization, it.actor),
-        ("auto_topup.set",),
-        True,
-    ),
-    "buying.stop_automatic": Act(
-        with_it(automated, buying.stop_automatic), ("auto_topup.stop",)
-    ),
-    "buying.resume_automatic": Act(
-        with_it(paused_automatic, buying.resume_automatic), ("auto_topup.resume",)
     ),
     "keys.issue": Act(
         lambda it: lambda: keys.issue(it.default, "new", actor=it.actor),

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from billing import holds
-from billing.models import AutoTopUp, Correction, Grant
+from billing.models import Correction, Grant
 from billing.values.orders import CREDIT, Release, Settle, Usage
 from portal.models import (
     ApiKey,
@@ -45,7 +45,6 @@ from tests.support.cast import (
     make_member,
     make_user,
 )
-from tests.support.portal.bought import automatic_order
 from tests.support.portal.doubted import make_call as make_running_call
 from tests.support.portal.doubted import make_doubt
 from tests.support.portal.limited import make_budget, make_raise_request, tomorrow
@@ -221,17 +220,6 @@ def with_keys(world: World) -> Membership:
     for name in ("one", "two"):
         make_key(world.organization, found.user, name)
     return found
-
-
-def automated(world: World) -> Organization:
-    automatic_order(world.organization, world.actor)
-    return world.organization
-
-
-def paused_automatic(world: World) -> Organization:
-    order = automatic_order(world.organization, world.actor)
-    AutoTopUp.objects.filter(pk=order.pk).update(paused_for="declined", failures=3)
-    return world.organization
 
 
 def disabled_key(world: World) -> ApiKey:
