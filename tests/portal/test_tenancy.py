@@ -62,8 +62,9 @@ BY_MANAGERS = (
 )
 WITH_BILLING = (
     *("members", "audit", "budget-create", "explain", "explain-json"),
-    *("explain-zip", "credits", "ledger"),
+    *("explain-zip", "credits", "ledger", "top-up"),
 )
+BUYING = ("topup-buy", "topup-ask", "auto-topup-stop", "auto-topup-resume")
 CHANGING_LIMITS = (
     *("budget-change", "budget-remove", "budget-raise", "budget-raise-end"),
     *("raise-request-grant", "raise-request-refuse"),
@@ -102,8 +103,10 @@ EXPECTED = {
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
     # Buying, by post; where a provider sends buyers back to; where Stripe tells.
-    "topup-buy": (302, 404, 405, 404, 404, 405, 404),
-    "payment-back": (404, 404, 404, 404, 404, 404, 404),
+    **dict.fromkeys(BUYING, (302, 404, 405, 404, 404, 405, 404)),
+    "auto-topup": (302, 404, 200, 404, 404, 200, 404),
+    **dict.fromkeys(("topup", "receipt"), (302, 404, 404, 404, 404, 404, 404)),
+    "payment-back": (302, 404, 404, 404, 404, 404, 404),
     "stripe-webhook": (405, 405, 405, 405, 405, 405, 405),
     "theme": (405, 405, 405, 405, 405, 405, 405),
     # Of an organization, by what its roles may do.
@@ -157,6 +160,8 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(acme.projects.get().pk)
     if acme is not None and route in OF_A_MEMBER:  # the viewer, where there is one
         arguments.append(acme.memberships.latest("pk").pk)
+    if route in ("topup", "topup-ask", "receipt"):
+        arguments.append(uuid4())
     if route == "payment-back":
         arguments.append(f"topup_{uuid4().hex}")
     if route == "invitation":

@@ -156,6 +156,7 @@ KINDS = {
     "views/view_id": "saved view",
     "activity/request_id": "call",
     "back/topup_id": "top-up",
+    "top-up/order_id": "order",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
