@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from portal.models import ApiKey, Organization, Role, User
-from tests.support.cast import make_key, make_member, make_organization
+from tests.support.cast import make_key, make_member
 from tests.support.portal import pages
 
 pytestmark = pytest.mark.once  # whose a page is, is the same on any database
@@ -280,27 +280,3 @@ def test_a_project_of_another_organization_cannot_be_chosen(
     )
     assert answer.status_code == 200
     assert not ApiKey.objects.exists()
-
-
-def test_a_right_ends_with_the_membership(
-    organization: Organization, bob: User
-) -> None:
-    client = client_of(bob)
-    assert client.get(url_of("overview")).status_code == 200
-    bob.memberships.all().delete()
-    assert client.get(url_of("overview")).status_code == 404
-
-
-def test_a_disabled_person_is_signed_out(organization: Organization, bob: User) -> None:
-    client = client_of(bob)
-    User.objects.filter(pk=bob.pk).update(is_active=False)
-    assert client.get(url_of("overview")).status_code == 302
-
-
-def test_the_switcher_lists_only_ones_own(
-    organization: Organization, alice: User, mallory: User
-) -> None:
-    make_organization("Second", alice, credits=0)
-    page = client_of(alice).get(url_of("overview")).content.decode()
-    assert "Second" in page
-    assert "Elsewhere" not in page

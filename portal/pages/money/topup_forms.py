@@ -110,7 +110,7 @@ class BuyForm(forms.Form):
         is_custom = asked["choice"] == CUSTOM
         return Order(
             pack="" if is_custom else asked["choice"],
-            credits=asked["credits"] // CREDIT if is_custom else None,
+            credits=(asked["credits"] or 0) // CREDIT if is_custom else None,
             currency=asked["currency"],
             provider=asked["way"],
             saves_method=asked["saves_method"] and asked["way"] == ProviderName.STRIPE,
@@ -197,6 +197,7 @@ class AutoForm(forms.Form):
         if amount and amount % CREDIT:
             self.add_error("amount", "Whole credits are bought.")
         if not self.errors:
+            assert amount is not None
             cleaned["terms"] = terms = Terms(
                 cleaned["threshold"], amount // CREDIT, cleaned["month_max"]
             )

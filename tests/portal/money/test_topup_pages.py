@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.http import HttpResponse
 from django.test import Client
 
 from billing.models import AutoTopUp, Consent, TopUp
@@ -50,7 +50,7 @@ def sent_of(page: str, field: str) -> dict[str, str]:
     return {name: values[-1] for name, values in form.fields.items()}
 
 
-def order(client: Client, **typed: str) -> HttpResponse:
+def order(client: Client, **typed: str) -> Any:
     """Send the form as it is opened, but for what is typed."""
     return client.post(BUY, {**opened(client), **typed})
 
