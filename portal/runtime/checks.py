@@ -46,6 +46,8 @@ BOUNDS = {
     "SIGNUP_CREDITS": (0, 1_000_000_000),
 }
 
+UPSTREAM_KEY_LENGTH_MIN = 8
+
 
 @register()
 def check_settings(**_: Any) -> Iterator[CheckMessage]:
@@ -61,6 +63,13 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
             "Set the key that the upstream gave you, or neither variable.",
             id="tollgate.E002",
+        )
+    # Not to be told apart from ordinary words, so it could not be kept out of replies.
+    elif len(settings.UPSTREAM_API_KEY) < UPSTREAM_KEY_LENGTH_MIN:
+        yield Error(
+            f"UPSTREAM_API_KEY has fewer than {UPSTREAM_KEY_LENGTH_MIN} characters.",
+            "Set the whole key that the upstream gave you.",
+            id="tollgate.E009",
         )
     if upstream.username or upstream.password or upstream.query or upstream.fragment:
         yield Error(
