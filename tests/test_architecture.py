@@ -25,7 +25,7 @@ MAY_IMPORT = {
 ROOMS = {
     "billing": (
         *("values", "models", "pricing", "ledger", "reports", "verification"),
-        *("root", "management"),
+        *("root", "payments", "management"),
     ),
     "portal": (
         *(
@@ -35,6 +35,7 @@ ROOMS = {
             "operator",
             "signing_in",
             "notices",
+            "documents",
             "runtime",
             "pages",
         ),

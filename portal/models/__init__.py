@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
+from portal.models.cost_label import CostLabel
+from portal.models.export import Every, Export, ExportSchedule, ExportState
 from portal.models.invitation import Invitation
 from portal.models.key_rights import KeyRights
 from portal.models.key_sighting import KeySighting
@@ -38,6 +40,11 @@ __all__ = [
     "Attempt",
     "AuditChain",
     "AuditEvent",
+    "CostLabel",
+    "Every",
+    "Export",
+    "ExportSchedule",
+    "ExportState",
     "Delivery",
     "DeliveryAttempt",
     "DeliveryState",

@@ -34,7 +34,6 @@ ADMINISTRATION = "keys, members and usage are managed in the portal"
 # The first steps of a path → what to do instead. The longest match wins.
 ADVICE = {
     "responses": NO_RESPONSES,
-    "completions": f"{IN_CHAT}, with the prompt as a user's message",
     "engines": f"engines are gone; {IN_CHAT} and name the model in the body",
     "edits": IN_CHAT,
     "moderations": "this upstream moderates nothing; ask a chat model to",

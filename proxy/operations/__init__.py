@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from proxy.operations import (
     chat,
+    completions,
     embeddings,
     image_edits,
     images,
@@ -22,6 +23,7 @@ from proxy.operations import (
 OPERATIONS = (
     chat.OPERATION,
     responses.OPERATION,
+    completions.OPERATION,
     embeddings.OPERATION,
     images.OPERATION,
     image_edits.OPERATION,

@@ -1,7 +1,8 @@
 """Chat completions: the answer, what it charges, and the stream of it.
 
 The contract does not name tools, but SDKs send them: the sandbox calls one only where
-`tool_choice` tells it to.
+`tool_choice` tells it to, or the mark `tool`. Nor does it name `response_format`: the
+sandbox answers with JSON of its schema.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from proxy.sandbox import (
     contract,
     errors,
     failures,
+    instances,
     journal,
     options,
     prices,
@@ -35,7 +37,6 @@ TOKENS_LARGEST = 1_000_000_000  # the contract names none; any more is a typing 
 CHOICES_LARGEST = 128
 CHUNK_TOKENS = 4  # at least; a chunk then runs on to the end of its word
 COUNTED = ("content", "tool_calls")  # of a message
-ARGUMENTS = "{}"  # of every call of a tool: what the tool wants is not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,16 @@ class Choice:
     call_id: str = ""
 
     def part(self, text: str) -> dict[str, Any]:
-        """A part of the message: text, or the call of the tool. Its few arguments are
-        one chunk, so a stream has the call whole."""
+        """A part of the message: text, or the call of the tool."""
         if not self.tool:
             return {"content": text}
         function = {"name": self.tool, "arguments": text}
         call = {"id": self.call_id, "type": "function", "function": function}
         return {"content": None, "tool_calls": [{"index": 0, **call}]}
+
+    def chunks(self) -> Iterator[list[str]]:
+        """The answer in pieces; the call of a tool is one."""
+        return iter([self.tokens]) if self.tool else chunks(self.tokens)
 
 
 class Chat:
@@ -142,7 +146,10 @@ def _without_tools(message: Any) -> Any:
 def _choice(model: str, fields: dict[str, Any], limit: int, index: int) -> Choice:
     messages = fields["messages"]
     tool = _wanted_tool(fields)
-    text = ARGUMENTS if tool else answers.write(model, messages, index=index)
+    text = _arguments(fields["tools"], tool) if tool else ""
+    if not tool:
+        said = answers.write(model, messages, index=index)
+        text = _structured(fields.get("response_format"), said)
     whole = tokens.split(text)
     reason = "length" if len(whole) > limit else "tool_calls" if tool else "stop"
     return Choice(whole[:limit], reason, tool, f"call_{len(messages)}_{index}")
@@ -152,9 +159,32 @@ def _wanted_tool(fields: dict[str, Any]) -> str:
     """The tool that `tool_choice` wants called; "" if the answer may be words."""
     tools, choice = fields.get("tools"), fields.get("tool_choice")
     names = [_name(tool) for tool in (tools if isinstance(tools, list) else ())]
+    last = fields["messages"][-1]
+    is_asked = choice not in ("none", "required") and not is_result(last)
+    if is_asked and "tool" in failures.read(answers.last_words([last])):
+        choice = "required"
     if choice == "required":
         return next(filter(None, names), "")
     return _name(choice) if _name(choice) in names else ""
+
+
+def _arguments(tools: list[Any], name: str) -> str:
+    """What the tool is called with: as little as its parameters allow."""
+    for tool in tools:
+        if _name(tool) == name:
+            schema = tool["function"].get("parameters")
+            return orjson.dumps(instances.of_schema(schema) or {}).decode()
+    return "{}"
+
+
+def _structured(form: Any, text: str) -> str:
+    """The answer as `response_format` wants it."""
+    match form:
+        case {"type": "json_schema", "json_schema": {"schema": schema}}:
+            return orjson.dumps(instances.of_schema(schema, text)).decode()
+        case {"type": "json_object"}:
+            return orjson.dumps({"answer": text}).decode()
+    return text
 
 
 def _name(tool: Any) -> str:
@@ -224,7 +254,7 @@ class Stream:
 
     def _chunks(self) -> Iterator[tuple[int, list[str]]]:
         """The choices' chunks in turn, as if all were generated side by side."""
-        columns = [chunks(choice.tokens) for choice in self._chat.choices]
+        columns = [choice.chunks() for choice in self._chat.choices]
         for row in zip_longest(*columns):
             yield from ((index, chunk) for index, chunk in enumerate(row) if chunk)
 

@@ -13,6 +13,7 @@ table is refused, so that a typing error does not pass for a success.
     [sandbox:slow=SECONDS]          waits first, up to 600 seconds        yes
     [sandbox:charge-then-500]       500; x-request-id is the journal's    yes
     [sandbox:no-usage]              answers without `usage`               yes
+    [sandbox:tool]                  calls its first tool, if any          yes
     [sandbox:cut]                   drops the connection in the middle    yes
     [sandbox:estimate=N]            `estimated_credits` is N              as priced
     [sandbox:job-fails]             ends `failed` without `usage`         no
@@ -49,7 +50,7 @@ REFUSALS = {
     "429": "rate_limit_exceeded",
     "refuse": "content_policy_violation",
 }
-CHARGED = {"charge-then-500", "no-usage", "cut"}
+CHARGED = {"charge-then-500", "no-usage", "cut", "tool"}
 JOBS = {"job-fails", "job-fails-charged", "job-no-usage", "job-unknown", "job-vanishes"}
 SWITCHES = {*REFUSALS, *CHARGED, *JOBS}
 

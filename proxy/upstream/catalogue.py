@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import difflib
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from proxy.http import refusals, upstream_refusals
+from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import UpstreamFault
 
 FRESH_SECONDS = 60
+# How long a call waits for the list, where there never was one.
+NAMES_SECONDS = 1
 
 
 class Catalogue:
@@ -20,24 +26,82 @@ class Catalogue:
     def __init__(self) -> None:
         self._models: list[dict[str, Any]] = []
         self._until = 0.0
+        self._ids: frozenset[str] = frozenset()
+        self._names: dict[str, str] = {}  # a bare name → the one id that ends so
+        self._names_until = 0.0
+        self._asking: asyncio.Task[None] | None = None
 
     async def models(self) -> list[dict[str, Any]]:
         """Raises: GatewayError (503) while there never was a list."""
         if self._until < time.monotonic():
             try:
-                self._models = await _fetch()
+                self._keep(await _fetch())
             except UpstreamFault:
                 if not self._models:
                     raise upstream_refusals.no_model_list() from None
             self._until = time.monotonic() + FRESH_SECONDS
         return self._models
 
+    def _keep(self, models: list[dict[str, Any]]) -> None:
+        self._models = models
+        ids = [model["id"] for model in models if isinstance(model.get("id"), str)]
+        self._ids = frozenset(ids)
+        self._names = {}
+        for each in sorted(self._ids, reverse=True):
+            name = each.rpartition("/")[2]
+            self._names[name] = "" if name in self._names else each
+
     async def model(self, model_id: str) -> dict[str, Any]:
         """Raises: GatewayError (404, 503)."""
         for model in await self.models():
             if model.get("id") == model_id:
                 return model
-        raise refusals.model_not_found(model_id, param="model")
+        refused = refusals.model_not_found(model_id, param="model")
+        raise self.suggest(refused, model_id)
+
+    async def full_name(self, name: str) -> str:
+        """The model that is meant by a name: some clients leave out what stands before
+        the slash. It is the one listed id that ends so, else the name itself.
+
+        Raises: GatewayError (404) where several end so.
+        """
+        if "/" in name:
+            return name
+        if self._names_until < time.monotonic():
+            await self._ask()
+        if name in self._ids:
+            return name
+        if self._names.get(name) == "":
+            refused = refusals.model_not_found(name, param="model")
+            raise self.suggest(refused, name)
+        return self._names.get(name, name)
+
+    async def _ask(self) -> None:
+        """Ask for the list, once for all who want it; who has an older one waits for
+        nothing."""
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._refresh())
+        if not self._ids:
+            await asyncio.wait({self._asking}, timeout=NAMES_SECONDS)
+
+    async def _refresh(self) -> None:
+        try:
+            await self.models()
+        except GatewayError:  # no list: names are taken as they are
+            pass
+        finally:
+            self._asking = None
+            self._names_until = time.monotonic() + FRESH_SECONDS
+
+    def suggest(self, refused: GatewayError, name: str) -> GatewayError:
+        """A refusal of a model, with the listed ones that may have been meant."""
+        bare = name.rpartition("/")[2]
+        meant = sorted(each for each in self._ids if each.rpartition("/")[2] == bare)
+        meant = meant or difflib.get_close_matches(name[:200], self._ids, n=2)
+        if not meant or name in self._ids:
+            return refused
+        said = f"{refused.message} Did you mean {' or '.join(meant[:5])}?"
+        return replace(refused, message=said)
 
 
 async def _fetch() -> list[dict[str, Any]]:

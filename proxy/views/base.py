@@ -20,6 +20,7 @@ from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.limits import rates
 from proxy.upstream import contract
+from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import BearerAuthentication, HasKey
 
 
@@ -109,6 +110,17 @@ def as_incoming(request: Request, document: dict[str, Any]) -> Incoming:
         query=request._request.GET.dict(),
         accept=request._request.META.get("HTTP_ACCEPT", ""),
     )
+
+
+async def with_full_name(document: dict[str, Any]) -> dict[str, Any]:
+    """The body, naming its model as the upstream lists it.
+
+    Raises: GatewayError (404) where several are listed under so short a name.
+    """
+    name = document.get("model")
+    if not isinstance(name, str) or "/" in name:
+        return document
+    return {**document, "model": await catalogue.full_name(name)}
 
 
 async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:

@@ -31,7 +31,12 @@ from proxy.limits import allowed
 from proxy.operations import OPERATIONS
 from proxy.process.database import read
 from proxy.views import limits
-from proxy.views.base import AsyncAPIView, as_incoming, read_json
+from proxy.views.base import (
+    AsyncAPIView,
+    as_incoming,
+    read_json,
+    with_full_name,
+)
 from proxy.views.fields import amount, funds, seconds
 from proxy.views.limits import Chain, Document, chain_of, of_a_minute
 
@@ -41,6 +46,8 @@ class QuoteView(AsyncAPIView):
         identity = self.identity
         body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
         operation, incoming = parse(as_incoming(request, body))
+        document = await with_full_name(incoming.document)
+        incoming = replace(incoming, document=document)
         # A long body is read several times: others' calls go on meanwhile.
         call = await asyncio.to_thread(operation.read, incoming)
         terms = terms_of(call, await exchange.rates_for(call))

@@ -23,8 +23,15 @@ from proxy.jobs import submission
 from proxy.limits import allowed, rates
 from proxy.limits.rates import Allowance
 from proxy.process.caches import digest_key
+from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import RememberedBearerAuthentication
-from proxy.views.base import AsyncAPIView, as_incoming, read_json, uncompressed
+from proxy.views.base import (
+    AsyncAPIView,
+    as_incoming,
+    read_json,
+    uncompressed,
+    with_full_name,
+)
 
 
 class SpendingView(AsyncAPIView):
@@ -45,9 +52,11 @@ class SpendingView(AsyncAPIView):
         if not self.operation.takes_forms:
             bytes_max = settings.GATEWAY_BODY_BYTES_MAX
             body = await read_json(request, bytes_max=bytes_max)
+            body = await with_full_name(body)
             return self.operation.read(as_incoming(request, body))
         async with upload_turns.turn(uncompressed(request)):
-            incoming = as_incoming(request, await _upload(request))
+            form = await with_full_name(await _upload(request))
+            incoming = as_incoming(request, form)
             try:
                 # Megabytes are encoded there: others' calls go on meanwhile.
                 return await asyncio.to_thread(self.operation.read, incoming)
@@ -99,6 +108,8 @@ class SpendingView(AsyncAPIView):
             refused = refusals.translate(error)
             if refused is None:
                 raise
+            if refused.status == 404:
+                refused = catalogue.suggest(refused, call.model)
             return reply.error(refused, begun.headers())
 
 

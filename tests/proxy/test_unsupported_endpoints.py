@@ -22,10 +22,6 @@ AUDIO = ("a.wav", b"RIFF")
 
 CALLS: dict[str, tuple[Ask, str]] = {
     "a response": (lambda c: c.responses.retrieve("resp_1"), "not kept"),
-    "completions": (
-        lambda c: c.completions.create(model="m", prompt="Hi"),
-        "/v1/chat/completions",
-    ),
     "a stored completion": (
         lambda c: c.chat.completions.retrieve("chatcmpl-1"),
         "not kept here",

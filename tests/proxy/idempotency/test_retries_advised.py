@@ -147,7 +147,7 @@ def test_what_the_upstream_does(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("path", ["/responses", "/models/nobodys/model"])
+@pytest.mark.parametrize("path", ["/moderations", "/models/nobodys/model"])
 def test_what_is_not_there(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, path: str
 ) -> None:

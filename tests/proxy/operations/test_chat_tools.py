@@ -187,7 +187,7 @@ def test_the_sandbox_goes_through_a_loop_of_tools(
     called = answer(tool_choice="required")
     [call] = called.message.tool_calls
     assert (called.finish_reason, call.function.name) == ("tool_calls", "weather")
-    assert json.loads(call.function.arguments) == {}
+    assert json.loads(call.function.arguments) == {"town": "sandbox"}
     messages += [called.message, {**RESULT, "tool_call_id": call.id}]
     assert "Say hi." in answer().message.content
     entries = sandbox.journal()["entries"]

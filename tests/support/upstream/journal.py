@@ -88,14 +88,20 @@ class Journal:
 
     def open(self, request: Request) -> JournalEntry:
         """A new entry for a request that has just arrived."""
+        entry = self.draft(request)
         with self._changed:
-            self._serial += 1
-            entry = JournalEntry(
-                id=f"up-{self._serial:06}", request=request, body=request.parse_json()
-            )
             self._entries.append(entry)
             self._changed.notify_all()
         return entry
+
+    def draft(self, request: Request) -> JournalEntry:
+        """An entry that nobody sees."""
+        with self._changed:
+            self._serial += 1
+            serial = self._serial
+        return JournalEntry(
+            id=f"up-{serial:06}", request=request, body=request.parse_json()
+        )
 
     def mark(self, entry: JournalEntry, **changes: Any) -> None:
         """Change an entry and wake whoever waits for it."""

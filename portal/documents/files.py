@@ -1,0 +1,29 @@
+"""Where exports are: `VAR_DIR/exports`, files that only we can read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+
+
+def folder() -> Path:
+    """Made where it is missing."""
+    found = Path(settings.VAR_DIR) / "exports"
+    found.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return found
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file in the place of any that is there; on disk when this ends."""
+    path.unlink(missing_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
