@@ -9,9 +9,11 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from billing.payments import prices
 from portal.signing_in import groups, sign_up
 from portal.tenants import addresses
 
+WEBHOOK_SECRET_BYTES_MIN = 24
 # setting → (least, most)
 BOUNDS = {
     "PORT": (1, 65_535),
@@ -44,6 +46,9 @@ BOUNDS = {
     "BORNE_MODEL_CREDITS_MAX": (0, 1_000_000_000),
     "BORNE_ORGANIZATION_CREDITS_MAX": (0, 1_000_000_000),
     "SIGNUP_CREDITS": (0, 1_000_000_000),
+    "TOPUP_CREDITS_MIN": (1, 100_000_000),
+    "TOPUP_CREDITS_MAX": (1, 100_000_000),
+    "PAYMENT_SWEEP_SECONDS": (1, 3_600),
 }
 
 
@@ -147,6 +152,44 @@ def check_people(**_: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register()
+def check_payments(**_: Any) -> Iterator[CheckMessage]:
+    try:
+        price = prices.price_per_credit(settings.CREDIT_PRICE, prices.currency())
+        prices.packs()
+    except ValueError as error:
+        price = 1
+        yield Error(
+            f"Credits cannot be sold: {error}.",
+            "Set CREDIT_PRICE=0.01, CREDIT_PACKS=1000=10,5000=48 (credits=price) and"
+            " PAYMENT_CURRENCY=usd.",
+            id="tollgate.E020",
+        )
+    if not price or settings.TOPUP_CREDITS_MIN > settings.TOPUP_CREDITS_MAX:
+        yield Error(
+            "CREDIT_PRICE is 0, or TOPUP_CREDITS_MIN above TOPUP_CREDITS_MAX.",
+            "Set a price, and a range that has amounts in it.",
+            id="tollgate.E021",
+        )
+    base = urlsplit(settings.STRIPE_API_BASE)
+    is_loopback = base.hostname in ("127.0.0.1", "::1", "localhost")
+    if settings.STRIPE_API_BASE and not (
+        is_http(base) and (base.scheme == "https" or is_loopback)
+    ):
+        yield Error(
+            "STRIPE_API_BASE is no https URL, and not on this machine.",
+            "Leave it out, or name a stand-in: http://127.0.0.1:8002",
+            id="tollgate.E022",
+        )
+    secret = settings.STRIPE_WEBHOOK_SECRET
+    if secret and len(secret.strip().encode()) < WEBHOOK_SECRET_BYTES_MIN:
+        yield Error(
+            "STRIPE_WEBHOOK_SECRET is too short: anybody may guess it.",
+            "Set the signing secret of the endpoint, whsec_…",
+            id="tollgate.E023",
+        )
+
+
 @register(deploy=True)
 def check_production(**_: Any) -> Iterator[CheckMessage]:
     """Warns of what is right on a laptop and wrong on a server (`check --deploy`)."""
@@ -181,6 +224,13 @@ def check_production(**_: Any) -> Iterator[CheckMessage]:
             "Set EMAIL_URL=smtp+tls://user:password@mail.example.com:587, and"
             " EMAIL_FROM.",
             id="tollgate.W005",
+        )
+    if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRET:
+        yield Warning(
+            "STRIPE_SECRET_KEY is set, STRIPE_WEBHOOK_SECRET is not.",
+            "Credits come with the next sweep only: register"
+            f" {settings.PUBLIC_URL}/payments/stripe/webhook at Stripe.",
+            id="tollgate.W010",
         )
     if settings.OIDC_ISSUER.startswith("http://"):
         yield Warning(
