@@ -162,9 +162,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(acme.memberships.latest("pk").pk)
     if route in ("topup", "topup-ask", "receipt"):
         arguments.append(uuid4())
-    if route == "payment-back":
-        arguments.append(f"topup_{uuid4().hex}")
-    if route == "invitation":
+    if route in ("invitation", "payment-back"):
         arguments.append("x")
     if route in OF_THE_PROVIDER:
         arguments.append("sso")
