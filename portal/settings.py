@@ -82,6 +82,18 @@ BORNE_ORGANIZATION_CREDITS_MAX = env.int("BORNE_ORGANIZATION_CREDITS_MAX", defau
 REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
+# --- payments (billing/payments) -----------------------------------------------
+PAYMENT_CURRENCY = env.str("PAYMENT_CURRENCY", default="usd")
+CREDIT_PRICE = env.str("CREDIT_PRICE", default="0.01")
+CREDIT_PACKS = env.list("CREDIT_PACKS", default=["1000=10", "5000=48", "20000=180"])
+TOPUP_CREDITS_MIN = env.int("TOPUP_CREDITS_MIN", default=500)
+TOPUP_CREDITS_MAX = env.int("TOPUP_CREDITS_MAX", default=1_000_000)
+MANUAL_TOPUPS = env.bool("MANUAL_TOPUPS", default=True)
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="").rstrip("/")
+PAYMENT_SWEEP_SECONDS = env.int("PAYMENT_SWEEP_SECONDS", default=30)
+
 # --- applications ------------------------------------------------------------
 INSTALLED_APPS = [
     "portal",
@@ -278,5 +290,5 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}},
+    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
 }

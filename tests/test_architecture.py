@@ -25,7 +25,7 @@ MAY_IMPORT = {
 ROOMS = {
     "billing": (
         *("values", "models", "pricing", "ledger", "reports", "verification"),
-        *("root", "management"),
+        *("root", "payments", "management"),
     ),
     "portal": (
         *(

@@ -27,6 +27,7 @@ DESCRIBED = {
     *("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS"),
     "UPSTREAM_BASE_URL",
     "VAR_DIR",
+    *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
     "WEBHOOK_TRUSTED_HOSTS",
 }
 # The sandbox's command hands its options to a server process of its own.

@@ -28,6 +28,7 @@ from billing.models import (
     Envelope,
     Grant,
     Hold,
+    TopUp,
     Transfer,
     UsageComponent,
     UsageRecord,
@@ -144,11 +145,18 @@ CORRECTION = Fact("correction", Correction)
 AMENDMENT = Fact("amendment", Amendment)
 ACKNOWLEDGEMENT = Fact("acknowledgement", Acknowledgement)
 ENVELOPE = Fact("envelope", Envelope)
+# Not an act's: a top-up goes on, and has a seal like a hold that runs.
+TOPUP = Fact("topup", TopUp, {"seal", "looks", "look_at", "pay_url"})
 
 
 def seal_of(hold: object) -> str:
     """Over all columns of a hold that has not ended; made anew with each change."""
     return digest(HOLD.text_of(hold))
+
+
+def seal_of_topup(topup: models.Model) -> UUID:
+    """Over all that was ordered, said and done; made anew with each change."""
+    return UUID(digest(TOPUP.text(row_of(topup))))
 
 
 def row_of(instance: models.Model) -> New:

@@ -6,6 +6,7 @@ from billing.models.account import Account, Spender, Unit
 from billing.models.act import Act
 from billing.models.amendment import Amendment
 from billing.models.attempt import Attempt
+from billing.models.auto_topup import AutoTopUp, Buyer, Consent
 from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
@@ -13,8 +14,10 @@ from billing.models.event import Event
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
 from billing.models.learned_bound import LearnedBound, Pause
+from billing.models.payment_event import PaymentEvent, PaymentLook
 from billing.models.statement import Statement
 from billing.models.tariff import Tariff
+from billing.models.topup import TopUp
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 from billing.models.usage_day import UsageDay, UsageDays
@@ -25,11 +28,14 @@ __all__ = [
     "Act",
     "Amendment",
     "Attempt",
+    "AutoTopUp",
     "Budget",
     "BudgetRaise",
     "BudgetWindow",
     "Burn",
+    "Buyer",
     "Checkpoint",
+    "Consent",
     "Correction",
     "Entry",
     "Envelope",
@@ -39,9 +45,12 @@ __all__ = [
     "LearnedBound",
     "Lease",
     "Pause",
+    "PaymentEvent",
+    "PaymentLook",
     "Spender",
     "Statement",
     "Tariff",
+    "TopUp",
     "Transfer",
     "Unit",
     "UsageComponent",

@@ -1,0 +1,1 @@
+"""Credits that are bought: orders, payment providers, and what they say."""

@@ -1,0 +1,63 @@
+"""The small interface behind which payment providers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from billing.models import Buyer, TopUp
+from billing.payments.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How the provider calls an order, and where the buyer pays it."""
+
+    provider_ref: str
+    pay_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One event of a provider's. No report: it says nothing about a top-up."""
+
+    event_id: str
+    type: str
+    happened_at: datetime
+    report: Report | None
+    # What a person has to look at, although it may fit.
+    alarm: str = ""
+
+
+class Provider(Protocol):
+    """Each call may be made twice: what it does has an idempotency key of ours.
+
+    All raise ProviderDown, and ProviderRefusal where something is asked for that he
+    declines; no call waits for longer than half a minute.
+    """
+
+    def begin(self, topup: TopUp, buyer: Buyer | None) -> Begun:
+        """An order that the buyer pays himself. Raises: KeySpent."""
+        ...
+
+    def charge(self, topup: TopUp, buyer: Buyer) -> Report:
+        """Take the money by the saved method, now. A decline is a report."""
+        ...
+
+    def look(self, topup: TopUp) -> list[Report]:
+        """What became of an order that he knows."""
+        ...
+
+    def method_of(self, payment_ref: str) -> str:
+        """The method that was saved with a payment; empty: none."""
+        ...
+
+    def events(self, since: datetime) -> Iterator[Told]:
+        """All events since then, the oldest first."""
+        ...
+
+
+# Makes the providers by name; tests hand in their own.
+Source = Callable[[str], Provider]
