@@ -125,7 +125,7 @@ def _cell(type_: Type) -> Callable[[Any], Any]:
             return _integer
         case Type.DECIMAL:
             return _decimal
-        case Type.TIME:
+        case Type.TIME | Type.INSTANT:
             return _time
         case Type.DAY:
             return lambda value: value.isoformat()
