@@ -19,13 +19,14 @@ import pytest
 from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
-from tests.support.services import database, environment, requirements
+from tests.support.services import database, environment, requirements, static_files
 
 if settings.configured:
     # pytest-django has read the settings from the developer's own environment.
     pytest.exit("unset DJANGO_SETTINGS_MODULE: the suite sets it", returncode=4)
 why_unavailable = environment.prepare()
 django.setup()
+static_files.find_once()
 
 # The plugins are imported after this line, so they may import models.
 pytest_plugins = [

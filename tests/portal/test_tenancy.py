@@ -101,6 +101,9 @@ EXPECTED = {
     **dict.fromkeys(CHANGING_LIMITS, (302, 404, 405, 405, 404, 405, 404)),
     # Of a call that does not exist: `test_request_page.py` has the others.
     "request": (302, 404, 404, 404, 404, 404, 404),
+    "topup-buy": (302, 404, 405, 404, 404, 405, 404),
+    "payment-back": (404, 404, 404, 404, 404, 404, 404),
+    "stripe-webhook": (405, 405, 405, 405, 405, 405, 405),
     "theme": (405, 405, 405, 405, 405, 405, 405),
     # Of an organization, by what its roles may do.
     **dict.fromkeys(EVERYBODY, (302, 404, 200, 200, 200, 200, 200)),
@@ -153,7 +156,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
         arguments.append(acme.projects.get().pk)
     if acme is not None and route in OF_A_MEMBER:  # the viewer, where there is one
         arguments.append(acme.memberships.latest("pk").pk)
-    if route == "invitation":
+    if route in ("invitation", "payment-back"):
         arguments.append("x")
     if route in OF_THE_PROVIDER:
         arguments.append("sso")

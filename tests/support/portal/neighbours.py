@@ -35,6 +35,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal.bought import make_topup
 from tests.support.portal.limited import make_budget, tomorrow
 
 # Of 100 characters at most, with the mark.
@@ -107,6 +108,7 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
+        "top-up": make_topup(organization).public_id,
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -151,6 +153,7 @@ KINDS = {
     "service-accounts/account_id": "service account",
     "views/view_id": "saved view",
     "activity/request_id": "call",
+    "back/topup_id": "top-up",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
@@ -165,6 +168,7 @@ MISSING: dict[str, object] = {
     "invitation token": "x" * 43,
     "call": f"req_{uuid4().hex}",
     "job": f"job_{uuid4().hex}",
+    "top-up": f"topup_{uuid4().hex}",
     "identity provider": "nowhere",
 }
 
