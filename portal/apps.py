@@ -10,7 +10,10 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
+        from billing.payments import changes
+        from portal.payments import trail
         from portal.runtime import checks, migrating  # noqa: F401  registers the checks
 
+        changes.listen(trail.write)
         pre_migrate.connect(migrating.lift_limits, sender=self)
         post_migrate.connect(migrating.restore_limits, sender=self)

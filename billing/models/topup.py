@@ -84,8 +84,10 @@ class TopUp(models.Model):
     # --- when the provider is asked again ---
     looks = models.SmallIntegerField(default=0)
     look_at = models.DateTimeField(null=True)
-    # Over all columns but this and the two before: who changes a row is found.
+    # Over all columns but this, the two before and `pay_url`: a changed row is found.
     seal = models.UUIDField()
+
+    is_repeat = False  # not stored: whether `topups.start` found it there already
 
     class Meta:
         constraints = [

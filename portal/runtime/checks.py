@@ -9,9 +9,11 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from billing.payments import prices
 from portal.signing_in import groups, sign_up
 from portal.tenants import addresses
 
+WEBHOOK_SECRET_BYTES_MIN = 24
 # setting → (least, most)
 BOUNDS = {
     "PORT": (1, 65_535),
@@ -44,7 +46,12 @@ BOUNDS = {
     "BORNE_MODEL_CREDITS_MAX": (0, 1_000_000_000),
     "BORNE_ORGANIZATION_CREDITS_MAX": (0, 1_000_000_000),
     "SIGNUP_CREDITS": (0, 1_000_000_000),
+    "TOPUP_CREDITS_MIN": (1, 100_000_000),
+    "TOPUP_CREDITS_MAX": (1, 100_000_000),
+    "PAYMENT_SWEEP_SECONDS": (1, 3_600),
 }
+
+UPSTREAM_KEY_LENGTH_MIN = 8
 
 
 @register()
@@ -55,12 +62,6 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "UPSTREAM_BASE_URL is not an http(s) URL.",
             "Example: https://api.example.com/api/v1",
             id="tollgate.E001",
-        )
-    if not settings.UPSTREAM_API_KEY:
-        yield Error(
-            "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
-            "Set the key that the upstream gave you, or neither variable.",
-            id="tollgate.E002",
         )
     if upstream.username or upstream.password or upstream.query or upstream.fragment:
         yield Error(
@@ -89,13 +90,6 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "Use sqlite:///… or postgres://…",
             id="tollgate.E006",
         )
-    # Any other word would silently count as `forward`.
-    if settings.UPSTREAM_TOOLS not in ("forward", "refuse"):
-        yield Error(
-            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
-            "Set forward or refuse, or leave it out for forward.",
-            id="tollgate.E007",
-        )
     try:
         addresses.networks(tuple(settings.TRUSTED_PROXIES))
     except ValueError as error:
@@ -103,6 +97,30 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             f"TRUSTED_PROXIES: {error}.",
             "Set addresses or networks: 10.0.0.0/8,192.0.2.7",
             id="tollgate.E008",
+        )
+
+
+@register()
+def check_upstream(**_: Any) -> Iterator[CheckMessage]:
+    if not settings.UPSTREAM_API_KEY:
+        yield Error(
+            "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
+            "Set the key that the upstream gave you, or neither variable.",
+            id="tollgate.E002",
+        )
+    # Not to be told apart from ordinary words, so it could not be kept out of replies.
+    elif len(settings.UPSTREAM_API_KEY) < UPSTREAM_KEY_LENGTH_MIN:
+        yield Error(
+            f"UPSTREAM_API_KEY has fewer than {UPSTREAM_KEY_LENGTH_MIN} characters.",
+            "Set the whole key that the upstream gave you.",
+            id="tollgate.E009",
+        )
+    # Any other word would silently count as `forward`.
+    if settings.UPSTREAM_TOOLS not in ("forward", "refuse"):
+        yield Error(
+            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
+            "Set forward or refuse, or leave it out for forward.",
+            id="tollgate.E007",
         )
 
 
@@ -147,6 +165,44 @@ def check_people(**_: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register()
+def check_payments(**_: Any) -> Iterator[CheckMessage]:
+    try:
+        price = prices.price_per_credit(settings.CREDIT_PRICE, prices.currency())
+        prices.packs()
+    except ValueError as error:
+        price = 1
+        yield Error(
+            f"Credits cannot be sold: {error}.",
+            "Set CREDIT_PRICE=0.01, CREDIT_PACKS=1000=10,5000=48 (credits=price) and"
+            " PAYMENT_CURRENCY=usd.",
+            id="tollgate.E020",
+        )
+    if not price or settings.TOPUP_CREDITS_MIN > settings.TOPUP_CREDITS_MAX:
+        yield Error(
+            "CREDIT_PRICE is 0, or TOPUP_CREDITS_MIN above TOPUP_CREDITS_MAX.",
+            "Set a price, and a range that has amounts in it.",
+            id="tollgate.E021",
+        )
+    base = urlsplit(settings.STRIPE_API_BASE)
+    is_loopback = base.hostname in ("127.0.0.1", "::1", "localhost")
+    if settings.STRIPE_API_BASE and not (
+        is_http(base) and (base.scheme == "https" or is_loopback)
+    ):
+        yield Error(
+            "STRIPE_API_BASE is no https URL, and not on this machine.",
+            "Leave it out, or name a stand-in: http://127.0.0.1:8002",
+            id="tollgate.E022",
+        )
+    secret = settings.STRIPE_WEBHOOK_SECRET
+    if secret and len(secret.strip().encode()) < WEBHOOK_SECRET_BYTES_MIN:
+        yield Error(
+            "STRIPE_WEBHOOK_SECRET is too short: anybody may guess it.",
+            "Set the signing secret of the endpoint, whsec_…",
+            id="tollgate.E023",
+        )
+
+
 @register(deploy=True)
 def check_production(**_: Any) -> Iterator[CheckMessage]:
     """Warns of what is right on a laptop and wrong on a server (`check --deploy`)."""
@@ -181,6 +237,13 @@ def check_production(**_: Any) -> Iterator[CheckMessage]:
             "Set EMAIL_URL=smtp+tls://user:password@mail.example.com:587, and"
             " EMAIL_FROM.",
             id="tollgate.W005",
+        )
+    if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRET:
+        yield Warning(
+            "STRIPE_SECRET_KEY is set, STRIPE_WEBHOOK_SECRET is not.",
+            "Credits come with the next sweep only: register"
+            f" {settings.PUBLIC_URL}/payments/stripe/webhook at Stripe.",
+            id="tollgate.W010",
         )
     if settings.OIDC_ISSUER.startswith("http://"):
         yield Warning(

@@ -37,6 +37,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal.bought import OF_BUYERS
 from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
@@ -140,6 +141,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     **OF_VIEWS,
+    **OF_BUYERS,
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
