@@ -50,7 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded now is never freed, and a test leaves little garbage: searching for
+    """What is loaded now is never freed, and a test leaves little garbage: looking for
     it all the time is a sixth of what the portal's tests cost."""
     gc.collect()
     gc.freeze()
