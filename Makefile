@@ -42,13 +42,14 @@ clients: $(INSTALLED)
 # of the ledger, 5,000 of budgets and runs, 200 races for them, and every planted bug.
 endure: $(INSTALLED)
 	@KILLS=50 RUN_KILLS=25 RETRIES=1000 STORM_CALLS=20000 HISTORIES=1000 \
-	BUDGET_HISTORIES=5000 BUDGET_RACES=200 \
+	BUDGET_HISTORIES=5000 BUDGET_RACES=200 WEBHOOK_EVENTS=10000 WEBHOOK_KILLS=10 \
 		$(BIN)/python -m tests \
 		tests/proxy/test_kill9.py tests/proxy/envelopes/test_runs_killed.py \
 		tests/proxy/jobs/test_jobs_kills.py \
 		tests/proxy/idempotency/test_retry_storm.py tests/proxy/test_storm.py \
 		tests/billing/test_histories.py tests/billing/budgets/test_budget_histories.py \
-		tests/billing/budgets/test_budget_race.py $(ARGS)
+		tests/billing/budgets/test_budget_race.py \
+		tests/portal/notices/test_worker_kills.py $(ARGS)
 	@$(BIN)/python -m tests.planted
 
 lint: $(INSTALLED)

@@ -51,6 +51,8 @@ BOUNDS = {
     "PAYMENT_SWEEP_SECONDS": (1, 3_600),
 }
 
+UPSTREAM_KEY_LENGTH_MIN = 8
+
 
 @register()
 def check_settings(**_: Any) -> Iterator[CheckMessage]:
@@ -60,12 +62,6 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "UPSTREAM_BASE_URL is not an http(s) URL.",
             "Example: https://api.example.com/api/v1",
             id="tollgate.E001",
-        )
-    if not settings.UPSTREAM_API_KEY:
-        yield Error(
-            "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
-            "Set the key that the upstream gave you, or neither variable.",
-            id="tollgate.E002",
         )
     if upstream.username or upstream.password or upstream.query or upstream.fragment:
         yield Error(
@@ -94,13 +90,6 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             "Use sqlite:///… or postgres://…",
             id="tollgate.E006",
         )
-    # Any other word would silently count as `forward`.
-    if settings.UPSTREAM_TOOLS not in ("forward", "refuse"):
-        yield Error(
-            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
-            "Set forward or refuse, or leave it out for forward.",
-            id="tollgate.E007",
-        )
     try:
         addresses.networks(tuple(settings.TRUSTED_PROXIES))
     except ValueError as error:
@@ -108,6 +97,30 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             f"TRUSTED_PROXIES: {error}.",
             "Set addresses or networks: 10.0.0.0/8,192.0.2.7",
             id="tollgate.E008",
+        )
+
+
+@register()
+def check_upstream(**_: Any) -> Iterator[CheckMessage]:
+    if not settings.UPSTREAM_API_KEY:
+        yield Error(
+            "UPSTREAM_BASE_URL is set, UPSTREAM_API_KEY is not.",
+            "Set the key that the upstream gave you, or neither variable.",
+            id="tollgate.E002",
+        )
+    # Not to be told apart from ordinary words, so it could not be kept out of replies.
+    elif len(settings.UPSTREAM_API_KEY) < UPSTREAM_KEY_LENGTH_MIN:
+        yield Error(
+            f"UPSTREAM_API_KEY has fewer than {UPSTREAM_KEY_LENGTH_MIN} characters.",
+            "Set the whole key that the upstream gave you.",
+            id="tollgate.E009",
+        )
+    # Any other word would silently count as `forward`.
+    if settings.UPSTREAM_TOOLS not in ("forward", "refuse"):
+        yield Error(
+            f"UPSTREAM_TOOLS is {settings.UPSTREAM_TOOLS!r}.",
+            "Set forward or refuse, or leave it out for forward.",
+            id="tollgate.E007",
         )
 
 
