@@ -90,6 +90,7 @@ REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
 # --- payments (billing/payments) -----------------------------------------------
+OPERATOR_NAME = env.str("OPERATOR_NAME", default="Tollgate")
 PAYMENT_CURRENCY = env.str("PAYMENT_CURRENCY", default="usd")
 CREDIT_PRICE = env.str("CREDIT_PRICE", default="0.01")
 CREDIT_PACKS = env.list("CREDIT_PACKS", default=["1000=10", "5000=48", "20000=180"])

@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 
 from billing.payments import prices
 from portal.notices.deliveries import retry_seconds
+from portal.runtime import locations
 from portal.signing_in import groups
 
 RETRY_SECONDS_MAX = 2_592_000
@@ -55,7 +56,8 @@ def check_payments(**_: Any) -> Iterator[CheckMessage]:
         )
         return
     try:
-        prices.price_per_credit(settings.CREDIT_PRICE, prices.currency())
+        if not prices.price_per_credit(settings.CREDIT_PRICE, prices.currency()):
+            raise ValueError
     except ValueError:
         yield Error(
             f"CREDIT_PRICE is {settings.CREDIT_PRICE[:20]!r}.",
@@ -75,6 +77,13 @@ def check_payments(**_: Any) -> Iterator[CheckMessage]:
             "TOPUP_CREDITS_MIN is more than TOPUP_CREDITS_MAX.",
             "Set the least below the most.",
             id="tollgate.E008",
+        )
+    base = settings.STRIPE_API_BASE
+    if base.startswith("http://") and not locations.is_loopback(base):
+        yield Error(
+            "STRIPE_API_BASE is http://: everybody between reads STRIPE_SECRET_KEY.",
+            "Leave it out, or name a stand-in: http://127.0.0.1:8002",
+            id="tollgate.E015",
         )
     key = settings.STRIPE_SECRET_KEY
     if key and not key.startswith(("sk_", "rk_")):

@@ -119,6 +119,9 @@ ACTS_OF_NOTICES: dict[str, Act] = {
     ),
     "endpoints.disable": Act(with_it(hook, endpoints.disable), ("webhook.disable",)),
     "endpoints.enable": Act(disabled, ("webhook.enable",)),
+    "by_hand.prepare_test": Act(
+        with_it(hook, by_hand.prepare_test), ("webhook.test",), True
+    ),
     "by_hand.replay": Act(replayed_once, ("webhook.replay",)),
     "by_hand.send_test": Act(
         with_it(hook, by_hand.send_test, guard=CLOSED), ("webhook.test",), True
