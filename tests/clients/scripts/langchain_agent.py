@@ -6,7 +6,7 @@ from typing import Any
 
 from framework import ASK, LOOK, MODEL, PICTURE_URI, USE_TOOL, Town, tell, weather
 from langchain.agents import create_agent
-from langchain_openai import ChatOpenAI
+from langchain_openai import ChatOpenAI  # type: ignore[import-not-found]
 
 model = ChatOpenAI(model=MODEL)
 agent: Any = create_agent(model, [weather])

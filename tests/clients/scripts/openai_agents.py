@@ -17,7 +17,7 @@ async def main() -> None:
     stream = Runner.run_streamed(agent, ASK)
     streamed = ""
     async for event in stream.stream_events():
-        data = getattr(event, "data", None)
+        data: Any = getattr(event, "data", None)
         if getattr(data, "type", "") == "response.output_text.delta":
             streamed += data.delta
     tool = await Runner.run(with_tool, USE_TOOL)

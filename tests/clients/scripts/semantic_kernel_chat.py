@@ -37,9 +37,9 @@ service = OpenAIChatCompletion(ai_model_id=MODEL, async_client=client)
 
 
 class Plugin:
-    @kernel_function(description="The weather in a town.")
+    @kernel_function(description="Of a town.")  # type: ignore[untyped-decorator]
     def weather(self, town: str) -> str:
-        return weather(town)
+        return str(weather(town))
 
 
 def history(text: str) -> ChatHistory:
