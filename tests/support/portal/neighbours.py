@@ -35,7 +35,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
-from tests.support.portal.bought import make_topup
+from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
 
 # Of 100 characters at most, with the mark.
@@ -93,6 +93,7 @@ def _give_objects(made: Neighbour) -> None:
     )
     request_id = make_attacking_call(made, key.spender_id)
     member = organization.memberships.get(user=made.people["viewer"])
+    bought = make_paid(organization, buyer_name=made.named("buyer"))
     made.objects = {
         "slug": organization.slug,
         "key": key.pk,
@@ -108,7 +109,8 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
-        "top-up": make_topup(organization).public_id,
+        "top-up": bought.public_id,
+        "order": bought.id,
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -154,6 +156,7 @@ KINDS = {
     "views/view_id": "saved view",
     "activity/request_id": "call",
     "back/topup_id": "top-up",
+    "top-up/order_id": "order",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
@@ -163,6 +166,7 @@ KINDS = {
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 MISSING: dict[str, object] = {
+    "order": uuid4(),
     "slug": "nowhere",
     "key": uuid4(),
     "invitation token": "x" * 43,
