@@ -43,13 +43,13 @@ TOO_MANY = (
     b'"type":"rate_limit_error","param":null,"code":"too_many_connections"}}'
 )
 
-_way: Callable[..., Awaitable[None]] = pages
+_door: Door | None = None
 
 
 def pages_are_at(path: str, at_once: int) -> None:
     """Pages are served by another process, behind this Unix socket."""
-    global _way  # noqa: PLW0603  of this process, said once before it serves
-    _way = Door(path, at_once)
+    global _door  # noqa: PLW0603  of this process, said once before it serves
+    _door = Door(path, at_once)
 
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -62,13 +62,14 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
         await _refuse(send)
         return
     try:
-        path = scope["path"]
+        path = own_path(scope["path"])
+        scope = {**scope, "path": path}
         if path.startswith("/v1/") or path == "/v1":
             await gateway(scope, receive, send)
         elif path in health.CHECKS:
             await health.answer(scope, send)
         else:
-            await _way(scope, receive, send)
+            await (_door or in_process)(scope, receive, send)
     finally:
         connections.leave(peer)
 
@@ -87,4 +88,24 @@ async def _refuse(send: Send) -> None:
 
 async def behind_the_door(scope: dict[str, Any], receive: Receive, send: Send) -> None:
     """The pages, in their own process."""
-    await pages(peer_of(scope), receive, send)
+    await in_process(peer_of(scope), receive, send)
+
+
+async def in_process(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """The pages, here."""
+    await pages(as_seen(scope, own_path(scope["path"])), receive, send)
+
+
+def own_path(path: str) -> str:
+    """Without the path of PUBLIC_URL, which a proxy may take off, or pass on."""
+    prefix = settings.URL_PREFIX
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+        return path.removeprefix(prefix) or "/"
+    return path
+
+
+def as_seen(scope: dict[str, Any], path: str) -> dict[str, Any]:
+    """The connection as a browser has it, by PUBLIC_URL: TLS and paths end in front of
+    us. No header is asked, which anybody could send."""
+    scheme = "https" if settings.IS_HTTPS else scope["scheme"]
+    return {**scope, "scheme": scheme, "path": settings.URL_PREFIX + path}

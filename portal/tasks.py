@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
 
-from portal.notices import dispatch, sending
+from billing.payments import automatic, reconciliation
+from billing.payments.errors import ProviderError
+from portal.notices import dispatch, mails, sending
+from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
 from portal.tenants import sightings
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -29,6 +36,18 @@ def send_deliveries() -> int:
 
 
 @shared_task
+def send_mails() -> int:
+    """Mail the alerts that wait; how many were sent."""
+    return mails.send_due()
+
+
+@shared_task
+def watch_organizations() -> int:
+    """Look for what people want to be told of; at how many organizations."""
+    return rounds.watch_due()
+
+
+@shared_task
 def forget_addresses() -> int:
     """Delete from where keys were used long ago; how many rows."""
     return sightings.forget_old()
@@ -39,3 +58,28 @@ def purge_sign_ins() -> int:
     """Delete sessions and counters whose time is over, and accounts whose address
     nobody proved; how many rows."""
     return limits.purge() + sessions.purge() + sign_up.purge_unproved()
+
+
+@shared_task
+def reconcile_topups() -> dict[str, int]:
+    """Ask payment providers for what their webhooks did not tell."""
+    return reconciliation.sweep()
+
+
+@shared_task
+def charge_topups() -> int:
+    """Buy credits for who has agreed to it and has few left; how many charges."""
+    return automatic.run_due()
+
+
+@shared_task
+def list_drift() -> int:
+    """Log the top-ups that stand otherwise at their provider; how many."""
+    try:
+        found = reconciliation.drift()
+    except ProviderError as error:
+        logger.warning("no drift was looked for: %s", error)
+        return 0
+    for each in found:
+        logger.error("topup_%s: %s, %s", each.topup_id.hex, each.ours, each.theirs)
+    return len(found)

@@ -10,5 +10,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"portal.pages.{room}.urls"))
     for room in ("parts", "account", "people", "keys", "usage", "money", "records")
 ]
+urlpatterns.append(path("", include("portal.payments.urls")))
 # Pages of the layer above are named by string, as the gateway is.
 urlpatterns += [path("", include(name)) for name in settings.PAGES_ABOVE]

@@ -15,6 +15,13 @@ from proxy.views.requests import RequestView
 from proxy.views.spend import SpendingView
 from proxy.views.usage import UsageView
 from proxy.views.videos import VideoContentView, VideoView
+from proxy.views.webhooks import (
+    EndpointsView,
+    EndpointView,
+    EventTypesView,
+    RotateView,
+    TestView,
+)
 
 spending = [
     path(f"v1/{operation.route}", SpendingView.as_view(operation=operation))
@@ -23,7 +30,13 @@ spending = [
 # The patterns of ids take any text, with slashes and line ends: an id that we did not
 # issue gets the same 404 as a missing job.
 VIDEO = r"^v1/videos/(?P<video_id>video_(?s:.*))"
+WEBHOOK = r"^v1/webhook_endpoints/(?P<endpoint_id>(?s:.+?))"
 free = [
+    path("v1/webhook_endpoints", EndpointsView.as_view()),
+    path("v1/webhook_event_types", EventTypesView.as_view()),
+    re_path(rf"{WEBHOOK}/rotate_secret\Z", RotateView.as_view()),
+    re_path(rf"{WEBHOOK}/test\Z", TestView.as_view()),
+    re_path(rf"{WEBHOOK}\Z", EndpointView.as_view()),
     re_path(r"^v1/jobs/(?P<job_id>(?s:.*))\Z", JobView.as_view()),
     re_path(rf"{VIDEO}/content\Z", VideoContentView.as_view()),
     re_path(rf"{VIDEO}\Z", VideoView.as_view()),

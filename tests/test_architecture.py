@@ -36,6 +36,7 @@ ROOMS = {
             "signing_in",
             "notices",
             "documents",
+            "payments",
             "runtime",
             "pages",
         ),

@@ -138,6 +138,14 @@ def mark_paid(topup_id: UUID, *, payment_ref: str, by: str) -> TopUp:
         return settlement.apply(topup, report, by=by)
 
 
+def refuse(topup_id: UUID, *, reason: str, by: str) -> TopUp:
+    """The money for a manual one will not come. Raises: as `fail`; NotPending for one
+    of a provider who says himself what becomes of it."""
+    with transaction.atomic():
+        _manual(topup_id)
+        return fail(topup_id, reason=reason, by=by)
+
+
 def fail(topup_id: UUID, *, reason: str, by: str) -> TopUp:
     """The money will not come. Again it changes nothing. Raises: UnknownTopUp;
     NotPending."""
@@ -207,6 +215,7 @@ def _under(account_id: int, key: str) -> TopUp | None:
 def _same(earlier: TopUp, fingerprint: str) -> TopUp:
     if earlier.fingerprint != fingerprint:
         raise errors.KeyReused("That Idempotency-Key stands for another top-up.")
+    earlier.is_repeat = True
     return earlier
 
 

@@ -21,6 +21,7 @@ class Type(StrEnum):
     INT = "int"
     DECIMAL = "decimal"  # str of a number with a point
     TIME = "time"  # an aware datetime
+    INSTANT = "instant"  # the same, in whole seconds
     DAY = "day"  # a date
 
 
@@ -44,6 +45,11 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def second_text(moment: datetime) -> str:
+    """UTC: 2026-11-27T10:00:00Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def day_text(day: date) -> str:
     return day.isoformat()
 
@@ -64,5 +70,6 @@ TEXTS: dict[Type, Callable[[Any], Any]] = {
     Type.INT: as_is,
     Type.DECIMAL: as_is,
     Type.TIME: time_text,
+    Type.INSTANT: second_text,
     Type.DAY: day_text,
 }

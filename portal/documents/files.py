@@ -22,8 +22,11 @@ def folder() -> Path:
 def private_file(path: Path) -> Iterator[BinaryIO]:
     """A new file in the place of any that is there; on disk when this ends."""
     path.unlink(missing_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-    with os.fdopen(os.open(path, flags, 0o600), "w+b") as file:
+    with open(path, "x+b", opener=_private) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -12,8 +12,15 @@ from typing import Any
 
 import orjson
 
+from billing.models import TopUp
 from billing.reports import keys
 from portal.models import CostLabel, KeySecret, Organization
+
+
+def receipt_label(topup: TopUp) -> str:
+    """The number of its receipt, and of its invoice in FOCUS: no bare number, which
+    readers take for one."""
+    return f"R-{topup.receipt_number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,15 @@ def send_test(
     actor: audit.Actor,
     guard: Guard | None = None,
 ) -> Outcome:
-    """Send an event of this type whose data say that it is a test, now and once; what
-    came back. Blocks for WEBHOOK_SECONDS_MAX at most.
+    """Send a test, now and once; what came back. Blocks for WEBHOOK_SECONDS_MAX at
+    most. Raises: as `prepare_test`."""
+    return sending.send_once(prepare_test(endpoint, event_type, actor=actor), guard)
+
+
+def prepare_test(
+    endpoint: WebhookEndpoint, event_type: str = "", *, actor: audit.Actor
+) -> Delivery:
+    """An event of this type whose data say that it is a test, not stored.
 
     Raises: NotAllowed, InvalidEndpoint for a type that does not exist.
     """
@@ -77,4 +84,4 @@ def send_test(
         data={"id": "test", "object": subject, "is_test": True},
         created_at=clock.now(),
     )
-    return sending.send_once(Delivery(event=event, endpoint=endpoint), guard)
+    return Delivery(event=event, endpoint=endpoint)

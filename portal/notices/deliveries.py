@@ -34,7 +34,7 @@ from portal.tenants import audit
 TOGETHER, FAILURES_TO_SLOW = 8, 5
 ENDPOINTS_AT_ONCE = 200
 # Longer than an attempt can take, so that only a dead sender's claim runs out.
-CLAIM_SLACK = timedelta(seconds=30)
+CLAIM_SLACK = timedelta(seconds=15)
 GONE = 410
 # The receiver cannot keep up: it is left alone for this long, or as long as it asks.
 SLOW_DOWN = frozenset({429, 502, 503, 504})

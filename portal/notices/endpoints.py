@@ -246,7 +246,8 @@ def _name(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    text = text.strip()
+    if not isinstance(text, reach.Checked):
+        text = text.strip()
     if len(text) > URL_MAX:
         raise InvalidEndpoint("url", f"An address has {URL_MAX} characters at most.")
     try:

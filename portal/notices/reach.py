@@ -7,7 +7,6 @@ import asyncio
 
 from django.conf import settings
 
-from portal import outbound
 from portal.outbound import FetchError, Guard
 from portal.tenants.errors import PortalError
 
@@ -45,20 +44,25 @@ def trusted_hosts() -> frozenset[tuple[str, int]]:
     return frozenset((host, int(port)) for host, _, port in found)
 
 
-def check(url: str) -> None:
-    """Look the host up, as every attempt will again. Blocks, five seconds at most.
+class Checked(str):
+    """An address whose host was looked up a moment ago."""
+
+
+def check(url: str) -> Checked:
+    """As `look_up`. Blocks."""
+    return url if isinstance(url, Checked) else asyncio.run(look_up(url))
+
+
+async def look_up(url: str) -> Checked:
+    """Look the host up, as every attempt will again; five seconds at most.
 
     Raises: UnfitAddress.
     """
     try:
-        asyncio.run(_checked(url))
-    except FetchError as error:
-        raise UnfitAddress(WHY.get(error.reason, WHY["bad_url"])) from None
-
-
-async def _checked(url: str) -> None:
-    try:
         async with asyncio.timeout(CHECK_SECONDS):
             await guard().check(url)
     except TimeoutError:
-        raise outbound.FetchError("timeout") from None
+        raise UnfitAddress(WHY["timeout"]) from None
+    except FetchError as error:
+        raise UnfitAddress(WHY.get(error.reason, WHY["bad_url"])) from None
+    return Checked(url)

@@ -50,7 +50,7 @@ def send_due(guard: Guard | None = None) -> int:
                 if is_claiming and running < AT_ONCE:
                     found = deliveries.claim()
                     for delivery in found:
-                        work = _attempt(delivery, guard or reach.guard(), ended)
+                        work = _send(delivery, guard or reach.guard(), ended)
                         asyncio.run_coroutine_threadsafe(work, loop)
                     running += len(found)
                     is_idle = not found and not running
@@ -70,9 +70,7 @@ def send_due(guard: Guard | None = None) -> int:
 def send_once(delivery: Delivery, guard: Guard | None = None) -> Outcome:
     """One attempt at once, for somebody who waits. Blocks for WEBHOOK_SECONDS_MAX at
     most; writes nothing."""
-    ended: Ended = queue.Queue()
-    asyncio.run(_attempt(delivery, guard or reach.guard(), ended))
-    return ended.get_nowait()[1]
+    return asyncio.run(attempt(delivery, guard or reach.guard()))
 
 
 def _collect(ended: Ended) -> list[tuple[Delivery, Outcome]]:
@@ -86,8 +84,12 @@ def _collect(ended: Ended) -> list[tuple[Delivery, Outcome]]:
     return found
 
 
-async def _attempt(delivery: Delivery, guard: Guard, ended: Ended) -> None:
-    """Always puts an outcome: whatever goes wrong is one."""
+async def _send(delivery: Delivery, guard: Guard, ended: Ended) -> None:
+    ended.put((delivery, await attempt(delivery, guard)))
+
+
+async def attempt(delivery: Delivery, guard: Guard) -> Outcome:
+    """One request. Whatever goes wrong is an outcome."""
     began = time.monotonic()
     try:
         status, error, excerpt, retry_after = await _post(delivery, guard)
@@ -98,7 +100,7 @@ async def _attempt(delivery: Delivery, guard: Guard, ended: Ended) -> None:
     except Exception as failure:  # noqa: BLE001  the row must not stay claimed
         status, error, excerpt, retry_after = None, type(failure).__name__, "", ""
     took = round((time.monotonic() - began) * 1000)
-    ended.put((delivery, Outcome(status, error, took, excerpt, retry_after)))
+    return Outcome(status, error, took, excerpt, retry_after)
 
 
 async def _post(delivery: Delivery, guard: Guard) -> tuple[int, str, str, str]:

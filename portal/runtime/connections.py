@@ -154,6 +154,16 @@ def open_connections(port: int) -> Iterator[Seen]:
         yield Seen(found, peer[0], peer[1], milliseconds / 1000)
 
 
+def close_listeners() -> None:
+    """In a process that was copied from a server: its port is not ours."""
+    for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
+            if found.family != socket.AF_UNIX and found.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
+                os.close(int(name))
+
+
 def look(port: int, of_all: int) -> int:
     """Shut what is too much; how many that were."""
     if len(os.listdir("/proc/self/fd")) <= settings.CONNECTIONS_PER_ADDRESS_MAX:

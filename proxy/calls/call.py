@@ -85,6 +85,8 @@ class Call:
     answer: Answer = as_json
     # Tells its stream, where that is not a chat's; from the headers of its reply.
     events: Callable[[Headers], Events] | None = None
+    # Whether later calls may refer to its answer, which is kept for a while.
+    is_kept: bool = False
     # What was sent, would mean something, and the upstream has nothing like.
     ignored: tuple[str, ...] = ()
     # What a job's row keeps of the request, for its later answers. Never the prompt.
@@ -107,5 +109,7 @@ class Operation:
     route: str  # below /v1/
     read: Callable[[Incoming], Call]  # Raises: GatewayError (400)
     takes_forms: bool = False  # multipart as well as JSON
+    # Puts what a body only refers to in its place; for an account.
+    recall: Callable[[Document, int], Awaitable[Document]] | None = None
     # The fields that cap its answer, in tokens; the first is the one to name.
     caps: tuple[str, ...] = ("max_tokens", "max_completion_tokens")

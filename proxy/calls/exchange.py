@@ -37,11 +37,13 @@ from proxy.calls.origin import NOWHERE, Origin
 from proxy.calls.resolving import LEDGER, CallEnd, LedgerAccess
 from proxy.http import limit_refusals, refusals, reply
 from proxy.http.errors import GatewayError
-from proxy.idempotency.attempts import Attempt
+from proxy.idempotency import once
+from proxy.idempotency.attempts import Attempt, Reply
 from proxy.limits.rates import Allowance, limits_at_once
 from proxy.process.caches import known_keys, tariff
 from proxy.process.lease import process_lease
 
+EVENT_STREAM = "text/event-stream"
 # Beyond the longest call and the longest drain, before a hold of a living process
 # is due: for settlements that have to wait for the database.
 SLACK_SECONDS = 60
@@ -170,10 +172,23 @@ class Exchange:
         if self.attempt:
             self.attempt.ends_later = True
 
-    def stream_ended(self) -> None:
-        """Repeats ask the ledger: a stream is not given twice."""
+    def stream_ended(self, said: bytes | None) -> None:
+        """All of a stream, for repeats of the call; None where it was too long, or came
+        to no good end: then repeats ask the ledger."""
+        kept = None
+        if said is not None:
+            head = {**self.headers(), "content-type": EVENT_STREAM}
+            kept = Reply(200, head, said)
         if self.attempt:
-            self.attempt.end(None)
+            once.end(self.attempt, kept, self.identity)
+        elif kept and self.call.is_kept:
+            once.keep(kept, self.hold_id, self.identity)
+
+    @property
+    def keeps_stream(self) -> bool:
+        """Whether somebody may want to have its stream again."""
+        wanted = self.attempt is not None or self.call.is_kept
+        return wanted and self.identity.stores_replies
 
     def headers(self) -> dict[str, str]:
         """What every reply says of its call; amounts in credits."""

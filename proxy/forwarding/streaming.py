@@ -15,13 +15,15 @@ from typing import Any
 from django.conf import settings
 from django.http import StreamingHttpResponse
 
+from billing.models.hold import HoldState
 from billing.pricing.rates import Units
 from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown
 from proxy.calls.counting import delivered_bytes, is_count, with_answer
-from proxy.calls.exchange import Exchange
+from proxy.calls.exchange import EVENT_STREAM, Exchange
 from proxy.calls.numbering import Numbering
+from proxy.forwarding.kept_streams import KeptStream
 from proxy.http import refusals, reply, upstream_refusals
 from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
 from proxy.process.background import BackgroundTasks
@@ -49,7 +51,7 @@ def stream_reply(exchange: Exchange, answer: Reply) -> StreamingHttpResponse:
     exchange.answers_by_stream()
     running.start(streamed.run())
     return StreamingHttpResponse(
-        streamed.relay, headers=exchange.headers(), content_type="text/event-stream"
+        streamed.relay, headers=exchange.headers(), content_type=EVENT_STREAM
     )
 
 
@@ -72,6 +74,7 @@ class StreamedCall:
         self._upstream_id = answer.request_id
         self._delivered_bytes = 0
         self._numbering = Numbering()
+        self._kept = KeptStream(exchange.keeps_stream)
         events = exchange.call.events
         self._events = events(exchange.headers()) if events else None
 
@@ -85,15 +88,19 @@ class StreamedCall:
         finally:
             if self._is_draining:
                 StreamedCall.draining -= 1
-            self.exchange.stream_ended()
+            self.exchange.stream_ended(self._kept.whole())
             await self.relay.finish()
+
+    async def _tell(self, part: bytes) -> None:
+        self._kept.add(part)
+        await self.relay.put(part)
 
     # --- reading -------------------------------------------------------------------
 
     async def _read(self) -> None:
         splitter = Splitter()
         if self._events:
-            await self.relay.put(self._events.begin())
+            await self._tell(self._events.begin())
         try:
             async with asyncio.timeout(settings.UPSTREAM_TOTAL_SECONDS) as self._limit:
                 async for chunk in self.answer.stream():
@@ -150,13 +157,13 @@ class StreamedCall:
         document = event.document()
         if document is None:
             if not self._events:
-                await self.relay.put(event.raw)
+                await self._tell(event.raw)
             return
         self._note(document)
         is_changed = self._numbering.complete(document)
         if self._events:
             if part := self._events.feed(document):
-                await self.relay.put(part)
+                await self._tell(part)
             return
         usage = document.get("usage")
         if isinstance(usage, dict):
@@ -172,7 +179,7 @@ class StreamedCall:
             )
             is_changed |= shown is not usage
             document["usage"] = shown
-        await self.relay.put(render(document) if is_changed else event.raw)
+        await self._tell(render(document) if is_changed else event.raw)
 
     @property
     def _counted(self) -> Units:
@@ -213,7 +220,7 @@ class StreamedCall:
             # An error inside a stream: the SDKs raise APIError with its code.
             said = reply.describe(refused)
             told = self._events.fail(said["error"]) if self._events else render(said)
-            await self.relay.put(told)
+            await self._tell(told)
         else:
             await self._say_goodbye()
 
@@ -234,12 +241,14 @@ class StreamedCall:
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
         exchange, end = self.exchange, self.exchange.end
+        is_charged = end is not None and end.state == HoldState.SETTLED
         if self._events:
             usage = usage_shown.with_tokens(self._report or {}, self._counted)
             if end:
                 usage = usage_shown.charged(usage, end.charged_micros)
             if told := self._events.end(usage):
-                await self.relay.put(self._comment() + told)
+                await self._tell(self._comment() + told)
+                self._kept.is_whole = is_charged
             return
         event = self._usage_event
         if event is None and self._report is None and self._delivered_bytes:
@@ -249,8 +258,9 @@ class StreamedCall:
             usage = usage_shown.with_tokens(event["usage"], self._counted)
             usage = usage_shown.charged(usage, end.charged_micros)
             last = {**self._head, **event, "choices": [], "usage": usage}
-            await self.relay.put(render(last))
-        await self.relay.put(self._comment() + DONE)
+            await self._tell(render(last))
+        await self._tell(self._comment() + DONE)
+        self._kept.is_whole = is_charged
 
     def _comment(self) -> bytes:
         """Every client skips it, people with curl read it. It stands in the block of

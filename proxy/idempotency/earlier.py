@@ -174,7 +174,7 @@ class Search:
         if each.state == HoldState.OPEN:
             self._pause = RUNNING_LOOK_SECONDS
             return None
-        if kept and not each.streamed and await self._may_come(each):
+        if kept and await self._may_come(each):
             return None
         raise refusals.already_completed(
             request_id=f"req_{hold_id}",

@@ -66,22 +66,35 @@ async def _hand_out(reply: Reply, presented: str) -> HttpResponse:
 
 
 def _end(attempt: Attempt, response: HttpResponseBase, identity: Identity) -> None:
+    if isinstance(response, HttpResponse):
+        end(attempt, Reply.of(response), identity)
+    elif not attempt.ends_later:
+        attempt.end(None)
+
+
+def end(attempt: Attempt, reply: Reply | None, identity: Identity) -> None:
     """Answer those who joined, and keep a reply that was worth a charge: what a
-    call, or the receipt of a job, said with 200."""
-    if not isinstance(response, HttpResponse):
-        if not attempt.ends_later:
-            attempt.end(None)
-        return
-    reply = Reply.of(response)
-    is_kept = (
-        response.status_code == 200
+    call, or the receipt of a job, said with 200. None: there is nothing to repeat."""
+    is_kept = reply is not None and is_worth_keeping(reply, identity)
+    attempt.end(reply, stays=is_kept)
+    if reply and is_kept:
+        forget = partial(attempt.loop.call_soon_threadsafe, attempts.forget, attempt)
+        keeper.put(Kept(reply, attempt.hold_id, identity.account_id, written=forget))
+
+
+def keep(reply: Reply, hold_id: str, identity: Identity) -> None:
+    """Keep a reply that nobody repeats, and that others may refer to."""
+    if is_worth_keeping(reply, identity):
+        keeper.put(Kept(reply, hold_id, identity.account_id, written=lambda: None))
+
+
+def is_worth_keeping(reply: Reply, identity: Identity) -> bool:
+    """Whether it is a success, short enough, of an organization that lets it."""
+    return (
+        reply.status == 200
         and identity.stores_replies
         and len(reply.content) <= settings.REPLAY_BYTES_MAX
     )
-    attempt.end(reply, stays=is_kept)
-    if is_kept:
-        forget = partial(attempt.loop.call_soon_threadsafe, attempts.forget, attempt)
-        keeper.put(Kept(reply, attempt.hold_id, identity.account_id, written=forget))
 
 
 def purge() -> int:

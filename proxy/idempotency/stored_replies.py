@@ -209,6 +209,13 @@ def find(hold_id: str) -> Reply | None:
     return unseal(row) if row else None
 
 
+def find_own(hold_id: str, account_id: int) -> Reply | None:
+    """The same of a call of this account, while it may still be given out."""
+    rows = StoredReply.objects.filter(hold_id=UUID(hold_id), account_id=account_id)
+    row = rows.filter(expires_at__gt=clock.now()).first()
+    return unseal(row) if row else None
+
+
 def purge(*, batch_rows: int = PURGE_ROWS) -> int:
     """Delete what is past its time, and what its organization wants kept no more; how
     many."""

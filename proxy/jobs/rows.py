@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
@@ -19,7 +20,7 @@ from billing.models.hold import HoldState
 from billing.models.usage import Basis
 from billing.reports.calls import charge_of
 from billing.values import clock
-from proxy.jobs import seals
+from proxy.jobs import events, seals
 from proxy.models import Job, JobState
 from proxy.models.job import ASKED_ABOUT, UNFINISHED
 
@@ -109,9 +110,12 @@ def postpone(job: Job, **heard: Any) -> None:
 def finish(job: Job, state: JobState, **values: Any) -> bool:
     """Write how the job ended; False when that was written before."""
     ended = seals.ended(job.id, {"state": state, "finished_at": clock.now(), **values})
-    finished = Job.objects.filter(id=job.id, state__in=UNFINISHED).update(
-        **ended, **_looked_at(job)
-    )
+    with transaction.atomic():
+        finished = Job.objects.filter(id=job.id, state__in=UNFINISHED).update(
+            **ended, **_looked_at(job)
+        )
+        if finished:
+            events.emit_end(job.id)
     return finished == 1
 
 
@@ -152,9 +156,13 @@ def conclude(job_id: UUID, hold_state: str) -> int:
             "basis": basis,
         },
     )
-    return Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
-        **ended, remark="never_accepted"
-    )
+    with transaction.atomic():
+        concluded = Job.objects.filter(id=job_id, state=JobState.SUBMITTING).update(
+            **ended, remark="never_accepted"
+        )
+        if concluded:
+            events.emit_end(job_id)
+    return concluded
 
 
 def conclude_abandoned() -> int:

@@ -1,7 +1,8 @@
 """OpenAI's responses, made of chats: the default of several SDKs and agents.
 
-Nothing of a conversation is kept here, so each request has to bring all of it. A
-response is priced, held and settled as the chat that it becomes.
+No conversation is kept here, so each request has to bring all of it; items of late
+answers may be referred to (`responses_kept`). A response is priced, held and settled as
+the chat that it becomes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.calls.numbering import as_chunk
 from proxy.http import refusals, reply
 from proxy.http.errors import GatewayError
-from proxy.operations import chat, responses_items
+from proxy.operations import chat, responses_items, responses_kept
 from proxy.operations.responses_events import ResponseEvents
 from proxy.upstream import contract
 
@@ -70,6 +71,7 @@ def read(incoming: Incoming) -> Call:
         call,
         ignored=(*call.ignored, *_ignored(document)),
         answer=partial(_answer, echo),
+        is_kept=document.get("store") is not False,
         events=lambda headers: ResponseEvents(echo, headers["x-request-id"]),
     )
 
@@ -190,4 +192,10 @@ async def _answer(
     return reply.json(events.response(document["usage"]), headers)
 
 
-OPERATION = Operation(chat.NAME, "responses", read, caps=("max_output_tokens",))
+OPERATION = Operation(
+    chat.NAME,
+    "responses",
+    read,
+    recall=responses_kept.recall,
+    caps=("max_output_tokens",),
+)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
@@ -17,8 +18,8 @@ from proxy.forwarding.forward import forward
 from proxy.http import multipart, refusals, reply, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
-from proxy.idempotency.attempts import Attempt
-from proxy.idempotency.once import once
+from proxy.idempotency.attempts import Attempt, Reply
+from proxy.idempotency.once import keep, once
 from proxy.jobs import submission
 from proxy.limits import allowed, rates
 from proxy.limits.rates import Allowance
@@ -53,6 +54,8 @@ class SpendingView(AsyncAPIView):
             bytes_max = settings.GATEWAY_BODY_BYTES_MAX
             body = await read_json(request, bytes_max=bytes_max)
             body = await with_full_name(body)
+            if self.operation.recall:
+                body = await self.operation.recall(body, self.identity.account_id)
             return self.operation.read(as_incoming(request, body))
         async with upload_turns.turn(uncompressed(request)):
             form = await with_full_name(await _upload(request))
@@ -82,7 +85,11 @@ class SpendingView(AsyncAPIView):
         self, call: Call, mark: fingerprints.Mark | None, lean: LeanRequest
     ) -> HttpResponseBase:
         if mark is None:
-            return await self.spend(call)
+            response = await self.spend(call)
+            if call.is_kept and isinstance(response, HttpResponse):
+                hold_id = response["x-request-id"].removeprefix("req_")
+                keep(Reply.of(response), hold_id, self.identity)
+            return response
         key = await digest_key.get()
         fingerprint = fingerprints.of_request(mark, lean, self.identity, key)
         attempt = Attempt(mark, fingerprint, arrived=lean.arrived)

@@ -29,6 +29,7 @@ from portal.tenants import (
 from portal.tenants.keys import Holder
 from tests.pages import calls
 from tests.support.cast import OPERATOR, actor_of, make_call, make_user
+from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget
 
 ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
@@ -109,7 +110,10 @@ def _objects(
     view = saved_views.save(house, "By model", "", is_shared=True, actor=actor)
     address = f"guest@{house.slug}.example.com"
     invited, token = invitations.invite(house, address, Role.VIEWER, actor=actor)
+    bought = make_paid(house, buyer_name="House, Ltd")
     return {
+        "top-up": bought.public_id,
+        "order": bought.id,
         "slug": house.slug,
         "key": key.pk,
         "project": key.project_id,

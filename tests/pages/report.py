@@ -63,7 +63,7 @@ def tell(
         wrong = ""
         if cost.p95_ms > limit_ms:
             wrong = "  too slow"
-        if cost.queries != few:
+        if cost.queries > few:
             wrong += "  more queries"
         say(f"{cost.name:<24}{figures}{cost.bytes:>9}{wrong}")
         if has_statements or wrong:

@@ -25,6 +25,8 @@ KINDS = {
     "service-accounts/account_id": "service account",
     "views/view_id": "saved view",
     "activity/request_id": "call",
+    "top-up/order_id": "order",
+    "back/topup_id": "top-up",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",

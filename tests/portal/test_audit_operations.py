@@ -26,6 +26,7 @@ from tests.support.portal import acts
 from tests.support.portal.acts import PARTS
 from tests.support.portal.acts_of_operator import ACTS_OF_THE_OPERATOR
 from tests.support.portal.acts_of_people import ACTS_OF_PEOPLE
+from tests.support.portal.bought import ACTS_OF_BUYERS
 from tests.support.portal.noticed import ACTS_OF_NOTICES
 from tests.support.portal.worlds import Act, Do, World
 
@@ -34,7 +35,9 @@ pytestmark = pytest.mark.once
 # What an operation says when it does nothing. Of two removals at once the second finds
 # nothing to remove.
 REFUSALS = (PortalError, LedgerError, ObjectDoesNotExist)
-ACTS = acts.ACTS | ACTS_OF_NOTICES | ACTS_OF_PEOPLE | ACTS_OF_THE_OPERATOR
+ACTS = (
+    acts.ACTS | ACTS_OF_BUYERS | ACTS_OF_NOTICES | ACTS_OF_PEOPLE | ACTS_OF_THE_OPERATOR
+)
 # By these an operation knows who acts.
 WHO = {"actor", "asking", "decision"}
 

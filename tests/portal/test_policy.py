@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.apps import apps
 from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
@@ -38,10 +37,12 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal.bought import OF_BUYERS
 from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
+from tests.support.portal.rows import everything
 from tests.support.portal.viewed import OF_VIEWS
 
 HOUR = timedelta(hours=1)
@@ -140,6 +141,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
     "rename": (of_it(organizations.change, name="Rocket"), ADMINS),
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     **OF_VIEWS,
+    **OF_BUYERS,
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (
@@ -171,14 +173,6 @@ def actor_called(who: str, organization: Organization) -> audit.Actor:
     if who == "stranger":
         return actor_of(make_user("stranger@example.com"))
     return actor_of(make_member(organization, f"{who}@example.com", Role(who)))
-
-
-def everything() -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table."""
-    return {
-        str(model): list(model._default_manager.order_by("pk").values())
-        for model in apps.get_models()
-    }
 
 
 @pytest.mark.once

@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 
 from portal.tenants.errors import KeyRefused
-from proxy.http import limit_refusals, refusals, upstream_refusals
+from proxy.http import limit_refusals, refusals, upstream_refusals, webhook_refusals
 from proxy.http.errors import GatewayError, Refusal
 from tests.support import sources
 
@@ -18,6 +18,7 @@ TABLES = {
     "refusals": refusals,
     "limit_refusals": limit_refusals,
     "upstream_refusals": upstream_refusals,
+    "webhook_refusals": webhook_refusals,
 }
 FILES = {"proxy/http/errors.py", *(f"proxy/http/{name}.py" for name in TABLES)}
 
@@ -27,7 +28,8 @@ CONFLICT, RATE, SERVER = "conflict_error", "rate_limit_error", "server_error"
 # status, type, x-should-retry (None: not sent), Retry-After → the codes
 TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (400, INVALID, False, None): "invalid_request unsupported_parameter "
-    "unsupported_content invalid_idempotency_key "
+    "unsupported_content invalid_idempotency_key too_many_webhook_endpoints "
+    "webhook_endpoint_unreachable "
     "upstream_refused",
     (401, AUTHENTICATION, False, None): "missing_api_key malformed_api_key "
     "invalid_api_key key_revoked key_disabled key_expired envelope_closed "
@@ -37,7 +39,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (403, "permission_error", False, None): "organization_suspended permission_denied "
     "model_not_allowed operation_not_allowed address_not_allowed",
     (404, INVALID, False, None): "unsupported_endpoint model_not_found job_not_found "
-    "request_not_found envelope_not_found video_expired "
+    "request_not_found webhook_endpoint_not_found envelope_not_found video_expired "
     "upstream_job_failed upstream_job_lost",
     (405, INVALID, False, None): "method_not_allowed",
     (408, INVALID, False, None): "request_timeout",

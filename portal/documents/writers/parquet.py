@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from portal.documents.columns import Column, Row, Type
 
 ROWS_AT_ONCE = 10_000
-DIGITS, PLACES = 38, 10
+DIGITS, PLACES = 38, 14
 
 
 def write(
@@ -24,6 +24,7 @@ def write(
         Type.PLAIN: pyarrow.string(),
         Type.INT: pyarrow.int64(),
         Type.DECIMAL: pyarrow.decimal128(DIGITS, PLACES),
+        Type.INSTANT: pyarrow.timestamp("us", tz="UTC"),
         Type.TIME: pyarrow.timestamp("us", tz="UTC"),
         Type.DAY: pyarrow.date32(),
     }

@@ -103,7 +103,7 @@ def write_fast(
     count = 1 + (expected + SPARE) // SHEET_ROWS_MAX
     rustpy_xlsxwriter.write_worksheets(
         [(f"Sheet{number}", records()) for number in range(1, count + 1)],
-        to,
+        to.name,  # into a file object it would write all at once, out of memory
         datetime_format="yyyy-mm-dd hh:mm:ss",
         freeze_panes={"general": {"row": 1, "col": 0}},
     )
@@ -125,7 +125,7 @@ def _cell(type_: Type) -> Callable[[Any], Any]:
             return _integer
         case Type.DECIMAL:
             return _decimal
-        case Type.TIME:
+        case Type.TIME | Type.INSTANT:
             return _time
         case Type.DAY:
             return lambda value: value.isoformat()

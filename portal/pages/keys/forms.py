@@ -14,7 +14,7 @@ from billing.models.budget import Window
 from portal.models import Project, ServiceAccount
 from portal.pages.keys.fields import DayField, RulesForm, end_of
 from portal.pages.parts import tickets
-from portal.pages.parts.fields import CreditsField, NameField
+from portal.pages.parts.fields import CreditsField, LongSelect, NameField
 from portal.tenants import key_edits
 from portal.tenants.errors import InvalidExpiry
 from portal.tenants.new_keys import Limits
@@ -75,12 +75,15 @@ class KeyForm(ExpiryForm, RulesForm):
         "Several keys may be called the same.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
-    project = forms.ModelChoiceField(Project.objects.none(), empty_label=None)
+    project = forms.ModelChoiceField(
+        Project.objects.none(), empty_label=None, widget=LongSelect
+    )
     holder = forms.ModelChoiceField(
         ServiceAccount.objects.none(),
         required=False,
         label="Held by",
         empty_label="You",
+        widget=LongSelect,
         help_text="A key of a service account stays when people leave.",
     )
     per_day = CreditsField(label="Credits a day")

@@ -20,6 +20,7 @@ from billing.values.amounts import micros_of
 from billing.values.orders import AMOUNT_MICROS_MAX
 from portal.models import ApiKey, Membership, Organization, ServiceAccount
 from portal.pages.money.instants import FutureField, written
+from portal.pages.parts.fields import LongSelect
 from portal.tenants.budgets import REASON_MAX
 
 LEVELS = (
@@ -70,16 +71,21 @@ class LimitForm(forms.Form):
 
     level = forms.ChoiceField(label="Whom it binds", choices=LEVELS)
     project = forms.ModelChoiceField(
-        Unit.objects.none(), required=False, empty_label="—"
+        Unit.objects.none(), required=False, empty_label="—", widget=LongSelect
     )
     holder = forms.ModelChoiceField(
         Unit.objects.none(),
         label="Member or service account",
         required=False,
         empty_label="—",
+        widget=LongSelect,
     )
     key = forms.ModelChoiceField(
-        ApiKey.objects.none(), label="API key", required=False, empty_label="—"
+        ApiKey.objects.none(),
+        label="API key",
+        required=False,
+        empty_label="—",
+        widget=LongSelect,
     )
     credits = CreditsField(label="Credits")
     window = forms.ChoiceField(label="Within", choices=WINDOWS)

@@ -6,12 +6,37 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from billing import budgets
 from billing.values.amounts import credits_text, micros_of
 from billing.values.orders import AMOUNT_MICROS_MAX
 from portal.tenants import names
 from portal.tenants.errors import InvalidName, InvalidTimeZone
+
+SELECTED = mark_safe(" selected")
+
+
+class LongSelect(forms.Select):
+    """A choice of hundreds, written in one go: Django's own widget renders a template
+    for each option, and a list of 1,000 keys would be most of its page's time."""
+
+    def render(
+        self, name: str, value: Any, attrs: Any = None, renderer: Any = None
+    ) -> SafeString:
+        of_select = flatatt(self.build_attrs(self.attrs, attrs))
+        chosen = set(self.format_value(value))
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            (
+                (key, SELECTED if str(key) in chosen else "", label)
+                for key, label in self.choices
+            ),
+        )
+        return format_html('<select name="{}"{}>{}</select>', name, of_select, options)
 
 
 class TimeZoneField(forms.CharField):

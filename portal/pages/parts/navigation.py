@@ -56,6 +56,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         (
             ("budgets", "Budgets", BUDGETS),
             ("credits", "Credits", MONEY),
+            ("top-up", "Buy credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
         ),
@@ -84,6 +85,7 @@ SHORTCUTS = {
     "models": "m",
     "budgets": "b",
     "credits": "c",
+    "top-up": "f",
     "ledger": "l",
     "explain": "e",
     "members": "t",

@@ -10,6 +10,7 @@ from django import forms
 
 from billing.reports import spend
 from portal.models import ApiKey, Membership
+from portal.pages.parts.fields import LongSelect
 from portal.tenants import heirs
 from portal.tenants.keys import Holder
 
@@ -52,6 +53,7 @@ class HeirsForm(forms.Form):
                 choices=[(REVOKE, "nobody: revoke it"), *options],
                 initial=name_of(heir) if heir else REVOKE,
                 coerce=self.holders.get,
+                widget=LongSelect,
             )
 
     def wishes(self) -> dict[UUID, Holder | None]:

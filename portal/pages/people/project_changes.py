@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from billing.values.errors import AccountLocked
 from portal.models import Membership, Project, Role
 from portal.pages.parts import frame, tickets
-from portal.pages.parts.fields import NameField
+from portal.pages.parts.fields import LongSelect, NameField
 from portal.pages.people.heirs_form import HeirsForm
 from portal.pages.people.member_forms import BUSY
 from portal.pages.people.projects import project_of
@@ -50,6 +50,7 @@ class EditForm(ProjectForm):
         label="Owner",
         required=False,
         empty_label="nobody",
+        widget=LongSelect,
         help_text="Gets the keys of those who leave the project. Without one they are "
         "revoked.",
         show_hidden_initial=True,

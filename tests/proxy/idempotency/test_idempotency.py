@@ -208,12 +208,38 @@ def assert_completed(reply: httpx.Response, customer: Customer) -> None:
     assert "charged 5 credits" in error["message"]
 
 
-def test_a_stream_that_ended_is_not_made_again(
+def test_a_short_stream_is_told_again(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
     upstream.on(model="m", reply=chat_stream(credits=5))
-    assert keyed(customer, live_gateway, stream=True).status_code == 200
-    assert_completed(keyed(customer, live_gateway, stream=True), customer)
+    first = keyed(customer, live_gateway, stream=True)
+    again = keyed(customer, live_gateway, stream=True)
+
+    assert again.content == first.content
+    assert again.headers["content-type"] == "text/event-stream"
+    assert again.headers["x-idempotent-replay"] == "true"
+    assert again.headers["x-credits-charged"] == "0"
+    assert len(upstream.journal) == 1
+    assert customer.charged_credits() == 5
+
+
+def test_a_stream_that_broke_off_or_is_too_long_is_not(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    short = gateway(REPLAY_BYTES_MAX=500)
+    whole = chat_stream(credits=5)
+    for key, served, reply in (
+        ("cut", live_gateway, whole.cut_after_events(1)),
+        ("long", short, whole),
+    ):
+        upstream.on(model="m", reply=reply)
+        assert keyed(customer, served, key, stream=True).status_code == 200
+        again = keyed(customer, served, key, stream=True)
+        assert_refusal(again, 409, "already_completed")
+    assert len(upstream.journal) == 2
 
 
 def test_a_gateway_killed_before_it_kept_the_reply_does_not_charge_twice(

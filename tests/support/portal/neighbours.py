@@ -35,6 +35,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
 
 # Of 100 characters at most, with the mark.
@@ -92,6 +93,7 @@ def _give_objects(made: Neighbour) -> None:
     )
     request_id = make_attacking_call(made, key.spender_id)
     member = organization.memberships.get(user=made.people["viewer"])
+    bought = make_paid(organization, buyer_name=made.named("buyer"))
     made.objects = {
         "slug": organization.slug,
         "key": key.pk,
@@ -107,6 +109,8 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
+        "top-up": bought.public_id,
+        "order": bought.id,
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -151,6 +155,8 @@ KINDS = {
     "service-accounts/account_id": "service account",
     "views/view_id": "saved view",
     "activity/request_id": "call",
+    "back/topup_id": "top-up",
+    "top-up/order_id": "order",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
@@ -160,11 +166,13 @@ KINDS = {
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 MISSING: dict[str, object] = {
+    "order": uuid4(),
     "slug": "nowhere",
     "key": uuid4(),
     "invitation token": "x" * 43,
     "call": f"req_{uuid4().hex}",
     "job": f"job_{uuid4().hex}",
+    "top-up": f"topup_{uuid4().hex}",
     "identity provider": "nowhere",
 }
 

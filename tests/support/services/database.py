@@ -6,10 +6,12 @@ tables: a test either rolls back (`db`) or commits rows of its own (`committed_d
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,18 +22,45 @@ from psycopg import sql
 
 from tests.support.services import environment
 
+TEMPLATE = "tollgate_template"
+
 
 def create() -> None:
-    """Make the database that `DATABASE_URL` names, with all migrations."""
+    """Make the database that `DATABASE_URL` names, with all migrations: the first of
+    the run's processes applies them, the others copy what came of it."""
     url = os.environ["DATABASE_URL"]
-    if url.startswith("postgres://"):
-        name = urlsplit(url).path.removeprefix("/")
-        maintenance = os.environ[environment.MAINTENANCE_VARIABLE]
-        with psycopg.connect(maintenance, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
-            )
+    make = _create_postgres if url.startswith("postgres://") else _create_sqlite
+    with (environment.folder() / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make(url)
+
+
+def _create_sqlite(url: str) -> None:
+    own = Path(url.removeprefix("sqlite:///"))
+    template = environment.folder() / "template.sqlite3"
+    if template.exists():
+        shutil.copyfile(template, own)
+        return
     call_command("migrate", verbosity=0, interactive=False)
+    with closing(sqlite3.connect(template)) as copy:
+        connections["default"].ensure_connection()
+        connections["default"].connection.backup(copy)
+
+
+def _create_postgres(url: str) -> None:
+    own = sql.Identifier(urlsplit(url).path.removeprefix("/"))
+    template = sql.Identifier(TEMPLATE)
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    maintenance = os.environ[environment.MAINTENANCE_VARIABLE]
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        exists = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(exists, [TEMPLATE]).fetchone():
+            connection.execute(create.format(own, template))
+            return
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(own))
+        call_command("migrate", verbosity=0, interactive=False)
+        disconnect()  # nobody may be in a database that is copied
+        connection.execute(create.format(template, own))
 
 
 def forget_lessons() -> None:

@@ -14,6 +14,25 @@ from tests.support.services import environment, requirements
 ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
 # What these show is the same on any database.
 ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
+# Their tests mostly wait. Of what commits they come first: one process waits while the
+# others compute, and no one waits alone at the end.
+WAITING = frozenset(
+    {
+        "test_crash_points.py",
+        "test_database_gone.py",
+        "test_first_attempts.py",
+        "test_kill9.py",
+        "test_locked_accounts.py",
+        "test_retry_storm.py",
+        "test_spooled_settlements.py",
+        "test_storm.py",
+        "test_unknown_commit.py",
+        "test_up.py",
+        "test_waits_end.py",
+        "test_worker.py",
+        "test_worker_broker.py",
+    }
+)
 FLUSHING = frozenset({"transactional_db", "live_server", "django_db_reset_sequences"})
 
 
@@ -35,7 +54,7 @@ def pytest_collection_modifyitems(
     kept = [item for item in items if is_wanted(item, is_second_run=is_second_run)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     # What commits for real comes last: the others may find an empty house.
-    items[:] = sorted(kept, key=commits)
+    items[:] = sorted(kept, key=lambda item: (commits(item), not waits(item)))
     reason = config.stash.get(requirements.UNAVAILABLE, "")
     if reason:
         for item in filter(touches_database, items):
@@ -51,6 +70,10 @@ def touches_database(item: pytest.Item) -> bool:
 
 def commits(item: pytest.Item) -> bool:
     return "committed_db" in getattr(item, "fixturenames", ())
+
+
+def waits(item: pytest.Item) -> bool:
+    return item.nodeid.partition("::")[0].rpartition("/")[2] in WAITING
 
 
 def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:

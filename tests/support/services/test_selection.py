@@ -46,6 +46,11 @@ def test_ordinary_tests_are_not_refused(safe: pytest.Item) -> None:
     selection.refuse_unsafe(safe)
 
 
+def test_every_file_that_waits_is_there() -> None:
+    names = {path.name for path in ROOT.glob("tests/**/test_*.py")}
+    assert names >= selection.WAITING
+
+
 def test_the_second_run_takes_database_tests_only() -> None:
     def second(candidate: pytest.Item) -> bool:
         return selection.is_wanted(candidate, is_second_run=True)

@@ -217,8 +217,11 @@ class Upstream:
         )
 
     def _is_scripted(self, request: wire.Request) -> bool:
-        entry = self.journal.draft(request)
-        return any(behaviour.matches(entry) for behaviour in self._behaviours)
+        """Whether a test says what this very path answers."""
+        return any(
+            behaviour.path is not None and request.path.endswith(behaviour.path)
+            for behaviour in self._behaviours
+        )
 
     async def _choose(self, entry: JournalEntry) -> ScriptedReply:
         for behaviour in self._behaviours:

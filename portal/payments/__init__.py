@@ -1,0 +1,1 @@
+"""The doors of payments: the call that buys credits, and providers' webhooks."""
