@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -118,40 +118,22 @@ class Door:
         self, address: object, scope: Scope, body: bytes, send: Send
     ) -> None:
         """Raises: Crowded, Refused when the pages do not answer."""
-        async with self._turns.turn(address, seconds=WAIT_SECONDS):
-            response = await self._ask(scope, body)
-            try:
+        whole = None
+        async with AsyncExitStack() as after:
+            async with self._turns.turn(address, seconds=WAIT_SECONDS):
+                response = await self._ask(scope, body)
+                after.push_async_callback(response.aclose)
                 length = _length(response)
-                whole = None
                 if length is not None and length <= WHOLE_BYTES_MAX:
                     whole = await _read(response)
-                else:
-                    self._streams.take(address)
-            except BaseException:
-                await response.aclose()
-                raise
-        head = {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": [
-                (name.lower(), value)
-                for name, value in response.headers
-                if name.lower() not in NOT_PASSED_BACK
-            ],
-        }
-        if whole is not None:
-            await response.aclose()
-            await send(head)
-            await send({"type": "http.response.body", "body": whole})
-            return
-        try:
-            async with asyncio.timeout(STREAM_SECONDS):
-                await _pass_on(response, head, send)
-        except TimeoutError:
-            logger.warning("an answer was not read within %d s", STREAM_SECONDS)
-        finally:
-            self._streams.give_back(address)
-            await response.aclose()
+            # The place is given back: a slow reader keeps none.
+            if whole is None:
+                self._streams.take(address)
+                after.callback(self._streams.give_back, address)
+                await _pass_on(response, send)
+                return
+        await send(_head(response))
+        await send({"type": "http.response.body", "body": whole})
 
     async def _ask(self, scope: Scope, body: bytes) -> httpcore.Response:
         """Raises: Refused."""
@@ -172,14 +154,15 @@ class Door:
                     logger.error("the pages' process cannot be reached")
                     raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, BUSY) from None
                 await asyncio.sleep(RETRY_PAUSE_SECONDS)
-            except (httpcore.TimeoutException, httpcore.NetworkError) as error:
+            except CUT as error:
                 logger.error("a page was not answered: %s", type(error).__name__)
                 raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, BUSY) from None
-            except httpcore.ProtocolError as error:
-                logger.error("a page was cut off: %s", type(error).__name__)
-                raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, BUSY) from None
 
 
+CUT = (
+    *(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
+    TimeoutError,
+)
 NOT_PASSED_BACK = HOP_BY_HOP - {b"content-length"} | {b"server", b"date"}
 
 
@@ -256,23 +239,33 @@ async def _read(response: httpcore.Response) -> bytes:
     """Raises: Refused."""
     try:
         return await response.aread()
-    except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
+    except CUT:
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, BUSY) from None
 
 
-async def _pass_on(
-    response: httpcore.Response, head: Mapping[str, Any], send: Send
-) -> None:
-    await send(head)
-    with suppress(
-        httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError
-    ):
-        async with aclosing(response.aiter_stream()) as parts:  # type: ignore[type-var]
-            async for part in parts:
-                await send(
-                    {"type": "http.response.body", "body": part, "more_body": True}
-                )
+async def _pass_on(response: httpcore.Response, send: Send) -> None:
+    """Hand on an answer of any length, to whoever reads it, for so long at most."""
+    await send(_head(response))
+    try:
+        async with asyncio.timeout(STREAM_SECONDS):
+            async with aclosing(response.aiter_stream()) as parts:  # type: ignore[type-var]
+                async for part in parts:
+                    more = {"body": part, "more_body": True}
+                    await send({"type": "http.response.body", **more})
+    except CUT as error:
+        # Half an export must not look like a whole one: the connection breaks.
+        logger.warning("an answer was cut off: %s", type(error).__name__)
+        raise
     await send({"type": "http.response.body", "body": b""})
+
+
+def _head(response: httpcore.Response) -> Mapping[str, Any]:
+    headers = [(name.lower(), value) for name, value in response.headers]
+    return {
+        "type": "http.response.start",
+        "status": response.status,
+        "headers": [(n, value) for n, value in headers if n not in NOT_PASSED_BACK],
+    }
 
 
 BUSY = "Too many pages are being made at this moment. Nothing was changed by this one."
