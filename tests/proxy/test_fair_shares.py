@@ -98,9 +98,8 @@ def test_slow_calls_take_their_own_connections_only(
         "{" + ",".join(f'"k{number}":1' for number in range(130_000)) + "}",
         json.dumps({"model": "m", "messages": [{"role": "user"}] * 70_000}),
         json.dumps({"model": "m", "messages": [{"content": [{"type": "x"}] * 40_000}]}),
-        "[" * 100_000,
     ],
-    ids=["keys", "messages", "parts", "depth"],
+    ids=["keys", "messages", "parts"],
 )
 @pytest.mark.parametrize("path", ["/chat/completions", "/quote", "/images/edits"])
 def test_what_would_be_too_much_work_is_refused_before_it_is_done(
