@@ -24,6 +24,12 @@ warnings.filterwarnings(
     "ignore", "StreamingHttpResponse must consume synchronous", module="django"
 )
 
+# Also what clients ask whose base_url lacks the /v1: the gateway says so in JSON.
+GATEWAY_SEGMENTS = {
+    *("v1", "chat", "completions", "responses", "embeddings", "models", "images"),
+    *("audio", "videos", "music", "messages", "engines", "openai"),
+}
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -32,7 +38,7 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
     """Dispatch one ASGI connection. `scope["path"]` is already percent-decoded."""
     if scope["type"] == "lifespan":
         await gateway.lifespan(receive, send)
-    elif scope["path"].startswith("/v1/") or scope["path"] == "/v1":
+    elif GATEWAY_SEGMENTS.intersection(scope["path"].split("/", 2)[1:2]):
         await gateway(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -38,6 +38,7 @@ ALLOWED_HOSTS = env.list(
 )
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, PUBLIC_HOST]
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[], each=locations.network)
+CORS_ORIGINS = env.list("CORS_ORIGINS", default=[], each=locations.origin)
 OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
 LOG_LEVEL = env.level("LOG_LEVEL", default="INFO")
 
@@ -55,6 +56,12 @@ UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
 UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
 UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
 UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
+UPSTREAM_LACKS = env.choices(
+    "UPSTREAM_LACKS",
+    *("response_format", "tool_choice", "parallel_tool_calls", "logprobs", "n"),
+    *("stop", "seed", "logit_bias", "reasoning_effort", "verbosity"),
+    default=[],
+)
 UPSTREAM_TOOLS = env.choice("UPSTREAM_TOOLS", "forward", "refuse", default="forward")
 MEDIA_BYTES_MAX = env.int("MEDIA_BYTES_MAX", default=50 * 1024**2)
 MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
@@ -86,6 +93,7 @@ JOB_REPLY_SECONDS = env.int("JOB_REPLY_SECONDS", default=604_800)
 UNPRICED_CREDITS = env.int("UNPRICED_CREDITS", default=25)
 BORNE_MODEL_CREDITS_MAX = env.int("BORNE_MODEL_CREDITS_MAX", default=1000)
 BORNE_ORGANIZATION_CREDITS_MAX = env.int("BORNE_ORGANIZATION_CREDITS_MAX", default=500)
+STREAM_KEEPALIVE_SECONDS = env.int("STREAM_KEEPALIVE_SECONDS", default=15)
 REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
