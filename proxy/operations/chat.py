@@ -52,14 +52,7 @@ TOKENS_PER_MESSAGE = 4
 
 def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = {
-        key: value
-        for key, value in incoming.document.items()
-        # Null is "your default" to the SDKs, but a call without these makes no sense.
-        if key not in BOOKKEEPING and (value is not None or key in NEVER_NULL)
-    }
-    if isinstance(body.get("messages"), list):
-        body["messages"] = chat_messages.native(body["messages"])
+    body = _meaningful(incoming.document)
     asked = _completion_tokens(body)
     body.setdefault("model", MODEL_DEFAULT)
     options = body.pop("stream_options", None)
@@ -68,8 +61,6 @@ def read(incoming: Incoming) -> Call:
         # Always asked for: it is how the call is settled. Whether the client sees
         # it is the client's choice.
         body["stream_options"] = {"include_usage": True}
-    if body.get("modalities") == ["text"]:
-        del body["modalities"]  # there is no other answer
     _refuse_tools_if_told(body)
     _refuse_what_is_lacking(body)
     checked = chat_messages.in_contract(body)
@@ -113,6 +104,21 @@ def read(incoming: Incoming) -> Call:
         complete_usage=usage_shown.with_tokens,
         answer=_answer,
     )
+
+
+def _meaningful(document: Document) -> Document:
+    """What is to be forwarded, in the upstream's words. Raises: GatewayError (400)."""
+    body = {
+        key: value
+        for key, value in document.items()
+        # Null is "your default" to the SDKs, but a call without these makes no sense.
+        if key not in BOOKKEEPING and (value is not None or key in NEVER_NULL)
+    }
+    if isinstance(body.get("messages"), list):
+        body["messages"] = chat_messages.native(body["messages"])
+    if body.get("modalities") == ["text"]:
+        del body["modalities"]  # there is no other answer
+    return body
 
 
 def _completion_tokens(body: dict[str, Any]) -> int | None:
