@@ -21,6 +21,7 @@ env.read_file(BASE_DIR / ".env")  # a variable that is set wins
 
 # --- where and how -----------------------------------------------------------
 VAR_DIR = env.folder("VAR_DIR", default=str(BASE_DIR / "var"))
+environment.keep_private(VAR_DIR)
 DEBUG = env.bool("DEBUG", default=False)
 GIVEN_SECRET_KEY = env.str("SECRET_KEY", default="")
 SECRET_KEY = GIVEN_SECRET_KEY or environment.stored_secret_key(VAR_DIR / "secret_key")

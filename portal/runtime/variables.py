@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import stat
 import unicodedata
 from collections.abc import Callable, MutableMapping
 from difflib import get_close_matches
@@ -264,6 +265,8 @@ def _folder(text: str) -> Path:
         raise ValueError(
             f"cannot be made ({error.strerror}): name a folder that this user may write"
         ) from None
+    if path.stat().st_mode & stat.S_ISVTX:
+        raise ValueError("is a folder for everybody: name one inside it")
     return path
 
 

@@ -31,6 +31,7 @@ from tests.pages import calls
 from tests.support.cast import OPERATOR, actor_of, make_call, make_user
 from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget
+from tests.support.portal.noticed import give_endpoints
 
 ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
 
@@ -114,6 +115,7 @@ def _objects(
     return {
         "top-up": bought.public_id,
         "order": bought.id,
+        **give_endpoints(house, "Receiver"),
         "slug": house.slug,
         "key": key.pk,
         "project": key.project_id,

@@ -16,6 +16,9 @@ from tests.pages.house import House
 KINDS = {
     "o/slug": "slug",
     "leave/slug": "slug",
+    "webhooks/endpoint_id": "webhook",
+    "deliveries/delivery_id": "delivery",
+    "chats/chat_id": "chat",
     "keys/key_id": "key",
     "secrets/secret_id": "secret",
     "projects/pk": "project",

@@ -27,6 +27,8 @@ JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 SECURITY = (Permission.MANAGE_SECURITY,)
+WEBHOOKS = (Permission.MANAGE_WEBHOOKS,)
+ALERTS = (Permission.MANAGE_ALERTS,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
@@ -48,6 +50,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
             ("jobs", "Jobs", JOBS),
+            ("webhooks", "Webhooks", WEBHOOKS),
             ("models", "Models and prices", PRICES),
         ),
     ),
@@ -55,6 +58,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Spend",
         (
             ("budgets", "Budgets", BUDGETS),
+            ("alerts", "Alerts", ALERTS),
             ("credits", "Credits", MONEY),
             ("top-up", "Buy credits", MONEY),
             ("ledger", "Ledger", MONEY),

@@ -100,6 +100,7 @@ ALONE = [
     ("STRIPE_WEBHOOK_SECRET", "whsec_short", "24 characters"),
     ("STRIPE_API_BASE", "127.0.0.1:8002", "http(s) URL"),
     ("VAR_DIR", "/dev/null/var", "folder"),
+    ("VAR_DIR", "/tmp", "inside it"),
 ]
 # The same where others come in: what is unsafe there.
 IN_PRODUCTION = [

@@ -37,6 +37,7 @@ from tests.support.cast import (
 )
 from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
+from tests.support.portal.noticed import give_endpoints
 
 # Of 100 characters at most, with the mark.
 ATTACK = """=1+1 "'><script>alert(1)</script><x-pwned onclick=1>{{7*7}}"""
@@ -111,6 +112,7 @@ def _give_objects(made: Neighbour) -> None:
         "job": f"job_{request_id}",
         "top-up": bought.public_id,
         "order": bought.id,
+        **give_endpoints(organization, made.named("hook")),
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -145,6 +147,9 @@ def make_attacking_call(made: Neighbour, spender_id: int) -> str:
 KINDS = {
     "o/slug": "slug",
     "leave/slug": "slug",
+    "webhooks/endpoint_id": "webhook",
+    "deliveries/delivery_id": "delivery",
+    "chats/chat_id": "chat",
     "keys/key_id": "key",
     "secrets/secret_id": "secret",
     "projects/pk": "project",
@@ -166,6 +171,8 @@ KINDS = {
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 MISSING: dict[str, object] = {
+    "webhook": uuid4(),
+    "chat": uuid4(),
     "order": uuid4(),
     "slug": "nowhere",
     "key": uuid4(),
