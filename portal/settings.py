@@ -28,6 +28,10 @@ SECRET_KEY = GIVEN_SECRET_KEY or environment.stored_secret_key(VAR_DIR / "secret
 HOST = env.host("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+# Of one server process, in all and for one address (portal/runtime/connections.py).
+CONNECTIONS_MAX = env.int("CONNECTIONS_MAX", default=4096)
+CONNECTIONS_PER_ADDRESS_MAX = env.int("CONNECTIONS_PER_ADDRESS_MAX", default=1024)
+PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=12)
 PUBLIC_URL = env.public_url(
     "PUBLIC_URL", default=f"http://{locations.in_url(HOST)}:{PORT}"
 )

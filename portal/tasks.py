@@ -8,7 +8,7 @@ from celery import shared_task
 
 from billing.payments import automatic, reconciliation
 from billing.payments.errors import ProviderError
-from portal.notices import dispatch, mails, sending
+from portal.notices import dispatch, mails, purging, sending
 from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
@@ -45,6 +45,12 @@ def send_mails() -> int:
 def watch_organizations() -> int:
     """Look for what people want to be told of; at how many organizations."""
     return rounds.watch_due()
+
+
+@shared_task
+def purge_notices() -> int:
+    """Delete what was told long ago; how many rows."""
+    return purging.purge()
 
 
 @shared_task

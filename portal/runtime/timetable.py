@@ -73,6 +73,7 @@ TIMETABLE = {
         _seconds("proxy.tasks.name_stuck_jobs", 60),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
         Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
+        Entry("portal.tasks.purge_notices", timedelta(hours=6)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
         Entry(
