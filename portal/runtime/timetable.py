@@ -68,6 +68,8 @@ TIMETABLE = {
         _seconds("portal.tasks.charge_topups", settings.PAYMENT_SWEEP_SECONDS),
         Entry("portal.tasks.list_drift", DAY, at=time(5, 11)),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
+        _seconds("portal.tasks.make_exports", 2, may_overlap=True),
+        _seconds("portal.tasks.keep_exports", 30),
         Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
