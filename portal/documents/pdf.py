@@ -1,5 +1,5 @@
-"""Statements and receipts as PDF, by reportlab; with the extra `pdf` statements are
-made by typst instead (`typeset.py`): PDF/A-3b with their own data inside."""
+"""Statements and receipts as files. PDF is by reportlab; with the extra `pdf` that of
+statements is by typst (`typeset.py`): PDF/A-3b with its own data inside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
+import orjson
 from django.conf import settings
 from reportlab import rl_config
 from reportlab.lib import colors
@@ -42,6 +43,13 @@ def statement(documents: Sequence[Document]) -> bytes:
     for place, each in enumerate(documents):
         story += _statement(each, is_first=not place)
     return _built(story, title_of(documents[0]))
+
+
+def as_json(documents: Sequence[Document]) -> bytes:
+    """The organization's statement, with those of its projects."""
+    projects = [each.figures for each in documents[1:]]
+    document = documents[0].figures | {"projects": projects}
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
 
 
 def title_of(of: Document) -> str:

@@ -18,7 +18,6 @@ from billing.values.errors import AccountLocked
 from portal.documents import files, months, pdf
 from portal.documents.kinds import Format
 from portal.management.commands.export import organization_of, written_to
-from portal.management.commands.statement import as_json
 from portal.tenants import audit
 from portal.tenants.errors import MonthNotClosable
 
@@ -66,7 +65,7 @@ class Command(BaseCommand):
         folder.mkdir(parents=True, exist_ok=True)
         of, *_ = statements.of_month(organization.account_id, month)
         for ending, content in (
-            ("json", as_json(found)),
+            ("json", pdf.as_json(found)),
             ("pdf", pdf.statement(found)),
         ):
             path = folder / f"statement-{month}.{ending}"

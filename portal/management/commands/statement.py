@@ -9,7 +9,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import orjson
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.documents import files, months, pdf
@@ -38,16 +37,10 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from refusal
         target = Path(options["out"])
         is_json = options["format"] == "json"
-        content = as_json(found) if is_json else pdf.statement(found)
+        content = pdf.as_json(found) if is_json else pdf.statement(found)
         try:
             with files.private_file(target) as file:
                 file.write(content)
         except OSError as error:
             raise CommandError(f"Nothing was written: {error}") from error
         self.stdout.write(f"{target}: {found[0].number or 'the month is open'}")
-
-
-def as_json(found: list[months.Document]) -> bytes:
-    """The organization's statement, with those of its projects."""
-    document = found[0].figures | {"projects": [each.figures for each in found[1:]]}
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)

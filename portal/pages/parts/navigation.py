@@ -23,6 +23,7 @@ BUDGETS = (
 )
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
+EXPORTS = (Permission.SEE_USAGE, Permission.SEE_MONEY)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
@@ -58,6 +59,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("credits", "Credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
+            ("statements", "Statements", MONEY),
+            ("exports", "Exports", EXPORTS),
         ),
     ),
     (

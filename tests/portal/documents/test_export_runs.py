@@ -4,10 +4,7 @@ time; whoever is killed, and wherever."""
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-from datetime import timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -243,55 +240,5 @@ def test_a_scheduled_file_is_put_into_the_bucket(
     ],
 )
 def test_what_comes_next(every: Every, day: str, after: str) -> None:
-    from datetime import date
-
     found = schedules.following(every, date.fromisoformat(day))
     assert found.isoformat() == after
-
-
-# --- a worker that is killed ----------------------------------------------------------
-
-KILLED = """
-import os, signal, sys
-os.environ["VAR_DIR"] = sys.argv[1]
-import django
-django.setup()
-from portal.documents import making, write
-write.TELL_EVERY = 1
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-making._beat = die
-making.BEAT_SECONDS = 0
-making.make_due()
-"""
-
-
-@pytest.mark.sqlite_only
-def test_a_worker_that_is_killed_while_it_writes_is_followed_by_another(
-    committed_db: None, tmp_path: Path, database_url: str
-) -> None:
-    from uuid import uuid4
-
-    from tests.support.cast import make_organization, make_user
-
-    Export.objects.filter(state=ExportState.QUEUED).update(state=ExportState.FAILED)
-    owner = make_user(f"{uuid4().hex}@example.com")
-    organization = make_organization(f"Killed {uuid4().hex}", owner)
-    key, _ = make_key(organization, owner)
-    for _ in range(3):
-        make_call(key)
-    export = asked(organization, owner)
-    environment = {**os.environ, "DATABASE_URL": database_url}
-    died = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-    assert died.returncode == -signal.SIGKILL
-    export.refresh_from_db()
-    assert (export.state, export.file) == (ExportState.RUNNING, "")
-    with later(seconds=making.STALE.total_seconds() + timedelta(days=0).seconds + 60):
-        assert making.make_due() == 1
-    export.refresh_from_db()
-    assert (export.state, export.rows) == (ExportState.READY, 3)

@@ -74,6 +74,16 @@ def deleted(world: World) -> Do:
     return partial(schedules.delete, made, actor=world.actor)
 
 
+def objects_of(organization: Organization, actor: Any) -> dict[str, object]:
+    """Of a neighbour: the month that runs, an export, a schedule; no receipt."""
+    return {
+        "month": this_month(),
+        "export": start_hour(organization, actor=actor).pk,
+        "schedule": schedule(organization, actor=actor).pk,
+        "receipt": 10**6,
+    }
+
+
 COSTS: Any = ("4711", {"team": "search"})
 ACTS_OF_DOCUMENTS: dict[str, Act] = {
     "months.close": Act(by_owner(close_next), ("statement.close",)),

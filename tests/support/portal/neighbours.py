@@ -35,6 +35,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal import documented
 from tests.support.portal.bought import make_topup
 from tests.support.portal.limited import make_budget, tomorrow
 
@@ -109,6 +110,7 @@ def _give_objects(made: Neighbour) -> None:
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
         "top-up": make_topup(organization).public_id,
+        **documented.objects_of(organization, actor),
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -159,6 +161,10 @@ KINDS = {
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
