@@ -32,7 +32,24 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
     """Dispatch one ASGI connection. `scope["path"]` is already percent-decoded."""
     if scope["type"] == "lifespan":
         await gateway.lifespan(receive, send)
-    elif scope["path"].startswith("/v1/") or scope["path"] == "/v1":
-        await gateway(scope, receive, send)
+        return
+    path = own_path(scope["path"])
+    if path.startswith("/v1/") or path == "/v1":
+        await gateway({**scope, "path": path}, receive, send)
     else:
-        await pages(scope, receive, send)
+        await pages(as_seen(scope, path), receive, send)
+
+
+def own_path(path: str) -> str:
+    """Without the path of PUBLIC_URL, which a proxy may take off, or pass on."""
+    prefix = settings.URL_PREFIX
+    if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+        return path.removeprefix(prefix) or "/"
+    return path
+
+
+def as_seen(scope: dict[str, Any], path: str) -> dict[str, Any]:
+    """The connection as a browser has it, by PUBLIC_URL: TLS and paths end in front of
+    us. No header is asked, which anybody could send."""
+    scheme = "https" if settings.IS_HTTPS else scope["scheme"]
+    return {**scope, "scheme": scheme, "path": settings.URL_PREFIX + path}

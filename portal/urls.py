@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "usage",
         "money",
         "documents",
+        "notices",
         "records",
     )
 ]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
@@ -74,6 +75,7 @@ def buy(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 
 @never_cache
+@login_required
 def back(request: HttpRequest, topup_id: str) -> HttpResponse:
     """Where a provider sends the buyer back to: no provider knows a slug. Whether it
     was paid is not decided by who comes here."""
@@ -86,9 +88,9 @@ def back(request: HttpRequest, topup_id: str) -> HttpResponse:
             memberships__disabled_at=None,
         ).first()
     )
-    if not organization:
+    if found is None or not organization:
         raise Http404
-    return redirect("credits", organization.slug)
+    return redirect("topup", organization.slug, found.id)
 
 
 def _order(request: HttpRequest) -> topups.Order:

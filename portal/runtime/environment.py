@@ -1,15 +1,17 @@
-"""Reading settings from the environment: the secret key, and the database."""
+"""What settings need besides their variables: the secret key, the database, a folder
+that nobody else reads."""
 
 from __future__ import annotations
 
+import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import environ
-
 from billing.values.patience import PatientConnection
+from portal.runtime.variables import Env
 
 # What the server itself ends: who waits for a lock, which a forgotten session may keep
 # for ever; a statement that takes too long; a transaction whose owner does nothing,
@@ -20,6 +22,21 @@ SERVER_LIMITS = (
     "-c lock_timeout=5s -c statement_timeout=30s "
     "-c idle_in_transaction_session_timeout=60s"
 )
+
+
+def keep_private(folder: Path) -> None:
+    """Let nobody else on this machine read what is in the folder, nor what this process
+    and its children write from now on.
+
+    The database and the broker's files hold sessions: who reads them is signed in.
+    """
+    os.umask(0o077)
+    for place, _, names in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in names)):
+            with suppress(OSError):  # gone meanwhile, or another's
+                mode = os.lstat(path).st_mode
+                if mode & 0o077 and not stat.S_ISLNK(mode):
+                    os.chmod(path, mode & 0o700)
 
 
 def stored_secret_key(path: Path) -> str:
@@ -38,7 +55,7 @@ def stored_secret_key(path: Path) -> str:
     return path.read_text().strip()
 
 
-def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
+def database(env: Env, var_dir: Path) -> dict[str, Any]:
     """Django's description of the database that `DATABASE_URL` names.
 
     SQLite: one file, every commit on disk (`synchronous=FULL`), and writers
@@ -51,6 +68,7 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     config: dict[str, Any] = env.db(
         "DATABASE_URL", default=f"sqlite:///{var_dir / 'tollgate.sqlite3'}"
     )
+    pool_max = env.int("DATABASE_POOL_MAX", default=16)
     given = config.get("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = {
@@ -63,7 +81,6 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
         }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
-        pool_max = env.int("DATABASE_POOL_MAX", default=16)
         config["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,

@@ -21,6 +21,11 @@ STATES = {
     "settled": ("charged", "The call is over and paid for."),
     "released": ("not charged", "Nothing was used; what was held is available again."),
     "in_doubt": ("in doubt", "The upstream's answer was lost; resolved by rule."),
+    # of orders of credits
+    "pending": ("not paid yet", "Nothing is charged, and no credits are given yet."),
+    "paid": ("paid", "The money is there, and the credits are granted."),
+    "refunded": ("refunded", "The money was given back, and the credits taken."),
+    "disputed": ("disputed", "The payer's bank took the money back, or may."),
 }
 BASES = {
     "upstream": ("upstream", "The upstream named the price."),

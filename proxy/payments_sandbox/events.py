@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from proxy.payments_sandbox import forms
+from proxy.payments_sandbox.errors import invalid
 from proxy.payments_sandbox.state import API_VERSION, Object, State, shown
 
 
@@ -26,7 +28,13 @@ def emit(state: State, kind: str, about: Object) -> None:
 
 
 def list_events(state: State, params: Object) -> Object:
-    return state.page("event", "/v1/events", params, type=params.get("type"))
+    """Of one type, or of any of several."""
+    kinds = forms.sequence(params, "types")
+    one = forms.text(params, "type")
+    if one and kinds:
+        raise invalid("types", "Give type or types, not both.")
+    wanted = tuple(kinds) or (one,) if one or kinds else ()
+    return state.page("event", "/v1/events", params, among=("type", wanted))
 
 
 def retrieve(state: State, params: Object, event_id: str) -> Object:

@@ -90,10 +90,20 @@ class State:
             and all(each.get(name) == value for name, value in equal.items())
         ]
 
-    def page(self, kind: str, url: str, params: Object, **equal: Any) -> Object:
-        """A list object, the newest first, by `limit`, the cursors and `created`."""
+    def page(
+        self,
+        kind: str,
+        url: str,
+        params: Object,
+        among: tuple[str, tuple[Any, ...]] = ("", ()),
+        **equal: Any,
+    ) -> Object:
+        """A list object, the newest first, by `limit`, the cursors and `created`.
+        `among`: a field, and the values that it may have, unless there are none."""
         wanted = {name: value for name, value in equal.items() if value is not None}
         found = self.all_of(kind, **wanted)[::-1]
+        name, values = among
+        found = [each for each in found if not values or each.get(name) in values]
         found = [each for each in found if _is_created(each, params)]
         ids = [each["id"] for each in found]
         if after := text(params, "starting_after"):

@@ -15,6 +15,9 @@ from tests.pages.house import House
 KINDS = {
     "o/slug": "slug",
     "leave/slug": "slug",
+    "webhooks/endpoint_id": "webhook",
+    "deliveries/delivery_id": "delivery",
+    "chats/chat_id": "chat",
     "keys/key_id": "key",
     "secrets/secret_id": "secret",
     "projects/pk": "project",
@@ -25,15 +28,23 @@ KINDS = {
     "service-accounts/account_id": "service account",
     "views/view_id": "saved view",
     "activity/request_id": "call",
+    "top-up/order_id": "order",
+    "back/topup_id": "top-up",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 # A house has none of these.
-NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
+NOWHERE = frozenset(
+    {"job", "passkey", "identity provider", "secret", "receipt", "export", "schedule"}
+)
 PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Pages that a setting opens, or that are for others: what those get who open them.
 CLOSED = {

@@ -125,6 +125,11 @@ def of(route: Route, objects: dict[str, object]) -> dict[str, object]:
     return {kind: objects.get(kind, MISSING.get(kind, 10**7)) for kind in sorted(kinds)}
 
 
+def is_sound(found: Answer, name: str) -> bool:
+    """Nothing broke. Without a secret no webhook is believed: 503 says so."""
+    return found.status < 500 or (found.status, name) == (503, "stripe-webhook")
+
+
 @pytest.mark.parametrize("name", ROUTES)
 def test_who_is_not_a_member_learns_and_changes_nothing(
     world: World, name: str
@@ -136,7 +141,7 @@ def test_who_is_not_a_member_learns_and_changes_nothing(
         for method in READING + (OTHERS if who == "stranger" else ()):
             found = ask(world.browsers[who], method, route.url(real), real)
             asked = f"{who}: {method} {route.url(real)}"
-            assert found.status < 500, asked
+            assert is_sound(found, name), asked
             # Who has an invitation's link is told who invites them; who is disabled
             # may leave.
             is_told = "invitation token" in real or (who, name) == ("disabled", "leave")
@@ -157,11 +162,11 @@ def test_who_is_a_member_finds_nothing_of_another_organization(
     own = of(route, world.ours.objects)
     for who in MEMBERS:
         found = ask(world.browsers[who], "get", route.url(own), own)
-        assert found.status < 500, f"{who}: {route.url(own)}"
+        assert is_sound(found, name), f"{who}: {route.url(own)}"
         assert THEIRS not in found.text.lower(), f"{who}: {route.url(own)}"
     for method in ("post", *OTHERS):
         found = ask(world.browsers["owner"], method, route.url(own), own)
-        assert found.status < 500, f"owner: {method} {route.url(own)}"
+        assert is_sound(found, name), f"owner: {method} {route.url(own)}"
     for foreign, missing in mixed(route, world):
         for who in MEMBERS:
             for method in READING:
@@ -200,6 +205,6 @@ def mixed(
     if not route.is_of_an_organization:
         return
     own = of(route, world.ours.objects)
-    for kind in own.keys() - {"slug"}:
+    for kind in own.keys() - {"slug", "month"}:  # a month is everybody's
         theirs = {kind: world.theirs.objects[kind]}
         yield own | theirs, own | {kind: MISSING.get(kind, 10**7)}

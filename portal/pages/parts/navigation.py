@@ -28,6 +28,8 @@ JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 SECURITY = (Permission.MANAGE_SECURITY,)
+WEBHOOKS = (Permission.MANAGE_WEBHOOKS,)
+ALERTS = (Permission.MANAGE_ALERTS,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
@@ -49,6 +51,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
             ("jobs", "Jobs", JOBS),
+            ("webhooks", "Webhooks", WEBHOOKS),
             ("models", "Models and prices", PRICES),
         ),
     ),
@@ -56,7 +59,9 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Spend",
         (
             ("budgets", "Budgets", BUDGETS),
+            ("alerts", "Alerts", ALERTS),
             ("credits", "Credits", MONEY),
+            ("top-up", "Buy credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
             ("statements", "Statements", MONEY),
@@ -87,6 +92,7 @@ SHORTCUTS = {
     "models": "m",
     "budgets": "b",
     "credits": "c",
+    "top-up": "f",
     "ledger": "l",
     "explain": "e",
     "members": "t",

@@ -34,10 +34,11 @@ def choose(request: HttpRequest) -> HttpResponse:
             COOKIE,
             wanted,
             max_age=SECONDS,
+            path=settings.SESSION_COOKIE_PATH,
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Lax",
         )
     else:
-        answer.delete_cookie(COOKIE, samesite="Lax")
+        answer.delete_cookie(COOKIE, path=settings.SESSION_COOKIE_PATH, samesite="Lax")
     return answer

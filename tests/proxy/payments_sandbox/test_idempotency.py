@@ -37,7 +37,10 @@ def test_so_is_a_decline(shop: Stripe) -> None:
     assert len(shop.v1.payment_intents.list().data) == 1
 
 
-@pytest.mark.parametrize("other", [{**GOOD, "amount": 901}, BAD])
+OTHERS: Any = [GOOD | {"amount": 901}, BAD]
+
+
+@pytest.mark.parametrize("other", OTHERS)
 def test_other_parameters_are_an_error(shop: Stripe, other: Any) -> None:
     shop.v1.payment_intents.create(GOOD, KEYED)
     with pytest.raises(stripe.IdempotencyError) as refused:
@@ -50,7 +53,7 @@ def test_other_parameters_are_an_error(shop: Stripe, other: Any) -> None:
 
 def test_wrong_parameters_leave_the_key_unused(shop: Stripe) -> None:
     with pytest.raises(stripe.InvalidRequestError):
-        shop.v1.payment_intents.create({**GOOD, "amount": 1}, KEYED)
+        shop.v1.payment_intents.create(GOOD | {"amount": 1}, KEYED)
     assert shop.v1.payment_intents.create(GOOD, KEYED).status == "succeeded"
 
 

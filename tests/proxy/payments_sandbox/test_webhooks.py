@@ -45,6 +45,8 @@ def test_the_sdk_verifies_them(shop: Stripe) -> None:
         old = delivery.headers(shop.state.clock() - 301)["stripe-signature"]
         with pytest.raises(stripe.SignatureVerificationError, match="tolerance"):
             stripe.Webhook.construct_event(delivery.body, old, SECRET)
+    both = ["checkout.session.completed", "charge.succeeded"]
+    assert [each.type for each in shop.v1.events.list({"types": both}).data] == both
     listed = shop.v1.events.list({"type": "checkout.session.completed"})
     assert listed.data[0].id == sent[-1].event_id
 

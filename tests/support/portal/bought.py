@@ -27,6 +27,13 @@ def make_topup(organization: Organization, **order: Any) -> TopUp:
     return topups.buy(organization, wanted, key=uuid4().hex, actor=actor_of(owner))
 
 
+def make_paid(organization: Organization, **order: Any) -> TopUp:
+    """As `make_topup`; its transfer has arrived."""
+    made = make_topup(organization, **order)
+    paid = f"bank {uuid4().hex}"
+    return decisions.approve(made.public_id, payment_ref=paid, actor=OPERATOR)
+
+
 def set_up(organization: Organization, actor: Any) -> Any:
     text = automatic.consent_text(TERMS)
     return auto_topups.set_up(organization, TERMS, text, actor=actor)

@@ -36,8 +36,9 @@ from tests.support.cast import (
     make_user,
 )
 from tests.support.portal import documented
-from tests.support.portal.bought import make_topup
+from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
+from tests.support.portal.noticed import give_endpoints
 
 # Of 100 characters at most, with the mark.
 ATTACK = """=1+1 "'><script>alert(1)</script><x-pwned onclick=1>{{7*7}}"""
@@ -94,6 +95,7 @@ def _give_objects(made: Neighbour) -> None:
     )
     request_id = make_attacking_call(made, key.spender_id)
     member = organization.memberships.get(user=made.people["viewer"])
+    bought = make_paid(organization, buyer_name=made.named("buyer"))
     made.objects = {
         "slug": organization.slug,
         "key": key.pk,
@@ -109,8 +111,10 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
-        "top-up": make_topup(organization).public_id,
         **documented.objects_of(organization, actor),
+        "top-up": bought.public_id,
+        "order": bought.id,
+        **give_endpoints(organization, made.named("hook")),
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -145,6 +149,9 @@ def make_attacking_call(made: Neighbour, spender_id: int) -> str:
 KINDS = {
     "o/slug": "slug",
     "leave/slug": "slug",
+    "webhooks/endpoint_id": "webhook",
+    "deliveries/delivery_id": "delivery",
+    "chats/chat_id": "chat",
     "keys/key_id": "key",
     "secrets/secret_id": "secret",
     "projects/pk": "project",
@@ -156,6 +163,7 @@ KINDS = {
     "views/view_id": "saved view",
     "activity/request_id": "call",
     "back/topup_id": "top-up",
+    "top-up/order_id": "order",
     "budgets/budget_id": "budget",
     "raises/raise_id": "raise",
     "requests/request_id": "raise request",
@@ -169,12 +177,17 @@ KINDS = {
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 MISSING: dict[str, object] = {
+    "webhook": uuid4(),
+    "chat": uuid4(),
+    "order": uuid4(),
     "slug": "nowhere",
     "key": uuid4(),
     "invitation token": "x" * 43,
     "call": f"req_{uuid4().hex}",
     "job": f"job_{uuid4().hex}",
     "top-up": f"topup_{uuid4().hex}",
+    "month": "1999-01",
+    "export": uuid4(),
     "identity provider": "nowhere",
 }
 

@@ -9,8 +9,14 @@ from uuid import uuid4
 
 from billing.models import Event
 from billing.values import clock
-from portal.models import Delivery, EndpointKind, Organization, WebhookEndpoint
-from portal.notices import by_hand, endpoints
+from portal.models import (
+    Delivery,
+    DeliveryAttempt,
+    EndpointKind,
+    Organization,
+    WebhookEndpoint,
+)
+from portal.notices import alerts, by_hand, endpoints
 from portal.notices.endpoints import Wanted
 from portal.outbound import Guard
 from tests.support.cast import OPERATOR
@@ -74,6 +80,7 @@ def replayed(scene: Any) -> Any:
 
 MANAGERS = ("owner", "admin", "operator")
 RENAMED = Wanted(name="Other")
+OFF = alerts.Setting(is_on=False)
 OF_NOTICES = {
     "make a webhook": (creating(WANTED, EndpointKind.WEBHOOK), MANAGERS),
     "make a chat": (creating(CHAT, EndpointKind.SLACK), (*MANAGERS, "billing")),
@@ -82,6 +89,12 @@ OF_NOTICES = {
     "disable a webhook": (on(endpoints.disable), MANAGERS),
     "rotate a webhook": (on(endpoints.rotate_secret, keeps_old=True), MANAGERS),
     "test a webhook": (on(by_hand.send_test, guard=CLOSED), MANAGERS),
+    "change an alert": (
+        lambda scene: (
+            lambda actor: alerts.change(scene.organization, "spike", OFF, actor=actor)
+        ),
+        (*MANAGERS, "billing"),
+    ),
     "replay a delivery": (replayed, MANAGERS),
 }
 
@@ -99,6 +112,15 @@ def disabled(world: World) -> Do:
 def created(world: World) -> Do:
     make = partial(endpoints.create, world.organization, WANTED, kind="webhook")
     return lambda: make(actor=world.actor)
+
+
+def changed(world: World) -> Do:
+    change = partial(alerts.change, world.organization, "spike", OFF)
+    return lambda: change(actor=world.actor)
+
+
+def mailed(world: World) -> Do:
+    return lambda: by_hand.mail_test(world.organization, actor=world.actor)
 
 
 def replayed_once(world: World) -> Do:
@@ -119,6 +141,8 @@ ACTS_OF_NOTICES: dict[str, Act] = {
     ),
     "endpoints.disable": Act(with_it(hook, endpoints.disable), ("webhook.disable",)),
     "endpoints.enable": Act(disabled, ("webhook.enable",)),
+    "alerts.change": Act(changed, ("alert.change",)),
+    "by_hand.mail_test": Act(mailed, ("alert.test",), True),
     "by_hand.prepare_test": Act(
         with_it(hook, by_hand.prepare_test), ("webhook.test",), True
     ),
@@ -127,3 +151,15 @@ ACTS_OF_NOTICES: dict[str, Act] = {
         with_it(hook, by_hand.send_test, guard=CLOSED), ("webhook.test",), True
     ),
 }
+
+
+def give_endpoints(organization: Organization, name: str) -> dict[str, object]:
+    """A webhook with a delivery, and a chat, by the kinds of arguments in URLs."""
+    hook = make_endpoint(organization, Wanted(name, ADDRESS, ["key.created"]))
+    told = Wanted(name, ADDRESS, ["balance.low"])
+    chat = make_endpoint(organization, told, kind=EndpointKind.SLACK)
+    delivery = make_delivery(organization, hook)
+    DeliveryAttempt.objects.create(
+        delivery=delivery, at=clock.now(), status=200, duration_ms=3, excerpt=name
+    )
+    return {"webhook": hook.pk, "delivery": delivery.pk, "chat": chat.pk}
