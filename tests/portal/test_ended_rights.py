@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from portal.models import Organization, User
+from portal.models import ApiKey, Organization, User
 from tests.support.cast import make_organization
 
 pytestmark = pytest.mark.once
@@ -41,3 +41,14 @@ def test_the_switcher_lists_only_ones_own(
     page = client_of(alice).get(OVERVIEW).content.decode()
     assert "Second" in page
     assert "Elsewhere" not in page
+
+
+def test_a_project_of_another_organization_cannot_be_chosen(
+    organization: Organization, alice: User, mallory: User
+) -> None:
+    foreign = Organization.objects.get(slug="elsewhere").projects.get()
+    answer = client_of(alice).post(
+        "/o/acme/keys/new", {"name": "x", "project": foreign.pk, "ticket": "t"}
+    )
+    assert answer.status_code == 200
+    assert not ApiKey.objects.exists()

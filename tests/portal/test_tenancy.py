@@ -298,14 +298,3 @@ def test_a_developer_changes_their_own_key_only(
     assert answer.status_code == 302
     own.refresh_from_db()
     assert own.is_revoked
-
-
-def test_a_project_of_another_organization_cannot_be_chosen(
-    organization: Organization, alice: User, mallory: User
-) -> None:
-    foreign = Organization.objects.get(slug="elsewhere").projects.get()
-    answer = client_of(alice).post(
-        url_of("key-create"), {"name": "x", "project": foreign.pk, "ticket": "t"}
-    )
-    assert answer.status_code == 200
-    assert not ApiKey.objects.exists()
