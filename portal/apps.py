@@ -12,7 +12,9 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from billing.payments import changes
         from portal.payments import trail
-        from portal.runtime import checks, migrating  # noqa: F401  registers the checks
+
+        # The first and the last register their checks.
+        from portal.runtime import checks, migrating, production  # noqa: F401
 
         changes.listen(trail.write)
         pre_migrate.connect(migrating.lift_limits, sender=self)

@@ -2,42 +2,49 @@
 
 The defaults give a working product with nothing else installed: SQLite under
 `var/`, Celery over files, and the sandbox in the upstream's place.
-`portal/runtime/checks.py` refuses to start on nonsense.
+What cannot be understood stops the start (`portal/runtime/variables.py`), and so does
+what does not fit together or is unsafe in production (`portal/runtime/checks.py`).
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import environ
 from csp.constants import NONE, SELF
 
-from portal.runtime import environment
+from portal.runtime import environment, locations, variables
 
 BASE_DIR = Path(__file__).resolve().parents[1]
-env = environ.Env()
-env.read_env(BASE_DIR / ".env", overwrite=False)  # a variable that is set wins
+env = variables.Env(os.environ)
+env.read_file(BASE_DIR / ".env")  # a variable that is set wins
 
 # --- where and how -----------------------------------------------------------
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = env.folder("VAR_DIR", default=str(BASE_DIR / "var"))
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="") or environment.stored_secret_key(
-    VAR_DIR / "secret_key"
-)
-HOST = env.str("HOST", default="127.0.0.1")
+GIVEN_SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY = GIVEN_SECRET_KEY or environment.stored_secret_key(VAR_DIR / "secret_key")
+HOST = env.host("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://{HOST}:{PORT}").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+PUBLIC_URL = env.public_url(
+    "PUBLIC_URL", default=f"http://{locations.in_url(HOST)}:{PORT}"
+)
+PUBLIC_ORIGIN, URL_PREFIX, PUBLIC_HOST = locations.split_public(PUBLIC_URL)
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS",
+    default=["localhost", "127.0.0.1", "[::1]"],
+    each=locations.served_host,
+)
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, PUBLIC_HOST]
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[], each=locations.network)
 OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.level("LOG_LEVEL", default="INFO")
 
 # --- the upstream ------------------------------------------------------------
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)
-UPSTREAM_BASE_URL = env.str("UPSTREAM_BASE_URL", default="").rstrip("/")
-UPSTREAM_API_KEY = env.str("UPSTREAM_API_KEY", default="")
+UPSTREAM_BASE_URL = env.http_url("UPSTREAM_BASE_URL", default="")
+UPSTREAM_API_KEY = env.secret("UPSTREAM_API_KEY", default="")
 # No upstream named: the sandbox stands in, with a key that means nothing elsewhere.
 USES_SANDBOX = not UPSTREAM_BASE_URL
 if USES_SANDBOX:
@@ -48,7 +55,7 @@ UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
 UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
 UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
 UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
-UPSTREAM_TOOLS = env.str("UPSTREAM_TOOLS", default="forward")
+UPSTREAM_TOOLS = env.choice("UPSTREAM_TOOLS", "forward", "refuse", default="forward")
 MEDIA_BYTES_MAX = env.int("MEDIA_BYTES_MAX", default=50 * 1024**2)
 MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
 
@@ -90,9 +97,9 @@ CREDIT_PACKS = env.list("CREDIT_PACKS", default=["1000=10", "5000=48", "20000=18
 TOPUP_CREDITS_MIN = env.int("TOPUP_CREDITS_MIN", default=500)
 TOPUP_CREDITS_MAX = env.int("TOPUP_CREDITS_MAX", default=1_000_000)
 MANUAL_TOPUPS = env.bool("MANUAL_TOPUPS", default=True)
-STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", default="")
-STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", default="")
-STRIPE_API_BASE = env.str("STRIPE_API_BASE", default="").rstrip("/")
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY", default="")
+STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET", default="", least=24)
+STRIPE_API_BASE = env.http_url("STRIPE_API_BASE", default="")
 PAYMENT_SWEEP_SECONDS = env.int("PAYMENT_SWEEP_SECONDS", default=30)
 
 # --- applications ------------------------------------------------------------
@@ -149,7 +156,7 @@ TEMPLATES = [
 ]
 
 # --- storage -----------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default="")
+REDIS_URL = env.redis_url("REDIS_URL", default="")
 DATABASES = {"default": environment.database(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if REDIS_URL:  # else Django's default, the memory of the process
@@ -166,7 +173,7 @@ if REDIS_URL:  # else Django's default, the memory of the process
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
-STATIC_URL = "/static/"
+STATIC_URL = f"{URL_PREFIX}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one
 WHITENOISE_USE_FINDERS = True
@@ -187,6 +194,9 @@ DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Tollgate <tollgate@localhost
 
 # --- security ----------------------------------------------------------------
 IS_HTTPS = PUBLIC_URL.startswith("https://")
+# Where a proxy serves us below a path: links begin with it (`portal/asgi.py`).
+FORCE_SCRIPT_NAME = URL_PREFIX or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{URL_PREFIX}/"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -205,9 +215,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SECURE_SSL_REDIRECT = False  # TLS ends in front of us; PUBLIC_URL says what it is
+# Of this host alone: what is below its name may be somebody else's.
 SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_ORIGIN]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -224,7 +234,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # --- signing up and in (portal/signing_in; django-allauth) ----------------------------
-SIGNUP = env.str("SIGNUP", default="invitation")
+SIGNUP = env.choice("SIGNUP", "open", "invitation", "closed", default="invitation")
 SIGNUP_CREDITS = env.int("SIGNUP_CREDITS", default=0)
 ACCOUNT_ADAPTER = "portal.signing_in.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -247,9 +257,9 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_ISSUER = "Tollgate"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 s that a phone's clock may be wrong
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS  # browsers allow localhost only
-OIDC_ISSUER = env.str("OIDC_ISSUER", default="").rstrip("/")
+OIDC_ISSUER = env.http_url("OIDC_ISSUER", default="")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
-OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET", default="")
 OIDC_NAME = env.str("OIDC_NAME", default="Single sign-on")
 OIDC_GROUPS = env.list("OIDC_GROUPS", default=[])
 SOCIALACCOUNT_ADAPTER = "portal.signing_in.social.SocialAdapter"
@@ -279,7 +289,9 @@ WEBHOOK_SECONDS_MAX = env.int("WEBHOOK_SECONDS_MAX", default=15)
 WEBHOOK_RETRY_SECONDS = env.str(
     "WEBHOOK_RETRY_SECONDS", default="5,300,1800,7200,18000,36000,50400,72000,86400"
 )
-WEBHOOK_TRUSTED_HOSTS = env.list("WEBHOOK_TRUSTED_HOSTS", default=[])
+WEBHOOK_TRUSTED_HOSTS = env.list(
+    "WEBHOOK_TRUSTED_HOSTS", default=[], each=locations.host_and_port
+)
 NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
 
 # --- logs: never a body, never a header -----------------------------------------
@@ -293,3 +305,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
 }
+
+# --- at last: what was not understood, and what nothing has read -----------------
+env.refuse()
+UNKNOWN_VARIABLES = env.unknown()

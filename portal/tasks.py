@@ -8,7 +8,8 @@ from celery import shared_task
 
 from billing.payments import automatic, reconciliation
 from billing.payments.errors import ProviderError
-from portal.notices import dispatch, sending
+from portal.notices import dispatch, mails, sending
+from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
 from portal.tenants import sightings
@@ -32,6 +33,18 @@ def dispatch_events() -> int:
 def send_deliveries() -> int:
     """Send what is due to webhooks and chats; how many attempts."""
     return sending.send_due()
+
+
+@shared_task
+def send_mails() -> int:
+    """Mail the alerts that wait; how many were sent."""
+    return mails.send_due()
+
+
+@shared_task
+def watch_organizations() -> int:
+    """Look for what people want to be told of; at how many organizations."""
+    return rounds.watch_due()
 
 
 @shared_task

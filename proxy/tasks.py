@@ -9,7 +9,7 @@ from celery import shared_task
 
 from billing.values.errors import LedgerUnavailable
 from proxy.idempotency import once
-from proxy.jobs import reconciliation, rows
+from proxy.jobs import events, reconciliation, rows
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +22,12 @@ def poll_jobs() -> int:
     except LedgerUnavailable as error:
         logger.error("no jobs were looked at: %s", error)
         return 0
+
+
+@shared_task
+def name_stuck_jobs() -> int:
+    """Say which jobs run for unusually long; how many."""
+    return events.emit_stuck()
 
 
 @shared_task

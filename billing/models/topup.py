@@ -29,7 +29,7 @@ class ProviderName(models.TextChoices):
 
 
 class Dispute(models.TextChoices):
-    """What is known of a dispute; what comes later in this list stands."""
+    """What is known of a dispute; of one what comes later in this list stands."""
 
     NONE = ""
     OPEN = "open"
@@ -67,8 +67,9 @@ class TopUp(models.Model):
     failed_at = models.DateTimeField(null=True)
     expired_at = models.DateTimeField(null=True)
     refunded_minor = models.BigIntegerField(default=0)  # in sum
-    dispute = models.CharField(max_length=8, blank=True)
-    disputed_minor = models.BigIntegerField(default=0)
+    disputes = models.JSONField(default=list)  # [[name, state, amount], …] by name
+    dispute = models.CharField(max_length=8, blank=True)  # of all of them
+    disputed_minor = models.BigIntegerField(default=0)  # what the bank has taken
     reason = models.CharField(max_length=200, blank=True)  # why it failed
     # --- what it did to the ledger ---
     grant = models.OneToOneField(

@@ -46,6 +46,7 @@ class Report:
     refunded_minor: int = 0
     disputed_minor: int = 0
     dispute: Dispute = Dispute.NONE
+    dispute_ref: str = ""  # which: there may be one after another
     reason: str = ""
     # Of the buyer, for the receipt and for automatic top-ups; kept with the order only.
     customer_ref: str = ""
@@ -59,7 +60,7 @@ class Report:
 KEPT = (
     *("said", "provider", "topup_id", "account_id", "currency", "provider_ref"),
     *("payment_ref", "amount_minor", "tax_minor", "refunded_minor", "disputed_minor"),
-    *("dispute", "reason"),
+    *("dispute", "dispute_ref", "reason"),
 )
 
 

@@ -18,6 +18,7 @@ from billing.payments.rows import store
 
 BUYER_FIELDS = {"buyer_name": 200, "buyer_address": 500, "buyer_tax_id": 64}
 _DISPUTES = list(Dispute)
+GONE = (Dispute.OPEN, Dispute.LOST)  # the bank has the money
 
 
 class DoesNotFit(Exception):
@@ -104,12 +105,25 @@ def _note(topup: TopUp, report: Report) -> None:
         case Said.REFUNDED:
             topup.refunded_minor = max(topup.refunded_minor, report.refunded_minor)
         case Said.DISPUTED:
-            topup.disputed_minor = max(topup.disputed_minor, report.disputed_minor)
-            topup.dispute = max(
-                (Dispute(topup.dispute), report.dispute), key=_DISPUTES.index
-            )
+            _note_dispute(topup, report)
         case Said.UNPAID:
             pass
+
+
+def _note_dispute(topup: TopUp, report: Report) -> None:
+    known = {name: (Dispute(state), minor) for name, state, minor in topup.disputes}
+    state, minor = known.get(report.dispute_ref, (Dispute.NONE, 0))
+    known[report.dispute_ref] = (
+        max(state, report.dispute, key=_DISPUTES.index),
+        max(minor, report.disputed_minor),
+    )
+    topup.disputes = [
+        [name, state.value, minor] for name, (state, minor) in sorted(known.items())
+    ]
+    stands = [each for each in known.values() if each[0] in GONE]
+    topup.disputed_minor = sum(minor for _, minor in stands)
+    states = {state for state, _ in stands or known.values()}
+    topup.dispute = max(states, key=_DISPUTES.index)
 
 
 def _keep_buyer(topup: TopUp, report: Report) -> None:
@@ -145,7 +159,7 @@ def _settle(topup: TopUp) -> None:
     if topup.grant_id is None:
         _give(topup)
     _take_back(topup)
-    if topup.dispute in (Dispute.OPEN, Dispute.LOST):
+    if topup.dispute in GONE:
         topup.status = TopUpStatus.DISPUTED
     elif topup.refunded_minor >= topup.total_minor:
         topup.status = TopUpStatus.REFUNDED
@@ -170,10 +184,7 @@ def _give(topup: TopUp) -> None:
 def _take_back(topup: TopUp) -> None:
     """Take as many credits as were paid back, or give again what was taken too much
     (a dispute that was won)."""
-    gone = topup.refunded_minor
-    if topup.dispute in (Dispute.OPEN, Dispute.LOST):
-        gone += topup.disputed_minor or topup.total_minor
-    gone = min(gone, topup.total_minor)
+    gone = min(topup.refunded_minor + topup.disputed_minor, topup.total_minor)
     target = topup.amount_micros * gone // topup.total_minor
     delta = target - topup.taken_micros
     if not delta:

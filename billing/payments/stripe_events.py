@@ -123,7 +123,14 @@ def of_dispute(dispute: Object, at: datetime) -> Report | None:
     if state is None:
         return None
     amount = _int(dispute, "amount")
-    return _of_payment(Said.DISPUTED, dispute, at, disputed_minor=amount, dispute=state)
+    return _of_payment(
+        Said.DISPUTED,
+        dispute,
+        at,
+        disputed_minor=amount,
+        dispute=state,
+        dispute_ref=str(dispute["id"])[:255],
+    )
 
 
 READERS: dict[str, Callable[[Object, datetime], Report | None]] = {
@@ -199,6 +206,7 @@ def _of_payment(
     refunded_minor: int = 0,
     disputed_minor: int = 0,
     dispute: Dispute = Dispute.NONE,
+    dispute_ref: str = "",
 ) -> Report:
     metadata = _metadata(found)
     return Report(
@@ -212,6 +220,7 @@ def _of_payment(
         refunded_minor=refunded_minor,
         disputed_minor=disputed_minor,
         dispute=dispute,
+        dispute_ref=dispute_ref,
     )
 
 

@@ -34,11 +34,13 @@ class Stripe:
     """`api_base`: empty, or where a stand-in listens. `public_url`: where the buyer
     comes back to."""
 
-    def __init__(self, secret_key: str, api_base: str, public_url: str) -> None:
+    def __init__(
+        self, secret_key: str, api_base: str, public_url: str, *, retries: int = 1
+    ) -> None:
         self._client = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base} if api_base else None,
-            max_network_retries=1,
+            max_network_retries=retries,
             http_client=stripe.RequestsClient(timeout=SECONDS_MAX),
         )
         self._public_url = public_url

@@ -4,7 +4,7 @@ next, and which limits are nearly used up."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 from django.db.models import Count, F, Q, Sum
@@ -129,6 +129,12 @@ def near_limits(
     near = [_near(row, raised.get(row.budget_id, 0), zone) for row in found]
     near = [each for each in near if each.percent >= percent]
     return sorted(near, key=lambda each: -each.percent)[:NEAR_MAX]
+
+
+def window_began(window: str, zone: str, now: datetime) -> datetime:
+    """When the present window of a limit began."""
+    seconds = windows.start_of(window, zone, now)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _raised(budget_ids: list[int], now: datetime) -> dict[int, int]:

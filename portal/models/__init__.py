@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from portal.models.alert import (
+    AlertSetting,
+    AlertState,
+    MailState,
+    NoticeMail,
+    Watch,
+)
 from portal.models.api_key import ApiKey, KeySecret
 from portal.models.audit_event import AuditChain, AuditEvent
 from portal.models.cost_label import CostLabel
@@ -36,6 +43,8 @@ from portal.models.webhook import (
 )
 
 __all__ = [
+    "AlertSetting",
+    "AlertState",
     "ApiKey",
     "Attempt",
     "AuditChain",
@@ -56,7 +65,9 @@ __all__ = [
     "KeyRights",
     "KeySecret",
     "KeySighting",
+    "MailState",
     "Membership",
+    "NoticeMail",
     "Organization",
     "Project",
     "ProjectMember",
@@ -71,6 +82,7 @@ __all__ = [
     "Session",
     "SignUp",
     "User",
+    "Watch",
     "WebhookEndpoint",
     "WhyDisabled",
 ]

@@ -12,6 +12,7 @@ from billing import outbox
 from billing.models import Event
 from billing.values import clock
 from portal.models import Delivery, WebhookEndpoint
+from portal.notices import mails
 
 BATCH, BATCHES_MAX = 500, 200
 
@@ -33,6 +34,7 @@ def dispatch_some() -> int:
     events = outbox.take(BATCH)
     if events:
         deliver_to(_endpoints_of(events), events)
+        mails.write(events)
         outbox.mark_dispatched(events)
     return len(events)
 

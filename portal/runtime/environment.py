@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import environ
-
 from billing.values.patience import PatientConnection
+from portal.runtime.variables import Env
 
 # What the server itself ends: who waits for a lock, which a forgotten session may keep
 # for ever; a statement that takes too long; a transaction whose owner does nothing,
@@ -38,7 +37,7 @@ def stored_secret_key(path: Path) -> str:
     return path.read_text().strip()
 
 
-def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
+def database(env: Env, var_dir: Path) -> dict[str, Any]:
     """Django's description of the database that `DATABASE_URL` names.
 
     SQLite: one file, every commit on disk (`synchronous=FULL`), and writers
@@ -51,6 +50,7 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
     config: dict[str, Any] = env.db(
         "DATABASE_URL", default=f"sqlite:///{var_dir / 'tollgate.sqlite3'}"
     )
+    pool_max = env.int("DATABASE_POOL_MAX", default=16)
     given = config.get("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
         config["OPTIONS"] = {
@@ -63,7 +63,6 @@ def database(env: environ.Env, var_dir: Path) -> dict[str, Any]:
         }
     elif config["ENGINE"].endswith("postgresql"):
         config["CONN_HEALTH_CHECKS"] = True
-        pool_max = env.int("DATABASE_POOL_MAX", default=16)
         config["OPTIONS"] = {
             "connect_timeout": 5,
             "keepalives_idle": 10,

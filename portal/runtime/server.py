@@ -116,19 +116,37 @@ def forget_connections() -> None:
             connection.close_pool()  # type: ignore[attr-defined]
 
 
+def numeric(host: str) -> str:
+    """The address to listen on that `host` names, one of IPv4 if it has one.
+
+    Raises: CommandError when it names none.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise CommandError(
+            f"HOST={host} names no address of this machine ({error.strerror}): set an "
+            "address, such as 127.0.0.1 or ::"
+        ) from None
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
+    return str(found[0][4][0])
+
+
 def free_port(host: str, port: int) -> int:
     """`port` itself if nobody listens on it; for 0, one that is free.
 
     Granian binds with SO_REUSEPORT: without this check a second server on the same
     port would silently get half of the first one's calls.
 
-    Raises: CommandError when somebody listens there.
+    Raises: CommandError when somebody listens there, or it is no address of ours.
     """
-    with socket.socket() as probe:
+    host = numeric(host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(f"{host}:{port}: {error.strerror}") from None
+            raise CommandError(f"HOST {host}, PORT {port}: {error.strerror}") from None
         found: int = probe.getsockname()[1]
     return found

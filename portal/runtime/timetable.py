@@ -22,6 +22,7 @@ from portal.models import ScheduledTask
 
 PURGE_SECONDS = 60
 DAYS_SECONDS = 60
+WATCH_SECONDS = 15
 DAY = timedelta(days=1)
 # How far ahead of the rule a due time may be: a clock that is corrected by less must
 # not make a task run twice, one that was set back by more must not silence it.
@@ -67,6 +68,9 @@ TIMETABLE = {
         _seconds("portal.tasks.reconcile_topups", settings.PAYMENT_SWEEP_SECONDS),
         _seconds("portal.tasks.charge_topups", settings.PAYMENT_SWEEP_SECONDS),
         Entry("portal.tasks.list_drift", DAY, at=time(5, 11)),
+        _seconds("portal.tasks.send_mails", 2),
+        _seconds("portal.tasks.watch_organizations", WATCH_SECONDS),
+        _seconds("proxy.tasks.name_stuck_jobs", 60),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
         Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),

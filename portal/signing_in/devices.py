@@ -40,7 +40,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
         COOKIE,
         signing.dumps(claim, salt=SALT),
         max_age=SECONDS,
-        path="/account/",
+        path=f"{settings.URL_PREFIX}/account/",
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from billing.values import clock
 from portal.models import AuditEvent, Organization, User
-from portal.tenants import addresses, chain
+from portal.tenants import addresses, announced, chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ def record(
     event.digest = chain.digest_of(event)
     chain.append(event)
     event.save(force_insert=True)
+    announced.announce(event)
 
 
 def record_of_person(

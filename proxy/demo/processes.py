@@ -15,6 +15,7 @@ import httpx
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from portal.runtime import locations
 from portal.runtime.server import free_port
 
 START_SECONDS = 60
@@ -50,7 +51,8 @@ def running(log: Path, environment: dict[str, str]) -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        url = f"http://{settings.HOST}:{environment['PORT']}/readyz"
+        host = locations.in_url(settings.HOST)
+        url = f"http://{host}:{environment['PORT']}/readyz"
         wait_for(url, process, log)
         yield
     finally:

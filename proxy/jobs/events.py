@@ -3,13 +3,20 @@ if the row says so. Videos have OpenAI's names for it."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
 
 from billing import outbox
 from billing.outbox import JSON
+from billing.values import clock
 from proxy.jobs import video_objects
 from proxy.models import Job, JobState
+from proxy.models.job import ASKED_ABOUT
 
+STUCK_MAX = 200  # in one look
 VIDEO = "videos.generations"
 # OpenAI knows no lost videos: to its clients they failed, too.
 TYPES = {
@@ -37,3 +44,24 @@ def emit_end(job_id: UUID) -> None:
     }
     kind = of_video if is_video else of_others
     outbox.emit(job.account_id, kind, data, key=job.id.hex)
+
+
+def emit_stuck() -> int:
+    """Name the jobs that run for a quarter of the longest time already, each once; how
+    many there are."""
+    longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
+    old = Job.objects.filter(
+        state__in=ASKED_ABOUT, created_at__lt=clock.now() - longest / 4
+    )
+    found = list(old.order_by("created_at")[:STUCK_MAX])
+    with transaction.atomic():
+        for job in found:
+            data: dict[str, JSON] = {
+                "id": job.public_id,
+                "object": "job",
+                "operation": job.operation,
+                "model": job.model,
+                "since": job.created_at.isoformat(timespec="seconds"),
+            }
+            outbox.emit(job.account_id, "job.stuck", data, key=job.id.hex)
+    return len(found)

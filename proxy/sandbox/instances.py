@@ -12,7 +12,7 @@ SIMPLE: dict[str, Any] = {"string": WORD, "boolean": True, "null": None}
 def of_schema(schema: Any, text: str = WORD) -> Any:
     """A value of this JSON schema, as small as it may be; `text` where a text without
     further rules is asked for. What the schema does not say is as good as any."""
-    definitions = {}
+    definitions: dict[str, Any] = {}
     if isinstance(schema, dict):
         for name in ("$defs", "definitions"):
             if isinstance(schema.get(name), dict):

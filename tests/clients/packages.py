@@ -66,16 +66,21 @@ def run(client: Client, **variables: str) -> str:
 def _python_command(client: Client) -> tuple[list[str], dict[str, str]]:
     if _own_version(client.package) == client.version:
         return [sys.executable], {}
-    folder = _folder(client, _pip_install)
+    folder = folder_of(client, pip_install)
     # -S: without the site-packages of this very environment.
     return [sys.executable, "-S"], {"PYTHONPATH": str(folder)}
 
 
 def _node_command(client: Client) -> tuple[list[str], dict[str, str]]:
-    node = requirements.find_program("node", "nodejs")
-    if node is None or requirements.find_program("npm") is None:
+    return [node()], {"PACKAGES": str(folder_of(client, _npm_install))}
+
+
+def node() -> str:
+    """The program; the test ends without it."""
+    found = requirements.find_program("node", "nodejs")
+    if found is None or requirements.find_program("npm") is None:
         requirements.missing("node with npm (Debian: nodejs, npm)")
-    return [node], {"PACKAGES": str(_folder(client, _npm_install))}
+    return found
 
 
 def _own_version(package: str) -> str | None:
@@ -84,7 +89,7 @@ def _own_version(package: str) -> str | None:
     return None
 
 
-def _folder(client: Client, install: Callable[[Client, Path], list[str]]) -> Path:
+def folder_of(client: Client, install: Callable[[Client, Path], list[str]]) -> Path:
     """Where the client is, installed now if it was not; the test ends without it."""
     home = Path(os.environ.get("CLIENT_PACKAGES_DIR") or ROOT / ".clients")
     kind = "node-" if client.is_node else ""
@@ -115,7 +120,7 @@ def _folder(client: Client, install: Callable[[Client, Path], list[str]]) -> Pat
     return folder
 
 
-def _pip_install(client: Client, folder: Path) -> list[str]:
+def pip_install(client: Client, folder: Path) -> list[str]:
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
     wanted = f"{client.package}=={client.version}"
     # Few retries: a machine without a network is told so soon.

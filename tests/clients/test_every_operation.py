@@ -141,9 +141,7 @@ def test_every_operation_that_the_ai_sdk_has_works_by_it(
     assert seen["heard"]["text"] != ""
     assert seen["heard"]["end"] == seen["heard"]["seconds"]
     assert seconds == pytest.approx(seen["heard"]["seconds"], abs=0.01)
-    responses, refused = seen["errors"]
-    assert responses[0] == 404
-    assert "openai.chat(…) in the AI SDK" in responses[1]
+    [refused] = seen["errors"]
     assert refused[0] == 402
     assert f"/o/{poor.organization.slug}/" in refused[1]
     assert sorted(operations(sandbox)) == [

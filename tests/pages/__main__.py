@@ -20,7 +20,7 @@ P95_MAX_MS = 150
 DATABASES = ("sqlite", "postgres")
 # Large enough for the same ways through the reports: a list of a few calls is added up
 # call by call.
-SMALL = {"calls_count": 12_000, "keys_count": 30, "members_count": 10}
+SMALL = {"calls_count": 100_000, "keys_count": 100, "members_count": 20}
 
 
 def arguments() -> argparse.Namespace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.checks import run_checks
 from pytest_django.fixtures import Settings
 
 from portal.tenants import addresses
@@ -55,23 +54,3 @@ def test_by_default_nobody_is_trusted(settings: Settings) -> None:
     assert settings.TRUSTED_PROXIES == []
     assert address("127.0.0.1", "192.0.2.1") == "127.0.0.1"
     assert address("::ffff:127.0.0.1") == "127.0.0.1"
-
-
-@pytest.mark.parametrize("wrong", ["proxy.example.com", "10.0.0.1/8", ""])
-def test_what_is_no_network_is_refused_at_the_start(
-    settings: Settings, wrong: str
-) -> None:
-    settings.TRUSTED_PROXIES = [wrong]
-    assert "tollgate.E008" in [finding.id for finding in run_checks()]
-
-
-@pytest.mark.parametrize(
-    ("processes", "redis", "warns"),
-    [(2, "", True), (1, "", False), (2, "redis://x", False)],
-)
-def test_processes_that_count_apart_are_warned_of(
-    settings: Settings, processes: int, redis: str, warns: bool
-) -> None:
-    settings.WEB_CONCURRENCY, settings.REDIS_URL = processes, redis
-    found = [each.id for each in run_checks(include_deployment_checks=True)]
-    assert ("tollgate.W004" in found) is warns

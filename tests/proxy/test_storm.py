@@ -39,7 +39,7 @@ from tests.support.services.redis_server import RedisServer
 from tests.support.upstream import Upstream
 
 # On each database: `make test` makes 2,000 in all, and `make endure` ten times as many.
-CALLS = int(os.environ.get("STORM_CALLS") or 500)
+CALLS = int(os.environ.get("STORM_CALLS") or 1_000)
 
 
 @pytest.fixture

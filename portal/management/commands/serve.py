@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from portal.runtime.server import free_port, serve
+from portal.runtime import locations
+from portal.runtime.server import free_port, numeric, serve
 
 # For a restart of the database.
 DATABASE_SECONDS = 30
@@ -22,12 +23,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         wait_for_database()
         refuse_old_schema()
-        port = free_port(settings.HOST, settings.PORT)
-        self.stdout.write(f"Tollgate on http://{settings.HOST}:{port}")
+        host = numeric(settings.HOST)
+        port = free_port(host, settings.PORT)
+        self.stdout.write(
+            f"Tollgate on http://{locations.in_url(settings.HOST)}:{port}"
+        )
         self.stdout.flush()
         serve(
             "portal.asgi:application",
-            host=settings.HOST,
+            host=host,
             port=port,
             workers=settings.WEB_CONCURRENCY,
             shutdown_seconds=settings.SHUTDOWN_SECONDS,

@@ -179,7 +179,7 @@ def show_link(
     request: HttpRequest, tenant: Tenant, invitation: Invitation, token: str
 ) -> HttpResponse:
     """The one time that the link is shown. `tenancy.page` says no-store."""
-    link = f"{settings.PUBLIC_URL}{reverse('invitation', args=[token])}"
+    link = f"{settings.PUBLIC_ORIGIN}{reverse('invitation', args=[token])}"
     is_mailed = _mail(tenant, invitation, link)
     context = {"invitation": invitation, "link": link, "is_mailed": is_mailed}
     return frame.show(request, tenant, "members/link.html", context, current="members")

@@ -22,6 +22,7 @@ from billing.values.orders import CREDIT
 from billing.verification.report import verify
 from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
+from portal.runtime import locations
 from portal.tenants import audit, keys, projects
 from proxy.demo import past, processes, team
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         port = processes.port_or_free("PORT", settings.PORT)
         sandbox = processes.port_or_free("SANDBOX_PORT", settings.SANDBOX_PORT)
-        url = f"http://{settings.HOST}:{port}"
+        url = f"http://{locations.in_url(settings.HOST)}:{port}"
         environment = {
             "PORT": str(port),
             "SANDBOX_PORT": str(sandbox),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -23,8 +24,11 @@ Emit = Callable[..., Event]
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Everybody's clock, standing still."""
+    """Everybody's clock, standing still at noon of tomorrow: after what is made by the
+    machine's own."""
     clock = Clock()
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    clock.moment = tomorrow.replace(hour=12, minute=0, second=0, microsecond=0)
     monkeypatch.setattr("billing.values.clock.source", clock)
     return clock
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from billing.models import Event
 from billing.values import clock, ids
 from portal.models import Organization
-from proxy.jobs import rows
+from proxy.jobs import events, rows
 from proxy.models import Job, JobState
 
 
@@ -62,6 +64,17 @@ def test_the_end_of_a_job_is_told_once(
     assert event.data["id"] == f"{public_id}{job.id.hex}"
     assert event.data["charged_micros"] == 7
     assert "reply" not in event.data
+
+
+def test_a_job_that_runs_too_long_is_named_once(organization: Organization) -> None:
+    job = make_job(organization, "music.generations")
+    events.emit_stuck()
+    assert events_of(job) == []
+    longest = timedelta(seconds=settings.JOB_SECONDS_MAX)
+    Job.objects.filter(id=job.id).update(created_at=clock.now() - longest / 3)
+    for _ in range(2):
+        assert events.emit_stuck() >= 1
+    assert [event.type for event in events_of(job)] == ["job.stuck"]
 
 
 def test_an_end_that_is_rolled_back_is_not_told(organization: Organization) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from billing.models import Event
 from billing.values import clock
 from portal.models import Delivery, EndpointKind, Organization, WebhookEndpoint
-from portal.notices import by_hand, endpoints
+from portal.notices import alerts, by_hand, endpoints
 from portal.notices.endpoints import Wanted
 from portal.outbound import Guard
 from tests.support.cast import OPERATOR
@@ -74,6 +74,7 @@ def replayed(scene: Any) -> Any:
 
 MANAGERS = ("owner", "admin", "operator")
 RENAMED = Wanted(name="Other")
+OFF = alerts.Setting(is_on=False)
 OF_NOTICES = {
     "make a webhook": (creating(WANTED, EndpointKind.WEBHOOK), MANAGERS),
     "make a chat": (creating(CHAT, EndpointKind.SLACK), (*MANAGERS, "billing")),
@@ -82,6 +83,12 @@ OF_NOTICES = {
     "disable a webhook": (on(endpoints.disable), MANAGERS),
     "rotate a webhook": (on(endpoints.rotate_secret, keeps_old=True), MANAGERS),
     "test a webhook": (on(by_hand.send_test, guard=CLOSED), MANAGERS),
+    "change an alert": (
+        lambda scene: (
+            lambda actor: alerts.change(scene.organization, "spike", OFF, actor=actor)
+        ),
+        (*MANAGERS, "billing"),
+    ),
     "replay a delivery": (replayed, MANAGERS),
 }
 
@@ -99,6 +106,11 @@ def disabled(world: World) -> Do:
 def created(world: World) -> Do:
     make = partial(endpoints.create, world.organization, WANTED, kind="webhook")
     return lambda: make(actor=world.actor)
+
+
+def changed(world: World) -> Do:
+    change = partial(alerts.change, world.organization, "spike", OFF)
+    return lambda: change(actor=world.actor)
 
 
 def replayed_once(world: World) -> Do:
@@ -119,6 +131,7 @@ ACTS_OF_NOTICES: dict[str, Act] = {
     ),
     "endpoints.disable": Act(with_it(hook, endpoints.disable), ("webhook.disable",)),
     "endpoints.enable": Act(disabled, ("webhook.enable",)),
+    "alerts.change": Act(changed, ("alert.change",)),
     "by_hand.prepare_test": Act(
         with_it(hook, by_hand.prepare_test), ("webhook.test",), True
     ),
