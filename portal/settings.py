@@ -28,6 +28,10 @@ SECRET_KEY = GIVEN_SECRET_KEY or environment.stored_secret_key(VAR_DIR / "secret
 HOST = env.host("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", default=1)
+# Of one server process, in all and for one address (portal/runtime/connections.py).
+CONNECTIONS_MAX = env.int("CONNECTIONS_MAX", default=4096)
+CONNECTIONS_PER_ADDRESS_MAX = env.int("CONNECTIONS_PER_ADDRESS_MAX", default=1024)
+PAGES_AT_ONCE = env.int("PAGES_AT_ONCE", default=12)
 PUBLIC_URL = env.public_url(
     "PUBLIC_URL", default=f"http://{locations.in_url(HOST)}:{PORT}"
 )
@@ -39,6 +43,7 @@ ALLOWED_HOSTS = env.list(
 )
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, PUBLIC_HOST]
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[], each=locations.network)
+CORS_ORIGINS = env.list("CORS_ORIGINS", default=[], each=locations.origin)
 OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
 LOG_LEVEL = env.level("LOG_LEVEL", default="INFO")
 
@@ -56,6 +61,12 @@ UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
 UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
 UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
 UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
+UPSTREAM_LACKS = env.choices(
+    "UPSTREAM_LACKS",
+    *("response_format", "tool_choice", "parallel_tool_calls", "logprobs", "n"),
+    *("stop", "seed", "logit_bias", "reasoning_effort", "verbosity"),
+    default=[],
+)
 UPSTREAM_TOOLS = env.choice("UPSTREAM_TOOLS", "forward", "refuse", default="forward")
 MEDIA_BYTES_MAX = env.int("MEDIA_BYTES_MAX", default=50 * 1024**2)
 MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
@@ -87,10 +98,12 @@ JOB_REPLY_SECONDS = env.int("JOB_REPLY_SECONDS", default=604_800)
 UNPRICED_CREDITS = env.int("UNPRICED_CREDITS", default=25)
 BORNE_MODEL_CREDITS_MAX = env.int("BORNE_MODEL_CREDITS_MAX", default=1000)
 BORNE_ORGANIZATION_CREDITS_MAX = env.int("BORNE_ORGANIZATION_CREDITS_MAX", default=500)
+STREAM_KEEPALIVE_SECONDS = env.int("STREAM_KEEPALIVE_SECONDS", default=15)
 REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
 # --- payments (billing/payments) -----------------------------------------------
+EXPORT_STORAGE_URL = env.str("EXPORT_STORAGE_URL", default="")
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Tollgate")
 PAYMENT_CURRENCY = env.str("PAYMENT_CURRENCY", default="usd")
 CREDIT_PRICE = env.str("CREDIT_PRICE", default="0.01")

@@ -114,7 +114,7 @@ class Stripe:
             "limit": 100,
         }
         listed = _asked(lambda: self._client.v1.events.list(params))
-        found = []
+        found: list[Told] = []
         # The latest come first, a page at a time.
         pages = listed.auto_paging_iter()
         while len(found) < EVENTS_MAX:

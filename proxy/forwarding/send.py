@@ -91,7 +91,8 @@ def refuse_error(document: dict[str, Any]) -> None:
 
     Raises: Ambiguous.
     """
-    if isinstance(document.get("error"), dict) and "usage" not in document:
+    is_error = isinstance(document.get("error"), dict | str) and document["error"]
+    if is_error and "usage" not in document:
         raise Ambiguous("upstream_error_in_200")
 
 
@@ -125,14 +126,24 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
     )
 
 
+def _words(said: Any) -> str:
+    """An error's words, in whichever shape; FastAPI has a list of them."""
+    if isinstance(said, list):
+        parts = (each.get("msg") for each in said if isinstance(each, dict))
+        return "; ".join(part for part in parts if isinstance(part, str))
+    return said if isinstance(said, str) else ""
+
+
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:
     """Message, code and param of the upstream's error, as far as it names them."""
-    error = (json_object(content) or {}).get("error")
-    if not isinstance(error, dict) or "message" not in error:
-        return "", "", None
+    document = json_object(content) or {}
+    error = document.get("error")
+    error = error if isinstance(error, dict) else document
+    said = (_words(error.get(name)) for name in ("message", "error", "detail"))
+    message = next(filter(None, said), "")
     code, param = error.get("code"), error.get("param")
     return (
-        without_key(str(error["message"]))[:MESSAGE_LENGTH_MAX],
+        without_key(message)[:MESSAGE_LENGTH_MAX],
         without_key(code)[:64] if isinstance(code, str) else "",
         without_key(param)[:64] if isinstance(param, str) else None,
     )
