@@ -39,17 +39,21 @@ clients: $(INSTALLED)
 # Tests that take too long for `make test`: the gateway is killed 50 times during calls,
 # the worker 10 times during its jobs, an SDK retries 1,000 calls in a bad time, and a
 # storm of 20,000 calls goes over all of it; 25 times while runs are open. 1,000 histories
-# of the ledger, 5,000 of budgets and runs, 200 races for them, and every planted bug.
+# of the ledger, 5,000 of budgets and runs, 200 races for them, and every planted bug;
+# 200 runs of payments, whose worker is killed at every point, and loses its broker.
 endure: $(INSTALLED)
 	@KILLS=50 RUN_KILLS=25 RETRIES=1000 STORM_CALLS=20000 HISTORIES=1000 \
 	BUDGET_HISTORIES=5000 BUDGET_RACES=200 WEBHOOK_EVENTS=10000 WEBHOOK_KILLS=10 \
+	PAYMENT_RUNS=200 PAYMENT_KILLS=6 BROKER_LOST_SECONDS=60 \
 		$(BIN)/python -m tests \
 		tests/proxy/test_kill9.py tests/proxy/envelopes/test_runs_killed.py \
 		tests/proxy/jobs/test_jobs_kills.py \
 		tests/proxy/idempotency/test_retry_storm.py tests/proxy/test_storm.py \
 		tests/billing/test_histories.py tests/billing/budgets/test_budget_histories.py \
 		tests/billing/budgets/test_budget_race.py \
-		tests/portal/notices/test_worker_kills.py $(ARGS)
+		tests/portal/notices/test_worker_kills.py \
+		tests/portal/payments/test_random_runs.py tests/portal/payments/test_killed.py \
+		tests/portal/payments/test_worker.py $(ARGS)
 	@$(BIN)/python -m tests.planted
 
 lint: $(INSTALLED)

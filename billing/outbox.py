@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from billing.ledger import dialect
 from billing.models import Event
@@ -65,11 +65,11 @@ def mark_dispatched(events: Iterable[Event]) -> None:
     Event.objects.filter(id__in=ids_taken).update(dispatched_at=dialect.now())
 
 
-def purge(before: datetime, *, limit: int, keep: Iterable[int] = ()) -> int:
-    """Delete dispatched events older than that, but for those to `keep`; how many."""
-    old = Event.objects.filter(dispatched_at__lt=before).exclude(id__in=list(keep))
-    found = list(old.order_by("id").values_list("id", flat=True)[:limit])
-    return Event.objects.filter(id__in=found).delete()[0]
+def purge(told: QuerySet[Event], *, limit: int) -> int:
+    """Delete some of these, which must have been dispatched; how many."""
+    found = list(told.order_by("id").values_list("id", flat=True)[:limit])
+    gone = Event.objects.filter(id__in=found, dispatched_at__isnull=False)
+    return gone.delete()[0]
 
 
 def _plain(value: JSON) -> JSON:

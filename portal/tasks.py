@@ -8,7 +8,8 @@ from celery import shared_task
 
 from billing.payments import automatic, reconciliation
 from billing.payments.errors import ProviderError
-from portal.notices import dispatch, mails, sending
+from portal.documents import making, schedules
+from portal.notices import dispatch, mails, purging, sending
 from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
@@ -48,6 +49,12 @@ def watch_organizations() -> int:
 
 
 @shared_task
+def purge_notices() -> int:
+    """Delete what was told long ago; how many rows."""
+    return purging.purge()
+
+
+@shared_task
 def forget_addresses() -> int:
     """Delete from where keys were used long ago; how many rows."""
     return sightings.forget_old()
@@ -83,3 +90,16 @@ def list_drift() -> int:
     for each in found:
         logger.error("topup_%s: %s, %s", each.topup_id.hex, each.ours, each.theirs)
     return len(found)
+
+
+@shared_task
+def make_exports() -> int:
+    """Write the exports that wait; how many are ready."""
+    return making.make_due()
+
+
+@shared_task
+def keep_exports() -> int:
+    """Ask for scheduled exports, tell of those that are ready, delete what is over; how
+    many of each together."""
+    return schedules.start_due() + schedules.tell_due() + making.purge()

@@ -8,7 +8,17 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"portal.pages.{room}.urls"))
-    for room in ("parts", "account", "people", "keys", "usage", "money", "records")
+    for room in (
+        "parts",
+        "account",
+        "people",
+        "keys",
+        "usage",
+        "money",
+        "documents",
+        "notices",
+        "records",
+    )
 ]
 urlpatterns.append(path("", include("portal.payments.urls")))
 # Pages of the layer above are named by string, as the gateway is.

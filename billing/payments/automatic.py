@@ -15,6 +15,7 @@ from billing.payments.provider import Source
 from billing.payments.standing_orders import BURST, BURST_TIME, NOT_SOLD, TOO_MANY
 from billing.reports.balance import balance_of
 from billing.values.amounts import credits_text
+from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 
@@ -108,6 +109,7 @@ def run_due(source: Source = providers.configured) -> int:
         try:
             topup = order_if_due(account_id)
             if topup is not None:
+                crashpoint("payments.ordered")
                 orders.charge(topup, source)
                 charged += 1
         except (errors.ProviderError, LedgerUnavailable) as error:

@@ -13,9 +13,10 @@ from billing.ledger import dialect
 from billing.models import Buyer, TopUp
 from billing.models.topup import ProviderName, TopUpStatus
 from billing.payments import errors, intake, providers, topups
-from billing.payments.provider import Source
+from billing.payments.provider import Provider, Source
 from billing.payments.report import Report
 from billing.payments.settlement import DoesNotFit
+from billing.values.crashpoints import crashpoint
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,8 @@ def bring(topup: TopUp, source: Source = providers.configured) -> TopUp:
             return topup
         if topup.provider == ProviderName.MANUAL:
             return topup
-        buyer = Buyer.objects.filter(
-            account_id=topup.account_id, provider=topup.provider
-        ).first()
         try:
-            made = provider.begin(topup, buyer)
+            made = provider.begin(topup, _buyer(topup, provider))
         except errors.KeySpent:
             topup = topups.next_attempt(topup.id, topup.attempt)
         except errors.ProviderRefusal as refusal:
@@ -48,6 +46,7 @@ def bring(topup: TopUp, source: Source = providers.configured) -> TopUp:
             topups.fail(topup.id, reason=reason, by=topup.provider)
             raise
         else:
+            crashpoint("payments.begun")
             return topups.begun(
                 topup.id,
                 provider_ref=made.provider_ref,
@@ -78,6 +77,7 @@ def charge(topup: TopUp, source: Source = providers.configured) -> TopUp:
     except errors.ProviderRefusal as refusal:
         reason = f"refused: {refusal}"[:200]
         return topups.fail(topup.id, reason=reason, by=topup.provider)
+    crashpoint("payments.charged")
     if report.provider_ref:
         topups.begun(
             topup.id,
@@ -97,7 +97,9 @@ def look(topup: TopUp, source: Source = providers.configured) -> TopUp:
         return topup
     if topup.provider_ref:
         try:
-            return take_all(topup, source(topup.provider).look(topup))
+            told = source(topup.provider).look(topup)
+            crashpoint("payments.looked")
+            return take_all(topup, told)
         except errors.ProviderRefusal as refusal:
             logger.error("%s is unknown to its provider: %s", topup.public_id, refusal)
             return topup
@@ -120,6 +122,20 @@ def take_all(topup: TopUp, reports: list[Report]) -> TopUp:
         except DoesNotFit as error:
             logger.error("%s: the provider says %s", topup.public_id, error)
     return topup
+
+
+def _buyer(topup: TopUp, provider: Provider) -> Buyer:
+    """The organization as its provider knows it; he is told of it with its first
+    order. Raises: ProviderDown, ProviderRefusal."""
+    known = Buyer.objects.filter(account_id=topup.account_id).first()
+    if known is not None and known.customer_ref:
+        return known
+    customer_ref = provider.customer(topup.account_id)
+    made, _ = Buyer.objects.get_or_create(
+        account_id=topup.account_id,
+        defaults={"provider": topup.provider, "customer_ref": customer_ref},
+    )
+    return made
 
 
 def _find_method(buyer: Buyer, source: Source) -> str:

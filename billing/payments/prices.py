@@ -95,7 +95,7 @@ def price_per_credit(text: str, in_currency: str) -> int:
     if found is None or in_currency not in DECIMALS:
         raise ValueError(f"no price: {text!r} {in_currency}")
     whole, fraction = found.groups(default="")
-    scale = PER_MINOR * 10 ** DECIMALS[in_currency]
+    scale: int = PER_MINOR * 10 ** DECIMALS[in_currency]
     return int(whole) * scale + int(fraction.ljust(8, "0")) * scale // 10**8
 
 

@@ -38,7 +38,12 @@ class Provider(Protocol):
     declines; no call waits for longer than half a minute.
     """
 
-    def begin(self, topup: TopUp, buyer: Buyer | None) -> Begun:
+    def customer(self, account_id: int) -> str:
+        """His name for an organization, always the same: what is saved with one
+        payment can be used for another of the same customer only."""
+        ...
+
+    def begin(self, topup: TopUp, buyer: Buyer) -> Begun:
         """An order that the buyer pays himself. Raises: KeySpent."""
         ...
 

@@ -20,6 +20,7 @@ from billing.models.topup import ProviderName, TopUpStatus
 from billing.payments import errors, intake, orders, providers, rows
 from billing.payments.provider import Source
 from billing.payments.report import Report, Said
+from billing.values.crashpoints import crashpoint
 from billing.values.errors import LedgerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def _read_events(source: Source) -> int:
     try:
         for told in source(name).events(since - OVERLAP):
             count += 1
+            crashpoint("payments.read")
             intake.receive(told, provider=name)
     except errors.ProviderOff:
         return 0

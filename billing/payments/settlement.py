@@ -15,6 +15,7 @@ from billing.models.topup import Dispute, TopUpStatus
 from billing.payments import changes
 from billing.payments.report import OF_PAYMENTS, Report, Said
 from billing.payments.rows import store
+from billing.values.crashpoints import crashpoint
 
 BUYER_FIELDS = {"buyer_name": 200, "buyer_address": 500, "buyer_tax_id": 64}
 _DISPUTES = list(Dispute)
@@ -38,6 +39,7 @@ def apply(topup: TopUp, report: Report, *, by: str) -> TopUp:
         _keep_buyer(topup, report)
     _settle(topup)
     store(topup)
+    crashpoint("payments.before_commit")
     if topup.status != before:
         changes.tell(topup, before, by)
     return topup
@@ -134,10 +136,11 @@ def _keep_buyer(topup: TopUp, report: Report) -> None:
     if not report.customer_ref:
         return
     buyer, _ = Buyer.objects.get_or_create(
-        account_id=topup.account_id, defaults={"provider": topup.provider}
+        account_id=topup.account_id,
+        defaults={"provider": topup.provider, "customer_ref": report.customer_ref},
     )
-    buyer.provider, buyer.customer_ref = topup.provider, report.customer_ref
-    if topup.saves_method and report.method_ref:
+    if topup.saves_method:
+        # Empty: the provider is asked for it when it is needed.
         buyer.method_ref = report.method_ref
     buyer.name, buyer.address = topup.buyer_name, topup.buyer_address
     buyer.tax_id = topup.buyer_tax_id

@@ -45,7 +45,14 @@ class Stripe:
         )
         self._public_url = public_url
 
-    def begin(self, topup: TopUp, buyer: Buyer | None) -> Begun:
+    def customer(self, account_id: int) -> str:
+        """Made once: the key holds for a day, our row for ever."""
+        params: Any = {"metadata": {"account": str(account_id)}}
+        options: Any = {"idempotency_key": f"customer:{account_id}"}
+        customers = self._client.v1.customers
+        return _asked(lambda: customers.create(params, options)).id
+
+    def begin(self, topup: TopUp, buyer: Buyer) -> Begun:
         """A Checkout Session on a page of Stripe's."""
         sessions = self._client.v1.checkout.sessions
         params: Any = self._session_params(topup, buyer)
@@ -107,7 +114,7 @@ class Stripe:
             "limit": 100,
         }
         listed = _asked(lambda: self._client.v1.events.list(params))
-        found = []
+        found: list[Told] = []
         # The latest come first, a page at a time.
         pages = listed.auto_paging_iter()
         while len(found) < EVENTS_MAX:
@@ -120,7 +127,7 @@ class Stripe:
                 logger.error("event %s cannot be read: %r", event.id, error)
         return reversed(found)
 
-    def _session_params(self, topup: TopUp, buyer: Buyer | None) -> dict[str, Any]:
+    def _session_params(self, topup: TopUp, buyer: Buyer) -> dict[str, Any]:
         slugless = f"{self._public_url}/payments/back/{topup.public_id}"
         name = f"{credits_text(topup.amount_micros)} credits"
         price = {
@@ -132,6 +139,9 @@ class Stripe:
             "mode": "payment",
             "ui_mode": "hosted_page",
             "client_reference_id": topup.public_id,
+            "customer": buyer.customer_ref,
+            # A tax id is kept with it only if the name may be, too.
+            "customer_update": {"name": "auto", "address": "auto"},
             "line_items": [{"price_data": price, "quantity": 1}],
             "metadata": _metadata(topup),
             "payment_intent_data": {
@@ -146,11 +156,6 @@ class Stripe:
         }
         if topup.saves_method:
             params["payment_intent_data"]["setup_future_usage"] = "off_session"
-        if buyer is not None and buyer.customer_ref:
-            params["customer"] = buyer.customer_ref
-            params["customer_update"] = {"name": "auto", "address": "auto"}
-        else:
-            params["customer_creation"] = "always"
         return params
 
     def _cancel(self, intent_id: str, topup: TopUp) -> None:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 
 from billing.models import Event
 from billing.values import clock, ids
-from portal.models import Delivery, DeliveryState, WebhookEndpoint
+from portal.models import (
+    AuditEvent,
+    Delivery,
+    DeliveryState,
+    NoticeMail,
+    Organization,
+    WebhookEndpoint,
+)
 from portal.notices import endpoints, sending
 from portal.notices.deliveries import Outcome
 from portal.notices.endpoints import CHOICES, InvalidEndpoint
 from portal.outbound import Guard
 from portal.tenants import audit, policy
+from portal.tenants.roles import Permission
+
+TESTS_AN_HOUR = 10
 
 
 @transaction.atomic
@@ -85,3 +96,36 @@ def prepare_test(
         created_at=clock.now(),
     )
     return Delivery(event=event, endpoint=endpoint)
+
+
+def mail_test(organization: Organization, *, actor: audit.Actor) -> bool:
+    """Mail the acting person what an alert looks like; False when they had enough
+    tests in this hour. Raises: NotAllowed."""
+    assert actor.user is not None, "only people have an address"
+    with transaction.atomic():
+        policy.require(actor, organization.id, Permission.MANAGE_ALERTS)
+        since = clock.now() - timedelta(hours=1)
+        done = AuditEvent.objects.filter(
+            organization=organization, action="alert.test", at__gt=since
+        )
+        if done.count() >= TESTS_AN_HOUR:
+            return False
+        now = clock.now()
+        event = Event.objects.create(
+            uid=UUID(ids.new_id()),
+            account_id=organization.account_id,
+            type="endpoint.test",
+            key=ids.new_id(),
+            data={"object": "test", "is_test": True},
+            created_at=now,
+            dispatched_at=now,
+        )
+        NoticeMail.objects.create(
+            event=event,
+            organization=organization,
+            address=actor.user.email,
+            created_at=now,
+            next_at=now,
+        )
+        audit.record("alert.test", actor=actor, organization=organization)
+    return True

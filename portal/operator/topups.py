@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.models import PaymentEvent, TopUp
-from billing.payments import intake, reconciliation, rows, topups
+from billing.payments import automatic, intake, reconciliation, rows, topups
 from billing.payments.errors import UnknownTopUp
 from billing.payments.reconciliation import Drift
 from portal.models import Organization
@@ -52,6 +52,13 @@ def pending() -> list[tuple[TopUp, str]]:
 def quarantined() -> list[PaymentEvent]:
     """What providers told and nobody could believe."""
     return intake.quarantined()
+
+
+def sweep(*, actor: audit.Actor) -> dict[str, int]:
+    """What the worker does by itself: ask what became of orders, charge what is due.
+    Raises: NotAllowed."""
+    policy.require_operator(actor)
+    return {**reconciliation.sweep(), "charged": automatic.run_due()}
 
 
 def drift() -> list[Drift]:

@@ -1,8 +1,11 @@
-"""Reading settings from the environment: the secret key, and the database."""
+"""What settings need besides their variables: the secret key, the database, a folder
+that nobody else reads."""
 
 from __future__ import annotations
 
+import os
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,21 @@ SERVER_LIMITS = (
     "-c lock_timeout=5s -c statement_timeout=30s "
     "-c idle_in_transaction_session_timeout=60s"
 )
+
+
+def keep_private(folder: Path) -> None:
+    """Let nobody else on this machine read what is in the folder, nor what this process
+    and its children write from now on.
+
+    The database and the broker's files hold sessions: who reads them is signed in.
+    """
+    os.umask(0o077)
+    for place, _, names in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in names)):
+            with suppress(OSError):  # gone meanwhile, or another's
+                mode = os.lstat(path).st_mode
+                if mode & 0o077 and not stat.S_ISLNK(mode):
+                    os.chmod(path, mode & 0o700)
 
 
 def stored_secret_key(path: Path) -> str:

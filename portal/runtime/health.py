@@ -6,9 +6,13 @@ address and without encryption, and the middlewares after this one refuse both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
 
-from django.db import Error, connection
+from django.db import Error, close_old_connections, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.http import require_safe
@@ -23,6 +27,12 @@ READY_SECONDS = 5
 conditions: list[Callable[[], str]] = []
 
 
+# How long an answer of `/readyz` counts: however many ask, the database is asked once.
+KEPT_SECONDS = 0.5
+
+State = tuple[int, str]
+
+
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 while the process answers. The database is not asked: its restart must not
@@ -33,7 +43,13 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when the database answers too, and the process can work; else 503 within
-    ten seconds.
+    ten seconds."""
+    status, text = look()
+    return HttpResponse(text, content_type="text/plain", status=status)
+
+
+def look() -> State:
+    """Whether this process is ready.
 
     Due work that stands still is said, and is no reason to send calls elsewhere: still
     200, but `degraded`, and a line for each task.
@@ -43,16 +59,62 @@ def readyz(request: HttpRequest) -> HttpResponse:
             cursor.execute("SELECT 1")
             wrong = timetable.complaints()
     except Error:
-        return _not_ready("database unavailable")
+        return HTTPStatus.SERVICE_UNAVAILABLE, "database unavailable"
     for condition in conditions:
         if trouble := condition():
-            return _not_ready(trouble)
-    text = "\n".join(["degraded", *wrong]) if wrong else "ok"
-    return HttpResponse(text, content_type="text/plain")
+            return HTTPStatus.SERVICE_UNAVAILABLE, trouble
+    return HTTPStatus.OK, "\n".join(["degraded", *wrong]) if wrong else "ok"
 
 
-def _not_ready(why: str) -> HttpResponse:
-    return HttpResponse(why, content_type="text/plain", status=503)
+class Watched:
+    """`look`, in a thread, for any number of watchers at once."""
+
+    def __init__(self) -> None:
+        self._looking: asyncio.Task[State] | None = None
+        self._until = 0.0
+
+    async def state(self) -> State:
+        looking = self._looking
+        if looking is None or (looking.done() and self._until < time.monotonic()):
+            looking = self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(looking)
+
+    async def _look(self) -> State:
+        try:
+            return await asyncio.to_thread(_look_and_let_go)
+        finally:
+            self._until = time.monotonic() + KEPT_SECONDS
+
+
+def _look_and_let_go() -> State:
+    try:
+        return look()
+    finally:
+        close_old_connections()
+
+
+_watched = Watched()
+
+
+async def answer(
+    scope: Mapping[str, Any], send: Callable[[Mapping[str, Any]], Awaitable[None]]
+) -> None:
+    """The two paths as ASGI, in the process that serves the calls."""
+    status, text = HTTPStatus.OK.value, "ok"
+    if scope["method"] not in ("GET", "HEAD"):
+        status, text = HTTPStatus.METHOD_NOT_ALLOWED.value, ""
+    elif scope["path"] == "/readyz":
+        status, text = await _watched.state()
+    body = text.encode()
+    headers = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send(
+        {"type": "http.response.start", "status": int(status), "headers": headers}
+    )
+    body = b"" if scope["method"] == "HEAD" else body
+    await send({"type": "http.response.body", "body": body})
 
 
 CHECKS = {"/healthz": healthz, "/readyz": readyz}

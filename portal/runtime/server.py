@@ -1,27 +1,41 @@
-"""Starts granian with an ASGI application; nothing else starts a server."""
+"""Starts granian with ASGI applications; nothing else starts a server.
+
+HTTP/1.1 only: granian's guess at the protocol waits for a first byte without an end,
+its HTTP/1.1 does not.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
+import tempfile
 import threading
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import connections
 from django.utils.module_loading import import_string
 from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from portal.runtime import connections as guarded
 from portal.runtime import endings
+from portal.runtime.companion import Companion
 
 # For killing what has not ended in time.
 KILL_SECONDS = 5
 # How long a signal may go unnoticed.
 NOTICE_SECONDS = 0.5
+# From a connection's beginning, or its last answer, to the end of a request's head. As
+# long as a connection may stay open between two requests.
+HEAD_SECONDS = 30
+# The pages' requests have a minute.
+PAGES_STOP_SECONDS = 10
 
 
 class Server(Granian):  # type: ignore[misc,valid-type]
@@ -33,12 +47,22 @@ class Server(Granian):  # type: ignore[misc,valid-type]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.main_loop_interrupt = Interrupt(self)
+        self.companion: Companion | None = None
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         if self.interrupt_signal and args[0] == signal.SIGINT:
             for worker in self.wrks:
                 worker.kill()
         super().signal_handler_interrupt(*args, **kwargs)
+
+
+class PagesServer(Server):
+    """The pages' server. Ctrl-C reaches it, too; but it ends when it is told to, after
+    the server that people's requests come through."""
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        if args[0] != signal.SIGINT:
+            super().signal_handler_interrupt(*args, **kwargs)
 
 
 class Interrupt(threading.Event):
@@ -58,6 +82,8 @@ class Interrupt(threading.Event):
         while not super().wait(NOTICE_SECONDS):
             if self._server.interrupt_signal:
                 return True
+            if self._server.companion is not None:
+                self._server.companion.look()
         return True
 
 
@@ -69,30 +95,80 @@ def serve(
     workers: int,
     shutdown_seconds: int,
     has_lifespan: bool = False,
+    pages: str = "",
+    pages_at_once: int = 1,
 ) -> None:
     """Serve `target` ("module:application") until SIGINT or SIGTERM, in so many worker
-    processes; one that dies is started again.
+    processes; one that dies is started again. So is one more process, which serves
+    `pages`: so many of them at once for all workers.
 
-    Then new connections are refused, and what runs has `shutdown_seconds` to end; what
-    has not ended is killed.
+    At the end new connections are refused, and what runs has `shutdown_seconds` to end;
+    what has not ended is killed.
     """
-    endings.end_with_supervisor(seconds=shutdown_seconds + KILL_SECONDS)
     forget_connections()
-    Server(
+    connections_max = guarded.room()
+    server = Server(
         target,
         address=host,
         port=port,
         interface=Interfaces.ASGI if has_lifespan else Interfaces.ASGINL,
         workers=workers,
-        loop=Loops.uvloop,
-        websockets=False,
-        backlog=2048,
-        log_level=LogLevels.warning,
-        log_access=False,
-        respawn_failed_workers=True,
+        backpressure=connections_max,
         workers_kill_timeout=shutdown_seconds,
+        **COMMON,
+    )
+    loader = partial(_load, target, os.getpid(), shutdown_seconds)
+    if not pages:
+        endings.end_with_supervisor(seconds=shutdown_seconds + KILL_SECONDS)
+        server.serve(target_loader=loader, wrap_loader=False)
+        return
+    # Its name is short, as a socket's must be; nobody else may connect.
+    with tempfile.TemporaryDirectory(prefix="tollgate-") as folder:
+        path = f"{folder}/pages"
+        server.companion = Companion(
+            "pages", partial(serve_pages, pages, path, os.getpid())
+        )
+        server.companion.start()
+        endings.end_with_supervisor(seconds=shutdown_seconds + KILL_SECONDS)
+        at_once = max(pages_at_once // workers, 2)
+        try:
+            server.serve(
+                target_loader=partial(_load_edge, loader, path, at_once, port),
+                wrap_loader=False,
+            )
+        finally:
+            server.companion.end(PAGES_STOP_SECONDS)
+
+
+COMMON: dict[str, Any] = {
+    "loop": Loops.uvloop,
+    "http": HTTPModes.http1,
+    "http1_settings": HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000),
+    "websockets": False,
+    "backlog": 2048,
+    "log_level": LogLevels.warning,
+    "log_access": False,
+    "respawn_failed_workers": True,
+}
+
+
+def serve_pages(target: str, path: str, parent: int) -> None:
+    """Serve `target` behind a Unix socket, until SIGTERM or the end of `parent`."""
+    # Handlers of the process that this one was copied from.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    guarded.close_listeners()
+    endings.end_with_parent(parent, seconds=PAGES_STOP_SECONDS)
+    Path(path).unlink(missing_ok=True)  # of one that was killed
+    PagesServer(
+        target,
+        uds=Path(path),
+        interface=Interfaces.ASGINL,
+        workers=1,
+        workers_kill_timeout=PAGES_STOP_SECONDS,
+        **COMMON,
     ).serve(
-        target_loader=partial(_load, target, os.getpid(), shutdown_seconds),
+        target_loader=partial(_load, target, os.getpid(), PAGES_STOP_SECONDS),
         wrap_loader=False,
     )
 
@@ -101,6 +177,14 @@ def _load(target: str, parent: int, shutdown_seconds: int) -> Any:
     """The application, in a worker process: it does not outlive the server."""
     endings.end_with_parent(parent, seconds=shutdown_seconds)
     return import_string(target.replace(":", "."))
+
+
+def _load_edge(load: partial[Any], path: str, at_once: int, port: int) -> Any:
+    """The same, for the public address: it knows where the pages are."""
+    application = load()
+    import_string("portal.asgi.pages_are_at")(path, at_once)
+    guarded.watch(port)
+    return application
 
 
 def forget_connections() -> None:

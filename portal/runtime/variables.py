@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import stat
 import unicodedata
 from collections.abc import Callable, MutableMapping
 from difflib import get_close_matches
@@ -140,6 +141,11 @@ class Env(environ.Env):  # type: ignore[misc]
     def choice(self, var: builtins.str, *names: builtins.str, default: Any) -> Any:
         return self.get_value(var, partial(_one_of, names), default)
 
+    def choices(self, var: builtins.str, *names: builtins.str, default: Any) -> Any:
+        """Some of these, with commas between them."""
+        each = partial(_one_of, names)
+        return self.get_value(var, partial(_pieces, each), default)
+
     def list(  # type: ignore[override]
         self,
         var: builtins.str,
@@ -264,6 +270,8 @@ def _folder(text: str) -> Path:
         raise ValueError(
             f"cannot be made ({error.strerror}): name a folder that this user may write"
         ) from None
+    if path.stat().st_mode & stat.S_ISVTX:
+        raise ValueError("is a folder for everybody: name one inside it")
     return path
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -76,7 +77,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         return user
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
-        return "/account/"
+        return f"{settings.URL_PREFIX}/account/"
 
 
 def failed(request: HttpRequest, reason: object) -> HttpResponse:

@@ -7,6 +7,7 @@ that is none of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from functools import cache
 from ipaddress import (
@@ -20,6 +21,9 @@ from ipaddress import (
 
 from django.conf import settings
 
+WITH_PORT = re.compile(
+    r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}"
+)
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -49,9 +53,11 @@ def is_in(address: Address, allowed: Collection[Network]) -> bool:
 
 
 def _address(text: str) -> Address | None:
-    """IPv4 stays what it is where a socket for both calls it `::ffff:…`."""
+    """IPv4 stays what it is where a socket for both calls it `::ffff:…`; some proxies
+    write the client's port behind its address."""
+    bare = WITH_PORT.fullmatch(text)
     try:
-        found = ip_address(text)
+        found = ip_address(bare[1] or bare[2] if bare else text)
     except ValueError:
         return None
     mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None

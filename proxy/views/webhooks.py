@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
+from billing.values import numbers
 from billing.values.event_types import EVENT_TYPES
 from portal.models import EndpointKind, Organization, WebhookEndpoint
 from portal.notices import by_hand, by_key, endpoints, reach, sending
@@ -20,7 +21,7 @@ from portal.notices.endpoints import (
     TooManyEndpoints,
     Wanted,
 )
-from portal.tenants import policy
+from portal.tenants import policy, roles
 from portal.tenants.audit import Actor
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
@@ -54,7 +55,7 @@ class WebhooksView(AsyncAPIView):
             actor, organization = by_key.holder_of(key_id)
             membership = organization.memberships.filter(user=actor.user).first()
             role = membership.role if membership else ""
-            policy.refuse_unless(policy.roles.may(role, Permission.MANAGE_WEBHOOKS))
+            policy.refuse_unless(roles.may(role, Permission.MANAGE_WEBHOOKS))
             return look(organization)
 
         return await _said(read(ask))
@@ -75,12 +76,12 @@ class EndpointsView(WebhooksView):
                 raise NoSuchEndpoint
             start = 0 if after is None else ids.index(after) + 1
             data = [describe(row) for row in rows[start : start + count]]
-            shown = ids[start : start + count] or [None]
+            shown = ids[start : start + count]
             return {
                 "object": "list",
                 "data": data,
-                "first_id": shown[0],
-                "last_id": shown[-1],
+                "first_id": shown[0] if shown else None,
+                "last_id": shown[-1] if shown else None,
                 "has_more": start + count < len(rows),
             }
 
@@ -232,10 +233,10 @@ def _count(text: str | None) -> int:
     """Raises: GatewayError (400)."""
     if text is None:
         return PAGE
-    is_number = text.isascii() and text.isdigit() and len(text) < 4
-    if not is_number or not 1 <= int(text) <= PAGE_MAX:
+    found = numbers.whole(text, least=1, most=PAGE_MAX)
+    if found is None:
         raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
-    return int(text)
+    return found
 
 
 async def _said(work: Awaitable[T]) -> T:

@@ -72,7 +72,12 @@ def _python_command(client: Client) -> tuple[list[str], dict[str, str]]:
 
 
 def _node_command(client: Client) -> tuple[list[str], dict[str, str]]:
-    return [node()], {"PACKAGES": str(folder_of(client, _npm_install))}
+    return [node()], {"PACKAGES": str(installed(client))}
+
+
+def installed(client: Client) -> Path:
+    """The folder of its packages."""
+    return folder_of(client, _npm_install if client.is_node else pip_install)
 
 
 def node() -> str:

@@ -31,6 +31,7 @@ from tests.pages import calls
 from tests.support.cast import OPERATOR, actor_of, make_call, make_user
 from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget
+from tests.support.portal.noticed import give_endpoints
 
 ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
 
@@ -114,12 +115,14 @@ def _objects(
     return {
         "top-up": bought.public_id,
         "order": bought.id,
+        **give_endpoints(house, "Receiver"),
         "slug": house.slug,
         "key": key.pk,
         "project": key.project_id,
         "member": people[0].pk,
         "service account": robot.pk,
         "saved view": view.pk,
+        "month": f"{timezone.now():%Y-%m}",
         "invitation": invited.pk,
         "invitation token": token,
         "budget": budget_id,

@@ -27,6 +27,10 @@ def address(peer: str, forwarded: str | None = None) -> str | None:
         # Nobody of ours passed it on: it is the client's own word.
         ("198.51.100.4", "192.0.2.1", "198.51.100.4"),
         ("10.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ("10.0.0.1", "192.0.2.1:4711", "192.0.2.1"),
+        ("10.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
+        ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
+        ("10.0.0.1", "192.0.2.1:x", None),
         ("2001:db8::7", "192.0.2.1", "192.0.2.1"),
         ("::ffff:10.0.0.1", "192.0.2.1", "192.0.2.1"),
         # What the client wrote itself stands before what our proxy added.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import openai
 import pytest
@@ -74,7 +75,7 @@ def test_what_makes_no_sense_names_its_field(
     live_gateway: Gateway, customer: Customer
 ) -> None:
     http = customer.http(live_gateway)
-    good = {"name": "n", "url": PUBLIC, "event_types": ["key.created"]}
+    good: dict[str, Any] = {"name": "n", "url": PUBLIC, "event_types": ["key.created"]}
     bad = [({**good, "url": url.format(port=1)}, "url") for url in HOSTILE]
     bad += [
         ({**good, "name": 1}, "name"),

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the portal and the gateway, in one server."""
+"""`manage.py serve`: the portal and the gateway, at one address, in processes apart."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Command(BaseCommand):
             workers=settings.WEB_CONCURRENCY,
             shutdown_seconds=settings.SHUTDOWN_SECONDS,
             has_lifespan=True,
+            pages="portal.asgi:behind_the_door",
+            pages_at_once=settings.PAGES_AT_ONCE,
         )
 
 

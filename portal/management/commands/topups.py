@@ -51,6 +51,8 @@ class Command(BaseCommand):
             "--reference", required=True, help="the bank's, of the payment"
         )
         own.add_argument("--json", action="store_true", help="machine-readable")
+        own = words.add_parser("sweep", help="do now what the worker does by itself")
+        own.add_argument("--json", action="store_true", help="machine-readable")
         own = words.add_parser("refuse", help="the money will not come")
         own.add_argument("topup", metavar="topup_…")
         own.add_argument("--reason", required=True, help="its organization reads it")
@@ -76,6 +78,10 @@ class Command(BaseCommand):
             if rows and word != "list":
                 sys.exit(1)
             return
+        if word == "sweep":
+            swept = topups.sweep(actor=ACTOR)
+            self.stdout.write(json.dumps(swept) if is_json else _sentence(swept))
+            return
         if word == "approve":
             done = topups.approve(options["topup"], options["reference"], actor=ACTOR)
         else:
@@ -86,6 +92,13 @@ class Command(BaseCommand):
         self.stdout.write(
             json.dumps(row) if is_json else f"{done.public_id} is {done.status}."
         )
+
+
+def _sentence(swept: dict[str, int]) -> str:
+    return (
+        f"{swept['events']} events read, {swept['looked']} orders asked about, "
+        f"{swept['charged']} automatic top-ups charged."
+    )
 
 
 def _row(topup: TopUp, slug: str = "") -> dict[str, str]:

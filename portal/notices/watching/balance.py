@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from billing.models import Grant
+from billing.outbox import JSON
 from billing.reports.balance import balance_of
 from billing.reports.runway import PACES, Runway, runway
 from billing.reports.spend import spend_by_day
@@ -30,7 +31,7 @@ def look(seen: Seen) -> None:
         and available >= CREDIT
         and not _lasts_less(lasts, setting.low_days + ENOUGH_DAYS)
     )
-    data = {
+    data: dict[str, JSON] = {
         "object": "balance",
         "available_micros": available,
         "runway_days": lasts.least if lasts else None,

@@ -23,10 +23,13 @@ BUDGETS = (
 )
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
+EXPORTS = (Permission.SEE_USAGE, Permission.SEE_MONEY)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
 SECURITY = (Permission.MANAGE_SECURITY,)
+WEBHOOKS = (Permission.MANAGE_WEBHOOKS,)
+ALERTS = (Permission.MANAGE_ALERTS,)
 MEMBERS = (Permission.SEE_MEMBERS,)
 PROJECTS = OVERVIEW
 AUDIT = (Permission.SEE_AUDIT, Permission.SEE_MONEY)
@@ -48,6 +51,7 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("keys", "API keys", KEYS),
             ("projects", "Projects", PROJECTS),
             ("jobs", "Jobs", JOBS),
+            ("webhooks", "Webhooks", WEBHOOKS),
             ("models", "Models and prices", PRICES),
         ),
     ),
@@ -55,10 +59,13 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
         "Spend",
         (
             ("budgets", "Budgets", BUDGETS),
+            ("alerts", "Alerts", ALERTS),
             ("credits", "Credits", MONEY),
             ("top-up", "Buy credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
+            ("statements", "Statements", MONEY),
+            ("exports", "Exports", EXPORTS),
         ),
     ),
     (

@@ -20,7 +20,14 @@ from portal.models import (
     Organization,
     WebhookEndpoint,
 )
-from portal.notices import deliveries, dispatch, endpoints, sending, signing
+from portal.notices import (
+    deliveries,
+    dispatch,
+    endpoints,
+    purging,
+    sending,
+    signing,
+)
 from portal.notices.endpoints import CHOICES, Wanted
 from portal.signing_in import sealing
 from portal.tenants.audit import Actor
@@ -234,3 +241,18 @@ def test_an_event_that_is_rolled_back_is_told_to_nobody(
         emit("key.created")
         transaction.set_rollback(True)
     assert run() == 0
+
+
+def test_what_was_told_long_ago_is_forgotten(
+    endpoint: WebhookEndpoint, clock: Clock, emit: Emit, settings: Settings
+) -> None:
+    old = emit("key.created")
+    run()
+    clock.advance(days=settings.NOTICE_DAYS + 1)
+    waiting, told = emit("key.revoked"), emit("key.rotated")
+    dispatch.dispatch_due()
+    purging.purge()
+    left = set(Event.objects.filter(account_id=old.account_id).values_list("id"))
+    assert (old.pk,) not in left
+    assert {(waiting.pk,), (told.pk,)} <= left
+    assert endpoint.deliveries.count() == 2

@@ -26,7 +26,7 @@ from tests.support.ledger.clocks import Clock
 def sent() -> list[tuple[str, str]]:
     dispatch.dispatch_due()
     mails.send_due()
-    return [(message.to[0], message.subject) for message in outgoing.outbox]
+    return [(message.to[0], str(message.subject)) for message in outgoing.outbox]
 
 
 @pytest.fixture

@@ -109,8 +109,13 @@ def waiting(customer: Customer) -> int:
 
 def reached(count: Callable[[], int], enough: int) -> None:
     """Wait while it grows, however slowly."""
-    while (now := count()) < enough:
-        wait_for(lambda now=now: count() > now, explain=count)
+    while (seen := count()) < enough:
+        before = seen
+
+        def has_grown(before: int = before) -> bool:
+            return count() > before
+
+        wait_for(has_grown, explain=count)
 
 
 @pytest.fixture

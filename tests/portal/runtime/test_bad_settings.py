@@ -43,6 +43,9 @@ ALONE = [
     ("LOG_LEVEL", "verbose", "one of DEBUG"),
     ("SIGNUP", "sometimes", "one of open"),
     ("UPSTREAM_TOOLS", "drop", "one of forward"),
+    ("UPSTREAM_LACKS", "logprobs,toast", "one of response_format"),
+    ("CORS_ORIGINS", "app.example.com", "https://app.example.com"),
+    ("CORS_ORIGINS", "https://app.example.com/a", "origin alone"),
     ("HOST", "http://127.0.0.1", "alone"),
     ("HOST", "127.0.0.1:8000", "PORT"),
     ("HOST", "256.1.1.1", "alone"),
@@ -100,6 +103,7 @@ ALONE = [
     ("STRIPE_WEBHOOK_SECRET", "whsec_short", "24 characters"),
     ("STRIPE_API_BASE", "127.0.0.1:8002", "http(s) URL"),
     ("VAR_DIR", "/dev/null/var", "folder"),
+    ("VAR_DIR", "/tmp", "inside it"),
 ]
 # The same where others come in: what is unsafe there.
 IN_PRODUCTION = [

@@ -196,5 +196,6 @@ PARTS = {
     *("projects.record", "service_accounts.record", "service_accounts.set_disabled"),
     *("budgets.refuse_own_windows", "audit.record", "audit.record_of_person"),
     *("runs.look", "runs.page", "budgets.store_cap", "invitations.person_of"),
+    "topups.sweep",  # the worker's own: what it finds is written where it is found
     *("members.withdraw_invitations", "rules.put"),
 }

@@ -35,8 +35,10 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal import documented
 from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
+from tests.support.portal.noticed import give_endpoints
 
 # Of 100 characters at most, with the mark.
 ATTACK = """=1+1 "'><script>alert(1)</script><x-pwned onclick=1>{{7*7}}"""
@@ -109,8 +111,10 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
+        **documented.objects_of(organization, actor),
         "top-up": bought.public_id,
         "order": bought.id,
+        **give_endpoints(organization, made.named("hook")),
         "passkey": 10**6,
         "identity provider": "nobody",
     }
@@ -145,6 +149,9 @@ def make_attacking_call(made: Neighbour, spender_id: int) -> str:
 KINDS = {
     "o/slug": "slug",
     "leave/slug": "slug",
+    "webhooks/endpoint_id": "webhook",
+    "deliveries/delivery_id": "delivery",
+    "chats/chat_id": "chat",
     "keys/key_id": "key",
     "secrets/secret_id": "secret",
     "projects/pk": "project",
@@ -162,10 +169,16 @@ KINDS = {
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 MISSING: dict[str, object] = {
+    "webhook": uuid4(),
+    "chat": uuid4(),
     "order": uuid4(),
     "slug": "nowhere",
     "key": uuid4(),
@@ -173,6 +186,8 @@ MISSING: dict[str, object] = {
     "call": f"req_{uuid4().hex}",
     "job": f"job_{uuid4().hex}",
     "top-up": f"topup_{uuid4().hex}",
+    "month": "1999-01",
+    "export": uuid4(),
     "identity provider": "nowhere",
 }
 

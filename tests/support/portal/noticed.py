@@ -9,7 +9,13 @@ from uuid import uuid4
 
 from billing.models import Event
 from billing.values import clock
-from portal.models import Delivery, EndpointKind, Organization, WebhookEndpoint
+from portal.models import (
+    Delivery,
+    DeliveryAttempt,
+    EndpointKind,
+    Organization,
+    WebhookEndpoint,
+)
 from portal.notices import alerts, by_hand, endpoints
 from portal.notices.endpoints import Wanted
 from portal.outbound import Guard
@@ -113,6 +119,10 @@ def changed(world: World) -> Do:
     return lambda: change(actor=world.actor)
 
 
+def mailed(world: World) -> Do:
+    return lambda: by_hand.mail_test(world.organization, actor=world.actor)
+
+
 def replayed_once(world: World) -> Do:
     delivery = make_delivery(world.organization, hook(world))
     return lambda: by_hand.replay(delivery, actor=world.actor)
@@ -132,6 +142,7 @@ ACTS_OF_NOTICES: dict[str, Act] = {
     "endpoints.disable": Act(with_it(hook, endpoints.disable), ("webhook.disable",)),
     "endpoints.enable": Act(disabled, ("webhook.enable",)),
     "alerts.change": Act(changed, ("alert.change",)),
+    "by_hand.mail_test": Act(mailed, ("alert.test",), True),
     "by_hand.prepare_test": Act(
         with_it(hook, by_hand.prepare_test), ("webhook.test",), True
     ),
@@ -140,3 +151,15 @@ ACTS_OF_NOTICES: dict[str, Act] = {
         with_it(hook, by_hand.send_test, guard=CLOSED), ("webhook.test",), True
     ),
 }
+
+
+def give_endpoints(organization: Organization, name: str) -> dict[str, object]:
+    """A webhook with a delivery, and a chat, by the kinds of arguments in URLs."""
+    hook = make_endpoint(organization, Wanted(name, ADDRESS, ["key.created"]))
+    told = Wanted(name, ADDRESS, ["balance.low"])
+    chat = make_endpoint(organization, told, kind=EndpointKind.SLACK)
+    delivery = make_delivery(organization, hook)
+    DeliveryAttempt.objects.create(
+        delivery=delivery, at=clock.now(), status=200, duration_ms=3, excerpt=name
+    )
+    return {"webhook": hook.pk, "delivery": delivery.pk, "chat": chat.pk}

@@ -1,0 +1,1 @@
+"""Pages of who is told what: alerts, and webhooks with their deliveries."""

@@ -1,0 +1,214 @@
+"""Connections of a server process: bounded in all and for each address.
+
+The server itself (granian) closes what sends no head in time, and takes no more than so
+many connections. Here is what it cannot do: one address may not take them all. A thread
+looks at this process's sockets now and then and shuts those that nothing is asked on,
+the longest silent first, where an address has too many of them, or all have together.
+A call costs nothing by that. Linux only: elsewhere a proxy in front has to do it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import socket
+import struct
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from django.conf import settings
+
+from portal.tenants import addresses
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+# A connection is left alone in its first moment, and after its last byte.
+GRACE_SECONDS = 1.0
+# From so much of all on, the longest silent are shut, whosever they are.
+FULL_SHARE = 0.75
+# For files, the database, the upstream.
+OTHER_FILES = 1024
+# Of `struct tcp_info`: milliseconds since the last byte came.
+LAST_RECEIVED_AT, TCP_INFO_BYTES = 52, 56
+
+# Who asks something now, and how often that is by address. The application says so.
+busy: set[tuple[str, int]] = set()
+_busy_of: Counter[str] = Counter()
+
+Peer = tuple[str, int]
+
+
+def enter(peer: Peer) -> bool:
+    """A request of `peer` begins; False where its address has too many already."""
+    address = peer[0]
+    if _busy_of[address] >= settings.CONNECTIONS_PER_ADDRESS_MAX and not _proxies(
+        {address}
+    ):
+        return False
+    busy.add(peer)
+    _busy_of[address] += 1
+    return True
+
+
+def leave(peer: Peer) -> None:
+    """It is over."""
+    busy.discard(peer)
+    _busy_of[peer[0]] -= 1
+    if not _busy_of[peer[0]]:
+        del _busy_of[peer[0]]
+
+
+def room() -> int:
+    """How many connections one process takes: CONNECTIONS_MAX, or what the system lets
+    it open. Raises the limit of open files as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    most: int = settings.CONNECTIONS_MAX
+    if soft == resource.RLIM_INFINITY:
+        return most
+    return max(min(most, soft - OTHER_FILES), 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One connection, at one look."""
+
+    socket: socket.socket
+    address: str
+    port: int
+    silent_seconds: float
+
+    @property
+    def is_busy(self) -> bool:
+        return (self.address, self.port) in busy
+
+
+def too_many(
+    seen: Collection[Seen], *, of_one: int, of_all: int, trusted: Collection[str] = ()
+) -> list[Seen]:
+    """Which of them to shut: idle ones only, the longest silent first."""
+    by_address: dict[str, list[Seen]] = defaultdict(list)
+    for each in seen:
+        by_address[_owner(each.address)].append(each)
+    found: list[Seen] = []
+    for address, its in by_address.items():
+        if address not in trusted and (excess := len(its) - of_one) > 0:
+            found += _longest_silent(its, excess)
+    excess = len(seen) - len(found) - of_all
+    if excess > 0:
+        shut = set(map(id, found))
+        found += _longest_silent([s for s in seen if id(s) not in shut], excess)
+    return found
+
+
+def _longest_silent(seen: Collection[Seen], count: int) -> list[Seen]:
+    """So many idle ones. What is young is spared, unless half of all would have to go:
+    a head may drip in for ever."""
+    idle = [each for each in seen if not each.is_busy]
+    idle.sort(key=lambda each: -each.silent_seconds)
+    is_flood = count > len(seen) / 2
+    return [
+        each
+        for each in idle[:count]
+        if is_flood or each.silent_seconds >= GRACE_SECONDS
+    ]
+
+
+def _owner(address: str) -> str:
+    """Of IPv6 a client has a whole /64."""
+    if ":" not in address:
+        return address
+    return ":".join(ip_address(address.partition("%")[0]).exploded.split(":")[:4])
+
+
+def open_connections(port: int) -> Iterator[Seen]:
+    """What is connected to this process's `port`. Each is a duplicate, to be closed:
+    its number cannot be somebody else's by the time it is shut."""
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found = socket.socket(fileno=os.dup(int(name)))
+        except OSError:  # no socket, or closed by now
+            continue
+        try:
+            peer = found.getpeername()
+            info = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+            own_port = found.getsockname()[1]
+        except OSError:
+            found.close()
+            continue
+        if own_port != port:  # ours, to the database or the upstream
+            found.close()
+            continue
+        (milliseconds,) = struct.unpack_from("I", info, LAST_RECEIVED_AT)
+        yield Seen(found, peer[0], peer[1], milliseconds / 1000)
+
+
+def close_listeners() -> None:
+    """In a process that was copied from a server: its port is not ours."""
+    for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
+        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
+            if found.family != socket.AF_UNIX and found.getsockopt(
+                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+            ):
+                os.close(int(name))
+
+
+def look(port: int, of_all: int) -> int:
+    """Shut what is too much; how many that were."""
+    if len(os.listdir("/proc/self/fd")) <= settings.CONNECTIONS_PER_ADDRESS_MAX:
+        return 0
+    seen = list(open_connections(port))
+    try:
+        found = too_many(
+            seen,
+            of_one=settings.CONNECTIONS_PER_ADDRESS_MAX,
+            of_all=int(of_all * FULL_SHARE),
+            trusted=_proxies({each.address for each in seen}),
+        )
+        for each in found:
+            with suppress(OSError):
+                each.socket.shutdown(socket.SHUT_RDWR)
+    finally:
+        for each in seen:
+            each.socket.close()
+    return len(found)
+
+
+def _proxies(found: Collection[str]) -> set[str]:
+    trusted = addresses.networks(tuple(settings.TRUSTED_PROXIES))
+    return {
+        text
+        for text in found
+        if addresses.is_in(ip_address(text.partition("%")[0]), trusted)
+    }
+
+
+def watch(port: int) -> None:
+    """Look at them from now on, in a thread."""
+    if sys.platform != "linux":
+        return
+    of_all = room()
+
+    def run() -> None:
+        while True:
+            time.sleep(LOOK_SECONDS)
+            try:
+                if count := look(port, of_all):
+                    logger.warning(
+                        "shut %d idle connections: there were too many", count
+                    )
+            except Exception:  # noqa: BLE001  it must outlive whatever happens
+                logger.exception("connections could not be looked at")
+
+    threading.Thread(target=run, name="connections", daemon=True).start()
