@@ -153,7 +153,7 @@ class Command(BaseCommand):
         lines += limits.run(client)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
-        sentence, is_paid = buying.prove(organization.account_id, till)
+        sentence, is_paid = buying.prove(till)
         self._say(f"  {sentence}")
         return is_exact and is_paid and all(line.is_right for line in lines)
 
