@@ -24,7 +24,7 @@ from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from portal.runtime import locations
 from portal.tenants import audit, keys, projects
-from proxy.demo import past, processes, team
+from proxy.demo import documents, past, processes, team
 
 CREDITS = 500
 JOB_SECONDS_MAX = 60
@@ -143,6 +143,10 @@ class Command(BaseCommand):
         lines += limits.run(client)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
+        said, adds_up = documents.make(organization, ACTOR)
+        for text in said:
+            self._say(f"  {text}")
+        is_exact = is_exact and adds_up
         return is_exact and all(line.is_right for line in lines)
 
     def _settled_by_the_worker(self, line: Any, job_id: str) -> Any:
