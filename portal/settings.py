@@ -308,16 +308,32 @@ WEBHOOK_TRUSTED_HOSTS = env.list(
 )
 NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
 
-# --- logs: never a body, never a header -----------------------------------------
+# --- logs: never a body, a header or a key; nothing endless (`log_lines.py`) ----------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "()": "portal.runtime.log_lines.Line",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"rarely": {"()": "portal.runtime.log_lines.Rarely"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["rarely"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
+        # Django's own handlers would say it a second time, as it came.
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # A worker at rest runs a task every second: what fails is said at any level.
+        "celery.app.trace": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+    },
 }
 
 # --- at last: what was not understood, and what nothing has read -----------------
