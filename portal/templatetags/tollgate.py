@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django import template
 from django.utils import timezone
@@ -12,6 +15,7 @@ from django.utils.safestring import SafeString
 from billing.values.amounts import credits_text
 
 register = template.Library()
+Filter = TypeVar("Filter", bound=Callable[..., str])
 
 NONE = "—"  # no data is not zero
 UNITS = (("day", 86_400), ("hour", 3_600), ("min", 60))
@@ -58,6 +62,17 @@ LEVELS = {
 }
 
 
+def missing_is_none(write: Filter) -> Filter:
+    """A template has "" for what an object that is not there would have had; filters of
+    numbers and times are given None, as for a value that is not there."""
+
+    @wraps(write)
+    def tolerant(value: Any, *rest: Any) -> str:
+        return write(None if value == "" else value, *rest)
+
+    return cast("Filter", tolerant)
+
+
 @register.filter
 def entry_word(kind: str) -> str:
     return ENTRIES.get(kind, kind)
@@ -69,6 +84,7 @@ def level_word(level: str) -> str:
 
 
 @register.filter(name="credits")
+@missing_is_none
 def credits_of(micros: int | None) -> str:
     """1_234_567_000_000 → 1,234,567 and 32_500 → 0.0325: never rounded."""
     if micros is None:
@@ -78,36 +94,42 @@ def credits_of(micros: int | None) -> str:
 
 
 @register.filter
+@missing_is_none
 def signed(micros: int | None) -> str:
     """A change: +1,234.5 or −1,234.5; nothing has no sign."""
     return ("+" if micros and micros > 0 else "") + credits_of(micros)
 
 
 @register.filter
-def whole(micros: int) -> str:
+@missing_is_none
+def whole(micros: int | None) -> str:
     """The part of `credits` before the decimal point."""
     return credits_of(micros).partition(".")[0]
 
 
 @register.filter
-def fraction(micros: int) -> str:
+@missing_is_none
+def fraction(micros: int | None) -> str:
     """The rest of it: “.0325”, or nothing."""
     return credits_of(micros).removeprefix(whole(micros))
 
 
 @register.filter
+@missing_is_none
 def exact(micros: int | None) -> str:
     """The stored integer, for a `title`."""
     return "no data" if micros is None else f"{micros:,} microcredits"
 
 
 @register.filter
+@missing_is_none
 def count(number: int | None) -> str:
     return NONE if number is None else f"{number:,}"
 
 
 @register.filter
-def amount(number: int, unit: str) -> str:
+@missing_is_none
+def amount(number: int | None, unit: str) -> str:
     """Microcredits in credits; of any other unit so many."""
     return credits_of(number) if unit == "credits" else count(number)
 
@@ -125,24 +147,28 @@ def change(now: int, before: int) -> SafeString:
 
 
 @register.filter
+@missing_is_none
 def moment(at: datetime | None) -> str:
     """The absolute time, to the second, its zone named."""
     return NONE if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @register.filter
+@missing_is_none
 def local(at: datetime | None) -> str:
     """The time in the organization's zone, to the minute: pages name the zone."""
     return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
 
 
 @register.filter
+@missing_is_none
 def local_second(at: datetime | None) -> str:
     """The same to the second."""
     return NONE if at is None else f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
 
 
 @register.filter
+@missing_is_none
 def local_exact(at: datetime | None) -> str:
     """The same to the millisecond."""
     if at is None:
@@ -171,14 +197,18 @@ def _time(at: datetime | None, words: str, title: str) -> SafeString:
 
 
 @register.filter
-def duration(seconds: int) -> str:
+@missing_is_none
+def duration(seconds: int | None) -> str:
     """900 → “15 minutes”, 90 → “90 seconds”: never rounded."""
+    if seconds is None:
+        return NONE
     minutes, rest = divmod(seconds, 60)
     number, unit = (minutes, "minute") if minutes and not rest else (seconds, "second")
     return f"{number:,} {unit}" + ("" if number == 1 else "s")
 
 
 @register.filter
+@missing_is_none
 def milliseconds(number: int | None) -> str:
     """850 → “850 ms”, 12_340 → “12.3 s”; what took no time was not measured."""
     if not number:
@@ -187,6 +217,7 @@ def milliseconds(number: int | None) -> str:
 
 
 @register.filter
+@missing_is_none
 def since(at: datetime | None, start: datetime | None) -> str:
     """How long after `start`: “+0.012 s”."""
     if at is None or start is None:
@@ -196,6 +227,7 @@ def since(at: datetime | None, start: datetime | None) -> str:
 
 
 @register.filter
+@missing_is_none
 def relative(at: datetime | None) -> str:
     """How far away a moment is: “just now”, “5 min ago”, “in 3 days”."""
     if at is None:

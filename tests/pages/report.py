@@ -55,7 +55,7 @@ def tell(
 ) -> int:
     """1 when a page is too slow, or asks more of the large one."""
     heads = f"{'p50 ms':>8}{'p95 ms':>8}{'cpu ms':>8}{'queries':>9}{'small':>7}"
-    say(f"{'page':<24}{heads}{'bytes':>9}")
+    say(f"{'page':<50}{heads}{'bytes':>9}")
     is_wrong = False
     for cost, few in found:
         times = f"{cost.p50_ms:>8}{cost.p95_ms:>8}{cost.cpu_ms:>8}"
@@ -65,7 +65,7 @@ def tell(
             wrong = "  too slow"
         if cost.queries > few:
             wrong += "  more queries"
-        say(f"{cost.name:<24}{figures}{cost.bytes:>9}{wrong}")
+        say(f"{cost.name:<50}{figures}{cost.bytes:>9}{wrong}")
         if has_statements or wrong:
             say(f"    {cost.slowest}")
         is_wrong |= bool(wrong)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from billing.reports.usage import Dimension
 from tests.pages.house import House
 
 # What stands before a parameter in a URL, and its name: which of `House.objects` it is.
@@ -35,10 +36,16 @@ KINDS = {
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 # A house has none of these.
-NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
+NOWHERE = frozenset(
+    {"job", "passkey", "identity provider", "secret", "receipt", "export", "schedule"}
+)
 PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Pages that a setting opens, or that are for others: what those get who open them.
 CLOSED = {
@@ -46,6 +53,15 @@ CLOSED = {
     "found-organization": 404,
     "mfa_deactivate_totp": 404,
     "invitation": 403,
+}
+# Ways to ask for a page that cost more than its first sight.
+ASKED_FOR = {
+    "usage": [
+        *(f"by={by}&range=previous-month&compare=1" for by in Dimension),
+        "by=session&range=30d",
+    ],
+    "activity": ["state=released&range=30d", "model=openai/gpt-4o&range=30d"],
+    "explain": ["range=previous-month"],
 }
 # Routes of ours that a browser's owner is sent away from, or that end something.
 NO_PAGES = frozenset({"home", "sign-out"})
@@ -94,4 +110,6 @@ def pages(house: House, client: Client) -> dict[str, str]:
         assert answer.status_code in known, (url, answer.status_code)
         if answer.status_code == 200 and b"<html" in content:
             found[route.name] = url
+            for query in ASKED_FOR.get(route.name, ()):
+                found[f"{route.name} {query}"] = f"{url}?{query}"
     return found

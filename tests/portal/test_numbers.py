@@ -26,6 +26,7 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
         (10 * CREDIT + 100_000, "10.1"),
         (-2_500_000, "−2.5"),
         (None, "—"),
+        ("", "—"),  # of an object that is not there, in a template
     ],
 )
 def test_credits_have_as_many_decimals_as_needed(

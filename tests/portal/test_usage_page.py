@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.test import Client
 
 from billing import holds, usage_days
@@ -119,6 +120,16 @@ def test_compared_with_the_period_before(
     assert "fal-ai/flux 0 0 0 0.0 % 40" in text
     assert "−88 %" in text
     assert "the period before" in text
+
+
+def test_a_month_of_31_days_is_compared_with_one_of_30(
+    client: Client, alice: User, key: ApiKey, clock: Clock
+) -> None:
+    clock.moment = datetime(2026, 11, 20, tzinfo=UTC)
+    with time_machine.travel(clock.moment):
+        page = read(client, alice, range="previous-month", compare="1")
+    assert "31 Oct" in page.text
+    assert "0 0 0 —" in page.text  # it has no day before it
 
 
 def test_sessions_that_are_too_many_are_one_row(
