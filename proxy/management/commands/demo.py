@@ -164,7 +164,7 @@ class Command(BaseCommand):
         lines += telling.told(client, receiver)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
-        sentence, is_paid = buying.prove(organization.account_id, till)
+        sentence, is_paid = buying.prove(till)
         self._say(f"  {sentence}")
         said, adds_up = documents.make(organization, ACTOR)
         for text in said:
