@@ -29,7 +29,7 @@ DESCRIBED = {
     "UPSTREAM_BASE_URL",
     "VAR_DIR",
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
-    "WEBHOOK_TRUSTED_HOSTS",
+    *("WEBHOOK_TRUSTED_HOSTS", "EXPORT_STORAGE_URL"),
 }
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from billing.values import numbers
 from billing.values.errors import LedgerError
 from proxy.calls.exchange import Exchange
 from proxy.http import refusals, upstream_refusals
@@ -109,8 +110,9 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         return upstream_refusals.upstream_ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
     if status == 429:
-        wish = reply.retry_after  # the upstream's own, within reason
-        seconds = min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
+        # The upstream's own wish, within reason.
+        wish = numbers.capped(reply.retry_after, most=RETRY_AFTER_SECONDS_MAX)
+        seconds = 1 if wish is None else wish
         return upstream_refusals.upstream_rate_limited(retry_after_seconds=seconds)
     if status in CLIENT_ERRORS:
         return upstream_refusals.upstream_refused(status, *_error_fields(content))

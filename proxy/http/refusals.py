@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from rest_framework import exceptions as drf
 
 from billing.values import errors as ledger_errors
@@ -248,6 +249,8 @@ def translate(error: Exception) -> GatewayError | None:
             return error
         case ledger_errors.LedgerUnavailable():
             return ledger_unavailable()
+        case SuspiciousOperation():  # a query of 1,001 fields
+            return invalid("The query has too many fields.")
         case BodyTooLarge():
             return body_too_large()
         case TimeoutError():

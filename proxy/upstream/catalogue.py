@@ -14,6 +14,7 @@ from proxy.http import refusals, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import UpstreamFault
+from proxy.upstream.redaction import scrubbed
 
 FRESH_SECONDS = 60
 # How long a call waits for the list, where there never was one.
@@ -107,7 +108,7 @@ class Catalogue:
 async def _fetch() -> list[dict[str, Any]]:
     """Raises: UpstreamFault."""
     reply = await client.shared().get("/models")
-    content = await reply.read()
+    content = scrubbed(await reply.read())
     try:
         models = orjson.loads(content)["data"] if reply.status == 200 else None
     except (orjson.JSONDecodeError, KeyError, TypeError):

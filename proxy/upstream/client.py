@@ -20,6 +20,7 @@ from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
 from billing.values.crashpoints import crashpoint
+from proxy.upstream.redaction import without_key
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Reply:
         self.content_type = (
             headers.get(b"content-type", "").split(";")[0].strip().lower()
         )
-        self.request_id = headers.get(b"x-request-id", "")[:128]
+        self.request_id = without_key(headers.get(b"x-request-id", ""))[:128]
         self.retry_after = headers.get(b"retry-after", "")
         # Compressed although we asked for identity.
         encoding = headers.get(b"content-encoding", "").strip().lower()
