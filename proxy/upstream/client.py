@@ -99,13 +99,13 @@ class Client:
 
         Raises: Crowded, before anything is sent; NotSent, Ambiguous.
         """
-        place = CallPlace(owner, len(content))
+        place, reply = CallPlace(owner, len(content)), None
         try:
             reply = await self._send("POST", path, content)
-        except BaseException:
-            place.give_back()
-            raise
-        reply.place = place
+            reply.place = place
+        finally:
+            if reply is None:
+                place.give_back()
         return reply
 
     async def get(self, path: str) -> Reply:
