@@ -42,6 +42,8 @@ from proxy.views.limits import Chain, Document, chain_of, of_a_minute
 
 
 class QuoteView(AsyncAPIView):
+    is_for_suspended = True
+
     async def post(self, request: Request) -> HttpResponseBase:
         identity = self.identity
         body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
