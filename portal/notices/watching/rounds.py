@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from billing.values import clock
@@ -40,8 +40,8 @@ def watch_due() -> int:
             break
         try:
             look(organization)
-        except DatabaseError as error:  # the next one's are not to blame
-            logger.error("alerts of %s: %s", organization.slug, error)
+        except Exception:  # noqa: BLE001  the next ones are not to blame
+            logger.exception("alerts of %s could not be found", organization.slug)
         looked += 1
     return looked
 

@@ -19,6 +19,7 @@ from portal.notices.watching.seen import Seen
 THRESHOLDS = (100, 80, 50)
 # Before that a pace says nothing.
 ELAPSED_PERCENT, USED_PERCENT = 10, 25
+TICK = timedelta(microseconds=1)
 SPIKE_DAYS, SPIKE_DAYS_USED, SPIKE_TIMES = 7, 3, 3
 SPIKE_MICROS = 10 * CREDIT
 ERRORS_CALLS, ERRORS_PERCENT = 20, 25
@@ -88,8 +89,10 @@ def _runs_out(seen: Seen, link: Link) -> str:
     is_early = elapsed * 100 < whole * ELAPSED_PERCENT
     if is_early or link.used_micros * 100 < link.limit_micros * USED_PERCENT:
         return ""
-    left = elapsed * (link.limit_micros - link.used_micros) // link.used_micros
-    return seen.day(now + left) if now + left < ends else ""
+    # In microseconds: a time cannot be multiplied by so many microcredits.
+    rest = link.limit_micros - link.used_micros
+    left = elapsed // TICK * rest // link.used_micros
+    return seen.day(now + left * TICK) if left < (ends - now) // TICK else ""
 
 
 def look_at_spike(seen: Seen) -> None:

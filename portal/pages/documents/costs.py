@@ -52,7 +52,7 @@ def project_costs(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@tenancy.page(Permission.SEE_ALL_KEYS)
+@tenancy.page(Permission.SEE_ALL_KEYS, Permission.SEE_OWN_KEYS)
 def key_costs(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpResponse:
     key = get_object_or_404(tenant.visible_keys(), pk=key_id)
     found = cost_labels.of_key(key)

@@ -135,11 +135,13 @@ def test_a_jump_is_told_once(organization: Organization, spend: Spend) -> None:
     assert (type, key.rpartition(":")[2]) == ("budget.threshold_reached", "80")
 
 
+@pytest.mark.parametrize("scale", [100, 100_000_000])
 def test_a_pace_that_does_not_last_names_the_day(
-    organization: Organization, spend: Spend, clock: Clock
+    organization: Organization, spend: Spend, clock: Clock, scale: int
 ) -> None:
     account = organization.account_id
-    limit = 100 * CREDIT
+    grants.issue(account, scale * CREDIT, source=GrantSource.PURCHASE, reference="much")
+    limit = scale * CREDIT
     set_limit(
         account,
         Subject(Level.ORGANIZATION),
@@ -151,7 +153,7 @@ def test_a_pace_that_does_not_last_names_the_day(
     month = (start + timedelta(days=40)).replace(day=1)
     clock.advance(seconds=(month - the_clock.now()).total_seconds())
     clock.advance(hours=24 * 10)
-    spend(45)  # in ten days: the rest lasts for twelve more
+    spend(scale * 45 // 100)  # in ten days: the rest lasts for twelve more
     found = look(organization)
     assert [type for type, _ in found] == ["budget.overrun_projected"]
     told = Event.objects.get(type="budget.overrun_projected").data
