@@ -10,10 +10,8 @@ import pytest
 
 from billing.models import Attempt, Hold
 from billing.models.hold import HoldState
-from portal.tenants import organizations
 from proxy.models import StoredReply
 from tests.proxy.conftest import Customers
-from tests.support.cast import OPERATOR
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.refused import assert_nothing_happened, assert_refusal
 from tests.support.gateway.retrying import keyed
@@ -295,15 +293,4 @@ def test_a_gateway_killed_in_the_call_leaves_the_key_in_doubt(
     Hold.objects.filter(id=hold.id).update(state=HoldState.IN_DOUBT)
     assert_refusal(keyed(customer, live_gateway), 409, "upstream_ambiguous")
     Hold.objects.filter(id=hold.id).update(state=HoldState.OPEN)
-    assert len(upstream.journal) == 1
-
-
-def test_a_suspended_organization_is_not_told_again(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer
-) -> None:
-    assert keyed(customer, live_gateway).status_code == 200
-    assert keyed(customer, live_gateway).status_code == 200
-    organizations.suspend(customer.organization, reason="unpaid", actor=OPERATOR)
-    again = keyed(customer, live_gateway)
-    assert_refusal(again, 403, "organization_suspended")
     assert len(upstream.journal) == 1
