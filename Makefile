@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 # More options for a command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
-.PHONY: demo test clients endure bench pages lint
+.PHONY: demo test clients endure bench pages exports lint
 
 # Starts everything, makes real calls, compares their charges with the upstream's, then
 # serves until Ctrl-C.
@@ -44,17 +44,22 @@ clients: $(INSTALLED)
 endure: $(INSTALLED)
 	@KILLS=50 RUN_KILLS=25 RETRIES=1000 STORM_CALLS=20000 HISTORIES=1000 \
 	BUDGET_HISTORIES=5000 BUDGET_RACES=200 WEBHOOK_EVENTS=10000 WEBHOOK_KILLS=10 \
-	PAYMENT_RUNS=200 PAYMENT_KILLS=6 BROKER_LOST_SECONDS=60 \
+	STATEMENT_HISTORIES=40 PAYMENT_RUNS=200 PAYMENT_KILLS=6 BROKER_LOST_SECONDS=60 \
 		$(BIN)/python -m tests \
 		tests/proxy/test_kill9.py tests/proxy/envelopes/test_runs_killed.py \
 		tests/proxy/jobs/test_jobs_kills.py \
 		tests/proxy/idempotency/test_retry_storm.py tests/proxy/test_storm.py \
 		tests/billing/test_histories.py tests/billing/budgets/test_budget_histories.py \
 		tests/billing/budgets/test_budget_race.py \
+		tests/billing/statements/test_statements.py \
 		tests/portal/notices/test_worker_kills.py \
 		tests/portal/payments/test_random_runs.py tests/portal/payments/test_killed.py \
 		tests/portal/payments/test_worker.py $(ARGS)
 	@$(BIN)/python -m tests.planted
+
+# Exports a million rows of usage as CSV and XLSX, and measures time and memory.
+exports: $(INSTALLED)
+	@$(BIN)/python -m tests.bench.exports $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

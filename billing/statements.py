@@ -10,7 +10,7 @@ What is corrected later is booked later, and stands in a later statement.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -33,9 +33,20 @@ class NotClosable(Exception):
     """The month is not over, or lies before the account's first one."""
 
 
-def close(account_id: int, month: str) -> list[Statement]:
+Then = Callable[[Statement], None]
+
+
+def nothing(_of: Statement) -> None:
+    pass
+
+
+def close(
+    account_id: int, month: str, *, name: str = "", and_then: Then = nothing
+) -> list[Statement]:
     """Close the month, and all before it that are open; its statements, the
-    organization's first. Closed before: the same again, nothing is written.
+    organization's first. Closed before: the same again, nothing is written. `name` is
+    what the organization is called on them, by default the account's label; `and_then`
+    is called with the organization's of each month, in the transaction that closes it.
 
     Raises: ValueError for what is no month; NotClosable; Account.DoesNotExist;
     AccountLocked where somebody keeps the account locked; LookupError where entries of
@@ -52,7 +63,7 @@ def close(account_id: int, month: str) -> list[Statement]:
         span = span_to_close(account, open_)
         if span.end > dialect.now():
             raise NotClosable(f"{open_} is not over")
-        _close_one(account, open_, span)
+        _close_one(account, open_, span, name, and_then)
     raise NotClosable(f"more than {MONTHS_MAX} months are open")
 
 
@@ -91,11 +102,13 @@ def span_to_close(account: Account, month: str) -> Range:
     return span
 
 
-def _close_one(account: Account, month: str, span: Range) -> None:
+def _close_one(
+    account: Account, month: str, span: Range, name: str, and_then: Then
+) -> None:
     """Beside others who close it, too: one of them writes the rows."""
     await_bookings(account.id)
     with snapshot(SECONDS):
-        found = month_figures(account.id, month, account.time_zone, span)
+        found = month_figures(account, month, span, name=name)
     if found.found.gap_micros:
         raise LookupError(
             f"{month} does not add up by {found.found.gap_micros} micros: "
@@ -109,6 +122,7 @@ def _close_one(account: Account, month: str, span: Range) -> None:
         with transaction.atomic():
             Statement.objects.bulk_create(rows)
             _tell(rows[0])
+            and_then(rows[0])
     except IntegrityError:
         if not of_month(account.id, month):
             raise

@@ -32,6 +32,12 @@ warnings.filterwarnings(
 from portal.runtime import connections, health  # noqa: E402
 from portal.runtime.door import Door, peer_of  # noqa: E402
 
+# Also what clients ask whose base_url lacks the /v1: the gateway says so in JSON.
+GATEWAY_SEGMENTS = {
+    *("v1", "chat", "completions", "responses", "embeddings", "models", "images"),
+    *("audio", "videos", "music", "messages", "engines", "openai"),
+}
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
@@ -64,7 +70,7 @@ async def application(scope: dict[str, Any], receive: Receive, send: Send) -> No
     try:
         path = own_path(scope["path"])
         scope = {**scope, "path": path}
-        if path.startswith("/v1/") or path == "/v1":
+        if GATEWAY_SEGMENTS.intersection(path.split("/", 2)[1:2]):
             await gateway(scope, receive, send)
         elif path in health.CHECKS:
             await health.answer(scope, send)

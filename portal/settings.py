@@ -43,11 +43,13 @@ ALLOWED_HOSTS = env.list(
 )
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, PUBLIC_HOST]
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[], each=locations.network)
+CORS_ORIGINS = env.list("CORS_ORIGINS", default=[], each=locations.origin)
 OWN_ORGANIZATIONS = env.bool("OWN_ORGANIZATIONS", default=False)
 LOG_LEVEL = env.level("LOG_LEVEL", default="INFO")
 
 # --- the upstream ------------------------------------------------------------
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)
+PAYMENTS_SANDBOX_PORT = env.int("PAYMENTS_SANDBOX_PORT", default=8002)
 UPSTREAM_BASE_URL = env.http_url("UPSTREAM_BASE_URL", default="")
 UPSTREAM_API_KEY = env.secret("UPSTREAM_API_KEY", default="")
 # No upstream named: the sandbox stands in, with a key that means nothing elsewhere.
@@ -60,6 +62,12 @@ UPSTREAM_IDLE_SECONDS = env.int("UPSTREAM_IDLE_SECONDS", default=120)
 UPSTREAM_TOTAL_SECONDS = env.int("UPSTREAM_TOTAL_SECONDS", default=570)
 UPSTREAM_CONNECTIONS_MAX = env.int("UPSTREAM_CONNECTIONS_MAX", default=512)
 UPSTREAM_REPLY_BYTES_MAX = env.int("UPSTREAM_REPLY_BYTES_MAX", default=64 * 1024**2)
+UPSTREAM_LACKS = env.choices(
+    "UPSTREAM_LACKS",
+    *("response_format", "tool_choice", "parallel_tool_calls", "logprobs", "n"),
+    *("stop", "seed", "logit_bias", "reasoning_effort", "verbosity"),
+    default=[],
+)
 UPSTREAM_TOOLS = env.choice("UPSTREAM_TOOLS", "forward", "refuse", default="forward")
 MEDIA_BYTES_MAX = env.int("MEDIA_BYTES_MAX", default=50 * 1024**2)
 MEDIA_SECONDS_MAX = env.int("MEDIA_SECONDS_MAX", default=60)
@@ -91,10 +99,12 @@ JOB_REPLY_SECONDS = env.int("JOB_REPLY_SECONDS", default=604_800)
 UNPRICED_CREDITS = env.int("UNPRICED_CREDITS", default=25)
 BORNE_MODEL_CREDITS_MAX = env.int("BORNE_MODEL_CREDITS_MAX", default=1000)
 BORNE_ORGANIZATION_CREDITS_MAX = env.int("BORNE_ORGANIZATION_CREDITS_MAX", default=500)
+STREAM_KEEPALIVE_SECONDS = env.int("STREAM_KEEPALIVE_SECONDS", default=15)
 REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
 # --- payments (billing/payments) -----------------------------------------------
+EXPORT_STORAGE_URL = env.str("EXPORT_STORAGE_URL", default="")
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Tollgate")
 PAYMENT_CURRENCY = env.str("PAYMENT_CURRENCY", default="usd")
 CREDIT_PRICE = env.str("CREDIT_PRICE", default="0.01")
@@ -299,16 +309,32 @@ WEBHOOK_TRUSTED_HOSTS = env.list(
 )
 NOTICE_DAYS = env.int("NOTICE_DAYS", default=90)
 
-# --- logs: never a body, never a header -----------------------------------------
+# --- logs: never a body, a header or a key; nothing endless (`log_lines.py`) ----------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {
+            "()": "portal.runtime.log_lines.Line",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"rarely": {"()": "portal.runtime.log_lines.Rarely"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["rarely"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
+    "loggers": {
+        **{name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
+        # Django's own handlers would say it a second time, as it came.
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # A worker at rest runs a task every second: what fails is said at any level.
+        "celery.app.trace": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+    },
 }
 
 # --- at last: what was not understood, and what nothing has read -----------------

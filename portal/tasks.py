@@ -8,6 +8,7 @@ from celery import shared_task
 
 from billing.payments import automatic, reconciliation
 from billing.payments.errors import ProviderError
+from portal.documents import making, schedules
 from portal.notices import dispatch, mails, purging, sending
 from portal.notices.watching import rounds
 from portal.operator import bounds
@@ -89,3 +90,16 @@ def list_drift() -> int:
     for each in found:
         logger.error("topup_%s: %s, %s", each.topup_id.hex, each.ours, each.theirs)
     return len(found)
+
+
+@shared_task
+def make_exports() -> int:
+    """Write the exports that wait; how many are ready."""
+    return making.make_due()
+
+
+@shared_task
+def keep_exports() -> int:
+    """Ask for scheduled exports, tell of those that are ready, delete what is over; how
+    many of each together."""
+    return schedules.start_due() + schedules.tell_due() + making.purge()

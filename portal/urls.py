@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "keys",
         "usage",
         "money",
+        "documents",
         "notices",
         "records",
     )

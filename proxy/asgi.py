@@ -11,6 +11,7 @@ from django.conf import settings
 
 from portal.runtime import health
 from proxy.forwarding import streaming
+from proxy.http import cors
 from proxy.http.handler import LeanHandler, Message, Receive, Send
 from proxy.http.reply import crashed, not_found
 from proxy.idempotency.stored_replies import keeper
@@ -36,6 +37,11 @@ class Gateway(LeanHandler):
     running = 0  # calls, also those whose client has left
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if origin := cors.allowed_origin(scope):
+            if cors.is_question(scope):
+                await cors.answer_question(scope, origin, send)
+                return
+            send = cors.telling(origin, send)
         self.running += 1
         try:
             await super().__call__(scope, receive, send)

@@ -23,13 +23,13 @@ DESCRIBED = {
     "PUBLIC_URL",
     "REDIS_URL",
     "SECRET_KEY",
-    "TRUSTED_PROXIES",
+    *("TRUSTED_PROXIES", "CORS_ORIGINS", "UPSTREAM_LACKS"),
     "UPSTREAM_API_KEY",
     *("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS"),
     "UPSTREAM_BASE_URL",
     "VAR_DIR",
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
-    "WEBHOOK_TRUSTED_HOSTS",
+    *("WEBHOOK_TRUSTED_HOSTS", "EXPORT_STORAGE_URL"),
 }
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}

@@ -39,6 +39,7 @@ class Up:
             "SANDBOX_PORT": str(processes.free_port()),
             "UPSTREAM_BASE_URL": "",
             "SWEEP_SECONDS": "1",
+            "LOG_LEVEL": "DEBUG",  # what is done is counted in the log
             # What hangs when its supervisor is gone ends by the last resort.
             "SHUTDOWN_SECONDS": "30",
         }

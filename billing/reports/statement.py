@@ -77,13 +77,15 @@ class Month:
         return sum(line.amount_micros for line in lines if line.why in reasons)
 
 
-def month_figures(account_id: int, month: str, zone: str, span: Range) -> Month:
-    """Raises: LookupError for no account, or entries that are missing."""
-    label = Account.objects.values_list("label", flat=True).get(id=account_id)
+def month_figures(
+    account: Account, month: str, span: Range, *, name: str = ""
+) -> Month:
+    """Raises: LookupError where entries are missing."""
+    account_id = account.id
     return Month(
         month,
-        zone,
-        label,
+        account.time_zone,
+        name or account.label,
         explain(account_id, span.start, span.end),
         _purchases(account_id, span),
         _projects(account_id, span),

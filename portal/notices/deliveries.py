@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from billing import outbox
-from billing.values import clock
+from billing.values import clock, numbers
 from portal.models import (
     Delivery,
     DeliveryAttempt,
@@ -172,8 +172,9 @@ def _next(
 
 def _asked_pause(text: str, now: datetime) -> timedelta | None:
     """Of `Retry-After`: seconds, or a date."""
-    if text.isascii() and text.isdigit():
-        return timedelta(seconds=min(int(text[:9]), int(PAUSE_MAX.total_seconds())))
+    most = int(PAUSE_MAX.total_seconds())
+    if (seconds := numbers.capped(text, most=most)) is not None:
+        return timedelta(seconds=seconds)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from billing.models.topup import ProviderName
 from billing.payments import intake
+from billing.values import numbers
 from billing.values.errors import LedgerUnavailable
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,11 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     if not stripe_events.is_usable(secret):
         return _answer(503, "no webhook secret is set, or one that is too short")
     try:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > BYTES_MAX:
+        length = numbers.capped(request.META.get("CONTENT_LENGTH"), most=BYTES_MAX + 1)
+        if (length or 0) > BYTES_MAX:
             return _answer(413, "too large")
         body = request.body
-    except (ValueError, RequestDataTooBig):
+    except RequestDataTooBig:
         return _answer(413, "too large")
     except UnreadablePostError:
         return _answer(400, "cut off")

@@ -98,6 +98,16 @@ def public_url(text: str) -> str:
     return f"{url.scheme}://{name}{port}{path}"
 
 
+def origin(text: str) -> str:
+    """Of a page: scheme, host and port, as browsers send it; or `*`."""
+    if text == "*":
+        return text
+    url, port = _split(text, example="https://app.example.com, or *")
+    if url.path not in ("", "/"):
+        raise ValueError("has a path: write the origin alone, https://app.example.com")
+    return f"{url.scheme}://{_name_in_url(url)}{port}"
+
+
 def split_public(url: str) -> tuple[str, str, str]:
     """Origin, path and host of a URL in the form above."""
     found = urlsplit(url)

@@ -72,6 +72,8 @@ TIMETABLE = {
         _seconds("portal.tasks.watch_organizations", WATCH_SECONDS),
         _seconds("proxy.tasks.name_stuck_jobs", 60),
         _seconds("proxy.tasks.purge_replies", PURGE_SECONDS),
+        _seconds("portal.tasks.make_exports", 2, may_overlap=True),
+        _seconds("portal.tasks.keep_exports", 30),
         Entry("portal.tasks.purge_sign_ins", timedelta(hours=1)),
         Entry("portal.tasks.purge_notices", timedelta(hours=6)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),

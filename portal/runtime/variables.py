@@ -141,6 +141,11 @@ class Env(environ.Env):  # type: ignore[misc]
     def choice(self, var: builtins.str, *names: builtins.str, default: Any) -> Any:
         return self.get_value(var, partial(_one_of, names), default)
 
+    def choices(self, var: builtins.str, *names: builtins.str, default: Any) -> Any:
+        """Some of these, with commas between them."""
+        each = partial(_one_of, names)
+        return self.get_value(var, partial(_pieces, each), default)
+
     def list(  # type: ignore[override]
         self,
         var: builtins.str,

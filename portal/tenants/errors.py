@@ -198,3 +198,19 @@ class SecondFactorNeeded(PortalError):
     """Of a member, before they see anything of an organization that requires it."""
 
     message = "This organization asks its members for a second factor."
+
+
+class InvalidLabel(PortalError):
+    """A cost centre or tags that cannot be kept. Nothing was changed."""
+
+
+class TooManyExports(PortalError):
+    message = "So many exports are being made already: wait for one of them."
+
+
+class FormatNotHere(PortalError):
+    """A format that this installation cannot write."""
+
+
+class MonthNotClosable(PortalError):
+    """A month that is not over, or that there never was."""

@@ -20,6 +20,15 @@ BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 PUBLIC_LENGTH, SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
 # Also what a secret scanner needs; the checksum rules out chance hits.
 PATTERN = re.compile(r"tg_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}")
+# Also cut, mistyped, and keys of others: nothing else is so long without a break.
+SECRETS = re.compile(
+    r"(?i)\b(tg_[a-z]{2,8}_|sk-|sk_|rk_|whsec_|bearer(?: |%20)+)[0-9A-Za-z_.~+/=-]{8,}"
+)
+
+
+def masked(text: str) -> str:
+    """Text of a stranger's as it may be logged and answered: of a key only its kind."""
+    return SECRETS.sub(r"\1…", text)
 
 
 def generate(public_id: str = "") -> str:

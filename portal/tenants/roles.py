@@ -29,6 +29,7 @@ class Permission(StrEnum):
     MANAGE_SECURITY = "manage_security"  # how its members must sign in
     MANAGE_WEBHOOKS = "manage_webhooks"  # where programs are told of events
     MANAGE_ALERTS = "manage_alerts"  # of what people are told, and where
+    MANAGE_DOCUMENTS = "manage_documents"  # close months, schedule exports
     SEE_AUDIT = "see_audit"
     SEE_PRICES = "see_prices"
     SEE_JOBS = "see_jobs"  # of the whole organization; one's own by SEE_OWN_USAGE
@@ -49,6 +50,7 @@ _MONEY = frozenset(
         Permission.SEE_MEMBERS,
         Permission.MANAGE_BUDGETS,
         Permission.MANAGE_ALERTS,
+        Permission.MANAGE_DOCUMENTS,
     }
 )
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from django.http.response import HttpResponseBase
 
 from billing.pricing.rates import Units
+from proxy.calls.heeded import Wish
 from proxy.http import reply
 from proxy.models import Job
 
@@ -87,6 +88,8 @@ class Call:
     events: Callable[[Headers], Events] | None = None
     # Whether later calls may refer to its answer, which is kept for a while.
     is_kept: bool = False
+    # What its answer shows to have been heeded or not, by the parameters' names.
+    wishes: Mapping[Wish, str] = field(default_factory=dict)
     # What was sent, would mean something, and the upstream has nothing like.
     ignored: tuple[str, ...] = ()
     # What a job's row keeps of the request, for its later answers. Never the prompt.

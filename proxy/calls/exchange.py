@@ -62,6 +62,7 @@ class Exchange:
     started: float  # monotonic
     attempt: Attempt | None
     ledger: LedgerAccess
+    client: str = ""  # the program that asks
     ignored: tuple[str, ...] = ()  # of what was sent; the reply names it
     end: CallEnd | None = None
     basis: str = ""
@@ -167,6 +168,10 @@ class Exchange:
         if flag not in self.flags:
             self.flags.append(flag)
 
+    def ignore(self, names: tuple[str, ...]) -> None:
+        """What was sent and had no effect, as its answer shows; the reply names it."""
+        self.ignored = (*self.ignored, *names)
+
     def answers_by_stream(self) -> None:
         """Repeats of this call wait for the end of its stream."""
         if self.attempt:
@@ -253,7 +258,9 @@ async def begin(
     bound = terms.expected_micros(call.most)
     ignored = (*call.ignored, *origin.ignored)
     exchange = Exchange(
-        call, identity, rates, bound, placed, started, attempt, ledger, ignored
+        *(call, identity, rates, bound, placed, started, attempt, ledger),
+        client=origin.client,
+        ignored=ignored,
     )
     crashpoint("call.held")
     if attempt and attempt.is_lost:

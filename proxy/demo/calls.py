@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import openai
 from openai import OpenAI
 from openai.types.chat import ChatCompletionMessageParam
+
+from proxy.demo.lines import Line
 
 MODEL = "openai/gpt-4o-mini"
 SENTENCE = "Every call is held first, and charged exactly once."
@@ -21,17 +23,6 @@ WHITE_PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsdYjMQAAAABJ"
     "RU5ErkJggg=="
 )
-
-
-class Line(NamedTuple):
-    """One row of the demonstration's table; credits as the reply had them."""
-
-    call: str
-    outcome: str
-    held: str = "—"
-    charged: str = "—"
-    remaining: str = "—"
-    is_right: bool = True
 
 
 def texts(client: OpenAI) -> Iterator[Line]:

@@ -15,7 +15,8 @@ from billing.budgets import Subject
 from billing.models.budget import Level, Window
 from billing.values.orders import CREDIT
 from portal.models import ApiKey
-from proxy.demo.calls import MODEL, QUESTION, Line, line, refused
+from proxy.demo.calls import MODEL, QUESTION, line, refused
+from proxy.demo.lines import Line
 
 BUDGET_CREDITS = 1
 RUN = {"credits": 20, "expires_in_seconds": 600, "label": "demo run"}

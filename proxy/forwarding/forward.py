@@ -11,9 +11,11 @@ from billing.values.amounts import whole_credits
 from billing.values.crashpoints import crashpoint
 from proxy.calls import usage_shown
 from proxy.calls.exchange import Exchange
+from proxy.calls.heeded import Heeded
 from proxy.calls.numbering import as_chunk
 from proxy.forwarding.send import accounted, document_of, refuse_error, sent
 from proxy.forwarding.streaming import stream_reply
+from proxy.http import sse
 from proxy.http.sse import DONE, render
 from proxy.upstream.client import Reply
 
@@ -45,6 +47,10 @@ async def answer(
     said, upstream_id = document.get("usage"), document.get("id")
     if not isinstance(upstream_id, str):
         upstream_id = reply.request_id
+    if call.wishes:
+        heeded = Heeded(call.wishes)
+        heeded.take(document, "message")
+        exchange.ignore(heeded.unheeded())
     units = call.count(call, document)
     end = await exchange.settle(said, counted=units, upstream_id=upstream_id)
     usage = call.complete_usage(said if isinstance(said, dict) else {}, units)
@@ -55,7 +61,7 @@ async def answer(
     if call.stream:
         return HttpResponse(
             _as_events(exchange, document),
-            headers=headers,
+            headers={**headers, **sse.HEADERS},
             content_type="text/event-stream",
         )
     return await call.answer(document, headers)

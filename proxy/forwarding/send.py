@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 
+from billing.values import numbers
 from billing.values.errors import LedgerError
+from portal.runtime.shares import Crowded
 from proxy.calls.exchange import Exchange
-from proxy.http import refusals, upstream_refusals
+from proxy.http import refusals, shares, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import Ambiguous, NotSent, Reply
@@ -53,13 +55,17 @@ async def sent(exchange: Exchange) -> AsyncIterator[Reply]:
     Raises: GatewayError (4xx as the upstream's, 429, 502, 503, 504), LedgerUnavailable.
     """
     try:
-        reply = await client.shared().post(exchange.call.path, exchange.call.content)
+        call, owner = exchange.call, exchange.identity.account_id
+        reply = await client.shared().post(call.path, call.content, owner=owner)
         if reply.status != 200:
             raise await _refused(exchange, reply)
         if reply.is_encoded:
             await reply.close()
             raise Ambiguous("upstream_encoded_reply")
         yield reply
+    except Crowded as crowded:
+        await exchange.release("gateway_crowded")
+        raise shares.calls_refused(is_own=crowded.is_own) from None
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise upstream_refusals.upstream_unreachable() from None
@@ -90,7 +96,8 @@ def refuse_error(document: dict[str, Any]) -> None:
 
     Raises: Ambiguous.
     """
-    if isinstance(document.get("error"), dict) and "usage" not in document:
+    is_error = isinstance(document.get("error"), dict | str) and document["error"]
+    if is_error and "usage" not in document:
         raise Ambiguous("upstream_error_in_200")
 
 
@@ -108,8 +115,9 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
         return upstream_refusals.upstream_ambiguous(f"upstream_{status}")
     await exchange.release(f"upstream_{status}")
     if status == 429:
-        wish = reply.retry_after  # the upstream's own, within reason
-        seconds = min(int(wish), RETRY_AFTER_SECONDS_MAX) if wish.isdigit() else 1
+        # The upstream's own wish, within reason.
+        wish = numbers.capped(reply.retry_after, most=RETRY_AFTER_SECONDS_MAX)
+        seconds = 1 if wish is None else wish
         return upstream_refusals.upstream_rate_limited(retry_after_seconds=seconds)
     if status in CLIENT_ERRORS:
         return upstream_refusals.upstream_refused(status, *_error_fields(content))
@@ -123,14 +131,24 @@ async def _refused(exchange: Exchange, reply: Reply) -> GatewayError:
     )
 
 
+def _words(said: Any) -> str:
+    """An error's words, in whichever shape; FastAPI has a list of them."""
+    if isinstance(said, list):
+        parts = (each.get("msg") for each in said if isinstance(each, dict))
+        return "; ".join(part for part in parts if isinstance(part, str))
+    return said if isinstance(said, str) else ""
+
+
 def _error_fields(content: bytes) -> tuple[str, str, str | None]:
     """Message, code and param of the upstream's error, as far as it names them."""
-    error = (json_object(content) or {}).get("error")
-    if not isinstance(error, dict) or "message" not in error:
-        return "", "", None
+    document = json_object(content) or {}
+    error = document.get("error")
+    error = error if isinstance(error, dict) else document
+    said = (_words(error.get(name)) for name in ("message", "error", "detail"))
+    message = next(filter(None, said), "")
     code, param = error.get("code"), error.get("param")
     return (
-        without_key(str(error["message"]))[:MESSAGE_LENGTH_MAX],
+        without_key(message)[:MESSAGE_LENGTH_MAX],
         without_key(code)[:64] if isinstance(code, str) else "",
         without_key(param)[:64] if isinstance(param, str) else None,
     )

@@ -22,9 +22,10 @@ from billing.values.errors import LedgerUnavailable
 from proxy.calls import usage_shown
 from proxy.calls.counting import delivered_bytes, is_count, with_answer
 from proxy.calls.exchange import EVENT_STREAM, Exchange
+from proxy.calls.heeded import Heeded
 from proxy.calls.numbering import Numbering
 from proxy.forwarding.kept_streams import KeptStream
-from proxy.http import refusals, reply, upstream_refusals
+from proxy.http import refusals, reply, sse, upstream_refusals
 from proxy.http.sse import DONE, Event, EventTooLarge, Splitter, parse, render
 from proxy.process.background import BackgroundTasks
 from proxy.upstream.client import Ambiguous, Reply
@@ -38,6 +39,8 @@ AFTER_DONE_SECONDS = 1
 
 # Events a slow client may be behind; then the upstream has to wait too.
 QUEUE_EVENTS_MAX = 64
+# Programs that are known to skip a comment before an event, by `calls.programs`.
+TAKE_COMMENTS = {"openai-python", "openai-node", "AI SDK", "LangChain", "LangChain.js"}
 # Seconds a client may take nothing at all before it counts as gone.
 CLIENT_STALL_SECONDS = 60
 
@@ -50,8 +53,11 @@ def stream_reply(exchange: Exchange, answer: Reply) -> StreamingHttpResponse:
     streamed = StreamedCall(exchange, answer)
     exchange.answers_by_stream()
     running.start(streamed.run())
+    if exchange.client in TAKE_COMMENTS and settings.STREAM_KEEPALIVE_SECONDS:
+        streamed.relay.beat(settings.STREAM_KEEPALIVE_SECONDS)
+    headers = {**exchange.headers(), **sse.HEADERS}
     return StreamingHttpResponse(
-        streamed.relay, headers=exchange.headers(), content_type=EVENT_STREAM
+        streamed.relay, headers=headers, content_type=EVENT_STREAM
     )
 
 
@@ -74,6 +80,8 @@ class StreamedCall:
         self._upstream_id = answer.request_id
         self._delivered_bytes = 0
         self._numbering = Numbering()
+        wishes = exchange.call.wishes
+        self._heeded = Heeded(wishes) if wishes else None
         self._kept = KeptStream(exchange.keeps_stream)
         events = exchange.call.events
         self._events = events(exchange.headers()) if events else None
@@ -160,6 +168,8 @@ class StreamedCall:
                 await self._tell(event.raw)
             return
         self._note(document)
+        if self._heeded:
+            self._heeded.take(document, "delta")
         is_changed = self._numbering.complete(document)
         if self._events:
             if part := self._events.feed(document):
@@ -240,6 +250,8 @@ class StreamedCall:
 
     async def _say_goodbye(self) -> None:
         crashpoint("stream.settled")
+        if self._heeded:  # its head is out: the comment at the end says it
+            self.exchange.ignore(self._heeded.unheeded())
         exchange, end = self.exchange, self.exchange.end
         is_charged = end is not None and end.state == HoldState.SETTLED
         if self._events:
@@ -278,6 +290,7 @@ class Relay:
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_EVENTS_MAX)
         self._on_close = on_close
         self._is_over = False  # the client is gone, or has everything
+        self._is_silent = False  # nothing came since the last beat
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -292,6 +305,7 @@ class Relay:
         """Hand on `part`; to nobody, once the client is gone."""
         if self._is_over:
             return
+        self._is_silent = False
         if not self._queue.full():
             self._queue.put_nowait(part)
             return
@@ -300,6 +314,15 @@ class Relay:
                 await self._queue.put(part)
         except TimeoutError:
             self.close()
+
+    def beat(self, seconds: float) -> None:
+        """From now on say something at least so often: proxies cut what is silent."""
+        if self._is_over:
+            return
+        if self._is_silent and self._queue.empty():
+            self._queue.put_nowait(sse.KEEP_ALIVE)
+        self._is_silent = True
+        asyncio.get_running_loop().call_later(seconds, self.beat, seconds)
 
     async def finish(self) -> None:
         await self.put(None)

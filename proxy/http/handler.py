@@ -23,12 +23,15 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 from django.urls.base import set_urlconf
 
+from billing.values import numbers
+
 logger = logging.getLogger(__name__)
 
 # After the answer, a body that was not read is read and thrown away: for so long, while
 # it arrives, and up to so many bytes.
 LINGER_SECONDS = 5
 LINGER_IDLE_SECONDS = 1
+LENGTH_MAX = 2**63  # whatever is said to be longer
 LINGER_BYTES_MAX = 64 * 1024**2
 
 Message = dict[str, Any]
@@ -67,6 +70,8 @@ class LeanRequest(ASGIRequest):
         self._is_read = False
         self._watcher: Watcher | None = None
         self._leaving: asyncio.Future[None] | None = None
+        # Told of each piece's size; may refuse it.
+        self.counted: Callable[[int], None] | None = None
 
     async def receive(self) -> Message:
         """The next piece of the body, or that the client has left."""
@@ -140,8 +145,7 @@ class LeanRequest(ASGIRequest):
     @property
     def declared_bytes(self) -> int | None:
         """How long the body is, by its Content-Length; one in chunks has none."""
-        length = self.META.get("CONTENT_LENGTH", "")
-        return int(length) if length.isdigit() else None
+        return numbers.capped(self.META.get("CONTENT_LENGTH"), most=LENGTH_MAX)
 
     async def read_into(
         self, take: Callable[[bytes], object], *, bytes_max: int, seconds_max: float
@@ -163,6 +167,8 @@ class LeanRequest(ASGIRequest):
                 size += len(chunk)
                 if size > bytes_max:
                     raise BodyTooLarge
+                if self.counted is not None:
+                    self.counted(len(chunk))
                 take(chunk)
                 more = message.get("more_body", False)
 

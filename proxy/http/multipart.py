@@ -11,6 +11,7 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import SEEK_END
 from tempfile import SpooledTemporaryFile
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from proxy.http import refusals
+from proxy.http import multipart_names, refusals
 from proxy.http.handler import BodyTooLarge, LeanRequest
 
 MULTIPART = "multipart/form-data"
@@ -110,6 +111,15 @@ def _parse(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str,
     size = body.tell()
     if not _is_whole(request, body, size):
         raise refusals.invalid("The form has no end: its closing boundary is missing.")
+    boundary = (request.content_params or {}).get("boundary", "").encode()
+    with multipart_names.mended(body, boundary, MEMORY_BYTES_MAX) as readable:
+        return _form(request, readable)
+
+
+def _form(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str, Any]:
+    """Raises: GatewayError (400), BodyTooLarge."""
+    body.seek(0, SEEK_END)
+    size = body.tell()
     meta = {
         "CONTENT_TYPE": request.META.get("CONTENT_TYPE", ""),
         "CONTENT_LENGTH": str(size),

@@ -9,6 +9,7 @@ import orjson
 from django.http import HttpResponse
 
 from billing.values.ids import new_id
+from portal.tenants.key_format import masked
 from proxy.http import refusals
 from proxy.http.errors import GatewayError
 from proxy.http.handler import LeanRequest
@@ -49,9 +50,10 @@ def error(refused: GatewayError, said: Mapping[str, str] | None = None) -> HttpR
 def describe(refused: GatewayError) -> dict[str, Any]:
     """`{"error": {"message", "type", "param", "code", "metadata"?}}`."""
     body: dict[str, Any] = {
-        "message": refused.message,
+        # Whoever writes a key where none belongs is not to find it in a log of answers.
+        "message": masked(refused.message),
         "type": refused.type,
-        "param": refused.param,
+        "param": refused.param and masked(refused.param),
         "code": refused.code,
     }
     if refused.metadata:

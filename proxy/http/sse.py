@@ -17,6 +17,10 @@ import orjson
 EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
 LINE_END = re.compile(rb"\r\n|\n|\r")
 EVENT_BYTES_MAX = 8 * 1024**2
+# Proxies that gather an answer before they hand it on are told not to.
+HEADERS = {"x-accel-buffering": "no"}
+# Begins the next event's block: a block of its own would be an event to some clients.
+KEEP_ALIVE = b": keep-alive\n"
 DONE = b"data: [DONE]\n\n"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from django.conf import settings
 from django.urls import get_resolver
 
 PREFIX = "/v1/"
@@ -51,6 +52,7 @@ ADVICE = {
     "audio": "use /v1/audio/speech, /v1/audio/transcriptions or /v1/audio/translations",
     **dict.fromkeys(("realtime", "live"), NOT_LIVE),
     **dict.fromkeys(("organization", "projects", "dashboard"), ADMINISTRATION),
+    "messages": f"this speaks OpenAI's API and not Anthropic's: {IN_CHAT}",
     "v1": "the address has /v1 twice: set the SDK's base_url to end in it once",
 }
 
@@ -66,6 +68,8 @@ ADVICE_ON_METHODS = {
 
 def advice(path: str) -> str:
     """What to do instead of a call to `path`, and the routes there are."""
+    if not f"{path}/".startswith(PREFIX):
+        return _without_prefix(path)
     below = f"{path}/".removeprefix(PREFIX).lower()  # of /v1 itself nothing is left
     steps = [step for step in below.split("/") if step]
     route = PREFIX + "/".join(steps)
@@ -75,6 +79,17 @@ def advice(path: str) -> str:
             if found := ADVICE.get("/".join(steps[:count])):
                 return _sentences(found)
     return _sentences("")
+
+
+def _without_prefix(path: str) -> str:
+    """What to do instead of a call beside /v1."""
+    if path.startswith("/openai/"):
+        said = f"set base_url to {settings.PUBLIC_URL}/v1, with OpenAI's client"
+        return _sentences(f"this is not Azure; {said} instead of Azure's")
+    first = path.strip("/").partition("/")[0]
+    also = ADVICE[first] + "; " if first == "messages" else ""
+    said = f"set base_url to {settings.PUBLIC_URL}/v1"
+    return _sentences(f"{also}the address lacks /v1: {said}")
 
 
 def advice_on_method(method: str, path: str) -> str | None:

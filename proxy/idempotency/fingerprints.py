@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl
 import orjson
 from django.conf import settings
 
+from billing.values import numbers
 from portal.tenants.keys import Identity
 from proxy.http import refusals
 from proxy.http.handler import LeanRequest
@@ -30,6 +31,7 @@ RETRY_COUNT = "HTTP_X_STAINLESS_RETRY_COUNT"
 # Seconds until the client gives up, as openai-python and openai-js say it.
 TIMEOUTS = ("HTTP_X_STAINLESS_READ_TIMEOUT", "HTTP_X_STAINLESS_TIMEOUT")
 
+RETRY_COUNT_MAX = 999
 KEY_LENGTH_MAX = 255
 TIMEOUT_SECONDS_MAX = 1_000_000
 # How long a repeat waits for the first attempt when its client names no timeout.
@@ -97,10 +99,10 @@ def read(meta: Mapping[str, Any]) -> Mark | None:
     if KEY in meta and not _is_key(key):
         raise refusals.invalid_idempotency_key(KEY_LENGTH_MAX)
     count = meta.get(RETRY_COUNT, "")
-    is_count = count.isascii() and count.isdigit() and len(count) < 4
-    if not is_count and not key:
+    tries = numbers.whole(count, most=RETRY_COUNT_MAX)
+    if tries is None and not key:
         return None  # no SDK's word: a request like any other
-    return Mark(key, int(count) if is_count else 0, _timeout_seconds(meta))
+    return Mark(key, tries or 0, _timeout_seconds(meta))
 
 
 def _is_key(key: str) -> bool:

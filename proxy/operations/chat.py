@@ -11,6 +11,7 @@ from billing.pricing.rates import Units
 from proxy.calls import usage_shown
 from proxy.calls.call import Call, Document, Headers, Incoming, Operation
 from proxy.calls.counting import delivered_bytes, tokens, with_answer
+from proxy.calls.heeded import Wish
 from proxy.calls.numbering import number_items
 from proxy.http import refusals, reply
 from proxy.operations import bodies, chat_messages
@@ -35,6 +36,14 @@ OPENAIS = (
     *TOOLS,
 )
 NEVER_NULL = ("messages", "model")
+# What asks for nothing that is not done anyway.
+HARMLESS: dict[str, tuple[Any, ...]] = {
+    "response_format": (None, {"type": "text"}),
+    "tool_choice": (None, "auto", "none"),
+    "logprobs": (None, False),
+    "parallel_tool_calls": (None, True),
+    "n": (None, 1),
+}
 # A byte-level tokenizer never makes more tokens than there are bytes; the rest is
 # for what the upstream adds to a message.
 TOKENS_PER_MESSAGE_MOST = 16
@@ -43,14 +52,7 @@ TOKENS_PER_MESSAGE = 4
 
 def read(incoming: Incoming) -> Call:
     """The call that a request body asks for. Raises: GatewayError (400)."""
-    body = {
-        key: value
-        for key, value in incoming.document.items()
-        # Null is "your default" to the SDKs, but a call without these makes no sense.
-        if key not in BOOKKEEPING and (value is not None or key in NEVER_NULL)
-    }
-    if isinstance(body.get("messages"), list):
-        body["messages"] = chat_messages.native(body["messages"])
+    body = _meaningful(incoming.document)
     asked = _completion_tokens(body)
     body.setdefault("model", MODEL_DEFAULT)
     options = body.pop("stream_options", None)
@@ -60,6 +62,7 @@ def read(incoming: Incoming) -> Call:
         # it is the client's choice.
         body["stream_options"] = {"include_usage": True}
     _refuse_tools_if_told(body)
+    _refuse_what_is_lacking(body)
     checked = chat_messages.in_contract(body)
     contract.check(checked, "ChatCompletionRequest", beside=OPENAIS)
     _refuse_tools_of_the_upstreams(body.get("tools"))
@@ -93,12 +96,29 @@ def read(incoming: Incoming) -> Call:
         completion_tokens_asked=asked,
         # Thoughts that nobody sees may be charged beside the answer.
         traits=("reasoning",) if "reasoning_effort" in body else (),
+        wishes=_wishes(body),
+        ignored=_ignored(incoming.document),
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
         count=_count,
         complete_usage=usage_shown.with_tokens,
         answer=_answer,
     )
+
+
+def _meaningful(document: Document) -> Document:
+    """What is to be forwarded, in the upstream's words. Raises: GatewayError (400)."""
+    body = {
+        key: value
+        for key, value in document.items()
+        # Null is "your default" to the SDKs, but a call without these makes no sense.
+        if key not in BOOKKEEPING and (value is not None or key in NEVER_NULL)
+    }
+    if isinstance(body.get("messages"), list):
+        body["messages"] = chat_messages.native(body["messages"])
+    if body.get("modalities") == ["text"]:
+        del body["modalities"]  # there is no other answer
+    return body
 
 
 def _completion_tokens(body: dict[str, Any]) -> int | None:
@@ -130,6 +150,40 @@ def _refuse_tools_if_told(body: dict[str, Any]) -> None:
             "Give them to the model as the text of a user message.",
             param=found[0],
         )
+
+
+def _refuse_what_is_lacking(body: dict[str, Any]) -> None:
+    """What the operator says his upstream passes over is not paid for first.
+
+    Raises: GatewayError (400).
+    """
+    for name in settings.UPSTREAM_LACKS:
+        if body.get(name) not in HARMLESS.get(name, (None,)):
+            raise refusals.unsupported_parameter(
+                f"{name}: this upstream passes over it. Leave it out, and say what you "
+                "want in a message.",
+                param=name,
+            )
+
+
+def _wishes(body: dict[str, Any]) -> dict[Wish, str]:
+    """What the answer will show to be heeded or not."""
+    found = {}
+    if body.get("response_format") not in HARMLESS["response_format"]:
+        found[Wish.JSON] = "response_format"
+    if body.get("tool_choice") not in HARMLESS["tool_choice"] and body.get("tools"):
+        found[Wish.TOOL_CALL] = "tool_choice"
+    if body.get("logprobs") is True:
+        found[Wish.LOGPROBS] = "logprobs"
+    return found
+
+
+def _ignored(document: dict[str, Any]) -> tuple[str, ...]:
+    """Of the caller's bookkeeping, what asks for something that is not done."""
+    found = ("store",) if document.get("store") is True else ()
+    if document.get("service_tier") not in (None, "auto", "default"):
+        return (*found, "service_tier")
+    return found
 
 
 def _refuse_tools_of_the_upstreams(tools: Any) -> None:

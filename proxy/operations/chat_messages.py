@@ -94,6 +94,8 @@ def _split(message: Message, parts: list[Any], where: str) -> None:
         kind = part.get("type") if isinstance(part, dict) else None
         if kind == "text" and isinstance(part.get("text"), str):
             texts.append(part["text"])
+        elif kind == "refusal" and isinstance(part.get("refusal"), str):
+            texts.append(part["refusal"])  # what an assistant said before
         elif kind == "image_url":
             images.append(_address(part.get("image_url"), param))
         elif kind == "text" or not isinstance(kind, str):

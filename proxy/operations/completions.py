@@ -95,7 +95,7 @@ class CompletionEvents:
         return b""
 
     def feed(self, chunk: Document) -> bytes:
-        if isinstance(chunk.get("error"), dict):
+        if chunk.get("error"):
             return render(chunk)
         choices = chunk.get("choices")
         if not isinstance(choices, list) or not choices:

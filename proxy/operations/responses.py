@@ -69,7 +69,8 @@ def read(incoming: Incoming) -> Call:
     echo = _echo(document, call.model)
     return replace(
         call,
-        ignored=(*call.ignored, *_ignored(document)),
+        ignored=tuple(_ignored(document)),
+        wishes={wish: NAMES.get(name, name) for wish, name in call.wishes.items()},
         answer=partial(_answer, echo),
         is_kept=document.get("store") is not False,
         events=lambda headers: ResponseEvents(echo, headers["x-request-id"]),

@@ -49,8 +49,9 @@ class ResponseEvents:
         """What one chunk of a chat adds; nothing, where it says nothing."""
         if isinstance(chunk.get("model"), str):
             self._model = chunk["model"]
-        if isinstance(error := chunk.get("error"), dict) and error:
-            return self.fail(_refusal(error))
+        if error := chunk.get("error"):
+            said = error if isinstance(error, dict) else {"message": error}
+            return self.fail(_refusal(said))
         choices = chunk.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if isinstance(choice, dict):

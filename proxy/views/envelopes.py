@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from billing.envelopes import PATTERN_MAX
 from billing.runs import Run
-from billing.values import clock, errors
+from billing.values import clock, errors, numbers
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.tenants import key_format, names, rules, runs
 from portal.tenants.errors import InvalidName, RevokedKey
@@ -276,10 +276,10 @@ def _count(text: str | None) -> int:
     """Raises: GatewayError (400)."""
     if text is None:
         return PAGE
-    is_number = text.isascii() and text.isdigit() and len(text) < 4
-    if not is_number or not 1 <= int(text) <= PAGE_MAX:
+    found = numbers.whole(text, least=1, most=PAGE_MAX)
+    if found is None:
         raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
-    return int(text)
+    return found
 
 
 def _known(public_id: str) -> UUID:

@@ -19,6 +19,7 @@ from billing import budgets
 from billing.reports import keys, periods, usage
 from billing.reports.periods import Bucket, Range, Slot, TooManyBuckets
 from billing.reports.usage import NOTHING, Chosen, Dimension, Figures, Subject
+from billing.values import numbers
 from portal.models import ApiKey
 from portal.tenants import key_rights
 from portal.tenants.keys import Identity
@@ -45,6 +46,7 @@ OF_A_PROJECT = (*OWN, Dimension.KEY, Dimension.HOLDER)
 # Told by their names.
 NAMED = (Dimension.KEY, Dimension.HOLDER)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+UNIX_MAX = 253_402_300_799  # the last second of the year 9999
 LONGEST = timedelta(days=1100)
 PAGE, PAGE_MAX, ROWS_MAX = 31, 1000, 10_000
 
@@ -194,8 +196,8 @@ def _moment(query: Mapping[str, str], name: str, zone: str) -> datetime | None:
     if not text:
         return None
     try:
-        if text.isascii() and text.isdigit():
-            return datetime.fromtimestamp(int(text), UTC)
+        if (seconds := numbers.whole(text, most=UNIX_MAX)) is not None:
+            return datetime.fromtimestamp(seconds, UTC)
         if len(text) == len("2026-10-12"):
             return periods.day_start(zone, date.fromisoformat(text))
         found = datetime.fromisoformat(text)
@@ -234,10 +236,10 @@ def _whole(
     query: Mapping[str, str], name: str, usual: int, *, least: int, most: int
 ) -> int:
     text = query.get(name) or str(usual)
-    is_whole = text.isascii() and text.isdigit() and len(text) < 10
-    if not is_whole or not least <= int(text) <= most:
+    found = numbers.whole(text, least=least, most=most)
+    if found is None:
         raise _refused(name, f"{name} is a whole number from {least} to {most}.")
-    return int(text)
+    return found
 
 
 def _refused(param: str, message: str) -> GatewayError:

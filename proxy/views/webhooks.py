@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
+from billing.values import numbers
 from billing.values.event_types import EVENT_TYPES
 from portal.models import EndpointKind, Organization, WebhookEndpoint
 from portal.notices import by_hand, by_key, endpoints, reach, sending
@@ -232,10 +233,10 @@ def _count(text: str | None) -> int:
     """Raises: GatewayError (400)."""
     if text is None:
         return PAGE
-    is_number = text.isascii() and text.isdigit() and len(text) < 4
-    if not is_number or not 1 <= int(text) <= PAGE_MAX:
+    found = numbers.whole(text, least=1, most=PAGE_MAX)
+    if found is None:
         raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
-    return int(text)
+    return found
 
 
 async def _said(work: Awaitable[T]) -> T:

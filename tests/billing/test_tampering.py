@@ -65,13 +65,18 @@ UNDERIVED = {
     ("billing_usagerollup", "id"): "a number that nobody refers to",
     ("billing_usageday", "id"): "a number that nobody refers to",
 }
-# What the ledger does not rest on: prices, and what was learned about them.
-NOT_IN_LEDGER = {
-    *("billing_tariff", "billing_learnedbound", "billing_pause"),
-    "billing_attempt",  # a client's, purged soon
+# What has no row in the history, and rests on the ledger, not the other way round.
+OUTSIDE = {
     # Top-ups have seals and passes of their own: tests/billing/payments.
     *("billing_topup", "billing_paymentevent", "billing_paymentlook"),
     *("billing_buyer", "billing_autotopup", "billing_consent"),
+    # What was told of it, and the papers that were made of it.
+    *("billing_event", "billing_statement"),
+}
+# What the ledger does not rest on: prices, and what was learned about them.
+NOT_IN_LEDGER = OUTSIDE | {
+    *("billing_tariff", "billing_learnedbound", "billing_pause"),
+    "billing_attempt",  # a client's, purged soon
     "billing_checkpoint",  # what was found right; without it more is read
 }
 
@@ -226,7 +231,9 @@ def test_no_row_can_be_deleted_unnoticed(history: History, table: str) -> None:
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("table", "column"), [each[:2] for each in REFERENCES], ids=str
+    ("table", "column"),
+    [each[:2] for each in REFERENCES if each[0] not in OUTSIDE],
+    ids=str,
 )
 def test_no_reference_can_dangle_unnoticed(
     history: History, table: str, column: str

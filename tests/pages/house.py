@@ -122,6 +122,7 @@ def _objects(
         "member": people[0].pk,
         "service account": robot.pk,
         "saved view": view.pk,
+        "month": f"{timezone.now():%Y-%m}",
         "invitation": invited.pk,
         "invitation token": token,
         "budget": budget_id,

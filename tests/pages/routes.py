@@ -36,10 +36,16 @@ KINDS = {
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 # A house has none of these.
-NOWHERE = frozenset({"job", "passkey", "identity provider", "secret"})
+NOWHERE = frozenset(
+    {"job", "passkey", "identity provider", "secret", "receipt", "export", "schedule"}
+)
 PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Pages that a setting opens, or that are for others: what those get who open them.
 CLOSED = {

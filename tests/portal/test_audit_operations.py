@@ -18,7 +18,7 @@ from django.db import models, transaction
 from pytest_django import Settings
 
 from billing.values.errors import LedgerError
-from portal import notices, operator, tenants
+from portal import documents, notices, operator, tenants
 from portal.models import ApiKey, AuditChain, AuditEvent, Organization, User
 from portal.tenants.errors import PortalError
 from tests.support.cast import make_key
@@ -27,6 +27,7 @@ from tests.support.portal.acts import PARTS
 from tests.support.portal.acts_of_operator import ACTS_OF_THE_OPERATOR
 from tests.support.portal.acts_of_people import ACTS_OF_PEOPLE
 from tests.support.portal.bought import ACTS_OF_BUYERS
+from tests.support.portal.documented import ACTS_OF_DOCUMENTS, PARTS_OF_DOCUMENTS
 from tests.support.portal.noticed import ACTS_OF_NOTICES
 from tests.support.portal.worlds import Act, Do, World
 
@@ -36,7 +37,12 @@ pytestmark = pytest.mark.once
 # nothing to remove.
 REFUSALS = (PortalError, LedgerError, ObjectDoesNotExist)
 ACTS = (
-    acts.ACTS | ACTS_OF_BUYERS | ACTS_OF_NOTICES | ACTS_OF_PEOPLE | ACTS_OF_THE_OPERATOR
+    acts.ACTS
+    | ACTS_OF_BUYERS
+    | ACTS_OF_DOCUMENTS
+    | ACTS_OF_NOTICES
+    | ACTS_OF_PEOPLE
+    | ACTS_OF_THE_OPERATOR
 )
 # By these an operation knows who acts.
 WHO = {"actor", "asking", "decision"}
@@ -46,7 +52,8 @@ def operations() -> set[str]:
     """All that somebody does, by the names of their modules and functions."""
     return {
         f"{module.__name__.rpartition('.')[2]}.{name}"
-        for module in (*modules(tenants), *modules(operator), *modules(notices))
+        for package in (tenants, operator, notices, documents)
+        for module in modules(package)
         for name, function in vars(module).items()
         if isinstance(function, FunctionType)
         and function.__module__ == module.__name__
@@ -67,7 +74,7 @@ def modules(package: ModuleType) -> Iterator[ModuleType]:
 
 def test_every_operation_is_in_the_table() -> None:
     known = {name.partition(",")[0] for name in ACTS}
-    assert sorted(operations() ^ (known | PARTS)) == []
+    assert sorted(operations() ^ (known | PARTS | PARTS_OF_DOCUMENTS)) == []
 
 
 @pytest.fixture

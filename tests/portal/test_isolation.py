@@ -205,6 +205,6 @@ def mixed(
     if not route.is_of_an_organization:
         return
     own = of(route, world.ours.objects)
-    for kind in own.keys() - {"slug"}:
+    for kind in own.keys() - {"slug", "month"}:  # a month is everybody's
         theirs = {kind: world.theirs.objects[kind]}
         yield own | theirs, own | {kind: MISSING.get(kind, 10**7)}

@@ -25,6 +25,7 @@ EXPECTED = {
     Permission.MANAGE_PROJECTS: (1, 1, 0, 0, 0),
     Permission.MANAGE_SERVICE_ACCOUNTS: (1, 1, 0, 0, 0),
     Permission.MANAGE_BUDGETS: (1, 1, 0, 1, 0),
+    Permission.MANAGE_DOCUMENTS: (1, 1, 0, 1, 0),
     Permission.MANAGE_ORGANIZATION: (1, 1, 0, 0, 0),
     Permission.MANAGE_SECURITY: (1, 0, 0, 0, 0),
     Permission.MANAGE_WEBHOOKS: (1, 1, 0, 0, 0),

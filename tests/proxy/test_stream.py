@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from billing.models import UsageRecord
 from billing.values.orders import CREDIT
 from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 from tests.support.upstream import (
     DONE,
@@ -180,3 +182,33 @@ def test_a_price_factor_scales_every_usage_in_a_stream(
     assert (
         UsageRecord.objects.get(hold=customer.holds()[0]).charged_micros == 10_500_000
     )
+
+
+def test_a_silent_stream_says_that_it_lives_to_sdks_that_take_it(
+    gateway: GatewayFactory, upstream: Upstream, customer: Customer
+) -> None:
+    http, gate = customer.http(gateway(STREAM_KEEPALIVE_SECONDS=1)), Gate()
+    upstream.on(model="m", reply=chat_stream(credits=1).after_events(1, gate))
+    body = {"model": "m", "messages": SAY_HI, "stream": True}
+
+    def begun(agent: str) -> Iterator[bytes]:
+        headers = {"user-agent": agent}
+        request = http.build_request(
+            "POST", "/chat/completions", json=body, headers=headers
+        )
+        reply = http.send(request, stream=True)
+        assert reply.headers["x-accel-buffering"] == "no"
+        return reply.iter_raw()
+
+    other, sdk = begun("curl/8"), begun("OpenAI/Python 3.0.0")
+    silent, spoken = next(other), next(sdk)
+    while b": keep-alive\n" not in spoken:
+        spoken += next(sdk)
+    gate.set()
+    spoken += b"".join(sdk)
+    silent += b"".join(other)
+    assert b"keep-alive" not in silent
+    # In the block of an event: alone it would be an event without data.
+    for block in spoken.split(b"\n\n")[:-1]:
+        assert b"data: " in block
+    assert customer.charged_credits() == 2

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 
 import orjson
 
-from billing.models import Grant
+from billing.models import Grant, TopUp
 from billing.models.grant import GrantSource
 from billing.reports import ledger
 from billing.reports.entries import lines_between
@@ -14,6 +16,8 @@ from billing.reports.explain import why_of
 from billing.reports.periods import Range
 from billing.values.amounts import credits_text
 from portal.documents.columns import Column, Row, Source, Type
+from portal.documents.labels import receipt_label
+from portal.documents.sources import money
 from portal.models import AuditEvent, Organization
 
 LEDGER = (
@@ -34,12 +38,21 @@ LEDGER = (
     Column("transfer_id", Type.PLAIN),
 )
 TOP_UPS = (
-    Column("time", Type.TIME),
-    Column("reference"),
+    Column("paid", Type.TIME),
+    Column("id", Type.PLAIN),
+    Column("receipt", Type.PLAIN),
+    Column("status", Type.PLAIN),
     Column("amount_micros", Type.INT),
     Column("credits", Type.DECIMAL),
-    Column("expires", Type.TIME),
-    Column("reason"),
+    Column("price", Type.DECIMAL),
+    Column("tax", Type.DECIMAL),
+    Column("paid_back", Type.DECIMAL),
+    Column("currency", Type.PLAIN),
+    Column("provider", Type.PLAIN),
+    Column("buyer"),
+    Column("tax_id"),
+    Column("asked_by"),
+    Column("reference"),
 )
 AUDIT = (
     Column("number", Type.INT),
@@ -88,29 +101,56 @@ def _entries(found: ledger.Span) -> Iterator[Row]:
 
 
 def top_ups(organization: Organization, span: Range) -> Source:
-    """Credits that were bought."""
-    found = (
+    """Credits that were bought: by receipt, then those that the operator granted as
+    bought, of which there is none."""
+    account_id = organization.account_id
+    paid = TopUp.objects.filter(
+        account_id=account_id, paid_at__gte=span.start, paid_at__lt=span.end
+    ).order_by("receipt_number")
+    granted = (
         Grant.objects.filter(
-            account_id=organization.account_id,
+            account_id=account_id,
             source=GrantSource.PURCHASE,
             created_at__gte=span.start,
             created_at__lt=span.end,
         )
+        .exclude(transfer__reference__startswith="grant:topup:")
         .select_related("transfer")
         .order_by("id")
     )
-    rows = (
-        (
-            grant.created_at,
-            grant.transfer.reference.removeprefix("grant:"),
-            grant.amount_micros,
-            credits_text(grant.amount_micros),
-            grant.expires_at,
-            grant.reason,
-        )
-        for grant in found.iterator(ROWS_AT_ONCE)
+    rows = chain(
+        map(_bought, paid.iterator(ROWS_AT_ONCE)),
+        map(_granted, granted.iterator(ROWS_AT_ONCE)),
     )
-    return Source(TOP_UPS, rows, found.count())
+    return Source(TOP_UPS, rows, paid.count() + granted.count())
+
+
+def _bought(topup: TopUp) -> Row:
+    money_of = partial(money.of_minor, currency=topup.currency)
+    return (
+        topup.paid_at,
+        topup.public_id,
+        receipt_label(topup),
+        topup.status,
+        topup.amount_micros,
+        credits_text(topup.amount_micros),
+        money_of(topup.price_minor),
+        money_of(topup.tax_minor),
+        money_of(topup.refunded_minor),
+        topup.currency,
+        topup.provider,
+        topup.buyer_name,
+        topup.buyer_tax_id,
+        topup.asked_by,
+        topup.payment_ref,
+    )
+
+
+def _granted(grant: Grant) -> Row:
+    amount = (grant.amount_micros, credits_text(grant.amount_micros))
+    reference = grant.transfer.reference.removeprefix("grant:")
+    at = (grant.created_at, "", "", "granted")
+    return (*at, *amount, None, None, None, "", "operator", "", "", "", reference)
 
 
 def audit(organization: Organization, span: Range) -> Source:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from celery import signals
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from portal.celery import app
@@ -25,16 +26,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         endings.end_with_supervisor(seconds=END_SECONDS)
         signals.worker_shutting_down.connect(end_in_time)
+        # With a receiver Celery leaves the loggers as LOG_LEVEL has set them.
+        signals.setup_logging.connect(leave_logging)
         worker = app.Worker(
             pool_cls="threads",
             concurrency=4,
-            loglevel="INFO",
+            loglevel=settings.LOG_LEVEL,
             without_gossip=True,
             without_mingle=True,
         )
         worker.start()
         # Celery's own command forgets it.
         sys.exit(worker.exitcode)
+
+
+def leave_logging(**_: Any) -> None:
+    """Nothing more is to be set up."""
 
 
 def end_in_time(**_: Any) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from billing import budgets
 from billing.budgets import Link
-from billing.models import Budget, Hold
+from billing.models import Budget, Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.outbox import JSON
 from billing.reports.spend import spend_by_day
@@ -19,8 +19,10 @@ from portal.notices.watching.seen import Seen
 THRESHOLDS = (100, 80, 50)
 # Before that a pace says nothing.
 ELAPSED_PERCENT, USED_PERCENT = 10, 25
+TICK = timedelta(microseconds=1)
 SPIKE_DAYS, SPIKE_DAYS_USED, SPIKE_TIMES = 7, 3, 3
 SPIKE_MICROS = 10 * CREDIT
+OVERRUNS_MAX = 200  # in one look
 ERRORS_CALLS, ERRORS_PERCENT = 20, 25
 # Ended by whoever asked, and no fault of anybody's.
 NO_FAULT = ("client_gone", "envelope_closed")
@@ -88,8 +90,10 @@ def _runs_out(seen: Seen, link: Link) -> str:
     is_early = elapsed * 100 < whole * ELAPSED_PERCENT
     if is_early or link.used_micros * 100 < link.limit_micros * USED_PERCENT:
         return ""
-    left = elapsed * (link.limit_micros - link.used_micros) // link.used_micros
-    return seen.day(now + left) if now + left < ends else ""
+    # In microseconds: a time cannot be multiplied by so many microcredits.
+    rest = link.limit_micros - link.used_micros
+    left = elapsed // TICK * rest // link.used_micros
+    return seen.day(now + left * TICK) if left < (ends - now) // TICK else ""
 
 
 def look_at_spike(seen: Seen) -> None:
@@ -130,4 +134,23 @@ def look_at_errors(seen: Seen) -> None:
             object="calls",
             requests=requests,
             failed=faults,
+        )
+
+
+def look_at_overruns(seen: Seen) -> None:
+    """Calls that cost more than was held for them."""
+    records = UsageRecord.objects.filter(
+        account_id=seen.account_id,
+        settled_at__gte=seen.since,
+        flags__contains="hold_overrun",
+    )
+    for record in records.order_by("settled_at")[:OVERRUNS_MAX]:
+        seen.emit(
+            "hold.overrun",
+            record.hold_id.hex,
+            object="request",
+            id=f"req_{record.hold_id.hex}",
+            model=record.model,
+            charged_micros=record.charged_micros,
+            price_micros=record.price_micros,
         )

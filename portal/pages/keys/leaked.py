@@ -14,6 +14,8 @@ from django.views.decorators.http import require_http_methods
 
 from billing.reports import periods, usage
 from billing.reports.usage import Chosen, Dimension, Figures
+from billing.values import numbers
+from billing.values.numbers import ID_MAX
 from portal.models import ApiKey
 from portal.pages.keys.key import changeable_key, rotate
 from portal.pages.keys.rows import rows
@@ -30,8 +32,7 @@ def key_leaked(request: HttpRequest, tenant: Tenant, key_id: UUID) -> HttpRespon
     key = changeable_key(tenant, key_id)
     match request.POST.get("act", ""):
         case "rotate":
-            seen = request.POST.get("seen", "")
-            number = int(seen) if seen.isascii() and seen.isdigit() else 0
+            number = numbers.whole(request.POST.get("seen"), most=ID_MAX) or 0
             return rotate(request, tenant, key, timedelta(0), number)
         case "revoke":
             keys.revoke(key, actor=audit.actor_of(request))

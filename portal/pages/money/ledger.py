@@ -17,6 +17,7 @@ from billing.reports import ledger
 from billing.reports.entries import LedgerLine
 from billing.reports.explain import Line, Why, why_of
 from billing.reports.ledger import Span
+from billing.values import numbers
 from portal.pages.money.explain import WORDS
 from portal.pages.money.instants import written
 from portal.pages.parts import filters, frame, keyset, tables
@@ -89,8 +90,7 @@ class Entries:
 
 
 def version_of(text: str) -> int | None:
-    is_number = text.isascii() and text.isdigit() and len(text) < 19
-    return int(text) if is_number else None
+    return numbers.whole(text, most=numbers.ID_MAX)
 
 
 TABLE = Table(

@@ -13,7 +13,6 @@ from billing.models.topup import ProviderName
 from billing.payments import errors, prices
 from billing.payments.automatic import Terms, consent_text
 from billing.payments.prices import DECIMALS, money_text
-from billing.values.amounts import credits_text
 from billing.values.orders import CREDIT
 from portal.pages.parts.fields import CreditsField
 from portal.pages.parts.tickets import TicketField
@@ -122,7 +121,7 @@ class BuyForm(forms.Form):
 
 def pack_words(pack: prices.Pack) -> str:
     price = money_text(pack.price_minor, pack.currency)
-    return f"{credits_text(pack.amount_micros)} credits for {price}"
+    return f"{pack.credits:,} credits for {price}"
 
 
 def custom_words() -> str:

@@ -23,6 +23,7 @@ BUDGETS = (
 )
 PRICES = (Permission.SEE_PRICES,)
 MONEY = (Permission.SEE_MONEY,)
+EXPORTS = (Permission.SEE_USAGE, Permission.SEE_MONEY)
 JOBS = (Permission.SEE_JOBS, Permission.SEE_OWN_KEYS)
 SERVICE_ACCOUNTS = (Permission.MANAGE_SERVICE_ACCOUNTS,)
 SETTINGS = (Permission.MANAGE_ORGANIZATION,)
@@ -63,6 +64,8 @@ GROUPS: tuple[tuple[str, tuple[Line, ...]], ...] = (
             ("top-up", "Buy credits", MONEY),
             ("ledger", "Ledger", MONEY),
             ("explain", "Explain my balance", MONEY),
+            ("statements", "Statements", MONEY),
+            ("exports", "Exports", EXPORTS),
         ),
     ),
     (

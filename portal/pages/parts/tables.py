@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, QueryDict, StreamingHttpResponse
 from django.urls import reverse
 
+from billing.values import numbers
 from billing.values.amounts import credits_text
 from portal.pages.parts import exports, keyset
 from portal.pages.parts.query import changed
@@ -267,7 +268,7 @@ def _slug(request: HttpRequest) -> str:
 
 
 def _index(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return numbers.whole(text, most=10**9) or 0
 
 
 def _heading(

@@ -4,10 +4,12 @@ that no page ever shows the other one first."""
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
+
+from portal.tenants.key_format import masked
 
 COOKIE, SECONDS = "theme", 365 * 86_400
 THEMES = (("system", "As the system"), ("light", "Light"), ("dark", "Dark"))
@@ -15,10 +17,13 @@ CHOSEN = ("light", "dark")  # what is kept; anything else is as the system has i
 
 
 def chosen(request: HttpRequest) -> dict[str, object]:
-    """For every template: `theme`, and the themes to choose from."""
+    """For every template: `theme`, the themes to choose from, and where one is then:
+    not at an address with a key in it, which the page would show."""
     kept = request.COOKIES.get(COOKIE)
     theme = kept if kept in CHOSEN else "system"
-    return {"theme": theme, "themes": THEMES}
+    here = request.get_full_path()
+    here = here if masked(here) == here else ""
+    return {"theme": theme, "themes": THEMES, "here": here}
 
 
 @require_POST
@@ -28,7 +33,9 @@ def choose(request: HttpRequest) -> HttpResponse:
     is_ours = url_has_allowed_host_and_scheme(
         back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    answer = redirect(back if is_ours else "home")
+    is_ours = is_ours and back.startswith("/")
+    # A word alone would count as the name of a view.
+    answer = HttpResponseRedirect(back) if is_ours else redirect("home")
     if wanted in CHOSEN:
         answer.set_cookie(
             COOKIE,

@@ -10,7 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from billing.values import numbers
 from billing.values.errors import AccountLocked
+from billing.values.numbers import ID_MAX
 from portal.models import Membership, Project, Role
 from portal.pages.parts import frame, tickets
 from portal.pages.parts.fields import LongSelect, NameField
@@ -188,7 +190,7 @@ def project_leave(
 
 def _number(text: str) -> int:
     """Zero, which nobody has, for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return numbers.whole(text, most=ID_MAX) or 0
 
 
 def _back(tenant: Tenant, project: Project) -> HttpResponse:

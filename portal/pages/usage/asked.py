@@ -16,6 +16,8 @@ from billing.models.account import UnitKind
 from billing.reports import keys, periods, usage
 from billing.reports.periods import Bucket, Range
 from billing.reports.usage import Chosen, Dimension, Subject
+from billing.values import numbers
+from billing.values.numbers import ID_MAX
 from portal.pages.parts import filters
 from portal.pages.parts.filters import Choice, Filters
 from portal.tenants import sight
@@ -137,9 +139,10 @@ def chosen_of(
 
 
 def _id(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    found = numbers.whole(text, most=ID_MAX)
+    if found is None:
         raise Http404
-    return int(text)
+    return found
 
 
 def _own_name(dimension: Dimension, subject: int, account_id: int) -> str:

@@ -24,7 +24,7 @@ from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from portal.runtime import locations
 from portal.tenants import audit, keys, projects
-from proxy.demo import past, processes, team
+from proxy.demo import buying, documents, past, processes, team, telling
 
 CREDITS = 500
 JOB_SECONDS_MAX = 60
@@ -65,20 +65,31 @@ class Command(BaseCommand):
         }
         login = self._make_tenant()
         self._say("Starting the sandbox upstream, the server and the worker …")
-        with processes.running(settings.VAR_DIR / "demo.log", environment):
+        log = settings.VAR_DIR / "demo.log"
+        with (
+            buying.till(url) as till,
+            telling.receiver() as receiver,
+            processes.running(
+                log, environment | till.environment | receiver.environment
+            ),
+        ):
             upstream = f"http://127.0.0.1:{sandbox}"
-            is_right = self._make_calls(url, upstream, login)
-            self._say(f"\n  Portal   {url}/o/{login['organization']}/")
-            self._say(f"  Sign in  {login['email']}  {login['password']}")
-            for email, role in login["team"]:
-                self._say(f"           {email} ({role}), with the same password")
-            self._say(f"  Gateway  {url}/v1   key {login['api_key']}\n")
+            is_right = self._make_calls(url, upstream, login, till, receiver)
+            self._welcome(url, login)
             if not is_right:
                 raise CommandError("Something above is wrong.")
             if stays:
                 self._say("Serving until Ctrl-C.")
                 while True:
                     signal.pause()
+
+    def _welcome(self, url: str, login: dict[str, Any]) -> None:
+        """Where to go, and as whom."""
+        self._say(f"\n  Portal   {url}/o/{login['organization']}/")
+        self._say(f"  Sign in  {login['email']}  {login['password']}")
+        for email, role in login["team"]:
+            self._say(f"           {email} ({role}), with the same password")
+        self._say(f"  Gateway  {url}/v1   key {login['api_key']}\n")
 
     def _make_tenant(self) -> dict[str, Any]:
         """An organization with credits, a key, and a password that is known now; at
@@ -119,7 +130,14 @@ class Command(BaseCommand):
         )
         return made
 
-    def _make_calls(self, url: str, upstream: str, login: dict[str, Any]) -> bool:
+    def _make_calls(
+        self,
+        url: str,
+        upstream: str,
+        login: dict[str, Any],
+        till: buying.Till,
+        receiver: telling.Receiver,
+    ) -> bool:
         """Make the calls, show them, prove them; whether all was right."""
         try:
             from openai import OpenAI
@@ -131,7 +149,9 @@ class Command(BaseCommand):
         before = journal(upstream)["count"]
         client = OpenAI(base_url=f"{url}/v1", api_key=login["api_key"])
         revoked = client.with_options(api_key=self._revoked_key(organization))
-        lines = [*calls.texts(client), *calls.media(client)]
+        lines = [buying.buy(url, login)]
+        lines.append(telling.listen(client, receiver, organization, ACTOR))
+        lines += [*calls.texts(client), *calls.media(client)]
         lines.append(calls.refused("far too dear a call", client, **DEAR))
         video, job_id = calls.video_job(client)
         lines.append(self._settled_by_the_worker(video, job_id))
@@ -141,8 +161,15 @@ class Command(BaseCommand):
         limits.limit(limited)
         lines.append(limits.budget(client.with_options(api_key=secret)))
         lines += limits.run(client)
+        lines += telling.told(client, receiver)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
+        sentence, is_paid = buying.prove(till)
+        self._say(f"  {sentence}")
+        said, adds_up = documents.make(organization, ACTOR)
+        for text in said:
+            self._say(f"  {text}")
+        is_exact = is_exact and is_paid and adds_up
         return is_exact and all(line.is_right for line in lines)
 
     def _settled_by_the_worker(self, line: Any, job_id: str) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from billing.models import TopUp
+from billing.models import Buyer, TopUp
+from billing.payments import automatic
+from billing.payments.automatic import Agreed, Terms
 from billing.payments.report import Said
+from billing.values.orders import CREDIT
 from billing.verification.report import verify
 from tests.support.ledger.buyers import order, said, tell
 from tests.support.ledger.payers import Payer, wrong_in_the_ledger
@@ -76,6 +79,16 @@ def test_one_payment_for_two_top_ups_is_found(paid: TopUp, buyer: Payer) -> None
     details = [each.detail for each in verify().findings]
     assert "PAYMENT_DUPLICATE" in found()
     assert any("payment=pi_1 topups=2" in each for each in details)
+
+
+@pytest.mark.parametrize("table", ["topup", "buyer", "autotopup", "consent"])
+def test_what_belongs_to_nobody_is_found(paid: TopUp, buyer: Payer, table: str) -> None:
+    Buyer.objects.get_or_create(account_id=buyer.account_id)
+    terms = Terms(CREDIT, 1000, 5000)
+    agreed = Agreed(automatic.consent_text(terms), "alice", "")
+    automatic.set_up(buyer.account_id, terms, agreed)
+    falsify(f"UPDATE billing_{table} SET account_id = 0")
+    assert "DANGLING_REFERENCE" in found()
 
 
 def test_what_was_taken_back_without_an_amendment_is_found(paid: TopUp) -> None:

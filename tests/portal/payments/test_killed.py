@@ -26,8 +26,8 @@ from tests.support.services.commands import manage
 
 PASSES = int(os.environ.get("PAYMENT_KILLS", "1"))
 POINTS = {
-    "payments.read": 6,
-    "payments.before_commit": 5,
+    "payments.read": 5,
+    "payments.before_commit": 4,
     "payments.looked": 2,
     "payments.begun": 1,
     "payments.ordered": 1,

@@ -35,6 +35,7 @@ from tests.support.cast import (
     make_organization,
     make_user,
 )
+from tests.support.portal import documented
 from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget, tomorrow
 from tests.support.portal.noticed import give_endpoints
@@ -110,6 +111,7 @@ def _give_objects(made: Neighbour) -> None:
         "raise request": asked.pk,
         "call": f"req_{request_id}",
         "job": f"job_{request_id}",
+        **documented.objects_of(organization, actor),
         "top-up": bought.public_id,
         "order": bought.id,
         **give_endpoints(organization, made.named("hook")),
@@ -167,6 +169,10 @@ KINDS = {
     "requests/request_id": "raise request",
     "jobs/job_id": "job",
     "passkeys/pk": "passkey",
+    "statements/month": "month",
+    "receipts/number": "receipt",
+    "exports/export_id": "export",
+    "schedules/schedule_id": "schedule",
     "sso/provider_id": "identity provider",
 }
 ARGUMENT = re.compile(r"([\w-]+)/<\w+:(\w+)>")
@@ -180,6 +186,8 @@ MISSING: dict[str, object] = {
     "call": f"req_{uuid4().hex}",
     "job": f"job_{uuid4().hex}",
     "top-up": f"topup_{uuid4().hex}",
+    "month": "1999-01",
+    "export": uuid4(),
     "identity provider": "nowhere",
 }
 

@@ -26,6 +26,7 @@ class Worker:
             "PYTHONUNBUFFERED": "1",
             "VAR_DIR": str(folder),
             "SWEEP_SECONDS": "1",
+            "LOG_LEVEL": "DEBUG",  # what is done is counted in the log
             **variables,
         }
 

@@ -1,0 +1,197 @@
+"""Exports that are made again and again: of the day, week or month that is over."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from billing.reports.periods import Bucket, days, floor
+from billing.values import clock
+from portal.documents import exports, files, making, storage
+from portal.documents.kinds import RIGHTS, WORDS, Format, Kind
+from portal.models import Every, Export, ExportSchedule, ExportState, Organization
+from portal.tenants import audit, policy, roles
+from portal.tenants.errors import NotAllowed, PortalError, TooManyExports
+from portal.tenants.roles import Permission
+
+logger = logging.getLogger(__name__)
+
+SCHEDULES_MAX = 20  # of one organization
+SYSTEM = audit.Actor(None, "schedule")
+BUCKETS = {Every.DAY: Bucket.DAY, Every.WEEK: Bucket.WEEK, Every.MONTH: Bucket.MONTH}
+
+
+def of_organization(organization: Organization) -> QuerySet[ExportSchedule]:
+    found = ExportSchedule.objects.filter(organization=organization)
+    return found.select_related("created_by").order_by("id")
+
+
+@transaction.atomic
+def create(
+    organization: Organization,
+    kind: Kind,
+    format: Format,
+    every: Every,
+    *,
+    mails: bool,
+    to_storage: bool,
+    actor: audit.Actor,
+) -> ExportSchedule:
+    """Begins with the present day, week or month, which is exported when it is over.
+    The link is mailed to who asks.
+
+    Raises: NotAllowed, TooManyExports.
+    """
+    policy.require(actor, organization.pk, Permission.MANAGE_DOCUMENTS)
+    if not any(exports.may(actor, organization, right) for right in RIGHTS[kind]):
+        raise NotAllowed
+    if of_organization(organization).count() >= SCHEDULES_MAX:
+        raise TooManyExports("An organization has so many schedules at most.")
+    zone = organization.account.time_zone
+    begins = floor(clock.now(), BUCKETS[every], zone)
+    made = ExportSchedule.objects.create(
+        organization=organization,
+        created_by=actor.user,
+        kind=kind,
+        format=format,
+        every=every,
+        mail_to=actor.user.email if mails and actor.user else "",
+        to_storage=to_storage,
+        next_day=begins.astimezone(ZoneInfo(zone)).date(),
+    )
+    audit.record(
+        "export_schedule.create",
+        actor=actor,
+        organization=organization,
+        target=f"schedule {made.pk}",
+        kind=str(kind),
+        format=str(format),
+        every=str(every),
+    )
+    return made
+
+
+@transaction.atomic
+def delete(schedule: ExportSchedule, *, actor: audit.Actor) -> None:
+    """Again it changes nothing. Raises: NotAllowed."""
+    policy.require(actor, schedule.organization_id, Permission.MANAGE_DOCUMENTS)
+    pk = schedule.pk
+    found = ExportSchedule.objects.filter(pk=pk)
+    Export.objects.filter(schedule=pk).update(schedule=None, to_tell=False)
+    if pk is None or not found.delete()[0]:
+        return
+    audit.record(
+        "export_schedule.delete",
+        actor=actor,
+        organization=schedule.organization,
+        target=f"schedule {pk}",
+    )
+
+
+def following(every: str, day: date) -> date:
+    match every:
+        case Every.DAY:
+            return day + timedelta(days=1)
+        case Every.WEEK:
+            return day + timedelta(days=7)
+        case _:
+            return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def start_due() -> int:
+    """Ask for what is over; how many exports. May run twice at once: a schedule has one
+    export of each time."""
+    started = 0
+    for schedule in ExportSchedule.objects.select_related(
+        "organization__account", "created_by"
+    ):
+        started += _start(schedule)
+    return started
+
+
+def _start(schedule: ExportSchedule) -> int:
+    after = following(schedule.every, schedule.next_day)
+    zone = schedule.organization.account.time_zone
+    span = days(zone, schedule.next_day, after - timedelta(days=1))
+    if span.end > clock.now():
+        return 0
+    kind, format = Kind(schedule.kind), Format(schedule.format)
+    try:
+        with transaction.atomic():
+            moved = ExportSchedule.objects.filter(
+                pk=schedule.pk, next_day=schedule.next_day
+            )
+            if not moved.update(next_day=after):
+                return 0
+            if not _still_may(schedule, kind):
+                return 0
+            exports.start(
+                schedule.organization,
+                kind,
+                format,
+                span,
+                actor=SYSTEM,
+                schedule=schedule,
+            )
+    except (PortalError, IntegrityError) as error:
+        logger.warning("schedule %d: nothing was asked for: %s", schedule.pk, error)
+        return 0
+    return 1
+
+
+def _still_may(schedule: ExportSchedule, kind: Kind) -> bool:
+    """Whoever made it is still a member who may see that; the operator may always."""
+    if schedule.created_by is None:
+        return False
+    found = schedule.organization.memberships.filter(
+        user=schedule.created_by, disabled_at=None
+    ).first()
+    role = found.role if found else ""
+    return any(roles.may(role, right) for right in RIGHTS[kind])
+
+
+def tell_due() -> int:
+    """Mail the links of what is ready, and put the files into the bucket; how many.
+    What fails is tried again until the file expires."""
+    told = 0
+    ready = Export.objects.filter(
+        state=ExportState.READY, to_tell=True, schedule__isnull=False
+    ).select_related("schedule__created_by", "organization__account")
+    for export in ready.order_by("finished_at")[:50]:
+        assert export.schedule is not None
+        try:
+            _put(export, export.schedule)
+        except (storage.StorageDown, storage.StorageOff, FileNotFoundError) as error:
+            logger.warning("export %s is not in the bucket: %s", export.pk, error)
+            continue
+        if Export.objects.filter(pk=export.pk, to_tell=True).update(to_tell=False):
+            _mail(export, export.schedule)
+            told += 1
+    return told
+
+
+def _put(export: Export, schedule: ExportSchedule) -> None:
+    if schedule.to_storage:
+        slug = export.organization.slug
+        name = f"{slug}/{export.kind}/{export.since:%Y-%m-%d}.{export.format}"
+        storage.put_file(name, files.folder() / export.file)
+
+
+def _mail(export: Export, schedule: ExportSchedule) -> None:
+    kind = Kind(schedule.kind)
+    if not schedule.mail_to or not _still_may(schedule, kind):
+        return
+    text = (
+        f"{WORDS[kind]} of {export.organization.name}, from "
+        f"{export.since:%Y-%m-%d %H:%M} until {export.until:%Y-%m-%d %H:%M} UTC, is "
+        f"ready: {export.rows} rows.\n\n{making.url_of(export)}\n\n"
+        f"SHA-256 {export.sha256}\nIt is kept until {export.expires_at:%Y-%m-%d}. "
+        "You need to be signed in.\n"
+    )
+    subject = f"Export ready: {WORDS[kind]}"
+    EmailMessage(subject, text, to=[schedule.mail_to]).send()

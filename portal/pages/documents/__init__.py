@@ -1,0 +1,1 @@
+"""Pages of documents: statements, exports, and where costs belong."""

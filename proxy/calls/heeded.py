@@ -1,0 +1,79 @@
+"""Whether an answer does what was asked of it, where an upstream may pass over that in
+silence: a client that is not told pays again and again for what it never gets.
+
+What can be seen in a chat's answer: that it is JSON, that it calls a tool, that it has
+log probabilities. `Call.wishes` says which of them were asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+TEXT_BYTES_MAX = 1024**2  # of a stream; a longer one is not judged
+
+
+class Wish(StrEnum):
+    """What a request asks of its answer."""
+
+    JSON = "json"
+    TOOL_CALL = "tool call"
+    LOGPROBS = "logprobs"
+
+
+class Heeded:
+    """Looks at an answer, whole or in chunks."""
+
+    def __init__(self, wishes: Mapping[Wish, str]) -> None:
+        """`wishes` by the names of the parameters that said so."""
+        self._wishes = wishes
+        self._texts: dict[Any, list[str]] = {}
+        self._bytes = 0
+        self._seen: set[Wish] = set()
+        self._is_cut = False  # an answer that ends early says nothing of what it heeds
+
+    def take(self, document: dict[str, Any], part: str) -> None:
+        """A whole answer (its `message`s), or a chunk (its `delta`s)."""
+        choices = document.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            said = choice.get(part) if isinstance(choice, dict) else None
+            if not isinstance(said, dict):
+                continue
+            if choice.get("finish_reason") in ("length", "content_filter"):
+                self._is_cut = True
+            if choice.get("logprobs"):
+                self._seen.add(Wish.LOGPROBS)
+            if said.get("tool_calls") or said.get("function_call"):
+                self._seen.add(Wish.TOOL_CALL)
+            if said.get("refusal"):
+                self._is_cut = True
+            text = said.get("content")
+            if isinstance(text, str) and self._bytes < TEXT_BYTES_MAX:
+                self._bytes += len(text)
+                self._texts.setdefault(choice.get("index"), []).append(text)
+
+    def unheeded(self) -> tuple[str, ...]:
+        """The parameters that had no effect, as far as the answer shows it."""
+        if self._is_cut:
+            return ()
+        if Wish.JSON in self._wishes and self._is_json():
+            self._seen.add(Wish.JSON)
+        return tuple(
+            name for wish, name in self._wishes.items() if wish not in self._seen
+        )
+
+    def _is_json(self) -> bool:
+        """Whether every text is; also where there is none to judge."""
+        if self._bytes >= TEXT_BYTES_MAX:
+            return True
+        for pieces in self._texts.values():
+            text = "".join(pieces)
+            try:
+                if text:  # none beside a call of a tool
+                    orjson.loads(text)
+            except orjson.JSONDecodeError:
+                return False
+        return True

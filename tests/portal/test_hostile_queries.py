@@ -1,0 +1,66 @@
+"""Every page, asked with values that nobody writes: a page or a clear no, never 500."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction
+from django.http import QueryDict
+from django.test import Client
+from pytest_django import DjangoDbBlocker
+
+from tests.support import sources
+from tests.support.portal.neighbours import Neighbour, all_routes, make_neighbour
+
+READ = re.compile(r"""(?:GET|bar|query|POST)\.(?:get|getlist)\(\s*"([a-z_]+)""")
+NAMES = sorted(
+    {
+        name
+        for path in sources.python_files("portal", "proxy")
+        for name in READ.findall(path.read_text())
+    }
+)
+VALUES = ("²", "9" * 5000, "\x00", "-1", "\ud800".encode("utf-16", "surrogatepass"))
+SECRETLESS = {"stripe-webhook"}  # 503 without one
+
+
+@pytest.fixture(scope="module")
+def ours(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Neighbour]:
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_neighbour("zzqueried")
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("route", all_routes(), ids=lambda route: route.name)
+def test_no_value_breaks_a_page(ours: Neighbour, route: object) -> None:
+    browser = Client(raise_request_exception=False)
+    browser.force_login(ours.people["owner"])
+    url = route.url(ours.objects)  # type: ignore[attr-defined]
+    for value in VALUES[:3]:
+        query = QueryDict(mutable=True)
+        for name in NAMES:
+            query[name] = value
+        for method in ("get", "post"):
+            with transaction.atomic():
+                ask = getattr(browser, method)
+                answer = (
+                    ask(f"{url}?{query.urlencode()}")
+                    if method == "get"
+                    else ask(url, query.dict())
+                )
+                transaction.set_rollback(True)
+            name = route.name  # type: ignore[attr-defined]
+            is_sound = answer.status_code < 500 or name in SECRETLESS
+            assert is_sound, f"{method} {url} with {value[:9]!r}"
+
+
+def test_a_query_of_too_many_fields_is_refused(ours: Neighbour) -> None:
+    browser = Client(raise_request_exception=False)
+    browser.force_login(ours.people["owner"])
+    fields = "&".join(f"f{number}=" for number in range(1001))
+    url = f"/o/{ours.organization.slug}/activity/?{fields}"
+    assert browser.get(url).status_code == 400
