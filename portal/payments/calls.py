@@ -37,6 +37,7 @@ STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.BadKey, 400, "idempotency_key_missing"),
     (errors.KeyReused, 409, "idempotency_key_reused"),
     (errors.AccountSuspended, 403, "organization_suspended"),
+    (errors.TooManyPending, 429, "too_many_pending"),
     (errors.UnknownPack, 422, "unknown_pack"),
     (errors.UnknownCurrency, 422, "unknown_currency"),
     (errors.TopUpRefused, 422, "invalid_top_up"),
