@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -150,7 +151,9 @@ def _rows(
     account_id: int, number: int, previous: str, of: Month
 ) -> Iterator[Statement]:
     now = dialect.now()
-    documents = [(None, figures.of_organization(of))]
+    documents: list[tuple[int | None, dict[str, Any]]] = [
+        (None, figures.of_organization(of))
+    ]
     documents += [
         (project.project_id, figures.of_project(of, project)) for project in of.projects
     ]

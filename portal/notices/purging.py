@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -36,6 +37,6 @@ def _some(before: datetime) -> int:
     ids = list(mails.values_list("id", flat=True)[:BATCH])
     done += NoticeMail.objects.filter(id__in=ids).delete()[0]
     told = Event.objects.filter(dispatched_at__lt=before)
-    kept = Exists(Delivery.objects.filter(event=OuterRef("pk")))
+    kept: Any = Exists(Delivery.objects.filter(event=OuterRef("pk")))
     kept |= Exists(NoticeMail.objects.filter(event=OuterRef("pk")))
     return done + outbox.purge(told.exclude(kept), limit=BATCH)
