@@ -80,12 +80,13 @@ def buy(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def back(request: HttpRequest, topup_id: str) -> HttpResponse:
     """Where a provider sends the buyer back to: no provider knows a slug. Whether it
     was paid is not decided by who comes here."""
-    found = TopUp.objects.filter(id=rows.named(topup_id)).first()
+    name = rows.named(topup_id)
+    found = TopUp.objects.filter(id=name).first() if name else None
     organization = (
         found
         and Organization.objects.filter(
             account_id=found.account_id,
-            memberships__user_id=request.user.pk,
+            memberships__user=request.user.pk,
             memberships__disabled_at=None,
         ).first()
     )
