@@ -49,6 +49,7 @@ LOG_LEVEL = env.level("LOG_LEVEL", default="INFO")
 
 # --- the upstream ------------------------------------------------------------
 SANDBOX_PORT = env.int("SANDBOX_PORT", default=8001)
+PAYMENTS_SANDBOX_PORT = env.int("PAYMENTS_SANDBOX_PORT", default=8002)
 UPSTREAM_BASE_URL = env.http_url("UPSTREAM_BASE_URL", default="")
 UPSTREAM_API_KEY = env.secret("UPSTREAM_API_KEY", default="")
 # No upstream named: the sandbox stands in, with a key that means nothing elsewhere.

@@ -6,6 +6,7 @@ from __future__ import annotations
 BOUNDS = {
     "PORT": (1, 65_535),
     "SANDBOX_PORT": (1, 65_535),
+    "PAYMENTS_SANDBOX_PORT": (1, 65_535),
     "WEB_CONCURRENCY": (1, 256),
     "CONNECTIONS_MAX": (64, 1_000_000),
     "CONNECTIONS_PER_ADDRESS_MAX": (8, 1_000_000),

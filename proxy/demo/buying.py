@@ -16,7 +16,7 @@ from django.core.management.base import CommandError
 from django.urls import reverse
 
 from billing.models import TopUp
-from billing.payments import rows
+from billing.payments import prices, rows
 from billing.payments.prices import money_text, packs
 from billing.reports.balance import balance_of
 from billing.values.amounts import credits_text
@@ -25,7 +25,6 @@ from proxy.demo.lines import Line
 from proxy.payments_sandbox.server import PaymentsSandbox
 
 API_KEY = "sk_test_demo"
-PORT = 8002
 # The webhook comes within a second; if it is lost, the sweep finds the payment.
 SECONDS_MAX = 60
 
@@ -36,6 +35,7 @@ class Till:
 
     sandbox: PaymentsSandbox
     secret: str
+    before: int  # entries in its journal when this run began
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,13 +53,15 @@ def till(url: str) -> Iterator[Till]:
     ends. What it knows is kept for the next time, as the database is."""
     sandbox = PaymentsSandbox(
         API_KEY,
-        port=processes.port_or_free("PAYMENTS_SANDBOX_PORT", PORT),
+        port=processes.port_or_free(
+            "PAYMENTS_SANDBOX_PORT", settings.PAYMENTS_SANDBOX_PORT
+        ),
         path=settings.VAR_DIR / "payments_sandbox.json",
     )
     secret = f"whsec_{secrets.token_urlsafe(32)}"
     sandbox.tell(f"{url}/payments/stripe/webhook", secret)
     with sandbox:
-        yield Till(sandbox, secret)
+        yield Till(sandbox, secret, len(sandbox.state.journal.entries))
 
 
 def buy(url: str, login: dict[str, Any]) -> Line:
@@ -106,9 +108,10 @@ def sign_in(browser: httpx.Client, login: dict[str, Any]) -> None:
 
 def paid(topup_id: str) -> TopUp:
     """The order as it is when the webhook has told of it, or after a while."""
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline, name = time.monotonic() + SECONDS_MAX, rows.named(topup_id)
+    assert name is not None, topup_id
     while True:
-        topup = TopUp.objects.get(id=rows.named(topup_id))
+        topup = TopUp.objects.get(id=name)
         if topup.is_paid or time.monotonic() > deadline:
             return topup
         time.sleep(0.05)
@@ -118,23 +121,23 @@ def price_of(topup: TopUp) -> str:
     return money_text(topup.total_minor, topup.currency)
 
 
-def prove(account_id: int, found: Till) -> tuple[str, bool]:
-    """Money taken is what was paid for credits: a sentence, and whether it is so. Only
-    payments that this stand-in has taken are compared."""
-    kept = found.sandbox.state.journal.kept()
-    bought = TopUp.objects.filter(account_id=account_id, payment_ref__in=kept)
-    ours = {
-        topup.payment_ref: topup.total_minor - topup.refunded_minor for topup in bought
+def prove(found: Till) -> tuple[str, bool]:
+    """Money taken in this run is what credits were granted for: a sentence, and whether
+    it is so."""
+    entries = found.sandbox.state.journal.entries[found.before :]
+    taken = {
+        entry["payment_intent"]: entry["amount"]
+        for entry in entries
+        if entry["kind"] == "taken"
     }
-    currency = settings.PAYMENT_CURRENCY.lower()
-    is_equal = ours == kept and bool(kept)
-    granted = sum(
-        topup.amount_micros - topup.taken_micros for topup in bought if topup.grant_id
-    )
-    verdict = "equal" if is_equal else "DIFFERENT"
+    bought = list(TopUp.objects.filter(payment_ref__in=taken, grant__isnull=False))
+    ours = {topup.payment_ref: topup.total_minor for topup in bought}
+    granted = sum(topup.amount_micros for topup in bought)
+    currency = prices.currency()
+    is_equal = ours == taken and bool(taken)
     return (
         f"We granted {credits_text(granted)} credits for "
         f"{money_text(sum(ours.values()), currency)}, "
-        f"the payments' journal says {money_text(sum(kept.values()), currency)}: "
-        f"{verdict}."
+        f"the payments' journal says {money_text(sum(taken.values()), currency)}: "
+        f"{'equal' if is_equal else 'DIFFERENT'}."
     ), is_equal

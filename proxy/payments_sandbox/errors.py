@@ -63,15 +63,6 @@ def other_parameters(key: str) -> Refusal:
     return Refusal(400, error, is_kept=False)
 
 
-def key_in_use(key: str) -> Refusal:
-    error = {
-        "type": "idempotency_error",
-        "code": "idempotency_key_in_use",
-        "message": f"Another request with the key '{key}' is still running.",
-    }
-    return Refusal(409, error, is_kept=False)
-
-
 def unauthorized() -> Refusal:
     error = {"type": "invalid_request_error", "message": "Invalid API Key provided."}
     return Refusal(401, error, is_kept=False)

@@ -25,6 +25,8 @@ REQUESTS = 2_000
 AT_ONCE = 24
 SCHEMAS = {
     "chat/completions": "ChatCompletionRequest",
+    "responses": "ChatCompletionRequest",  # reshaped below
+    "completions": "ChatCompletionRequest",
     "embeddings": "EmbeddingRequest",
     "images/generations": "ImageGenerationRequest",
     "images/edits": "ImageEditRequest",
@@ -85,6 +87,7 @@ def drawn(chance: random.Random) -> Request:
         return Request(method, path, b"")
     route, schema = chance.choice(list(SCHEMAS.items()))
     body = bodies.drawn(schema, chance)
+    body = bodies.RESHAPED.get(route, bodies.unchanged)(body, chance)
     is_right = chance.random() < 0.35
     content = json.dumps(body).encode() if is_right else bodies.spoilt(body, chance)
     headers = {"content-type": "application/json" if is_right else chance.choice(TYPES)}

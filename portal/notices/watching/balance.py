@@ -16,7 +16,6 @@ from portal.notices.watching.seen import Seen
 # It is enough again with a fifth more than what was low.
 ENOUGH_PERCENT, ENOUGH_DAYS = 120, 2
 EXPIRING_DAYS = (7, 30)
-NEW_GRANTS = timedelta(hours=3)
 
 
 def look(seen: Seen) -> None:
@@ -70,7 +69,7 @@ def _turned(seen: Seen, kind: str, *, is_raised: bool) -> int:
 def look_at_grants(seen: Seen) -> None:
     """What was granted lately, what expires soon, and what has expired."""
     grants = Grant.objects.filter(account_id=seen.account_id)
-    for grant in grants.filter(created_at__gt=seen.now - NEW_GRANTS):
+    for grant in grants.filter(created_at__gte=seen.since):
         seen.emit(
             "grant.created",
             str(grant.id),
@@ -80,9 +79,7 @@ def look_at_grants(seen: Seen) -> None:
             amount_micros=grant.amount_micros,
             expires_on=seen.day(grant.expires_at) if grant.expires_at else None,
         )
-    for grant in grants.filter(
-        expires_at__gt=seen.now - NEW_GRANTS, expires_at__lte=seen.now
-    ):
+    for grant in grants.filter(expires_at__gte=seen.since, expires_at__lte=seen.now):
         seen.emit(
             "grant.expired", str(grant.id), object="grant", id=f"grant_{grant.id}"
         )

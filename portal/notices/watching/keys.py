@@ -11,7 +11,7 @@ from portal.models import ApiKey, KeySecret
 from portal.notices.watching.seen import Seen
 
 EXPIRING_DAYS = (10, 20, 30)
-UNUSED = timedelta(days=90)
+UNUSED, NEW = timedelta(days=90), timedelta(days=30)
 KEYS_MAX = 1000  # looked at in one look
 
 
@@ -29,6 +29,8 @@ def look(seen: Seen) -> None:
     _expiring(seen, list(soon.order_by("spender__closes_at")[:KEYS_MAX]))
     old = keys.filter(created_at__lt=seen.now - UNUSED).order_by("created_at")
     _unused(seen, list(old[:KEYS_MAX]))
+    new = keys.filter(created_at__gte=seen.now - NEW).order_by("-created_at")
+    _first_used(seen, list(new[:KEYS_MAX]))
 
 
 def _expiring(seen: Seen, keys: list[ApiKey]) -> None:
@@ -48,6 +50,20 @@ def _expiring(seen: Seen, keys: list[ApiKey]) -> None:
             expires_on=ends,
             days=days,
             holder_id=key.spender.holder_id,
+        )
+
+
+def _first_used(seen: Seen, keys: list[ApiKey]) -> None:
+    """Of the keys made lately; each is told of once, whatever it does later."""
+    by_spender = {key.spender_id: key for key in keys}
+    for spender_id in last_used(list(by_spender)):
+        key = by_spender[spender_id]
+        seen.emit(
+            "key.first_used",
+            str(key.id),
+            object="key",
+            id=key.public_id,
+            name=key.name,
         )
 
 

@@ -18,6 +18,8 @@ from portal.notices.watching import balance, keys, spend
 from portal.notices.watching.seen import Seen
 
 EACH = timedelta(hours=1)
+# What commits late is seen by the next look: what was told already is not told again.
+OVERLAP = timedelta(minutes=10)
 ROUND_MAX, ROUND_SECONDS = 500, 5.0
 LOOKS: tuple[Callable[[Seen], None], ...] = (
     balance.look,
@@ -25,6 +27,7 @@ LOOKS: tuple[Callable[[Seen], None], ...] = (
     spend.look_at_budgets,
     spend.look_at_spike,
     spend.look_at_errors,
+    spend.look_at_overruns,
     keys.look,
 )
 
@@ -62,7 +65,10 @@ def look(organization: Organization) -> None:
     """All that there is to find, in one transaction."""
     with transaction.atomic():
         now = clock.now()
-        seen = Seen(organization, now, alerts.settings_of(organization.id))
+        last = Watch.objects.filter(pk=organization.pk).first()
+        since = (last.looked_at if last else now) - OVERLAP
+        chosen = alerts.settings_of(organization.id)
+        seen = Seen(organization, now, chosen, since)
         for each in LOOKS:
             each(seen)
         Watch.objects.update_or_create(

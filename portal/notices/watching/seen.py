@@ -20,6 +20,7 @@ class Seen:
     organization: Organization
     now: datetime
     settings: dict[str, Setting]
+    since: datetime  # a little before the last look
 
     @property
     def account_id(self) -> int:

@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from billing import budgets
 from billing.budgets import Link
-from billing.models import Budget, Hold
+from billing.models import Budget, Hold, UsageRecord
 from billing.models.hold import HoldState
 from billing.outbox import JSON
 from billing.reports.spend import spend_by_day
@@ -22,6 +22,7 @@ ELAPSED_PERCENT, USED_PERCENT = 10, 25
 TICK = timedelta(microseconds=1)
 SPIKE_DAYS, SPIKE_DAYS_USED, SPIKE_TIMES = 7, 3, 3
 SPIKE_MICROS = 10 * CREDIT
+OVERRUNS_MAX = 200  # in one look
 ERRORS_CALLS, ERRORS_PERCENT = 20, 25
 # Ended by whoever asked, and no fault of anybody's.
 NO_FAULT = ("client_gone", "envelope_closed")
@@ -133,4 +134,23 @@ def look_at_errors(seen: Seen) -> None:
             object="calls",
             requests=requests,
             failed=faults,
+        )
+
+
+def look_at_overruns(seen: Seen) -> None:
+    """Calls that cost more than was held for them."""
+    records = UsageRecord.objects.filter(
+        account_id=seen.account_id,
+        settled_at__gte=seen.since,
+        flags__contains="hold_overrun",
+    )
+    for record in records.order_by("settled_at")[:OVERRUNS_MAX]:
+        seen.emit(
+            "hold.overrun",
+            record.hold_id.hex,
+            object="request",
+            id=f"req_{record.hold_id.hex}",
+            model=record.model,
+            charged_micros=record.charged_micros,
+            price_micros=record.price_micros,
         )

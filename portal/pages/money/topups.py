@@ -25,6 +25,7 @@ from billing.payments import errors, topups
 from billing.payments import orders as asking
 from billing.payments.prices import money_text
 from billing.reports.balance import balance_of
+from billing.values.errors import LedgerUnavailable
 from portal.pages.money.topup_forms import BuyForm
 from portal.pages.parts import frame, tables
 from portal.pages.parts.polling import unless_known
@@ -113,6 +114,9 @@ def _buy(request: HttpRequest, tenant: Tenant, form: BuyForm) -> HttpResponse | 
             None, "The payment provider declined that order: nothing was charged."
         )
         return None
+    except LedgerUnavailable:
+        form.add_error(None, "The database did not answer. Send the form again.")
+        return None
     return redirect("topup", slug, topup.id)
 
 
@@ -136,8 +140,8 @@ def topup_ask(request: HttpRequest, tenant: Tenant, order_id: UUID) -> HttpRespo
     """Ask the payment provider now, as a task does by and by."""
     try:
         asking.look(of(tenant, order_id))
-    except errors.ProviderError:
-        messages.error(request, "The payment provider does not answer. Ask later.")
+    except (errors.ProviderError, LedgerUnavailable):
+        messages.error(request, "There is no answer. Ask again later.")
     return redirect("topup", tenant.organization.slug, order_id)
 
 

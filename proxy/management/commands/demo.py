@@ -24,7 +24,7 @@ from portal.management.commands import bootstrap
 from portal.models import ApiKey, Organization, User
 from portal.runtime import locations
 from portal.tenants import audit, keys, projects
-from proxy.demo import buying, documents, past, processes, team
+from proxy.demo import buying, documents, past, processes, team, telling
 
 CREDITS = 500
 JOB_SECONDS_MAX = 60
@@ -68,10 +68,13 @@ class Command(BaseCommand):
         log = settings.VAR_DIR / "demo.log"
         with (
             buying.till(url) as till,
-            processes.running(log, environment | till.environment),
+            telling.receiver() as receiver,
+            processes.running(
+                log, environment | till.environment | receiver.environment
+            ),
         ):
             upstream = f"http://127.0.0.1:{sandbox}"
-            is_right = self._make_calls(url, upstream, login, till)
+            is_right = self._make_calls(url, upstream, login, till, receiver)
             self._welcome(url, login)
             if not is_right:
                 raise CommandError("Something above is wrong.")
@@ -128,7 +131,12 @@ class Command(BaseCommand):
         return made
 
     def _make_calls(
-        self, url: str, upstream: str, login: dict[str, Any], till: buying.Till
+        self,
+        url: str,
+        upstream: str,
+        login: dict[str, Any],
+        till: buying.Till,
+        receiver: telling.Receiver,
     ) -> bool:
         """Make the calls, show them, prove them; whether all was right."""
         try:
@@ -136,12 +144,14 @@ class Command(BaseCommand):
 
             from proxy.demo import calls, limits
         except ImportError:
-            raise CommandError("The demo needs: pip install -e '.[dev]'") from None
+            raise CommandError("The demo needs: pip install -e '.[demo]'") from None
         organization = Organization.objects.get(slug=login["organization"])
         before = journal(upstream)["count"]
         client = OpenAI(base_url=f"{url}/v1", api_key=login["api_key"])
         revoked = client.with_options(api_key=self._revoked_key(organization))
-        lines = [buying.buy(url, login), *calls.texts(client), *calls.media(client)]
+        lines = [buying.buy(url, login)]
+        lines.append(telling.listen(client, receiver, organization, ACTOR))
+        lines += [*calls.texts(client), *calls.media(client)]
         lines.append(calls.refused("far too dear a call", client, **DEAR))
         video, job_id = calls.video_job(client)
         lines.append(self._settled_by_the_worker(video, job_id))
@@ -151,9 +161,10 @@ class Command(BaseCommand):
         limits.limit(limited)
         lines.append(limits.budget(client.with_options(api_key=secret)))
         lines += limits.run(client)
+        lines += telling.told(client, receiver)
         self._show(lines, organization)
         is_exact = self._prove(organization, upstream, before)
-        sentence, is_paid = buying.prove(organization.account_id, till)
+        sentence, is_paid = buying.prove(till)
         self._say(f"  {sentence}")
         said, adds_up = documents.make(organization, ACTOR)
         for text in said:

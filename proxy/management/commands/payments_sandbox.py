@@ -14,7 +14,6 @@ from django.core.management.base import BaseCommand, CommandError
 from portal.runtime.server import free_port
 from proxy.payments_sandbox.server import HOST, PaymentsSandbox
 
-PORT = 8002
 API_KEY = "sk_test_sandbox"
 WEBHOOK_SECRET_CHARACTERS_MIN = 24
 
@@ -25,7 +24,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         add = parser.add_argument
-        add("--port", type=int, default=PORT, help="0: a free one")
+        add(
+            "--port",
+            type=int,
+            default=settings.PAYMENTS_SANDBOX_PORT,
+            help="0: a free one",
+        )
         add("--api-key", default=API_KEY, help="the only one that it takes")
         add("--webhook-url", default="", help="where events are sent")
         add("--webhook-secret", default="", help="what they are signed with")

@@ -262,3 +262,18 @@ def test_orders_are_listed_and_downloaded(
     assert topup.public_id in as_alice.get(BUY).content.decode()
     answer = as_alice.get(f"{BUY}?format=csv")
     assert topup.public_id in answer.getvalue().decode()
+
+
+@pytest.mark.parametrize("kind", ["500", "cut", "done-then-cut"])
+def test_a_provider_that_does_not_answer_leaves_a_pending_order(
+    as_alice: Client, shop: Stripe, kind: str
+) -> None:
+    shop.sandbox.faults.plan(kind, "checkout", count=2)
+    answer = order(as_alice)
+    topup = TopUp.objects.get()
+    assert answer["Location"] == f"{BUY}{topup.id}"
+    assert "has not answered yet" in as_alice.get(answer["Location"]).content.decode()
+    as_alice.post(f"{BUY}{topup.id}/ask")
+    assert "Continue to payment" in as_alice.get(answer["Location"]).content.decode()
+    # Whatever was done at first, there is one session, of one key.
+    assert len(shop.v1.checkout.sessions.list().data) == 1

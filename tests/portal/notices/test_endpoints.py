@@ -41,6 +41,7 @@ def create(organization: Organization, owner: Actor, **fields: Any) -> WebhookEn
         ({"event_types": ["no.such"]}, "event_types"),
         ({"event_types": ["endpoint.test"]}, "event_types"),
         ({"url": f"http://{PUBLIC}/"}, "url"),
+        ({"url": f"http://{PUBLIC}:443/"}, "url"),
         ({"url": f"https://{PUBLIC}:25/"}, "url"),
         ({"url": "https://no-such-host.invalid/"}, "url"),
         ({"url": "https://8.8.8.8/" + "a" * 2000}, "url"),

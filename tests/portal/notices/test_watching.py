@@ -45,8 +45,8 @@ def look(organization: Organization) -> list[tuple[str, str]]:
     rounds.look(organization)
     found = Event.objects.filter(account_id=organization.account_id)
     found = found.exclude(key__startswith="audit ")  # what somebody did
-    rows = found.exclude(type="grant.created").order_by("id")
-    return list(rows.values_list("type", "key"))
+    rows = found.exclude(type__in=["grant.created", "key.first_used"])
+    return list(rows.order_by("id").values_list("type", "key"))
 
 
 def types(organization: Organization) -> list[str]:
@@ -244,3 +244,27 @@ def test_rounds_look_where_something_moved_and_else_once_an_hour(
     assert not is_looked_at()
     clock.advance(minutes=2)
     assert is_looked_at()
+
+
+def test_what_the_ledger_did_is_told_once(
+    organization: Organization, alice: User, clock: Clock
+) -> None:
+    key, _ = make_key(organization, alice)
+    payer = Payer(organization.account_id, key.spender_id)
+    rounds.look(organization)
+    clock.advance(minutes=3)
+    payer.settle(payer.hold(2 * CREDIT), 5 * CREDIT)
+    grants.issue(
+        organization.account_id,
+        CREDIT,
+        source=GrantSource.TRIAL,
+        reference="trial",
+        expires_at=the_clock.now() + timedelta(minutes=5),
+    )
+    for _ in range(2):
+        clock.advance(minutes=6)
+        rounds.look(organization)
+    mine = Event.objects.filter(account_id=organization.account_id)
+    told = sorted(mine.exclude(key__startswith="audit ").values_list("type", flat=True))
+    assert told == ["grant.created", "grant.expired", "hold.overrun", "key.first_used"]
+    assert mine.get(type="hold.overrun").data["charged_micros"] == 5 * CREDIT

@@ -182,14 +182,14 @@ def test_the_operation_is_found_by_any_of_its_names(
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.route)
 def test_every_operation_refuses_a_quote_as_it_refuses_the_call(
     live_gateway: Gateway, upstream: Upstream, customer: Customer, operation: Any
 ) -> None:
     http = customer.http(live_gateway)
     for body in ({}, {"model": 7}, {"model": "x" * 300}):
         call = http.post(f"/{operation.route}", json=body)
-        quoted = ask(live_gateway, customer, operation.name, **body)
+        quoted = ask(live_gateway, customer, operation.route, **body)
         assert call.status_code == quoted.status_code == 400
         assert call.json() == quoted.json()
     assert_nothing_happened(customer, upstream)
@@ -245,7 +245,7 @@ async def test_a_model_without_a_price_is_not_found_by_call_and_quote_alike(
         return rates_for((), operation, model)
 
     monkeypatch.setattr(tariff, "rates", rates)
-    [operation] = [each for each in OPERATIONS if each.name == CHAT]
+    operation = next(each for each in OPERATIONS if each.name == CHAT)
     call = operation.read(Incoming({"model": "m", "messages": SAY_HI}))
     with pytest.raises(GatewayError) as refused:
         await exchange.rates_for(call)  # all that either knows of prices

@@ -155,3 +155,56 @@ def _spoil_text(content: bytes, chance: random.Random) -> bytes:
             return content.replace(b'"', b"\xc3\x28", 1)
         case _:
             return content
+
+
+# --- calls that become chats ---
+
+ITEMS: tuple[Any, ...] = (
+    {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "a", "output": "wet"},
+    {"type": "item_reference", "id": "msg_" + "0" * 32 + "_0"},
+    {"type": "reasoning", "id": "rs_1", "summary": []},
+    {"role": "user", "content": [{"type": "input_image", "image_url": "file:///"}]},
+    {"type": "computer_call"},
+    {"role": 7},
+    None,
+)
+RESPONSES_OWN: tuple[tuple[str, Any], ...] = (
+    ("instructions", "Be short."),
+    ("previous_response_id", "resp_1"),
+    ("store", False),
+    ("text", {"format": {"type": "json_schema", "name": "n", "schema": {}}}),
+    ("text", {"format": 7}),
+    ("reasoning", {"effort": "low", "summary": 7}),
+    ("include", [7, {}]),
+    ("tools", [{"type": "function", "name": "f"}, {"type": "web_search"}]),
+    ("tool_choice", {"type": "allowed_tools", "mode": "auto", "tools": [{}]}),
+    ("max_output_tokens", 20),
+    ("metadata", "x"),
+)
+
+
+def unchanged(body: dict[str, Any], _chance: random.Random) -> dict[str, Any]:
+    return body
+
+
+def _as_response(body: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """A chat's body as one of a response, sometimes with what is OpenAI's alone."""
+    shared = ("model", "stream", "temperature", "web_search")
+    found = {name: body[name] for name in shared if name in body}
+    found["input"] = [*body.get("messages", ())]
+    if chance.random() < 0.3:
+        found["input"].append(chance.choice(ITEMS))
+    if chance.random() < 0.3:
+        name, value = chance.choice(RESPONSES_OWN)
+        found[name] = value
+    return found
+
+
+def _as_completion(body: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    shared = ("model", "stream", "temperature", "max_tokens")
+    found = {name: body[name] for name in shared if name in body}
+    return {**found, "prompt": chance.choice(["Hi", ["Hi"], [1, 2], "", None])}
+
+
+RESHAPED = {"responses": _as_response, "completions": _as_completion}
