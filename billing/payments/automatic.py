@@ -168,7 +168,7 @@ def _order(order: AutoTopUp) -> TopUp | None:
             key=f"{ASKED_BY} {order.number}",
             asked_by=ASKED_BY,
         )
-    except errors.AccountSuspended:
+    except (errors.AccountSuspended, errors.TooManyPending):
         return None
 
 

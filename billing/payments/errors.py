@@ -51,6 +51,10 @@ class AccountSuspended(TopUpRefused):
     """A suspended organization buys nothing."""
 
 
+class TooManyPending(TopUpRefused):
+    """So many orders wait to be paid: pay one of them, or let them expire."""
+
+
 class UnknownTopUp(TopUpRefused):
     """There is no such top-up in that organization."""
 

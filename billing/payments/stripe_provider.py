@@ -125,6 +125,8 @@ class Stripe:
                 found.append(told(event.to_dict()))
             except (KeyError, TypeError, ValueError) as error:
                 logger.error("event %s cannot be read: %r", event.id, error)
+        if len(found) >= EVENTS_MAX:
+            logger.error("more than %d events: the oldest are left out", EVENTS_MAX)
         return reversed(found)
 
     def _session_params(self, topup: TopUp, buyer: Buyer) -> dict[str, Any]:

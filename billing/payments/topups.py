@@ -27,6 +27,8 @@ from billing.values.ids import new_id
 # The first look at a provider for an order of which nothing was heard.
 FIRST_LOOK = timedelta(seconds=60)
 KEY_MAX = 255
+# Orders of one organization that wait; each is asked about at its provider.
+PENDING_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def start(account_id: int, wanted: Wanted, *, key: str, asked_by: str) -> TopUp:
     """The order under this idempotency key, pending and written, or the one that is
     there already. Nothing is asked of its provider yet.
 
-    Raises: BadKey, KeyReused, BadBuyer, AccountSuspended; Account.DoesNotExist.
+    Raises: BadKey, KeyReused, BadBuyer, AccountSuspended, TooManyPending;
+    Account.DoesNotExist.
     """
     _check(wanted, key)
     fingerprint = _fingerprint(wanted)
@@ -60,6 +63,11 @@ def start(account_id: int, wanted: Wanted, *, key: str, asked_by: str) -> TopUp:
             account = Account.objects.get(id=account_id, kind=AccountKind.ORGANIZATION)
             if not account.is_open:
                 raise errors.AccountSuspended("The organization is suspended.")
+            waiting = TopUp.objects.filter(
+                account_id=account_id, status=TopUpStatus.PENDING
+            )
+            if waiting.count() >= PENDING_MAX:
+                raise errors.TooManyPending("Too many orders wait to be paid.")
             return _store_new(account_id, wanted, key, fingerprint, asked_by)
     except IntegrityError:
         # The same key, at the same moment.

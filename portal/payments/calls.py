@@ -37,6 +37,7 @@ STATUSES: tuple[tuple[type[Exception], int, str], ...] = (
     (errors.BadKey, 400, "idempotency_key_missing"),
     (errors.KeyReused, 409, "idempotency_key_reused"),
     (errors.AccountSuspended, 403, "organization_suspended"),
+    (errors.TooManyPending, 429, "too_many_pending"),
     (errors.UnknownPack, 422, "unknown_pack"),
     (errors.UnknownCurrency, 422, "unknown_currency"),
     (errors.TopUpRefused, 422, "invalid_top_up"),
@@ -79,12 +80,13 @@ def buy(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def back(request: HttpRequest, topup_id: str) -> HttpResponse:
     """Where a provider sends the buyer back to: no provider knows a slug. Whether it
     was paid is not decided by who comes here."""
-    found = TopUp.objects.filter(id=rows.named(topup_id)).first()
+    name = rows.named(topup_id)
+    found = TopUp.objects.filter(id=name).first() if name else None
     organization = (
         found
         and Organization.objects.filter(
             account_id=found.account_id,
-            memberships__user_id=request.user.pk,
+            memberships__user=request.user.pk,
             memberships__disabled_at=None,
         ).first()
     )

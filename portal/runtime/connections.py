@@ -34,6 +34,7 @@ LOOK_SECONDS = 0.5
 GRACE_SECONDS = 1.0
 # From so much of all on, the longest silent are shut, whosever they are.
 FULL_SHARE = 0.75
+FILES = "/proc/self/fd"
 # For files, the database, the upstream.
 OTHER_FILES = 1024
 # Of `struct tcp_info`: milliseconds since the last byte came.
@@ -135,11 +136,7 @@ def _owner(address: str) -> str:
 def open_connections(port: int) -> Iterator[Seen]:
     """What is connected to this process's `port`. Each is a duplicate, to be closed:
     its number cannot be somebody else's by the time it is shut."""
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found = socket.socket(fileno=os.dup(int(name)))
-        except OSError:  # no socket, or closed by now
-            continue
+    for found in _sockets():
         try:
             peer = found.getpeername()
             info = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
@@ -156,17 +153,33 @@ def open_connections(port: int) -> Iterator[Seen]:
 
 def close_listeners() -> None:
     """In a process that was copied from a server: its port is not ours."""
-    for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
-        with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
+    for name in os.listdir(FILES) if sys.platform == "linux" else ():
+        with suppress(OSError), _socket(int(name)) as found:
             if found.family != socket.AF_UNIX and found.getsockopt(
                 socket.SOL_SOCKET, socket.SO_ACCEPTCONN
             ):
                 os.close(int(name))
 
 
+def _sockets() -> Iterator[socket.socket]:
+    for name in os.listdir(FILES):
+        with suppress(OSError):
+            yield _socket(int(name))
+
+
+def _socket(number: int) -> socket.socket:
+    """A duplicate. Raises: OSError where that is no socket, or closed by now."""
+    copy = os.dup(number)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
 def look(port: int, of_all: int) -> int:
     """Shut what is too much; how many that were."""
-    if len(os.listdir("/proc/self/fd")) <= settings.CONNECTIONS_PER_ADDRESS_MAX:
+    if len(os.listdir(FILES)) <= settings.CONNECTIONS_PER_ADDRESS_MAX:
         return 0
     seen = list(open_connections(port))
     try:

@@ -79,6 +79,12 @@ TIMETABLE = {
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
         Entry(
+            "portal.tasks.verify_audit",
+            DAY,
+            at=time(3, 47),
+            longest=timedelta(hours=6),
+        ),
+        Entry(
             "billing.tasks.verify_ledger",
             DAY,
             at=time(3, 17),

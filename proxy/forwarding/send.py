@@ -11,8 +11,9 @@ import orjson
 
 from billing.values import numbers
 from billing.values.errors import LedgerError
+from portal.runtime.shares import Crowded
 from proxy.calls.exchange import Exchange
-from proxy.http import refusals, upstream_refusals
+from proxy.http import refusals, shares, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import Ambiguous, NotSent, Reply
@@ -54,13 +55,17 @@ async def sent(exchange: Exchange) -> AsyncIterator[Reply]:
     Raises: GatewayError (4xx as the upstream's, 429, 502, 503, 504), LedgerUnavailable.
     """
     try:
-        reply = await client.shared().post(exchange.call.path, exchange.call.content)
+        call, owner = exchange.call, exchange.identity.account_id
+        reply = await client.shared().post(call.path, call.content, owner=owner)
         if reply.status != 200:
             raise await _refused(exchange, reply)
         if reply.is_encoded:
             await reply.close()
             raise Ambiguous("upstream_encoded_reply")
         yield reply
+    except Crowded as crowded:
+        await exchange.release("gateway_crowded")
+        raise shares.calls_refused(is_own=crowded.is_own) from None
     except NotSent as fault:
         await exchange.release(fault.reason)
         raise upstream_refusals.upstream_unreachable() from None

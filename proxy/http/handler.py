@@ -70,6 +70,8 @@ class LeanRequest(ASGIRequest):
         self._is_read = False
         self._watcher: Watcher | None = None
         self._leaving: asyncio.Future[None] | None = None
+        # Told of each piece's size; may refuse it.
+        self.counted: Callable[[int], None] | None = None
 
     async def receive(self) -> Message:
         """The next piece of the body, or that the client has left."""
@@ -165,6 +167,8 @@ class LeanRequest(ASGIRequest):
                 size += len(chunk)
                 if size > bytes_max:
                     raise BodyTooLarge
+                if self.counted is not None:
+                    self.counted(len(chunk))
                 take(chunk)
                 more = message.get("more_body", False)
 

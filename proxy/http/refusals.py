@@ -51,6 +51,23 @@ too_many_uploads = Refusal("too_many_uploads", 503, True, 5).says(
     "The gateway is busy with other uploads and has not read this one. "
     "Nothing was charged; try again shortly."
 )
+too_many_own_uploads = Refusal("too_many_uploads", 429, True, 5).says(
+    "Other requests of your organization use its share of the gateway's memory. This "
+    "one was not read, nothing was charged; try again shortly."
+)
+calls_crowded = Refusal("too_many_calls", 429, None, 1).says(
+    "Your organization has as many calls running as its share of this gateway allows. "
+    "Nothing was charged; try again when some have ended."
+)
+too_many_downloads = Refusal("too_many_downloads", 429, None, 1).says(
+    "Your organization has as many downloads running as its share of this gateway "
+    "allows. Try again when one has ended."
+)
+gateway_busy = Refusal("gateway_busy", 503, True, 2).says(
+    "The gateway is busy with other calls. Nothing was charged; try again shortly."
+)
+# Twenty MiB of keys cost far more than their bytes.
+too_complex = Refusal("request_too_complex", 413)
 method_not_allowed = Refusal("method_not_allowed", 405).says('Method "{}" not allowed.')
 no_endpoint = Refusal("unsupported_endpoint", 404).says("There is no {} {:.200}. {}")
 

@@ -19,6 +19,8 @@ from proxy.upstream.redaction import scrubbed
 FRESH_SECONDS = 60
 # How long a call waits for the list, where there never was one.
 NAMES_SECONDS = 1
+# How long the upstream has for it.
+LIST_SECONDS = 10
 
 
 class Catalogue:
@@ -33,14 +35,16 @@ class Catalogue:
         self._asking: asyncio.Task[None] | None = None
 
     async def models(self) -> list[dict[str, Any]]:
-        """Raises: GatewayError (503) while there never was a list."""
+        """The list: who has an older one waits for nothing.
+
+        Raises: GatewayError (503) while there never was one.
+        """
         if self._until < time.monotonic():
-            try:
-                self._keep(await _fetch())
-            except UpstreamFault:
-                if not self._models:
-                    raise upstream_refusals.no_model_list() from None
-            self._until = time.monotonic() + FRESH_SECONDS
+            asking = self._ask()
+            if not self._models:
+                await asyncio.wait({asking})
+        if not self._models:
+            raise upstream_refusals.no_model_list()
         return self._models
 
     def _keep(self, models: list[dict[str, Any]]) -> None:
@@ -69,7 +73,9 @@ class Catalogue:
         if "/" in name:
             return name
         if self._names_until < time.monotonic():
-            await self._ask()
+            asking = self._ask()
+            if not self._ids:
+                await asyncio.wait({asking}, timeout=NAMES_SECONDS)
         if name in self._ids:
             return name
         if self._names.get(name) == "":
@@ -77,22 +83,23 @@ class Catalogue:
             raise self.suggest(refused, name)
         return self._names.get(name, name)
 
-    async def _ask(self) -> None:
-        """Ask for the list, once for all who want it; who has an older one waits for
-        nothing."""
+    def _ask(self) -> asyncio.Task[None]:
+        """Ask for the list, once for all who want it."""
         if self._asking is None:
             self._asking = asyncio.create_task(self._refresh())
-        if not self._ids:
-            await asyncio.wait({self._asking}, timeout=NAMES_SECONDS)
+        return self._asking
 
     async def _refresh(self) -> None:
         try:
-            await self.models()
-        except GatewayError:  # no list: names are taken as they are
+            async with asyncio.timeout(LIST_SECONDS):
+                self._keep(await _fetch())
+        except (UpstreamFault, TimeoutError):  # the last list stays, if there was one
             pass
         finally:
             self._asking = None
             self._names_until = time.monotonic() + FRESH_SECONDS
+            if self._models:
+                self._until = self._names_until
 
     def suggest(self, refused: GatewayError, name: str) -> GatewayError:
         """A refusal of a model, with the listed ones that may have been meant."""

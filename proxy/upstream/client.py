@@ -20,6 +20,7 @@ from django.conf import settings
 from httpx_aiohttp import AiohttpTransport
 
 from billing.values.crashpoints import crashpoint
+from proxy.http.shares import CallPlace
 from proxy.upstream.redaction import without_key
 
 logger = logging.getLogger(__name__)
@@ -93,9 +94,19 @@ class Client:
             }
         )
 
-    async def post(self, path: str, content: bytes) -> Reply:
-        """Send a call. Raises: NotSent, Ambiguous."""
-        return await self._send("POST", path, content)
+    async def post(self, path: str, content: bytes, *, owner: int) -> Reply:
+        """Send a call of an organization's, within its share.
+
+        Raises: Crowded, before anything is sent; NotSent, Ambiguous.
+        """
+        place, reply = CallPlace(owner, len(content)), None
+        try:
+            reply = await self._send("POST", path, content)
+            reply.place = place
+        finally:
+            if reply is None:
+                place.give_back()
+        return reply
 
     async def get(self, path: str) -> Reply:
         """Ask for something free. Raises: NotSent, Ambiguous."""
@@ -139,6 +150,7 @@ class Reply:
         # Straight from the connection: never decoded, never buffered whole.
         self._body = cast(httpx.AsyncByteStream, response.stream)
         self.status = response.status_code
+        self.place: CallPlace | None = None
         sent = ((name.lower(), value) for name, value in response.headers.raw)
         headers = {
             name: value.decode("latin-1") for name, value in sent if name in READ
@@ -178,7 +190,11 @@ class Reply:
 
     async def close(self) -> None:
         """Give the connection back, or drop it if the body was not read."""
-        await self._body.aclose()
+        try:
+            await self._body.aclose()
+        finally:
+            if self.place is not None:
+                self.place.give_back()
 
 
 def _fault(error: httpx.TransportError) -> UpstreamFault:

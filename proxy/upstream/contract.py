@@ -12,7 +12,7 @@ import jiter
 import orjson
 
 from proxy.http import refusals
-from proxy.upstream import schemas
+from proxy.upstream import complexity, schemas
 
 MODEL_LENGTH_MAX = 200
 ADDRESS_LENGTH_MAX = 8192
@@ -26,8 +26,12 @@ def read(content: bytes) -> dict[str, Any]:
     about a body could price one request and forward another: no duplicate keys, no
     NaN, no depth bombs.
 
-    Raises: GatewayError (400).
+    Raises: GatewayError (400, 413).
     """
+    try:
+        complexity.check(content)
+    except complexity.TooMuch as much:
+        raise refusals.too_complex(str(much)) from None
     try:
         document = jiter.from_json(
             content, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"

@@ -6,7 +6,7 @@ Speech and the content of videos are delivered so, under the guard and the limit
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +22,12 @@ closing = BackgroundTasks()
 
 
 async def deliver(
-    url: Any, headers: dict[str, str], *, content_type: str, kind: str = ""
+    url: Any,
+    headers: dict[str, str],
+    *,
+    content_type: str,
+    kind: str = "",
+    on_close: Callable[[], object] = lambda: None,
 ) -> HttpResponseBase:
     """The file at the address `url` of the upstream's answer, up to MEDIA_BYTES_MAX.
 
@@ -43,7 +48,7 @@ async def deliver(
     if download.length is not None:
         headers["content-length"] = str(download.length)
     return StreamingHttpResponse(
-        Delivery(download),
+        Delivery(download, on_close),
         headers=headers,
         content_type=_type(download.content_type, kind) or content_type,
     )
@@ -62,12 +67,13 @@ class Delivery:
     Not a generator function: one that never began does not run its `finally`.
     """
 
-    def __init__(self, download: Download) -> None:
-        self._download = download
+    def __init__(self, download: Download, on_close: Callable[[], object]) -> None:
+        self._download, self._on_close = download, on_close
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._download.chunks()
 
     def close(self) -> None:
         """Called at the end of the response, whatever the end was."""
+        self._on_close()
         closing.start(self._download.close())

@@ -14,14 +14,17 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portal.tenants.keys import Identity
-from proxy.calls.call import Incoming
-from proxy.http import refusals, reply
+from proxy.calls.call import Call, Incoming, Operation
+from proxy.http import refusals, reply, shares, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.limits import rates
 from proxy.upstream import contract
 from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import BearerAuthentication, HasKey
+
+# A body that is longer is parsed and read in a thread.
+LONG_BYTES = 64 * 1024
 
 
 class AsyncAPIView(APIView):
@@ -124,10 +127,18 @@ async def with_full_name(document: dict[str, Any]) -> dict[str, Any]:
 
 
 async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
-    """The body as a JSON object.
+    """The body as a JSON object, in its turn.
 
-    Raises: GatewayError (400, 415), BodyTooLarge, ClientGone, TimeoutError.
+    Raises: GatewayError (400, 413, 415, 429, 503), BodyTooLarge, ClientGone,
+    TimeoutError.
     """
+    owner = request.user.account_id
+    async with upload_turns.turn(uncompressed(request), owner, bytes_max=bytes_max):
+        return await read_json_now(request, bytes_max=bytes_max)
+
+
+async def read_json_now(request: Request, *, bytes_max: int) -> dict[str, Any]:
+    """The same, by who has a turn already."""
     lean = uncompressed(request)
     content_type = lean.content_type or "application/json"
     if content_type != "application/json" and not content_type.endswith("+json"):
@@ -137,4 +148,22 @@ async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
     )
     if fingerprints.takes_part(lean.META):
         lean.body_digest = fingerprints.body_digest(content)
-    return contract.read(content)
+    if len(content) <= LONG_BYTES:
+        return contract.read(content)
+    owner = request.user.account_id
+    return await shares.read_apart(owner, lambda: contract.read(content))
+
+
+async def understand(
+    operation: Operation, incoming: Incoming, identity: Identity, request: LeanRequest
+) -> Call:
+    """The call that a body asks for. Long ones are read apart: others' calls go on.
+
+    Raises: GatewayError (400, 429, 503).
+    """
+    size = request.declared_bytes
+    if size is not None and size <= LONG_BYTES:
+        return operation.read(incoming)
+    return await shares.read_apart(
+        identity.account_id, lambda: operation.read(incoming)
+    )

@@ -6,7 +6,6 @@ name different amounts, and no operation has code here.
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from portal.tenants.keys import Identity
 from proxy.calls import exchange
 from proxy.calls.bounds import Terms, terms_of
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http import refusals, reply
+from proxy.http import refusals, reply, shares, upload_turns
 from proxy.http.errors import GatewayError
 from proxy.limits import allowed
 from proxy.operations import OPERATIONS
@@ -34,7 +33,9 @@ from proxy.views import limits
 from proxy.views.base import (
     AsyncAPIView,
     as_incoming,
-    read_json,
+    read_json_now,
+    uncompressed,
+    understand,
     with_full_name,
 )
 from proxy.views.fields import amount, funds, seconds
@@ -42,18 +43,25 @@ from proxy.views.limits import Chain, Document, chain_of, of_a_minute
 
 
 class QuoteView(AsyncAPIView):
+    is_for_suspended = True
+
     async def post(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        body = await read_json(request, bytes_max=settings.GATEWAY_BODY_BYTES_MAX)
-        operation, incoming = parse(as_incoming(request, body))
-        document = await with_full_name(incoming.document)
-        incoming = replace(incoming, document=document)
-        # A long body is read several times: others' calls go on meanwhile.
-        call = await asyncio.to_thread(operation.read, incoming)
-        terms = terms_of(call, await exchange.rates_for(call))
-        price = await read(lambda: Price.of(call, terms, identity))
-        minutes = await of_a_minute(identity.rules)
-        tokens = await asyncio.to_thread(most_tokens, operation, incoming, call, price)
+        bytes_max = settings.GATEWAY_BODY_BYTES_MAX
+        lean, owner = uncompressed(request), identity.account_id
+        async with upload_turns.turn(lean, owner, bytes_max=bytes_max):
+            body = await read_json_now(request, bytes_max=bytes_max)
+            operation, incoming = parse(as_incoming(request, body))
+            document = await with_full_name(incoming.document)
+            incoming = replace(incoming, document=document)
+            call = await understand(operation, incoming, identity, lean)
+            terms = terms_of(call, await exchange.rates_for(call))
+            price = await read(lambda: Price.of(call, terms, identity))
+            minutes = await of_a_minute(identity.rules)
+            # A long body is read several times.
+            tokens = await shares.read_apart(
+                owner, lambda: most_tokens(operation, incoming, call, price)
+            )
         return reply.json(quote(call, price, identity, tokens, minutes))
 
 

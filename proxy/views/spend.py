@@ -15,7 +15,7 @@ from proxy.calls import exchange
 from proxy.calls.call import Call, Mode, Operation
 from proxy.calls.origin import origin_of
 from proxy.forwarding.forward import forward
-from proxy.http import multipart, refusals, reply, upload_turns
+from proxy.http import multipart, refusals, reply, shares, upload_turns
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.idempotency.attempts import Attempt, Reply
@@ -29,8 +29,9 @@ from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import (
     AsyncAPIView,
     as_incoming,
-    read_json,
+    read_json_now,
     uncompressed,
+    understand,
     with_full_name,
 )
 
@@ -39,6 +40,7 @@ class SpendingView(AsyncAPIView):
     """The one way to spend: every route that costs goes through `post`."""
 
     authentication_classes = [RememberedBearerAuthentication]
+    is_for_suspended = True  # the hold's own transaction asks, as it is by then
     operation: Operation = None  # type: ignore[assignment]  # given by the route
     allowance: Allowance | None = None
 
@@ -49,22 +51,23 @@ class SpendingView(AsyncAPIView):
         return self.allowance.headers()
 
     async def _read(self, request: Request) -> Call:
-        """Raises: GatewayError (400, 408, 413, 415, 503)."""
-        if not self.operation.takes_forms:
-            bytes_max = settings.GATEWAY_BODY_BYTES_MAX
-            body = await read_json(request, bytes_max=bytes_max)
-            body = await with_full_name(body)
-            if self.operation.recall:
-                body = await self.operation.recall(body, self.identity.account_id)
-            return self.operation.read(as_incoming(request, body))
-        async with upload_turns.turn(uncompressed(request)):
-            form = await with_full_name(await _upload(request))
+        """Raises: GatewayError (400, 408, 413, 415, 429, 503)."""
+        lean, owner = uncompressed(request), self.identity.account_id
+        takes_forms = self.operation.takes_forms
+        bytes_max = (
+            settings.GATEWAY_UPLOAD_BYTES_MAX
+            if takes_forms
+            else settings.GATEWAY_BODY_BYTES_MAX
+        )
+        async with upload_turns.turn(lean, owner, bytes_max=bytes_max):
+            read = _upload if takes_forms else read_json_now
+            form = await with_full_name(await read(request, bytes_max=bytes_max))
             incoming = as_incoming(request, form)
             try:
-                # Megabytes are encoded there: others' calls go on meanwhile.
-                return await asyncio.to_thread(self.operation.read, incoming)
+                return await understand(self.operation, incoming, self.identity, lean)
             finally:
-                multipart.close_uploads(incoming.document)
+                if takes_forms:
+                    multipart.close_uploads(incoming.document)
 
     async def post(self, request: Request) -> HttpResponseBase:
         lean = request._request
@@ -102,6 +105,7 @@ class SpendingView(AsyncAPIView):
     ) -> HttpResponseBase:
         """One call, held, forwarded and settled. Raises: as `exchange.begin`; nothing
         was forwarded then."""
+        shares.check_call(self.identity.account_id, len(call.content))
         origin = origin_of(self.request._request.META, self.identity.account_id)
         begun = await exchange.begin(
             call, self.identity, self.presented, attempt=attempt, origin=origin
@@ -120,13 +124,12 @@ class SpendingView(AsyncAPIView):
             return reply.error(refused, begun.headers())
 
 
-async def _upload(request: Request) -> dict[str, Any]:
+async def _upload(request: Request, *, bytes_max: int) -> dict[str, Any]:
     """The body, as JSON or a form. Raises: GatewayError (400, 415), BodyTooLarge,
     ClientGone, TimeoutError."""
-    bytes_max = settings.GATEWAY_UPLOAD_BYTES_MAX
     lean = uncompressed(request)
     if lean.content_type != multipart.MULTIPART:
-        return await read_json(request, bytes_max=bytes_max)
+        return await read_json_now(request, bytes_max=bytes_max)
     form = await multipart.read_form(
         lean, bytes_max=bytes_max, seconds_max=settings.GATEWAY_BODY_SECONDS_MAX
     )

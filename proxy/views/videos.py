@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from proxy.http import refusals, reply, upstream_refusals
+from proxy.http import refusals, reply, shares, upstream_refusals
 from proxy.jobs import rendering, video_objects, waiting
 from proxy.models import Job, JobState
 from proxy.operations import videos
@@ -46,7 +46,19 @@ class VideoContentView(AsyncAPIView):
         if job.is_without_result:
             raise refusals.video_expired(rendering.PURGED)
         url = video_objects.address(rendering.reply_of(job).get("outputData"))
-        return await deliver(url, headers(job), content_type="video/mp4", kind="video/")
+        place, answer = shares.DownloadPlace(job.account_id), None
+        try:
+            answer = await deliver(
+                url,
+                headers(job),
+                content_type="video/mp4",
+                kind="video/",
+                on_close=place.give_back,
+            )
+        finally:
+            if answer is None or not answer.streaming:
+                place.give_back()
+        return answer
 
 
 async def look(video_id: str, account_id: int) -> Job:

@@ -47,21 +47,23 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (409, CONFLICT, None, 1): "request_in_progress",
     (409, CONFLICT, False, None): "already_completed upstream_ambiguous "
     "video_not_ready envelope_closed envelope_window_ended",
-    (413, INVALID, False, None): "request_too_large",
+    (413, INVALID, False, None): "request_too_large request_too_complex",
     (415, INVALID, False, None): "unsupported_encoding unsupported_media_type",
     (422, INVALID, False, None): "idempotency_mismatch",
     (429, RATE, None, 2): "credits_on_hold budget_exceeded",
     # It never fits, or not until the client has closed some.
     (429, RATE, False, None): "rate_limit_exceeded too_many_envelopes",
     # Or as many seconds as the throttle, or the upstream, says.
-    (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited",
+    (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited too_many_calls "
+    "too_many_downloads",
+    (429, RATE, True, 5): "too_many_uploads",
     (500, SERVER, False, None): "internal_error",
     (502, SERVER, True, 1): "upstream_error",  # nothing was sent
     (502, SERVER, False, None): "upstream_error upstream_ambiguous upstream_no_job "
     "upstream_no_result upstream_job_failed upstream_job_lost media_unavailable",
     (503, SERVER, True, 1): "upstream_error",
     (503, SERVER, False, None): "upstream_unavailable ledger_unavailable model_paused",
-    (503, SERVER, True, 2): "upstream_unavailable ledger_unavailable",
+    (503, SERVER, True, 2): "upstream_unavailable ledger_unavailable gateway_busy",
     (503, SERVER, True, 5): "too_many_uploads",
     (504, SERVER, False, None): "upstream_ambiguous job_still_running",
 }

@@ -22,6 +22,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_for
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("clean_ledger")]
 
 OF_ONE = 20
+FILES_OF_A_SERVER = 80
 
 
 def connected(gateway: Gateway, begun: bytes = b"") -> socket.socket:
@@ -57,6 +58,8 @@ def test_one_address_does_not_take_every_connection(
         wait_for(lambda: still_open(silent) <= OF_ONE)
         assert customer.chat(served, "m").status_code == 200
         assert still_open(silent)  # no more are shut than is needed
+        # Looking leaves nothing behind.
+        wait_for(lambda: most_files(served) < 2 * OF_ONE + FILES_OF_A_SERVER)
 
 
 def test_pages_and_calls_are_served_by_processes_apart(
@@ -76,6 +79,10 @@ def test_pages_and_calls_are_served_by_processes_apart(
         os.kill(pid, signal.SIGKILL)
     assert customer.chat(served, "m").status_code == 200
     wait_for(lambda: httpx.get(f"{served.url}/account/sign-in", timeout=30).is_success)
+
+
+def most_files(gateway: Gateway) -> int:
+    return max(len(os.listdir(f"/proc/{pid}/fd")) for pid in family(gateway))
 
 
 def family(gateway: Gateway) -> list[int]:

@@ -134,6 +134,15 @@ def test_a_pack_that_vanished_while_the_page_was_open(
     refused(browser, 422, "unknown_pack", {"pack": "pack_5000_4800_usd"})
 
 
+def test_orders_that_nobody_pays_are_bounded(browser: Client) -> None:
+    for number in range(50):
+        assert buy(browser, key=f"{number}")[0] == 201
+    status, told = buy(browser, key="one more")
+    assert (status, told["error"]["code"]) == (429, "too_many_pending")
+    assert buy(browser, key="0")[0] == 200
+    assert TopUp.objects.count() == 50
+
+
 def test_a_suspended_organization_buys_nothing(
     browser: Client, organization: Organization
 ) -> None:

@@ -1,0 +1,1 @@
+"""`python -m tests.siege`: strangers and a hostile tenant, beside an honest one."""
