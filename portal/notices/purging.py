@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -37,6 +36,6 @@ def _some(before: datetime) -> int:
     ids = list(mails.values_list("id", flat=True)[:BATCH])
     done += NoticeMail.objects.filter(id__in=ids).delete()[0]
     told = Event.objects.filter(dispatched_at__lt=before)
-    kept: Any = Exists(Delivery.objects.filter(event=OuterRef("pk")))
-    kept |= Exists(NoticeMail.objects.filter(event=OuterRef("pk")))
-    return done + outbox.purge(told.exclude(kept), limit=BATCH)
+    sent = Exists(Delivery.objects.filter(event=OuterRef("pk")))
+    mailed = Exists(NoticeMail.objects.filter(event=OuterRef("pk")))
+    return done + outbox.purge(told.exclude(sent | mailed), limit=BATCH)
