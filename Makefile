@@ -6,6 +6,8 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
 BIN := .venv/bin
+# Who runs it needs a third of what who works on it does.
+RUNTIME := .venv/.runtime
 INSTALLED := .venv/.installed
 # More options for a command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
@@ -14,7 +16,7 @@ ARGS ?=
 
 # Starts everything, makes real calls, compares their charges with the upstream's, then
 # serves until Ctrl-C.
-demo: $(INSTALLED)
+demo: $(RUNTIME)
 	@$(BIN)/python manage.py demo $(ARGS)
 
 # Measures the gateway beside a server that only forwards; ARGS=--soak adds 50,000 calls
@@ -71,10 +73,26 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	VAR_DIR=.mypy_cache/var $(BIN)/mypy
 
-$(INSTALLED): pyproject.toml constraints.txt
-	@echo "==> Installing into .venv (a minute or two at first)"
+# Counts what pip says; what goes wrong is said in full.
+define install
+	@echo "==> Installing $(2) into .venv"
 	@test -n "$(PYTHON)" || { echo "Tollgate needs Python 3.11 or newer:" \
 		"make PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@rm -f .venv/.failed
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --no-compile \
+		--progress-bar off -c constraints.txt -e '.[$(1)]' || touch .venv/.failed; } | { \
+		count=0; while read -r line; do case "$$line" in \
+			Collecting*) count=$$((count + 1)); printf '\r    %d packages' $$count;; \
+			Installing\ collected*) printf ', unpacking them';; esac; done; \
+		test $$count = 0 || echo; }
+	@test ! -e .venv/.failed
+endef
+
+$(RUNTIME): pyproject.toml constraints.txt
+	$(call install,demo,what runs)
 	@touch $@
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call install,dev,what runs and what tests it)
+	@touch $@ $(RUNTIME)

@@ -8,12 +8,13 @@ from celery import shared_task
 
 from billing.payments import automatic, reconciliation
 from billing.payments.errors import ProviderError
+from billing.values.connection import snapshot
 from portal.documents import making, schedules
 from portal.notices import dispatch, mails, purging, sending
 from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
-from portal.tenants import sightings
+from portal.tenants import chain, sightings
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,18 @@ def purge_notices() -> int:
 def forget_addresses() -> int:
     """Delete from where keys were used long ago; how many rows."""
     return sightings.forget_old()
+
+
+@shared_task
+def verify_audit() -> int:
+    """Prove every chain of the audit trail. Findings are logged as errors, one line
+    each. How many."""
+    with snapshot():
+        count = 0
+        for wrong in chain.wrong_everywhere():
+            logger.error("audit trail: %s", wrong)
+            count += 1
+    return count
 
 
 @shared_task

@@ -145,3 +145,21 @@ def test_due_work_goes_on_when_the_database_is_back(
         back_at = time.monotonic()
         worker.wait_runs(2)
         assert time.monotonic() - back_at < DUE_WORK_SECONDS
+
+
+@pytest.mark.once
+def test_a_worker_at_rest_says_next_to_nothing(tmp_path: Path) -> None:
+    """And LOG_LEVEL reaches it: what it did is said at DEBUG."""
+
+    def looks() -> int:
+        row = ScheduledTask.objects.filter(task=SWEEP).first()
+        return row.beats if row else 0
+
+    with Worker(tmp_path, LOG_LEVEL="INFO") as worker:
+        wait_for(lambda: looks() >= 6, explain=worker.text)
+        _, _, at_rest = worker.text().partition(" ready.")
+        assert len(at_rest.splitlines()) < 4, worker.text()
+    with Worker(tmp_path, "silent", LOG_LEVEL="ERROR") as worker:
+        before = looks()
+        wait_for(lambda: looks() >= before + 3, explain=worker.text)
+        assert "INFO" not in worker.text()

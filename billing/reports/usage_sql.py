@@ -104,19 +104,19 @@ def _largest(asked: Asked, largest: Largest, parts: list[Part]) -> Part:
 def _parts(asked: Asked, pieces: Pieces) -> Iterator[Part]:
     moments = "p.a <= {0} AND {0} < p.b"
     if pieces.days:
-        source = "billing_usageday r ON r.account_id = %s AND r.cut = %s AND r.day >= p.a AND r.day <= p.b"  # noqa: E501
+        condition = "r.account_id = %s AND r.cut = %s AND r.day >= p.a AND r.day <= p.b"
         of = [asked.account_id, asked.cut.value]
+        source = ("billing_usageday r", condition)
         yield _part(asked, pieces.days, "date", source, of, _OF_DAYS)
+    of = [asked.account_id]
     if pieces.quarters:
-        between = moments.format("r.starts_at")
-        source = f"billing_usagerollup r ON r.account_id = %s AND {between}"
-        of = [asked.account_id]
+        condition = f"r.account_id = %s AND {moments.format('r.starts_at')}"
+        source = ("billing_usagerollup r", condition)
         yield _part(asked, pieces.quarters, "timestamptz", source, of, _OF_CALLS)
     if pieces.lines:
         for lines, moment in ((RECORDS, "settled_at"), (CORRECTIONS, "ended_at")):
-            between = moments.format(f"r.{moment}")
-            source = f"({lines}) r ON r.account_id = %s AND {between}"
-            of = [asked.account_id]
+            condition = f"r.account_id = %s AND {moments.format(f'r.{moment}')}"
+            source = (f"({lines}) r", condition)
             yield _part(asked, pieces.lines, "timestamptz", source, of, _OF_CALLS)
 
 
@@ -138,12 +138,13 @@ def _part(
     asked: Asked,
     pieces: list[tuple[int, str, str]],
     kind: str,
-    source: str,
+    source: tuple[str, str],
     of: list[Any],
     columns: Mapping[str, str],
 ) -> Part:
-    """`source` is a table with the condition that finds a piece's rows, `of` that
+    """`source` is a table and the condition that finds a piece's rows, `of` that
     condition's parameters."""
+    table, condition = source
     groups = ["p.n", *(columns[name] for name in asked.by)]
     names = ["n", *(f"g{place}" for place in range(len(asked.by)))]
     named = ", ".join(
@@ -151,25 +152,39 @@ def _part(
     )
     sums = ", ".join(f"sum(r.{name}) AS {name}" for name in FIGURES)
     conditions, values = _conditions(asked, columns)
-    sql = f"SELECT {named}, {sums} FROM {_pieces(kind)} {_JOIN} {source}"  # noqa: S608
-    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"{sql}{where} GROUP BY {', '.join(groups)}"
-    return sql, [dialect.json(pieces), *of, *values]
+    where = " AND ".join([condition, *conditions])
+    sql = f"SELECT {named}, {sums} FROM {_pieces(kind)} "  # noqa: S608
+    sql += _JOINED.format(table=table, where=where)
+    sql = f"{sql} GROUP BY {', '.join(groups)}"
+    return sql, [*_columns_of(pieces), *of, *values]
 
 
-# SQLite joins in the order that is written with it: pieces first.
-_JOIN = "JOIN" if dialect.IS_POSTGRES else "CROSS JOIN"
+# Pieces first, and the rows of each by an index. SQLite joins in the order in which
+# CROSS JOIN is written; PostgreSQL would read a whole table where it cannot know how
+# few rows are between two moments, and does not look into a query with an OFFSET.
+_JOINED = (
+    "CROSS JOIN LATERAL (SELECT * FROM {table} WHERE {where} OFFSET 0) r"
+    if dialect.IS_POSTGRES
+    else "CROSS JOIN {table} ON {where}"
+)
 
 
 def _pieces(kind: str) -> str:
     if dialect.IS_POSTGRES:
-        columns = f"(v.value->>0)::int AS n, (v.value->>1)::{kind} AS a, (v.value->>2)::{kind} AS b"  # noqa: E501
-        return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb) v) p"  # noqa: S608
+        # It knows how long an array is; of JSON it guesses 100.
+        return f"unnest(%s::int[], %s::{kind}[], %s::{kind}[]) AS p(n, a, b)"
     columns = ", ".join(
         f"json_extract(value, '$[{place}]') AS {name}"
         for place, name in enumerate("nab")
     )
     return f"(SELECT {columns} FROM json_each(%s)) p"  # noqa: S608
+
+
+def _columns_of(pieces: list[tuple[int, str, str]]) -> list[Any]:
+    """The parameters of `_pieces`."""
+    if dialect.IS_POSTGRES:
+        return [list(column) for column in zip(*pieces, strict=True)]
+    return [dialect.json(pieces)]
 
 
 def _conditions(
@@ -182,18 +197,21 @@ def _conditions(
         if name == "key" and of_calls:
             continue  # by all the keys that are one with it
         kind = "bigint" if name in ("key", "project", "holder") else "text"
-        conditions.append(f"{columns[name]} IN ({_listed(kind)})")
-        values.append(dialect.json(list(subjects)))
+        condition, value = _among(columns[name], kind, subjects)
+        conditions.append(condition)
+        values.append(value)
     if of_calls and asked.spender_ids is not None:
-        conditions.append(f"r.spender_id IN ({_listed('bigint')})")
-        values.append(dialect.json(list(asked.spender_ids)))
+        condition, value = _among("r.spender_id", "bigint", asked.spender_ids)
+        conditions.append(condition)
+        values.append(value)
     return conditions, values
 
 
-def _listed(kind: str) -> str:
+def _among(column: str, kind: str, values: Sequence[Any]) -> tuple[str, Any]:
     if dialect.IS_POSTGRES:
-        return f"SELECT value::{kind} FROM jsonb_array_elements_text(%s::jsonb)"  # noqa: S608
-    return "SELECT value FROM json_each(%s)"
+        return f"{column} = ANY(%s::{kind}[])", list(values)
+    listed = "SELECT value FROM json_each(%s)"
+    return f"{column} IN ({listed})", dialect.json(list(values))
 
 
 def _state(asked: Asked, days: tuple[str, datetime] | None) -> Part:

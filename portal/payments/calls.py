@@ -80,12 +80,13 @@ def buy(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def back(request: HttpRequest, topup_id: str) -> HttpResponse:
     """Where a provider sends the buyer back to: no provider knows a slug. Whether it
     was paid is not decided by who comes here."""
-    found = TopUp.objects.filter(id=rows.named(topup_id)).first()
+    name = rows.named(topup_id)
+    found = TopUp.objects.filter(id=name).first() if name else None
     organization = (
         found
         and Organization.objects.filter(
             account_id=found.account_id,
-            memberships__user_id=request.user.pk,
+            memberships__user=request.user.pk,
             memberships__disabled_at=None,
         ).first()
     )
@@ -99,7 +100,7 @@ def _order(request: HttpRequest) -> topups.Order:
     if len(request.body) > BYTES_MAX:
         raise BadCall("The body is too large.")
     try:
-        values: Any = json.loads(request.body)
+        values = json.loads(request.body)
     except (ValueError, RecursionError):
         raise BadCall("The body is no JSON.") from None
     if type(values) is not dict:
@@ -111,7 +112,7 @@ def _order(request: HttpRequest) -> topups.Order:
         kind, own_name = FIELDS[name]
         if type(value) is not kind:  # true is no number, and 1.5 no amount
             raise BadCall(f"{name} has to be of type {kind.__name__}.", name)
-        if kind is str and not value.replace("\n", " ").isprintable():
+        if kind is str and not str(value).replace("\n", " ").isprintable():
             raise BadCall(f"{name} is no text.", name)
         found[own_name] = value
     return topups.Order(**found)

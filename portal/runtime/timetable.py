@@ -79,6 +79,12 @@ TIMETABLE = {
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
         Entry(
+            "portal.tasks.verify_audit",
+            DAY,
+            at=time(3, 47),
+            longest=timedelta(hours=6),
+        ),
+        Entry(
             "billing.tasks.verify_ledger",
             DAY,
             at=time(3, 17),
@@ -132,7 +138,8 @@ def read() -> list[Line]:
 def add_missing(lines: Iterable[Line]) -> None:
     """Make the rows that `lines` has not got, each due for the first time."""
     missing = TIMETABLE.keys() - {line.entry.task for line in lines}
-    now = clock.now()
+    # SQLite's own clock has milliseconds: due now must not be later than that.
+    now = clock.now().replace(microsecond=0)
     rows = [
         ScheduledTask(
             task=task,

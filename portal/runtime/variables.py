@@ -98,7 +98,7 @@ class Env(environ.Env):  # type: ignore[misc]
                     "without spaces around the sign, or begin it with #"
                 )
         # Its reading is a class's, of the class's own variables.
-        reader = type("Reader", (environ.Env,), {"ENVIRON": self.ENVIRON})
+        reader: Any = type("Reader", (environ.Env,), {"ENVIRON": self.ENVIRON})
         reader.read_env(path, overwrite=False)
 
     def get_value(
@@ -121,7 +121,7 @@ class Env(environ.Env):  # type: ignore[misc]
             self.wrong.append(f"{var} {error}")
             return cast(default) if parse_default and cast else default
 
-    def str(self, var: builtins.str, *, default: Any) -> Any:  # type: ignore[override]
+    def str(self, var: builtins.str, *, default: Any) -> Any:
         return self.get_value(var, default=default)
 
     def secret(
@@ -146,7 +146,7 @@ class Env(environ.Env):  # type: ignore[misc]
         each = partial(_one_of, names)
         return self.get_value(var, partial(_pieces, each), default)
 
-    def list(  # type: ignore[override]
+    def list(
         self,
         var: builtins.str,
         *,
@@ -175,11 +175,11 @@ class Env(environ.Env):  # type: ignore[misc]
     def host(self, var: builtins.str, *, default: Any) -> Any:
         return self.get_value(var, locations.host, default)
 
-    def db(self, var: builtins.str, *, default: Any) -> Any:  # type: ignore[override]
+    def db(self, var: builtins.str, *, default: Any) -> Any:
         config = partial(_database, self.db_url_config)
         return self.get_value(var, config, default, parse_default=True)
 
-    def email_url(self, var: builtins.str, *, default: Any) -> Any:  # type: ignore[override]
+    def email_url(self, var: builtins.str, *, default: Any) -> Any:
         config = partial(_mail, self.email_url_config)
         return self.get_value(var, config, default, parse_default=True)
 

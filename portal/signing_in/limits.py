@@ -44,6 +44,10 @@ CODE_OF_STRANGERS = Rule("code-of-strangers", 50, HOUR)
 # Of one network, whatever the account.
 NETWORK = Rule("network", 100, QUARTER)
 SIGN_UP = Rule("sign-up", 20, HOUR)
+# Failed tries that are written into the trails of one account, and of nobody: rows of
+# a trail are never deleted, and whoever has many networks could write them for ever.
+FAILURES_WRITTEN = Rule("failures-written", 50, HOUR)
+FAILURES_OF_NOBODY_WRITTEN = Rule("failures-of-nobody-written", 500, HOUR)
 # The same code of a second factor, within all the time it could be shown.
 CODE_ONCE = Rule("code-once", 1, 120)
 # Addresses that a signed-in person wants a code sent to.

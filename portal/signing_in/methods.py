@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from portal.models import User
+from portal.signing_in import limits
 from portal.tenants import audit
 
 TARGET_MAX = 200  # as long as the audit trail's column
@@ -36,8 +37,17 @@ def record_failure(request: HttpRequest, method: str, name: str) -> None:
             )
             return
         person = User.objects.filter(email=name).first()
+        if not _is_written(person):
+            return
         actor = audit.stranger(request, name[:TARGET_MAX] or NOBODY)
         audit.record_of_person("user.sign_in_failed", person, actor=actor, by=method)
+
+
+def _is_written(person: User | None) -> bool:
+    """So many of an account's an hour; what belongs to nobody cannot hide those."""
+    if person is None:
+        return limits.take(limits.FAILURES_OF_NOBODY_WRITTEN)
+    return limits.take(limits.FAILURES_WRITTEN, person.pk)
 
 
 def used(request: HttpRequest) -> list[str]:

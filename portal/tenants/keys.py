@@ -58,6 +58,7 @@ class Identity:
     rules: tuple[LevelRules, ...] = ()  # of all that stands above a call
     run_id: UUID | None = None  # which it spends, by its hold
     sees_balance: bool = True  # what the organization has (`key_rights.py`)
+    is_suspended: bool = False  # the organization, when the key was looked up
 
 
 def verify(text: str) -> Identity:
@@ -75,7 +76,7 @@ def verify(text: str) -> Identity:
     try:
         # By the digest's unique index: no secret is compared, so no time tells one.
         secrets = KeySecret.objects.select_related(
-            "key__organization", "spender__project", "spender__holder"
+            "key__organization__account", "spender__project", "spender__holder"
         )
         ruled = Rules.objects.filter(organization=OuterRef("key__organization"))
         digest = key_format.digest(text)
@@ -103,6 +104,7 @@ def verify(text: str) -> Identity:
         rules=rules.of_key(key, line) if secret.has_rules or len(line) > 1 else (),
         run_id=spender.envelope_id,
         sees_balance=secret.sees_balance,
+        is_suspended=not key.organization.account.is_open,
     )
 
 

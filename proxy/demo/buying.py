@@ -108,9 +108,10 @@ def sign_in(browser: httpx.Client, login: dict[str, Any]) -> None:
 
 def paid(topup_id: str) -> TopUp:
     """The order as it is when the webhook has told of it, or after a while."""
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline, name = time.monotonic() + SECONDS_MAX, rows.named(topup_id)
+    assert name is not None, topup_id
     while True:
-        topup = TopUp.objects.get(id=rows.named(topup_id))
+        topup = TopUp.objects.get(id=name)
         if topup.is_paid or time.monotonic() > deadline:
             return topup
         time.sleep(0.05)

@@ -57,11 +57,13 @@ async def once(
 
 async def _hand_out(reply: Reply, presented: str) -> HttpResponse:
     """A reply again. There is no hold that asks whether the key may still spend, so
-    the key is looked up. Raises: GatewayError (401), LedgerUnavailable."""
+    the key is looked up. Raises: GatewayError (401, 403), LedgerUnavailable."""
     try:
-        await known_keys.verify(presented)
+        now = await known_keys.verify(presented)
     except KeyRefused as error:
         raise refusals.key_refused(error) from None
+    if now.is_suspended:
+        raise refusals.organization_suspended()
     return reply.again()
 
 

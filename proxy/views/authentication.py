@@ -51,7 +51,8 @@ class RememberedBearerAuthentication(BearerAuthentication):
 
 
 class HasKey(BasePermission):
-    """Every route of `/v1` needs a key, used from where it may be."""
+    """Every route of `/v1` needs a key, used from where it may be. A suspended
+    organization's reads what it has and what it did, and nothing else."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Raises: GatewayError (403)."""
@@ -60,4 +61,6 @@ class HasKey(BasePermission):
             # Also from where it may not be used: that somebody tries is worth knowing.
             watch.see(identity.spender_id, request._request.META)
             allowed.check_address(identity, request._request.META)
+            if identity.is_suspended and not getattr(view, "is_for_suspended", False):
+                raise refusals.organization_suspended()
         return identity is not None

@@ -24,6 +24,8 @@ EXPIRIES_MAX = 100
 
 
 class CreditsView(AsyncAPIView):
+    is_for_suspended = True
+
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
         return reply.json(await read(lambda: describe(identity)))

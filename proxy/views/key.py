@@ -24,6 +24,8 @@ DAYS = 30
 
 
 class KeyView(AsyncAPIView):
+    is_for_suspended = True
+
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
         found = await read(lambda: describe(identity))

@@ -43,6 +43,8 @@ from proxy.views.limits import Chain, Document, chain_of, of_a_minute
 
 
 class QuoteView(AsyncAPIView):
+    is_for_suspended = True
+
     async def post(self, request: Request) -> HttpResponseBase:
         identity = self.identity
         bytes_max = settings.GATEWAY_BODY_BYTES_MAX

@@ -17,6 +17,8 @@ from proxy.views.fields import amount, seconds, uuid_in
 class RequestView(AsyncAPIView):
     """For whoever lost the answer: whether it was made, and what it cost."""
 
+    is_for_suspended = True
+
     async def get(self, request: Request, request_id: str) -> HttpResponseBase:
         """Raises: GatewayError (404), the same for another account's call as for
         none."""

@@ -40,6 +40,7 @@ class SpendingView(AsyncAPIView):
     """The one way to spend: every route that costs goes through `post`."""
 
     authentication_classes = [RememberedBearerAuthentication]
+    is_for_suspended = True  # the hold's own transaction asks, as it is by then
     operation: Operation = None  # type: ignore[assignment]  # given by the route
     allowance: Allowance | None = None
 

@@ -65,6 +65,8 @@ class Asked:
 
 
 class UsageView(AsyncAPIView):
+    is_for_suspended = True
+
     async def get(self, request: Request) -> HttpResponseBase:
         """Raises: GatewayError (400, 403)."""
         identity, query = self.identity, request._request.GET.dict()

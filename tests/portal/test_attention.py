@@ -115,6 +115,12 @@ def test_debt_and_empty_credits_are_said_and_no_amounts_to_a_developer(
     amendments.debit(organization.account_id, 1000 * CREDIT, taken)
     (first, *_) = notes(client, alice)
     assert first.startswith("error: Calls are refused for lack of credits since 20")
+    page = client.get("/o/acme/").content.decode()
+    assert '<a href="/o/acme/billing/top-up/">Buy credits.</a>' in page
+    client.force_login(bob)
+    page = client.get("/o/acme/").content.decode()
+    assert "Ask an owner of this organization to buy credits." in page
+    assert "Buy credits." not in page
     amendments.clawback(organization.account_id, 7 * CREDIT, Why("r", "test", "me"))
     assert notes(client, alice)[0] == (
         "error: This organization owes 7 credits: its calls are refused."

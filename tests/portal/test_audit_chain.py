@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from portal import tasks
 from portal.models import AuditChain, AuditEvent, Organization, User
 from portal.tenants import audit, chain
 from tests.support.cast import (
@@ -136,6 +137,7 @@ def test_a_changed_row_is_named(trail: Organization, name: str) -> None:
     found = findings()
     assert found[0] == (code, trail.pk, 3)
     assert all(number in (3, 4) for _, _, number in found)
+    assert tasks.verify_audit() == len(found)  # each night, without anybody's asking
 
 
 def test_missing_rows_are_noticed_in_the_middle_and_at_the_end(

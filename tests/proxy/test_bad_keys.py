@@ -125,5 +125,11 @@ def test_a_suspended_organization_may_not_call_and_may_again_when_reopened(
     refused = customer.chat(live_gateway)
     assert_refused(refused, 403, "organization_suspended")
     assert len(upstream.journal) == len(customer.holds()) == 1
+    client = customer.http(live_gateway)
+    for path in ("models", "models/m", f"jobs/job_{'0' * 32}", "envelopes"):
+        refused = client.get(f"/{path}")
+        assert_refused(refused, 403, "organization_suspended")
+    for path in ("key", "credits", "usage"):
+        assert client.get(f"/{path}").status_code == 200
     organizations.reopen(customer.organization, actor=OPERATOR)
     assert customer.chat(live_gateway).status_code == 200

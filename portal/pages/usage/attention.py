@@ -17,7 +17,7 @@ from billing.reports.standing import Doubts, Near
 from billing.reports.usage import Chosen
 from billing.values.amounts import credits_text
 from portal.models import RaiseRequest, RequestState
-from portal.tenants import sight
+from portal.tenants import sight, topups
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -79,8 +79,8 @@ def _refused(tenant: Tenant, seen: Seen, limits: list[Near]) -> Iterator[Item]:
     if balance.owed_micros:
         owed = f" {credits_text(balance.owed_micros)}" if sees_money else ""
         text = f"This organization owes{owed} credits: its calls are refused."
-        cure = "New credits pay that first: ask the operator for some."
-        yield Item("error", text, cure, _money(tenant, "credits"))
+        cure, url = _more_credits(tenant)
+        yield Item("error", text, f"New credits pay that first. {cure}", url)
     elif balance.available_micros <= 0:
         yield _without_credits(tenant, seen)
     for near in limits:
@@ -93,12 +93,23 @@ def _without_credits(tenant: Tenant, seen: Seen) -> Item:
     since = tenant.organization.account.last_entry_at
     if balance.held_micros and not balance.balance_micros - balance.held_micros:
         text = "Everything that is left is held for running calls: others are refused."
-        cure = "What they do not use comes back when they end. Or add credits."
-        return Item("error", text, cure, _money(tenant, "credits"))
+        cure, url = _more_credits(tenant)
+        rest = "What they do not use comes back when they end."
+        return Item("error", text, f"{rest} {cure}", url)
     when = f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""
     text = f"Calls are refused for lack of credits{when}."
-    cure = "Ask the operator of this Tollgate for credits."
-    return Item("error", text, cure, _money(tenant, "credits"))
+    return Item("error", text, *_more_credits(tenant))
+
+
+def _more_credits(tenant: Tenant) -> tuple[str, str]:
+    """Where more come from, for this person; and the page of it."""
+    if not topups.ways():
+        ask = "Ask the operator of this Tollgate for credits."
+        return ask, _money(tenant, "credits")
+    if tenant.may(Permission.BUY_CREDITS):
+        return "Buy credits.", link(tenant, "top-up")
+    ask = "Ask an owner of this organization to buy credits."
+    return ask, _money(tenant, "credits")
 
 
 def _soon(tenant: Tenant, seen: Seen, limits: list[Near]) -> Iterator[Item]:
@@ -106,9 +117,7 @@ def _soon(tenant: Tenant, seen: Seen, limits: list[Near]) -> Iterator[Item]:
     if tenant.may(Permission.SEE_MONEY):
         if seen.runway is not None and seen.runway.least < LOW_DAYS:
             text = "At this pace the credits last for less than three days."
-            yield Item(
-                "warning", text, "Add credits in time.", _money(tenant, "credits")
-            )
+            yield Item("warning", text, *_more_credits(tenant))
         yield from _expiring_credits(tenant, seen)
     if seen.doubts.calls:
         held = credits_text(seen.doubts.held_micros)

@@ -144,7 +144,7 @@ class Command(BaseCommand):
 
             from proxy.demo import calls, limits
         except ImportError:
-            raise CommandError("The demo needs: pip install -e '.[dev]'") from None
+            raise CommandError("The demo needs: pip install -e '.[demo]'") from None
         organization = Organization.objects.get(slug=login["organization"])
         before = journal(upstream)["count"]
         client = OpenAI(base_url=f"{url}/v1", api_key=login["api_key"])

@@ -42,6 +42,21 @@ SETS: dict[str, tuple[list[tuple[Said, dict[str, Any]]], str, int]] = {
         "paid",
         600,
     ),
+    "disputed, and not decided": (
+        [(Said.PAID, {}), (Said.DISPUTED, DISPUTE | {"dispute": OPEN})],
+        "disputed",
+        0,
+    ),
+    "a second dispute after one that was won": (
+        [
+            (Said.PAID, {}),
+            (Said.DISPUTED, DISPUTE | {"dispute": WON, "dispute_ref": "du_1"}),
+            (Said.DISPUTED, DISPUTE | {"dispute": OPEN, "dispute_ref": "du_1"}),
+            (Said.DISPUTED, DISPUTE | {"dispute": OPEN, "dispute_ref": "du_2"}),
+        ],
+        "disputed",
+        0,
+    ),
     "disputed and lost": (
         [
             (Said.PAID, {}),

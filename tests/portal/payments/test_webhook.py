@@ -162,6 +162,17 @@ def test_another_order_than_the_one_it_refers_to(topup: TopUp) -> None:
     quarantined(topup, "unknown order", client_reference_id=f"topup_{uuid4().hex}")
 
 
+def test_two_orders_that_are_named_at_once(
+    topup: TopUp, organization: Organization
+) -> None:
+    """Both are real, and of the same price."""
+    wanted = topups.Wanted(prices.offer(credits=1000))
+    other = topups.start(organization.account_id, wanted, key="o", asked_by="alice")
+    meta = {"topup": other.public_id, "account": str(topup.account_id)}
+    quarantined(topup, "unknown order", metadata=meta)
+    assert bought(other) == 0
+
+
 def test_an_unknown_order(topup: TopUp) -> None:
     name = f"topup_{uuid4().hex}"
     meta = {"topup": name, "account": str(topup.account_id)}

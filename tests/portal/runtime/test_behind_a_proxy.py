@@ -6,6 +6,7 @@ import re
 
 import httpx
 import pytest
+from allauth.account.models import EmailAddress
 
 from portal.models import AuditEvent, User
 from tests.support.cast import PASSWORD
@@ -38,7 +39,7 @@ def behind(gateway: GatewayFactory) -> Gateway:
 @pytest.fixture
 def person(committed_db: None) -> User:
     made = User.objects.create_user(EMAIL, PASSWORD)
-    made.emailaddress_set.update(verified=True)
+    EmailAddress.objects.filter(user=made).update(verified=True)
     return made
 
 

@@ -61,6 +61,6 @@ def _checked(read: dict[str, Any]) -> list[str]:
                 message
                 for check in checks.registry.registry.get_checks()
                 if check.__module__.startswith(OF_OURS)
-                for message in check(app_configs=None)
+                for message in check(app_configs=None, databases=None)
             ]
     return [f"{each.msg} {each.hint}" for each in found if each.level >= checks.ERROR]
