@@ -23,7 +23,8 @@ TERMS = Terms(100 * CREDIT, 1000, 5000)
 def make_topup(organization: Organization, **order: Any) -> TopUp:
     """By bank transfer, of 1,000 credits, pending."""
     owner = organization.memberships.get(role="owner").user
-    wanted = Order(**{"credits": 1000, "provider": "manual"} | order)
+    usual: dict[str, Any] = {"credits": 1000, "provider": "manual"}
+    wanted = Order(**usual | order)
     return topups.buy(organization, wanted, key=uuid4().hex, actor=actor_of(owner))
 
 

@@ -103,7 +103,9 @@ class CardShop:
         kept = journal.kept()
         for entry in journal.entries:
             name = entry["metadata"]["topup"]
-            topup = TopUp.objects.get(id=rows.named(name))
+            topup_id = rows.named(name)
+            assert topup_id is not None, name
+            topup = TopUp.objects.get(id=topup_id)
             gone = topup.total_minor - kept[entry["payment_intent"]]
             taken = topup.amount_micros * gone // topup.total_minor
             found[name] = (topup.amount_micros, taken)
