@@ -9,9 +9,9 @@ What is corrected later is booked later, and stands in a later statement.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -24,6 +24,7 @@ from billing.reports.months import following, month_of, span_of
 from billing.reports.periods import Range
 from billing.reports.statement import Month, month_figures
 from billing.values.connection import snapshot
+from billing.values.digests import chained
 
 MONTHS_MAX = 1200  # a century, for whoever has never closed one
 SECONDS = 600  # that reading one month may take
@@ -150,7 +151,9 @@ def _rows(
     account_id: int, number: int, previous: str, of: Month
 ) -> Iterator[Statement]:
     now = dialect.now()
-    documents = [(None, figures.of_organization(of))]
+    documents: list[tuple[int | None, dict[str, Any]]] = [
+        (None, figures.of_organization(of))
+    ]
     documents += [
         (project.project_id, figures.of_project(of, project)) for project in of.projects
     ]
@@ -169,12 +172,8 @@ def _rows(
             closing_micros=document["closing_micros"],
             figures=text,
             previous=previous,
-            digest=digest_of(previous, text),
+            digest=chained(previous, text),
             closed_at=now,
         )
         previous = row.digest
         yield row
-
-
-def digest_of(previous: str, text: str) -> str:
-    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()

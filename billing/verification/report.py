@@ -25,6 +25,7 @@ from billing.verification import (
     checkpoints,
     days,
     registry,
+    statements,
 )
 from billing.verification.passes import ERRORS, WARNINGS
 
@@ -111,6 +112,7 @@ def _wrong_acts(since_checkpoint: bool) -> list[Finding]:
         budgets.wrong_windows,
         budget_names.wrong_names,
         days.wrong_days,
+        statements.wrong_statements,
         *registry.checks,
     )
     for wrong in chain.from_iterable(check() for check in checks):

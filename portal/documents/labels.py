@@ -45,7 +45,9 @@ class Labels:
     def __init__(self, organization: Organization) -> None:
         self._organization = organization
         found = CostLabel.objects.filter(organization=organization)
-        rows = found.values_list("project__unit_id", "key_id", "cost_center", "tags")
+        rows: Any = found.values_list(
+            "project__unit_id", "key_id", "cost_center", "tags"
+        )
         self._of_projects: dict[int, tuple[str, dict[str, str]]] = {}
         self._of_keys: dict[Any, tuple[str, dict[str, str]]] = {}
         for unit_id, key_id, center, tags in rows:

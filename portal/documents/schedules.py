@@ -83,7 +83,7 @@ def delete(schedule: ExportSchedule, *, actor: audit.Actor) -> None:
     pk = schedule.pk
     found = ExportSchedule.objects.filter(pk=pk)
     Export.objects.filter(schedule=pk).update(schedule=None, to_tell=False)
-    if pk is None or not found.delete()[0]:
+    if not found.delete()[0]:
         return
     audit.record(
         "export_schedule.delete",

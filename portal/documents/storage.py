@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 
@@ -38,12 +38,10 @@ def put(name: str, stream: BinaryIO) -> None:
     from obstore.store import from_url
 
     try:
-        options = {"timeout": "60s", "connect_timeout": "5s"}
-        is_local = settings.EXPORT_STORAGE_URL.startswith(("file:", "memory:"))
-        store = from_url(
-            settings.EXPORT_STORAGE_URL,
-            **({} if is_local else {"client_options": options}),
-        )
+        options: Any = {"client_options": {"timeout": "60s", "connect_timeout": "5s"}}
+        if settings.EXPORT_STORAGE_URL.startswith(("file:", "memory:")):
+            options = {}
+        store = from_url(settings.EXPORT_STORAGE_URL, **options)
         obstore.put(store, name, stream)
     except (BaseError, OSError, ValueError) as error:
         raise StorageDown(type(error).__name__) from error

@@ -36,6 +36,6 @@ def _some(before: datetime) -> int:
     ids = list(mails.values_list("id", flat=True)[:BATCH])
     done += NoticeMail.objects.filter(id__in=ids).delete()[0]
     told = Event.objects.filter(dispatched_at__lt=before)
-    kept = Exists(Delivery.objects.filter(event=OuterRef("pk")))
-    kept |= Exists(NoticeMail.objects.filter(event=OuterRef("pk")))
-    return done + outbox.purge(told.exclude(kept), limit=BATCH)
+    sent = Exists(Delivery.objects.filter(event=OuterRef("pk")))
+    mailed = Exists(NoticeMail.objects.filter(event=OuterRef("pk")))
+    return done + outbox.purge(told.exclude(sent | mailed), limit=BATCH)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -89,7 +89,9 @@ class Door:
         except ClientLeft:
             pass
 
-    async def _body(self, address: object, receive: Receive) -> AsyncIterator[bytes]:
+    async def _body(
+        self, address: object, receive: Receive
+    ) -> AsyncGenerator[bytes, None]:
         """The whole body, once; it counts for `address` until the answer is made.
 
         Raises: Refused, Crowded, ClientLeft.

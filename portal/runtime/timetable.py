@@ -138,7 +138,8 @@ def read() -> list[Line]:
 def add_missing(lines: Iterable[Line]) -> None:
     """Make the rows that `lines` has not got, each due for the first time."""
     missing = TIMETABLE.keys() - {line.entry.task for line in lines}
-    now = clock.now()
+    # SQLite's own clock has milliseconds: due now must not be later than that.
+    now = clock.now().replace(microsecond=0)
     rows = [
         ScheduledTask(
             task=task,

@@ -132,7 +132,7 @@ async def read_json(request: Request, *, bytes_max: int) -> dict[str, Any]:
     Raises: GatewayError (400, 413, 415, 429, 503), BodyTooLarge, ClientGone,
     TimeoutError.
     """
-    owner = request.user.account_id
+    owner = cast(Identity, request.user).account_id
     async with upload_turns.turn(uncompressed(request), owner, bytes_max=bytes_max):
         return await read_json_now(request, bytes_max=bytes_max)
 
@@ -150,7 +150,7 @@ async def read_json_now(request: Request, *, bytes_max: int) -> dict[str, Any]:
         lean.body_digest = fingerprints.body_digest(content)
     if len(content) <= LONG_BYTES:
         return contract.read(content)
-    owner = request.user.account_id
+    owner = cast(Identity, request.user).account_id
     return await shares.read_apart(owner, lambda: contract.read(content))
 
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 SECONDS_OF_A_MILLION = {"csv": 60, "xlsx": 120, "jsonl": 60, "parquet": 120}
 GROWTH_MAX = 100 * 1024  # kilobytes
@@ -74,7 +75,7 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def filled(rows: int) -> tuple[int, object]:
+def filled(rows: int) -> tuple[int, Any]:
     """Records of that many calls in a month, written as rows: no ledger is proved."""
     import uuid
 

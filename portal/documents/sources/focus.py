@@ -83,10 +83,9 @@ def _usage(organization: Organization, span: Range, writer: Writer) -> Iterator[
             continue
         yield replace(charge, used=later, is_correction=True)
         first = Figures(
-            *(
-                getattr(line.used, name) - getattr(later, name)
-                for name in ("requests", "prompt_tokens", "completion_tokens")
-            ),
+            line.used.requests - later.requests,
+            line.used.prompt_tokens - later.prompt_tokens,
+            line.used.completion_tokens - later.completion_tokens,
             line.used.charged_micros - later.charged_micros,
         )
         if first != Figures():

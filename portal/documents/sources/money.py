@@ -34,7 +34,7 @@ def credit_price() -> int:
     found = prices.PRICE.fullmatch(settings.CREDIT_PRICE)
     assert found is not None, "checked when Django starts"
     whole, fraction = found.groups(default="")
-    return int(whole) * 10**PRICE_PLACES + int(fraction.ljust(PRICE_PLACES, "0"))
+    return int(f"{whole}{fraction:0<{PRICE_PLACES}}")
 
 
 def cost(micros: int, price: int) -> str:

@@ -23,7 +23,8 @@ from billing.reports.day_lines import day_lines
 from billing.reports.months import month_of
 from billing.reports.periods import Range
 from billing.reports.usage import Chosen
-from billing.statements import NotClosable, digest_of
+from billing.statements import NotClosable
+from billing.values.digests import chained
 from tests.support.ledger.clocks import Clock
 from tests.support.ledger.lively import Lively
 from tests.support.ledger.payers import Payer
@@ -174,7 +175,7 @@ def test_what_is_corrected_later_stands_in_the_next_statement(
     assert document_of(after)["corrections_micros"] == 12
     assert (after.opening_micros, after.closing_micros) == (70, 82)
     assert after.previous == before.digest
-    assert after.digest == digest_of(before.digest, after.figures)
+    assert after.digest == chained(before.digest, after.figures)
 
 
 def test_numbers_have_no_gap_when_months_were_left_open(

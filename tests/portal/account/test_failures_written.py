@@ -13,8 +13,10 @@ from tests.support.portal.accounts import sign_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
-SPELLINGS = ("carol@example.com", "CAROL@example.com", "ｃａｒｏｌ@example.com")
-SPELLINGS += ("ⓒarol@example.com", "carol@EXAMPLE.COM", " carol@example.com ")
+SPELLINGS = (
+    *("carol@example.com", "CAROL@example.com", "ｃａｒｏｌ@example.com"),
+    *("ⓒarol@example.com", "carol@EXAMPLE.COM", " carol@example.com "),
+)
 
 
 def failures() -> int:

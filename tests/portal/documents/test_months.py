@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from billing import statements
 from billing.models import Statement
 from portal.documents import months, pdf, typeset
 from portal.documents.months import Document
@@ -91,7 +92,7 @@ def test_a_difference_is_not_kept_quiet(
         figures["charged_micros"] += 1
         [row] = rows
         row.figures = json.dumps(figures)
-        monkeypatch.setattr(months.statements, "of_month", lambda *_: [row])
+        monkeypatch.setattr(statements, "of_month", lambda *_: [row])
         assert months.difference_to_ledger(used, this_month()) == -1
 
 

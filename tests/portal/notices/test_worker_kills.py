@@ -35,6 +35,8 @@ from tests.support.waiting import wait_for
 EVENTS = int(os.environ.get("WEBHOOK_EVENTS") or 60)
 KILLS = int(os.environ.get("WEBHOOK_KILLS") or 1)
 BATCH = 500
+# What nothing else here emits.
+TYPE = "export.ready"
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +83,7 @@ def emit(customer: Customer, count: int) -> set[str]:
         with transaction.atomic():
             for number in range(begin, min(count, begin + BATCH)):
                 data: dict[str, Any] = {"object": "key", "number": number}
-                outbox.emit(
-                    customer.account_id, "key.created", data, key=f"test {number}"
-                )
+                outbox.emit(customer.account_id, TYPE, data, key=f"test {number}")
     uids = Event.objects.filter(
         account_id=customer.account_id, key__startswith="test "
     ).values_list("uid", flat=True)
@@ -92,7 +92,7 @@ def emit(customer: Customer, count: int) -> set[str]:
 
 def listening(customer: Customer, receiver: Receiver) -> None:
     actor = Actor(customer.owner, customer.owner.email)
-    wanted = Wanted("Third", receiver.url, ["key.created"])
+    wanted = Wanted("Third", receiver.url, [TYPE])
     endpoints.create(customer.organization, wanted, actor=actor)
 
 
