@@ -31,10 +31,10 @@ class TooMuch(Exception):
         return f"The body has more than {self.most:,} {self.what}."
 
 
-def check(content: bytes) -> None:
-    """Raises: TooMuch."""
+def check(content: bytes) -> int:
+    """How many keys and elements there may be. Raises: TooMuch."""
     if len(content) < SMALL_BYTES:
-        return
+        return len(content)
     plain = content.replace(rb"\\", b"").replace(rb"\"", b"")
     # By pieces: no second copy of a picture.
     bones = b"".join(
@@ -52,3 +52,4 @@ def check(content: bytes) -> None:
     ):
         if outside.count(sign) > most:
             raise TooMuch(what, most)
+    return len(outside)
