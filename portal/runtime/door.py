@@ -22,6 +22,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import Resolver404, get_resolver
 
+from billing.values import numbers
 from portal.runtime.shares import Crowded, Shares, Turns
 from portal.tenants import addresses
 
@@ -232,8 +233,8 @@ def peer_of(scope: Scope) -> Scope:
 
 def _length(response: httpcore.Response) -> int | None:
     for name, value in response.headers:
-        if name.lower() == b"content-length" and value.isdigit():
-            return int(value)
+        if name.lower() == b"content-length":
+            return numbers.whole(value.decode("latin-1"), most=2**63)
     return None
 
 
