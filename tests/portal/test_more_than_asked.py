@@ -130,7 +130,8 @@ def test_no_form_makes_anybody_more_than_they_are(
 def forms_found(browser: Client, url: str) -> list[Form]:
     cache.clear()
     answer = browser.get(url)
-    if answer.status_code != 200 or answer.streaming:
+    is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+    if answer.status_code != 200 or answer.streaming or not is_page:
         return []
     return [form for form in forms_of(answer.content.decode()) if form.method == "post"]
 

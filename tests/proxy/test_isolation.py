@@ -14,11 +14,13 @@ import httpx
 import pytest
 
 from portal.models import Role
+from portal.notices.endpoints import Wanted
 from portal.tenants import keys, members, projects
 from proxy.urls import urlpatterns
 from tests.proxy.conftest import Customers
 from tests.support.cast import OPERATOR, actor_of, make_key, make_member
 from tests.support.gateway.customers import SAY_HI, Customer
+from tests.support.portal.noticed import ADDRESS, make_endpoint
 from tests.support.services.gateway import Gateway
 
 pytestmark = [pytest.mark.once]
@@ -32,7 +34,10 @@ KINDS = {
     "model": "model",
     "envelope_id": "run",
     "request_id": "call",
+    "endpoint_id": "endpoint",
 }
+# What stands after an argument.
+ENDINGS = (r"/content\Z", r"/rotate_secret\Z", r"/test\Z")
 
 
 def routes() -> list[tuple[str, str]]:
@@ -49,8 +54,8 @@ def routes() -> list[tuple[str, str]]:
         before, *_ = re.split(r"\(\?P<|<\w+:", text.removeprefix("^"))
         path = before.removeprefix("v1") + ("{}" if kind else "")
         path = path.removesuffix(r"\Z")
-        if text.endswith(r"/content\Z"):
-            path += "/content"
+        endings = [each for each in ENDINGS if text.endswith(each)]
+        path += "".join(endings).removesuffix(r"\Z")
         found.append((path, kind))
     return found
 
@@ -63,12 +68,16 @@ def objects_of(customer: Customer, gateway: Gateway) -> dict[str, str]:
     run = client.post("/envelopes", json=wanted).json()
     call = chat.headers["x-request-id"]
     ids = {"job": f"job_{call[4:]}", "video": f"video_{call[4:]}"}
-    return {"call": call, "run": run["id"], "model": "m", "": "", **ids}
+    named = Wanted(mark_of(customer), ADDRESS, ["key.created"])
+    hook = make_endpoint(customer.organization, named)
+    more = {"run": run["id"], "endpoint": hook.public_id, "model": "m", "": ""}
+    return {"call": call, **more, **ids}
 
 
 def missing() -> dict[str, str]:
     made = uuid4().hex
     ids = {"job": f"job_{made}", "video": f"video_{made}", "call": f"req_{made}"}
+    ids["endpoint"] = f"we_{made}"
     return {"run": f"env_{made}", "model": "no-such-model", "": "", **ids}
 
 

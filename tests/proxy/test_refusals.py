@@ -105,9 +105,20 @@ def row_called(call: ast.Call) -> object:
 
 def misfits(tree: ast.Module) -> Iterator[str]:
     """Calls of a row that leave a gap of its sentence open, or say more than fits."""
+    # Another file may have a function of the same name.
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    own |= {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    } - set(TABLES)
     for node in ast.walk(tree):
-        row = row_called(node) if isinstance(node, ast.Call) else None
-        if isinstance(node, ast.Call) and isinstance(row, Refusal):
+        if not isinstance(node, ast.Call):
+            continue
+        is_own = isinstance(node.func, ast.Name) and node.func.id in own
+        row = None if is_own else row_called(node)
+        if isinstance(row, Refusal):
             gaps = [gap for _, gap, _, _ in Formatter().parse(row.sentence)]
             named = {keyword.arg for keyword in node.keywords}
             if gaps.count("") != len(node.args) or not {*gaps} - {"", None} <= named:
