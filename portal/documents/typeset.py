@@ -40,7 +40,7 @@ def statement(documents: Sequence[Document]) -> bytes:
             orjson.dumps(figures, option=orjson.OPT_INDENT_2)
         )
         (Path(folder) / "statement.csv").write_text(_csv(documents))
-        found = typst.compile(
+        found: Any = typst.compile(
             str(source),
             root=folder,
             sys_inputs={"data": orjson.dumps([*map(_shown, documents)]).decode()},
