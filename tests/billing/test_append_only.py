@@ -38,6 +38,7 @@ def test_no_line_is_changed_or_deleted(
 GUARDED = {
     *COLUMNS,
     *("billing_act", "billing_amendment", "billing_correction", "billing_envelope"),
+    "billing_statement",
     "portal_auditevent",
 }
 CHAINED = {"portal_auditevent_chain"} if connection.vendor == "postgresql" else set()

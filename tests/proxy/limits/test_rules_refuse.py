@@ -171,7 +171,7 @@ def test_processes_with_redis_count_together(
 @pytest.mark.parametrize(
     ("given", "code", "named"),
     [
-        ({"models": ["openai/*", "claude"]}, "model_not_allowed", "openai/*, claude"),
+        ({"models": ["acme/*", "claude"]}, "model_not_allowed", "acme/*, claude"),
         ({"operations": ["embeddings"]}, "operation_not_allowed", "embeddings"),
         ({"networks": ["192.0.2.0/24"]}, "address_not_allowed", "127.0.0.1"),
     ],
