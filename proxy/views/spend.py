@@ -62,6 +62,8 @@ class SpendingView(AsyncAPIView):
         async with upload_turns.turn(lean, owner, bytes_max=bytes_max):
             read = _upload if takes_forms else read_json_now
             form = await with_full_name(await read(request, bytes_max=bytes_max))
+            if self.operation.recall:
+                form = await self.operation.recall(form, owner)
             incoming = as_incoming(request, form)
             try:
                 return await understand(self.operation, incoming, self.identity, lean)

@@ -41,6 +41,7 @@ def test_a_pause_of_the_upstreams_is_read_or_none(
 def test_a_query_of_1001_fields_is_refused(
     live_gateway: Gateway, customer: Customer
 ) -> None:
+    before = len(live_gateway.log_text())
     query = "&".join(f"f{number}=1" for number in range(1001))
     client = customer.http(live_gateway)
     for path in ("usage", "models", "credits", "envelopes", "key"):
@@ -48,12 +49,13 @@ def test_a_query_of_1001_fields_is_refused(
         assert answer.status_code < 500, answer.text
     answer = client.post(f"/chat/completions?{query}", json={"model": "m"})
     assert_refusal(answer, 400, "invalid_request")
-    assert "Traceback" not in live_gateway.log_text()
+    assert "Traceback" not in live_gateway.log_text()[before:]
 
 
 @pytest.mark.parametrize("length", ["²", "-1", "9" * 5000, "0x10"])
 def test_a_length_that_is_none_is_refused(live_gateway: Gateway, length: str) -> None:
     """By the server already, or by us: with an answer or a closed connection."""
+    before = len(live_gateway.log_text())
     head = (
         "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Length: {length}\r\n\r\n"
@@ -64,7 +66,7 @@ def test_a_length_that_is_none_is_refused(live_gateway: Gateway, length: str) ->
         raw.shutdown(socket.SHUT_WR)
         answer = raw.makefile("rb").read()
     assert not answer or answer.startswith((b"HTTP/1.1 4",)), answer[:100]
-    assert "Traceback" not in live_gateway.log_text()
+    assert "Traceback" not in live_gateway.log_text()[before:]
 
 
 def test_a_key_in_the_address_is_not_said_again(

@@ -163,7 +163,9 @@ def test_all_that_a_request_says_reaches_the_upstream(
     assert entry.body == FORWARDED
     assert reply.json()["metadata"] == {"a": "b"}
     assert reply.headers["x-ignored-parameters"] == (
-        "store, service_tier, truncation, include, reasoning.summary"
+        "store, service_tier, truncation, include, reasoning.summary, "
+        # What the upstream's answer shows that it did not heed.
+        "text.format, tool_choice, top_logprobs"
     )
 
 
