@@ -14,7 +14,16 @@ from tests.support.services import environment, requirements
 ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
 # What these show is the same on any database.
 ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
-# Their tests mostly wait. Of what commits they come first: one process waits while the
+# They look at all that is stored, again and again: the less there is, the better.
+READING_ALL = frozenset(
+    {
+        "test_budget_histories.py",
+        "test_budget_race.py",
+        "test_histories.py",
+        "test_race_to_zero.py",
+    }
+)
+# Their tests mostly wait. Of what commits they come early: one process waits while the
 # others compute, and no one waits alone at the end.
 WAITING = frozenset(
     {
@@ -54,7 +63,7 @@ def pytest_collection_modifyitems(
     kept = [item for item in items if is_wanted(item, is_second_run=is_second_run)]
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     # What commits for real comes last: the others may find an empty house.
-    items[:] = sorted(kept, key=lambda item: (commits(item), not waits(item)))
+    items[:] = sorted(kept, key=turn)
     reason = config.stash.get(requirements.UNAVAILABLE, "")
     if reason:
         for item in filter(touches_database, items):
@@ -72,8 +81,12 @@ def commits(item: pytest.Item) -> bool:
     return "committed_db" in getattr(item, "fixturenames", ())
 
 
-def waits(item: pytest.Item) -> bool:
-    return item.nodeid.partition("::")[0].rpartition("/")[2] in WAITING
+def turn(item: pytest.Item) -> int:
+    """Which tests come before which; those of a file stay together."""
+    if not commits(item):
+        return 0
+    file = item.nodeid.partition("::")[0].rpartition("/")[2]
+    return 1 if file in READING_ALL else 2 if file in WAITING else 3
 
 
 def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:
