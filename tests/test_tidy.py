@@ -60,12 +60,22 @@ def banned_code(text: str, *, is_billing: bool) -> Iterator[str]:
                 )
             case ast.Call(func=ast.Name(id="float")) if is_billing:
                 yield f"line {node.lineno}: float( → integers in microcredits"
+            case ast.ClassDef() if is_frozen_error(node):
+                # A context manager that it passes sets its `__traceback__`.
+                yield f"line {node.lineno}: an exception is no frozen dataclass"
             case ast.ExceptHandler() if catches_all(node):
                 if not REASONED.search(lines[node.lineno - 1]):
                     yield (
                         f"line {node.lineno}: except Exception → a named exception, "
                         "or `# noqa: BLE001  the reason`"
                     )
+
+
+def is_frozen_error(node: ast.ClassDef) -> bool:
+    bases = [ast.unparse(base) for base in node.bases]
+    return any(base.endswith(("Exception", "Error")) for base in bases) and any(
+        "frozen=True" in ast.unparse(each) for each in node.decorator_list
+    )
 
 
 def catches_all(handler: ast.ExceptHandler) -> bool:
@@ -126,6 +136,7 @@ def test_every_python_file_says_what_it_is_for() -> None:
     [
         "print('hello')",
         "share = float('1')",
+        "@dataclass(frozen=True)\nclass Refused(Exception):\n    word: str",
         "pause = random.uniform(0, 1)",
         "chance = random.Random()",
         "try:\n    go()\nexcept Exception:\n    pass",

@@ -18,7 +18,6 @@ from billing.tasks import verify_ledger
 from portal.models import ScheduledTask
 from portal.runtime.broker import Transport
 from proxy.tasks import purge_replies
-from tests.support.services import requirements
 from tests.support.services.redis_server import RedisServer
 from tests.support.services.worker import Worker
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
@@ -37,18 +36,6 @@ def fresh_timetable(committed_db: None) -> Iterator[None]:
     ScheduledTask.objects.all().delete()
     yield
     ScheduledTask.objects.all().delete()
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """One that a test may freeze and restart."""
-    program = requirements.find_program("redis-server")
-    if program is None:
-        requirements.missing("redis-server")
-    server = RedisServer(program, tmp_path).start()
-    yield server
-    server.process.send_signal(signal.SIGCONT)
-    server.stop()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -54,7 +54,7 @@ RETRY_AFTER_SECONDS = 5
 RETRY_PAUSE_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """What the door says itself."""
 
@@ -80,9 +80,8 @@ class Door:
         address = _address(scope)
         try:
             refuse_unknown(scope)
-            async with aclosing(self._body(address, receive)) as bodies:
-                async for body in bodies:
-                    await self._answer(address, scope, body, send)
+            async with self._body(address, receive) as body:
+                await self._answer(address, scope, body, send)
         except Crowded:
             await _say(send, HTTPStatus.SERVICE_UNAVAILABLE, BUSY)
         except Refused as refused:
@@ -90,30 +89,31 @@ class Door:
         except ClientLeft:
             pass
 
-    async def _body(
-        self, address: object, receive: Receive
-    ) -> AsyncGenerator[bytes, None]:
-        """The whole body, once; it counts for `address` until the answer is made.
+    @asynccontextmanager
+    async def _body(self, address: object, receive: Receive) -> AsyncIterator[bytes]:
+        """The whole body; it counts for `address` until the answer is made.
 
         Raises: Refused, Crowded, ClientLeft.
         """
         body, more = bytearray(), True
         bytes_max = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientLeft
-                    chunk = message.get("body", b"")
-                    if len(body) + len(chunk) > bytes_max:
-                        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
-                    self._bodies.take(address, len(chunk))
-                    body += chunk
-                    more = message.get("more_body", False)
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    while more:
+                        message = await receive()
+                        if message["type"] == "http.disconnect":
+                            raise ClientLeft
+                        chunk = message.get("body", b"")
+                        if len(body) + len(chunk) > bytes_max:
+                            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                            raise Refused(status, TOO_LARGE)
+                        self._bodies.take(address, len(chunk))
+                        body += chunk
+                        more = message.get("more_body", False)
+            except TimeoutError:
+                raise Refused(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
             yield bytes(body)
-        except TimeoutError:
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
         finally:
             self._bodies.give_back(address, len(body))
 

@@ -31,7 +31,6 @@ REFERENCE = re.compile(r"\$\{\w*\}?|\$\(.*\)?|\$[A-Z_][A-Z0-9_]*\Z")
 # As django-environ reads a file; it skips other lines.
 LINE = re.compile(r"(?:export )?([A-Za-z_0-9]+)=.*")
 SHOWN = 40
-SECRET_MIN = 8  # what is shorter is found in words that hide nothing
 WHOLE_MAX = 2**40
 POSTGRES = {"postgres", "postgresql", "psql", "pgsql"}
 MAIL = {"smtp", "smtps", "smtp+tls", "smtp+ssl"}

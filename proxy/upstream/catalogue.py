@@ -65,13 +65,12 @@ class Catalogue:
         raise self.suggest(refused, model_id)
 
     async def full_name(self, name: str) -> str:
-        """The model that is meant by a name: some clients leave out what stands before
-        the slash. It is the one listed id that ends so, else the name itself.
+        """The model that is meant by a name without a slash: some clients leave out
+        what stands before it. It is the one listed id that ends so, else the name
+        itself.
 
         Raises: GatewayError (404) where several end so.
         """
-        if "/" in name:
-            return name
         if self._names_until < time.monotonic():
             asking = self._ask()
             if not self._ids:

@@ -102,6 +102,7 @@ class Client:
         place, reply = CallPlace(owner, len(content)), None
         try:
             reply = await self._send("POST", path, content)
+            crashpoint("call.answered")
             reply.place = place
         finally:
             if reply is None:
@@ -126,7 +127,6 @@ class Client:
         try:
             async with asyncio.timeout(self._seconds_to_head if is_large else None):
                 response = await self._transport.handle_async_request(request)
-            crashpoint("call.answered")
         except httpx.TransportError as error:
             raise _fault(error) from error
         except aiohttp.ClientError as error:

@@ -20,7 +20,7 @@ AT_ONCE = 1024**2
 TEXT = bytes(set(range(256)) - set(b'"{}[]:,'))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class TooMuch(Exception):
     """More than so many of something."""
 

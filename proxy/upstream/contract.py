@@ -31,7 +31,7 @@ def check_work(content: bytes) -> int:
 
 
 def read(content: bytes) -> dict[str, Any]:
-    """A request body as a JSON object; `check_work` comes first.
+    """A request body as a JSON object; of a long one `check_work` comes first.
 
     Stricter than JSON parsers are by default, because two parsers that disagree
     about a body could price one request and forward another: no duplicate keys, no

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 
 from billing.envelopes import PATTERN_MAX
 from billing.runs import Run
-from billing.values import clock, errors, numbers
+from billing.values import clock, errors
 from billing.values.orders import AMOUNT_MICROS_MAX, CREDIT
 from portal.tenants import key_format, names, rules, runs
 from portal.tenants.errors import InvalidName, RevokedKey
@@ -34,12 +34,11 @@ from proxy.limits.rates import Allowance
 from proxy.process.caches import digest_key
 from proxy.process.database import read, write
 from proxy.views.base import AsyncAPIView, read_json
-from proxy.views.fields import amount, seconds, uuid_in
+from proxy.views.fields import amount, page_size, seconds, uuid_in
 
 T = TypeVar("T")
 
 SECONDS_MAX = 30 * 24 * 3600
-PAGE_MAX, PAGE = 100, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class EnvelopesView(RunsView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         asking, query = _asks(self.identity), request._request.GET
-        count, after = _count(query.get("limit")), query.get("after")
+        count, after = page_size(query.get("limit")), query.get("after")
         start = None if after is None else _known(after)
 
         def page() -> dict[str, Any]:
@@ -270,16 +269,6 @@ def _pattern(models: Any) -> str:
     except rules.InvalidRules as error:
         raise refusals.invalid(str(error), param="models") from None
     return ",".join(models)
-
-
-def _count(text: str | None) -> int:
-    """Raises: GatewayError (400)."""
-    if text is None:
-        return PAGE
-    found = numbers.whole(text, least=1, most=PAGE_MAX)
-    if found is None:
-        raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
-    return found
 
 
 def _known(public_id: str) -> UUID:

@@ -12,7 +12,11 @@ from typing import Any
 from uuid import UUID
 
 from billing.reports.balance import Balance
+from billing.values import numbers
 from billing.values.amounts import credits_text
+from proxy.http import refusals
+
+PAGE, PAGE_MAX = 20, 100  # OpenAI's of its own lists
 
 
 def funds(balance: Balance | None) -> dict[str, Any]:
@@ -39,6 +43,16 @@ def amount(name: str, micros: int | None) -> dict[str, Any]:
 
 def seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
+
+
+def page_size(text: str | None) -> int:
+    """How many rows a list gives at once. Raises: GatewayError (400)."""
+    if text is None:
+        return PAGE
+    found = numbers.whole(text, least=1, most=PAGE_MAX)
+    if found is None:
+        raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
+    return found
 
 
 def uuid_in(public_id: str, kind: str) -> UUID | None:

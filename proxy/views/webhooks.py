@@ -10,7 +10,6 @@ from django.conf import settings
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from billing.values import numbers
 from billing.values.event_types import EVENT_TYPES
 from portal.models import EndpointKind, Organization, WebhookEndpoint
 from portal.notices import by_hand, by_key, endpoints, reach, sending
@@ -28,11 +27,10 @@ from portal.tenants.roles import Permission
 from proxy.http import refusals, reply, webhook_refusals
 from proxy.process.database import read, write
 from proxy.views.base import AsyncAPIView, read_json
-from proxy.views.fields import seconds
+from proxy.views.fields import page_size, seconds
 
 T = TypeVar("T")
 
-PAGE, PAGE_MAX = 20, 100
 FIELDS = ("name", "url", "event_types")
 
 
@@ -66,7 +64,7 @@ class EndpointsView(WebhooksView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         query = request._request.GET
-        count, after = _count(query.get("limit")), query.get("after")
+        count, after = page_size(query.get("limit")), query.get("after")
 
         def page(organization: Organization) -> dict[str, Any]:
             found = endpoints.of_organization(organization.id, EndpointKind.WEBHOOK)
@@ -227,16 +225,6 @@ async def _body(request: Request, *fields: str) -> dict[str, Any]:
         text = f"There is no {unknown[0][:80]!r} here, but {', '.join(fields)}."
         raise refusals.invalid(text, param=unknown[0][:80])
     return body
-
-
-def _count(text: str | None) -> int:
-    """Raises: GatewayError (400)."""
-    if text is None:
-        return PAGE
-    found = numbers.whole(text, least=1, most=PAGE_MAX)
-    if found is None:
-        raise refusals.invalid(f"limit must be from 1 to {PAGE_MAX}.", param="limit")
-    return found
 
 
 async def _said(work: Awaitable[T]) -> T:

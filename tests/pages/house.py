@@ -38,7 +38,7 @@ ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
 
 @dataclass(frozen=True)
 class House:
-    """`objects`: one of each kind that a URL names (`routes.KINDS`)."""
+    """`objects`: one of each kind that a URL names (`neighbours.KINDS`)."""
 
     organization: Organization
     owner: User

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.reports.usage import Dimension
 from tests.pages.house import House
+from tests.support.portal.neighbours import Route, all_routes
 
-# What stands before a parameter in a URL, and its name: which of `House.objects` it is.
-KINDS = {
-    "o/slug": "slug",
-    "leave/slug": "slug",
-    "webhooks/endpoint_id": "webhook",
-    "deliveries/delivery_id": "delivery",
-    "chats/chat_id": "chat",
-    "keys/key_id": "key",
-    "secrets/secret_id": "secret",
-    "projects/pk": "project",
-    "members/pk": "member",
-    "members/member_pk": "member",
-    "invitations/pk": "invitation",
-    "invitations/token": "invitation token",
-    "service-accounts/account_id": "service account",
-    "views/view_id": "saved view",
-    "activity/request_id": "call",
-    "top-up/order_id": "order",
-    "back/topup_id": "top-up",
-    "budgets/budget_id": "budget",
-    "raises/raise_id": "raise",
-    "requests/request_id": "raise request",
-    "jobs/job_id": "job",
-    "passkeys/pk": "passkey",
-    "statements/month": "month",
-    "receipts/number": "receipt",
-    "exports/export_id": "export",
-    "schedules/schedule_id": "schedule",
-    "sso/provider_id": "identity provider",
-}
 # A house has none of these.
 NOWHERE = frozenset(
     {"job", "passkey", "identity provider", "secret", "receipt", "export", "schedule"}
 )
-PARAMETER = re.compile(r"([\w-]+)/<\w+:(\w+)>")
 # Pages that a setting opens, or that are for others: what those get who open them.
 CLOSED = {
     "organization-create": 404,
@@ -67,33 +32,13 @@ ASKED_FOR = {
 NO_PAGES = frozenset({"home", "sign-out"})
 
 
-@dataclass(frozen=True)
-class Route:
-    """A URL's name, and which objects are in it, by its parameters. Raises: KeyError
-    for a parameter that is not in `KINDS`."""
-
-    name: str
-    kinds: dict[str, str]
-
-    def url(self, house: House) -> str:
-        values = {name: house.objects[kind] for name, kind in self.kinds.items()}
-        return reverse(self.name, kwargs=values)
-
-
 def routes() -> list[Route]:
-    return list(_walk(get_resolver().url_patterns, ""))
-
-
-def _walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[Route]:
-    for pattern in patterns:
-        text = before + str(pattern.pattern)
-        if isinstance(pattern, URLResolver):
-            yield from _walk(pattern.url_patterns, text)
-        elif pattern.name and pattern.name not in NO_PAGES:
-            found = PARAMETER.findall(text)
-            kinds = {name: KINDS[f"{place}/{name}"] for place, name in found}
-            if not NOWHERE & set(kinds.values()):
-                yield Route(pattern.name, kinds)
+    """Those whose objects a house has."""
+    return [
+        route
+        for route in all_routes()
+        if route.name not in NO_PAGES and not NOWHERE & {*route.kinds.values()}
+    ]
 
 
 def pages(house: House, client: Client) -> dict[str, str]:
@@ -101,7 +46,7 @@ def pages(house: House, client: Client) -> dict[str, str]:
     sends on to another page, is a file or a part of a page."""
     found: dict[str, str] = {}
     for route in routes():
-        url = route.url(house)
+        url = route.url(house.objects)
         if url in found.values():  # another name of the same
             continue
         answer = client.get(url)

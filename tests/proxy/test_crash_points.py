@@ -59,11 +59,11 @@ def test_a_call_that_dies_there_is_charged_once_or_listed(
     known: str,
 ) -> None:
     upstream.on(
-        model="acme/m", reply=(chat_stream if stream else chat_json)(credits=CREDITS)
+        model="m", reply=(chat_stream if stream else chat_json)(credits=CREDITS)
     )
     started = gateway(CRASHPOINT=point)
     with pytest.raises(httpx.TransportError):
-        customer.chat(started, "acme/m", stream=stream)
+        customer.chat(started, "m", stream=stream)
     assert_it_died(started)
     customer.end_leases()  # nobody will settle what it left open
     holds.sweep(in_doubt_after=LONG)

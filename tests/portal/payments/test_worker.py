@@ -17,7 +17,6 @@ from portal.models import ScheduledTask
 from tests.support.cast import make_organization, make_user
 from tests.support.payments_sandbox import KEY, Stripe
 from tests.support.portal.card_shop import CardShop
-from tests.support.services import requirements
 from tests.support.services.redis_server import RedisServer
 from tests.support.services.worker import Worker
 from tests.support.waiting import wait_for
@@ -35,16 +34,6 @@ def shop(committed_db: None, selling: Settings) -> Iterator[CardShop]:
     with Stripe() as sandbox:
         yield CardShop(organization, sandbox)
     ScheduledTask.objects.all().delete()
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    program = requirements.find_program("redis-server")
-    if program is None:
-        requirements.missing("redis-server")
-    server = RedisServer(program, tmp_path).start()
-    yield server
-    server.stop()
 
 
 def working(shop: CardShop, folder: Path, redis_url: str) -> Worker:

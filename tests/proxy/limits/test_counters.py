@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import TypeAlias
 from uuid import uuid4
 
@@ -16,22 +15,9 @@ import time_machine
 
 from proxy.limits import counters as module
 from proxy.limits.counters import Counters, Memory, Taken, Window
-from tests.support.services import requirements
 from tests.support.services.redis_server import RedisServer
 
 MINUTE_BEGINS = 1_800_000_000  # a multiple of 60
-
-
-@pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """One of the test's own, which it may stop."""
-    program = requirements.find_program("redis-server")
-    if program is None:
-        requirements.missing("redis-server")
-    server = RedisServer(program, tmp_path).start()
-    yield server
-    server.process.send_signal(signal.SIGCONT)
-    server.stop()
 
 
 Make: TypeAlias = Callable[..., Counters]

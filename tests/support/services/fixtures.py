@@ -7,8 +7,9 @@ gateway would wait for the test to end.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,15 +43,29 @@ def spare_cluster() -> Iterator[Cluster]:
     cluster.stop()
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A private Redis, empty at first; use keys or database numbers of your own."""
+@contextmanager
+def running_redis(folder: Path) -> Iterator[RedisServer]:
     program = requirements.find_program("redis-server")
     if program is None:
         requirements.missing("redis-server")
-    server = RedisServer(program, tmp_path_factory.mktemp("redis")).start()
-    yield server.url
+    server = RedisServer(program, folder).start()
+    yield server
+    server.process.send_signal(signal.SIGCONT)  # who is frozen does not end
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis, empty at first; use keys or database numbers of your own."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """One of the test's own, which it may freeze, stop and restart."""
+    with running_redis(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
