@@ -36,6 +36,7 @@ class Earlier:
     """An attempt as it is now."""
 
     hold_id: str
+    retry_count: int
     content: str
     state: str  # of the hold
     is_job: bool  # its hold left the process
@@ -62,7 +63,8 @@ class Earlier:
 
 
 def look(hold_ids: Iterable[str]) -> list[Earlier]:
-    """Those attempts, the latest first, all as they are at one moment."""
+    """Those attempts, all as they are at one moment: first those with the most retries
+    before them, of these the latest."""
     now = dialect.now()
     maker = Lease.objects.filter(id=OuterRef("hold__lease_id"))
     client_at = Lease.objects.filter(id=OuterRef("lease_id"))
@@ -75,7 +77,7 @@ def look(hold_ids: Iterable[str]) -> list[Earlier]:
             client_until=Subquery(client_at.values("expires_at")),
             client_answered=Subquery(client_at.values("answered")),
         )
-        .order_by("-placed_at", "-hold_id")
+        .order_by("-retry_count", "-placed_at", "-hold_id")
     )
     return [_earlier(row, now) for row in rows]
 
@@ -85,6 +87,7 @@ def _earlier(row: Any, now: datetime) -> Earlier:
     maker, at = row.hold.lease_id, row.lease_id
     return Earlier(
         hold_id=row.hold_id.hex,
+        retry_count=row.retry_count,
         content=row.content.hex,
         state=row.hold.state,
         is_job=at is not None and maker is None,

@@ -90,8 +90,12 @@ class Search:
     # --- which one it repeats ---
 
     async def _choose(self, found: list[Earlier]) -> Earlier | None:
-        """The one whose answer it gets. None: there is none, or it is not known yet."""
-        attempt = self._attempt
+        """The one whose answer it gets. None: there is none, or it is not known yet.
+
+        Of several it is one with the most retries before it: the others may be all that
+        a retry with fewer can have. While that one is not known, none of the others.
+        """
+        attempt, least_retries = self._attempt, 0
         if attempt.mark.key:
             if any(each.content != attempt.fingerprint.content for each in found):
                 raise refusals.idempotency_mismatch()
@@ -103,9 +107,11 @@ class Search:
             if each.hold_id in attempt.besides:
                 continue
             is_lost = await self._is_lost(each)
-            if is_lost is False:
+            if is_lost is None:
+                least_retries = max(least_retries, each.retry_count)
+            elif is_lost is False:
                 attempt.besides |= {each.hold_id}
-            elif is_lost and await self._join(each):
+            elif each.retry_count >= least_retries and await self._join(each):
                 return each
         return None
 

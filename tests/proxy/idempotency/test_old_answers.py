@@ -129,3 +129,24 @@ def test_what_a_killed_gateway_did_is_not_made_again(
         again = retried(customer, live_gateway, 1, patience=5)
         assert again.json()["error"]["code"] == "request_in_progress"
     assert len(upstream.journal) == 1
+
+
+def test_while_a_second_attempt_is_not_known_a_first_is_left_to_others(
+    live_gateway: Gateway,
+    gateway: GatewayFactory,
+    upstream: Upstream,
+    customer: Customer,
+) -> None:
+    started = gateway()
+    upstream.on(model="m", reply=chat_json(credits=2).held(Gate()))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(retried, customer, started, 1)
+        upstream.journal.wait_arrived()
+        started.kill()
+        assert call.exception() is not None
+    lost(customer, live_gateway, upstream, chat_json(credits=2, text="first"))
+    later = retried(customer, live_gateway, 2, patience=5)
+    assert later.json()["error"]["code"] == "request_in_progress"
+    sooner = retried(customer, live_gateway, 1)
+    assert sooner.json()["choices"][0]["message"]["content"] == "first"
+    assert len(upstream.journal) == 2

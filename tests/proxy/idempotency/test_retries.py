@@ -90,6 +90,20 @@ def test_two_equal_requests_get_two_answers_even_when_both_are_retried(
     assert customer.charged_credits() == 4
 
 
+def test_a_retry_leaves_to_another_what_only_that_one_can_have(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer
+) -> None:
+    """A second retry took the answer of a first attempt, because it was the latest: to
+    the first retry that had lost it only a second attempt was left, so it was charged
+    again."""
+    lost(customer, live_gateway, upstream, chat_json(text="second attempt"), count=1)
+    lost(customer, live_gateway, upstream, chat_json(text="first attempt"))
+    for count, text in ((2, "second attempt"), (1, "first attempt")):
+        again = retried(customer, live_gateway, count)
+        assert again.json()["choices"][0]["message"]["content"] == text
+    assert len(upstream.journal) == 2
+
+
 def in_threads(target: Any, count: int, gate: Gate) -> None:
     """Run `target` so often at once; the upstream answers once all are on their way."""
     threads = [threading.Thread(target=target) for _ in range(count)]

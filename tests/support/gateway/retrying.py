@@ -14,7 +14,8 @@ import httpx2
 import openai
 import orjson
 
-from billing.models import Attempt
+from billing.models import Attempt, Hold
+from billing.models.hold import HoldState
 from proxy.models import StoredReply
 from tests.support.gateway.customers import SAY_HI, Customer
 from tests.support.gateway.raw import RawCall
@@ -101,20 +102,20 @@ class Leaver:
         self._held = reply.but(before=(self._gate, *reply.before))
 
     def __enter__(self) -> Gate:
-        arrived, holds = len(self._upstream.journal), len(self._customer.holds())
+        arrived = len(self._upstream.journal)
         self._upstream.on(model="m", reply=self._held)
         self._call.send(**self._fields)
         self._upstream.journal.wait_arrived(arrived + 1)
-        self._count = holds + 1
-        hold_id = self._customer.holds()[-1].id
+        [*_, self._hold] = self._customer.holds()
         self._call.leave()
-        attempt = Attempt.objects.filter(hold_id=hold_id)
+        attempt = Attempt.objects.filter(hold=self._hold)
         wait_for(lambda: attempt.filter(is_lost=True).exists())
         return self._gate
 
     def __exit__(self, *_: object) -> None:
         self._gate.set()
-        self._customer.wait_over(self._count)
+        hold = Hold.objects.filter(id=self._hold.id)
+        wait_for(hold.exclude(state=HoldState.OPEN).exists)
 
 
 def stored(customer: Customer) -> list[StoredReply]:
