@@ -312,12 +312,15 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },
-    "filters": {"rarely": {"()": "portal.runtime.log_lines.Rarely"}},
+    "filters": {
+        "rarely": {"()": "portal.runtime.log_lines.Rarely"},
+        "known": {"()": "portal.runtime.log_lines.Known"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["rarely"],
+            "filters": ["rarely", "known"],
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
