@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from portal.tenants.key_format import masked
 from portal.tenants.keys import Identity
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http import refusals, reply, shares, upload_turns
+from proxy.http import links, refusals, reply, shares, upload_turns
 from proxy.http.errors import GatewayError
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
@@ -107,29 +107,30 @@ class AsyncAPIView(APIView):
         error = refusals.translate(exc)
         if error is None:
             raise exc
+        # Not `request.user`: where there is none, DRF would look for one.
+        identity: Identity | None = getattr(self.request, "_user", None)
+        if identity:
+            links.add(error, identity)
         response = reply.error(error)
-        if self.is_call:
-            self._note(error, response["x-request-id"])
+        spender_id = identity.spender_id if identity else error.spender_id
+        if self.is_call and spender_id is not None:
+            self._note(error, spender_id, response["x-request-id"])
         return response
 
     def asked(self) -> Asked:
         return Asked()
 
-    def _note(self, error: GatewayError, request_id: str) -> None:
+    def _note(self, error: GatewayError, spender_id: int, request_id: str) -> None:
         """For whoever asks on a page why calls are refused."""
-        # Not `request.user`: where there is none, DRF would look for one.
-        identity: Identity | None = getattr(self.request, "_user", None)
-        spender_id = identity.spender_id if identity else error.spender_id
-        if spender_id is not None:
-            refusals_seen.note(
-                spender_id,
-                request_id,
-                code=error.code,
-                status=error.status,
-                message=masked(error.message),
-                operation=self.asked().operation,
-                model=self.asked().model,
-            )
+        refusals_seen.note(
+            spender_id,
+            request_id,
+            code=error.code,
+            status=error.status,
+            message=masked(error.message),
+            operation=self.asked().operation,
+            model=self.asked().model,
+        )
 
 
 def uncompressed(request: Request) -> LeanRequest:
