@@ -192,7 +192,6 @@ def activity_page(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         return _part(request, tenant, context)
     context |= {
         "booked": _booked(wanted, totals),
-        "counted_max": activity_totals.COUNTED,
         "refused_request": _refused(tenant, wanted, listing),
         "sees_own_only": sight.sees_own_only(tenant),
     }
@@ -325,7 +324,7 @@ def rows(calls: list[CallReport]) -> Sequence[Row]:
 
 
 def _totals(found: activity_totals.Totals) -> dict[str, Any] | None:
-    if found.figures is None:
+    if not found.is_all:
         return None
     used = found.figures
     tokens = f"{used.prompt_tokens:,} / {used.completion_tokens:,}"
@@ -335,7 +334,7 @@ def _totals(found: activity_totals.Totals) -> dict[str, Any] | None:
 def _booked(wanted: Wanted, totals: activity_totals.Totals) -> int | None:
     """What usage says of the same time, where that is another sum: calls are charged
     some time after they are made."""
-    if wanted.id_prefix or totals.figures is None:
+    if wanted.id_prefix or not totals.is_all:
         return None
     booked = activity_totals.charged_in(wanted)
     if booked is None or booked.charged_micros == totals.figures.charged_micros:
