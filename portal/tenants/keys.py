@@ -151,7 +151,22 @@ def issue(
 
     Raises: NotAllowed, InvalidName, ProjectNotActive, HolderNotActive.
     """
-    holder = holder_for(actor, project, holder)
+    own = holder_for(actor, project, holder)
+    return issue_to(own, project, name, actor=actor, expires_at=expires_at)
+
+
+def issue_to(
+    holder: Holder,
+    project: Project,
+    name: str,
+    *,
+    actor: audit.Actor,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """As a part of another change, which has asked `holder_for` who is to hold it.
+
+    Raises: InvalidName, ProjectNotActive.
+    """
     name = names.clean(name)
     if not Project.objects.select_for_update(no_key=True).filter(
         pk=project.pk, archived_at=None
