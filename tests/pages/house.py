@@ -110,7 +110,7 @@ def _refuse(house: Organization, spenders: list[Spender], calls_count: int) -> N
     now = timezone.now()
     first = refused.quarter_of(now)
     rows = min(calls_count, 2880 * ROWS_EACH)
-    RefusedCount.objects.bulk_create(
+    counts = [
         RefusedCount(
             organization=house,
             starts_at=first - (number // ROWS_EACH) * QUARTER,
@@ -120,7 +120,9 @@ def _refuse(house: Organization, spenders: list[Spender], calls_count: int) -> N
             requests=number,
         )
         for number in range(rows)
-    )
+    ]
+    # A house of few keys has some of them twice.
+    RefusedCount.objects.bulk_create(counts, ignore_conflicts=True)
     RefusedRequest.objects.bulk_create(
         RefusedRequest(
             id=uuid4(),

@@ -57,7 +57,7 @@ def test_a_stopped_gateway_has_written_what_it_refused(
         row, error = rows[answer.headers["x-request-id"]], answer.json()["error"]
         assert (row.code, row.status) == (error["code"], answer.status_code)
         assert row.message == error["message"][: refused.MESSAGE_MAX]
-        assert row.operation == "chat"
+        assert row.operation == "chat.completions"
     assert len(rows) == 3
 
 
