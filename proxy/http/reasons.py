@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from proxy.http import limit_refusals, refusals, upstream_refusals
-from proxy.http.errors import Refusal
 
 
 class Words(NamedTuple):
@@ -150,7 +149,7 @@ _STATUS = {
     row.code: row.status
     for table in (vars(refusals), refusals.KEYS, vars(limit_refusals))
     for row in table.values()
-    if isinstance(row, Refusal)
+    if isinstance(row, type(refusals.invalid))
 }
 
 

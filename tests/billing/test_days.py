@@ -147,7 +147,8 @@ def test_spend_is_divided_by_each_dimension(customer: Payer, clock: Clock) -> No
     assert shares(Dimension.KEY) == {other.id: (2, 6), own.id: (1, 1)}
     assert shares(Dimension.MODEL) == {"m": (1, 4), "openai/gpt-4o": (2, 3)}
     assert shares(Dimension.CLIENT) == {"": (2, 5), "curl": (1, 2)}
-    assert shares(Dimension.OPERATION) == {"embeddings": (1, 4), "chat": (2, 3)}
+    by_operation = {"embeddings": (1, 4), "chat.completions": (2, 3)}
+    assert shares(Dimension.OPERATION) == by_operation
 
 
 def test_a_share_is_of_its_time_account_and_keys(

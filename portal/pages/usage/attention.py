@@ -123,7 +123,7 @@ def _were_refused(tenant: Tenant, now: datetime) -> Iterator[Item]:
     if not total:
         return
     named = ", ".join(f"{number} {code}" for code, number in found[:NAMED_MAX])
-    more = ", …" if len(found) > NAMED_MAX else ""
+    more = " and others" if len(found) > NAMED_MAX else ""
     calls = "One call was" if total == 1 else f"{total} calls were"
     text = f"{calls} refused in the last 24 hours: {named}{more}."
     url = _with(link(tenant, "activity"), "?state=refused")
