@@ -16,7 +16,6 @@ KEYS = {
     "mailtrap": "MAILTRAP_API_TOKEN",
     "postmark": "POSTMARK_SERVER_TOKEN",
     "resend": "RESEND_API_KEY",
-    "sendgrid": "SENDGRID_API_KEY",
     "sparkpost": "SPARKPOST_API_KEY",
 }
 

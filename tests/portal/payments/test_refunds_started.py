@@ -159,6 +159,6 @@ def test_a_bank_transfer_is_paid_back_by_hand(organization: Organization) -> Non
     assert made.state == "done"
     topup.refresh_from_db()
     assert (topup.refunded_minor, topup.taken_micros) == (500, 500_000_000)
+    pending = make_topup(organization).public_id
     with pytest.raises(errors.NotPaid):
-        pending = make_topup(organization).public_id
         payments.refund(pending, reference="r", reason="x", actor=OPERATOR)

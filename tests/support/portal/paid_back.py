@@ -1,4 +1,4 @@
-"""Events that wait for the operator's decision, and refunds, for tests of the portal."""
+"""Events that wait for the operator's decision, and refunds, for portal tests."""
 
 from __future__ import annotations
 
