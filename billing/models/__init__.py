@@ -18,6 +18,7 @@ from billing.models.payment_event import PaymentEvent, PaymentLook
 from billing.models.statement import Statement
 from billing.models.tariff import Tariff
 from billing.models.topup import TopUp
+from billing.models.topup_refund import TopUpRefund
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 from billing.models.usage_day import UsageDay, UsageDays
@@ -51,6 +52,7 @@ __all__ = [
     "Statement",
     "Tariff",
     "TopUp",
+    "TopUpRefund",
     "Transfer",
     "Unit",
     "UsageComponent",
