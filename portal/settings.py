@@ -78,6 +78,7 @@ PAGES_ABOVE = ["proxy.pages.urls"]  # URL lists of pages that the gateway layer 
 # What the gateway says of a call's reason and remarks, for the page of a request.
 REASON_WORDS = "proxy.http.reasons.of_reason"
 REMARK_WORDS = "proxy.http.reasons.of_remark"
+REFUSAL_WORDS = "proxy.http.reasons.of_refusal"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
