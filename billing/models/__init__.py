@@ -10,6 +10,7 @@ from billing.models.auto_topup import AutoTopUp, Buyer, Consent
 from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
+from billing.models.credit_price import CreditPrice
 from billing.models.event import Event
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
@@ -38,6 +39,7 @@ __all__ = [
     "Checkpoint",
     "Consent",
     "Correction",
+    "CreditPrice",
     "Entry",
     "Envelope",
     "Event",

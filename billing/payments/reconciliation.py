@@ -17,7 +17,15 @@ from billing.ledger import dialect
 from billing.models import PaymentEvent, PaymentLook, TopUp
 from billing.models.payment_event import EventState
 from billing.models.topup import ProviderName, TopUpStatus
-from billing.payments import errors, intake, orders, providers, refunds, rows
+from billing.payments import (
+    errors,
+    intake,
+    orders,
+    price_history,
+    providers,
+    refunds,
+    rows,
+)
 from billing.payments.provider import Source
 from billing.payments.report import Report, Said
 from billing.values.crashpoints import crashpoint
@@ -44,6 +52,7 @@ class Drift:
 
 def sweep(source: Source = providers.configured) -> dict[str, int]:
     """Read what there is to read; how many events, orders and refunds asked about."""
+    price_history.note()
     asked = refunds.ask_due(source)  # before the events that tell of them are read
     read = _read_events(source)
     _settle_waiting()
