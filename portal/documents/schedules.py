@@ -10,10 +10,11 @@ from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from billing.reports.periods import Bucket, days, floor
+from billing.reports.periods import Bucket, Range, day_of, days, floor
 from billing.values import clock
-from portal.documents import exports, files, making, storage
+from portal.documents import exports, files, focus_metadata, making, storage
 from portal.documents.kinds import RIGHTS, WORDS, Format, Kind
+from portal.documents.write import Written
 from portal.models import Every, Export, ExportSchedule, ExportState, Organization
 from portal.tenants import audit, policy, roles
 from portal.tenants.errors import NotAllowed, PortalError, TooManyExports
@@ -22,6 +23,7 @@ from portal.tenants.roles import Permission
 logger = logging.getLogger(__name__)
 
 SCHEDULES_MAX = 20  # of one organization
+TICK = timedelta(microseconds=1)
 SYSTEM = audit.Actor(None, "schedule")
 BUCKETS = {Every.DAY: Bucket.DAY, Every.WEEK: Bucket.WEEK, Every.MONTH: Bucket.MONTH}
 
@@ -177,9 +179,24 @@ def tell_due() -> int:
 
 def _put(export: Export, schedule: ExportSchedule) -> None:
     if schedule.to_storage:
-        slug = export.organization.slug
-        name = f"{slug}/{export.kind}/{export.since:%Y-%m-%d}.{export.format}"
+        name = _place(export)
         storage.put_file(name, files.folder() / export.file)
+        span = Range(export.since, export.until)
+        written = Written(export.rows, export.bytes, export.sha256)
+        told = focus_metadata.describe(
+            export.organization, Kind(export.kind), span, name, written
+        )
+        if told is not None:
+            storage.put_bytes(name + focus_metadata.ENDING, told)
+
+
+def _place(export: Export) -> str:
+    """By the first and the last day that it is of, so that what is exported each day
+    and what is each month lie side by side."""
+    zone = export.organization.account.time_zone
+    first, last = (day_of(zone, each) for each in (export.since, export.until - TICK))
+    days = f"{first}" if first == last else f"{first}_{last}"
+    return f"{export.organization.slug}/{export.kind}/{days}.{export.format}"
 
 
 def _mail(export: Export, schedule: ExportSchedule) -> None:

@@ -79,6 +79,7 @@ def _entries() -> dict[str, Entry]:
         Entry("portal.tasks.purge_notices", timedelta(hours=6)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
+        Entry("portal.tasks.forget_refused", DAY, at=time(4, 43)),
         Entry(
             "portal.tasks.verify_audit",
             DAY,

@@ -148,7 +148,9 @@ insufficient_credits = Refusal("insufficient_credits", 402).says(
 
 
 def key_refused(error: KeyRefused) -> GatewayError:
-    return KEYS[error.code](str(error))
+    refused = KEYS[error.code](str(error))
+    refused.spender_id = error.spender_id
+    return refused
 
 
 def shortfall(

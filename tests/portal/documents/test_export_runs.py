@@ -228,6 +228,7 @@ def test_a_scheduled_file_is_put_into_the_bucket(
         assert schedules.tell_due() == 1
     export = Export.objects.get()
     [stored] = [path for path in bucket.rglob("*") if path.is_file()]
+    assert stored.name == f"{export.since:%Y-%m-%d}.csv"
     assert write.digest_of(stored)[1] == export.sha256
 
 
