@@ -291,4 +291,4 @@ def test_a_call_that_was_charged_after_the_time_counts_with_when_it_was_made(
             (None, None),
         )
     ]
-    assert [figures and figures.charged_micros for figures in found] == [1, 2, 3, 6]
+    assert [figures.charged_micros for figures in found] == [1, 2, 3, 6]
