@@ -1,0 +1,1 @@
+"""Requests and upstream replies that no honest program sends, drawn by chance."""
