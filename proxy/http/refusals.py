@@ -63,6 +63,10 @@ too_many_downloads = Refusal("too_many_downloads", 429, None, 1).says(
     "Your organization has as many downloads running as its share of this gateway "
     "allows. Try again when one has ended."
 )
+too_many_questions = Refusal("too_many_questions", 429, None, 1).says(
+    "Your organization asks and changes as much at once as its share of this gateway "
+    "allows. Nothing was done; try again when that has been answered."
+)
 gateway_busy = Refusal("gateway_busy", 503, True, 2).says(
     "The gateway is busy with other calls. Nothing was charged; try again shortly."
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 
 from django.conf import settings
 
@@ -24,10 +25,11 @@ def _places(size: int) -> int:
     return max(1, -(-size // shares.MIB))
 
 
-_turns = Turns(  # of this process
-    settings.GATEWAY_UPLOADS_MAX * _places(settings.GATEWAY_UPLOAD_BYTES_MAX),
-    waiting_max=WAITING_MAX,
-)
+@cache
+def _turns() -> Turns:
+    """Of this process."""
+    each = _places(settings.GATEWAY_UPLOAD_BYTES_MAX)
+    return Turns(settings.GATEWAY_UPLOADS_MAX * each, waiting_max=WAITING_MAX)
 
 
 @asynccontextmanager
@@ -51,13 +53,15 @@ async def turn(
         return
     places = _places(size)
     try:
-        await _turns.wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
+        await _turns().wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
     except Crowded as crowded:
         raise shares.uploads_refused(crowded) from None
+    request.is_paced = True
     try:
         yield
     finally:
-        _turns.give_back(owner, places)
+        request.is_paced = False
+        _turns().give_back(owner, places)
 
 
 @contextmanager

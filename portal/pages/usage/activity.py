@@ -44,7 +44,7 @@ from portal.tenants.tenancy import Tenant
 
 SIZE = 50
 LATELY = timedelta(days=7)
-SIGNER = signing.Signer(salt="activity")
+SALT = "activity"
 STATES = (
     ("open", "Running"),
     ("settled", "Charged"),
@@ -99,12 +99,14 @@ def written(place: Place | None) -> str:
     signing, or what is polled would never be as it was."""
     if place is None:
         return ""
-    return SIGNER.sign_object([place.placed_at.isoformat(), place.id.hex])
+    return signing.Signer(salt=SALT).sign_object(
+        [place.placed_at.isoformat(), place.id.hex]
+    )
 
 
 def read_cursor(text: str) -> Place | None:
     try:
-        moment, id_ = SIGNER.unsign_object(text)
+        moment, id_ = signing.Signer(salt=SALT).unsign_object(text)
     except signing.BadSignature:
         return None
     return Place(datetime.fromisoformat(moment), UUID(id_))
