@@ -175,15 +175,8 @@ TEMPLATES = [
 REDIS_URL = env.redis_url("REDIS_URL", default="")
 DATABASES = {"default": environment.database(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-if REDIS_URL:  # else Django's default, the memory of the process
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            # A page does not wait for a Redis that is frozen.
-            "OPTIONS": {"socket_connect_timeout": 5, "socket_timeout": 5},
-        }
-    }
+# Marks in the database: nobody needs Redis to sign in, or to send a form.
+CACHES = {"default": {"BACKEND": "portal.signing_in.marks.Marks"}}
 
 # --- words, time, files ------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -330,12 +323,15 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },
-    "filters": {"rarely": {"()": "portal.runtime.log_lines.Rarely"}},
+    "filters": {
+        "rarely": {"()": "portal.runtime.log_lines.Rarely"},
+        "known": {"()": "portal.runtime.log_lines.Known"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["rarely"],
+            "filters": ["rarely", "known"],
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},

@@ -101,6 +101,10 @@ def calls_refused(*, is_own: bool) -> GatewayError:
     return (refusals.calls_crowded if is_own else refusals.gateway_busy)()
 
 
+def questions_refused(*, is_own: bool) -> GatewayError:
+    return (refusals.too_many_questions if is_own else refusals.gateway_busy)()
+
+
 class DownloadPlace:
     """One file on its way to a client of an organization."""
 

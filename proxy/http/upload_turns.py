@@ -56,9 +56,11 @@ async def turn(
         await _turns().wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
     except Crowded as crowded:
         raise shares.uploads_refused(crowded) from None
+    request.is_paced = True
     try:
         yield
     finally:
+        request.is_paced = False
         _turns().give_back(owner, places)
 
 
