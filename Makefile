@@ -12,7 +12,7 @@ INSTALLED := .venv/.installed
 # More options for a command: make demo ARGS=--exit, make test ARGS="-x -k holds"
 ARGS ?=
 
-.PHONY: demo test clients endure bench pages exports siege lint
+.PHONY: demo test clients endure bench pages pictures exports siege lint
 
 # Starts everything, makes real calls, compares their charges with the upstream's, then
 # serves until Ctrl-C.
@@ -28,6 +28,11 @@ bench: $(INSTALLED)
 # PostgreSQL: server time, queries. ARGS="--calls 20000 --only sqlite" measures less.
 pages: $(INSTALLED)
 	@$(BIN)/python -m tests.pages $(ARGS)
+
+# Takes the README's pictures of the portal: Chromium over the demo's data, in light and
+# dark. ARGS=usage takes one page's.
+pictures: $(INSTALLED)
+	@$(BIN)/python -m tests.pictures $(ARGS)
 
 # Every test on SQLite and, beside it, those that touch the database on PostgreSQL.
 test: $(INSTALLED)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from portal.runtime import environment, locations, variables
+from portal.runtime import environment, locations, mail_providers, variables
 
 BASE_DIR = Path(__file__).resolve().parents[1]
 env = variables.Env(os.environ)
@@ -78,6 +78,7 @@ PAGES_ABOVE = ["proxy.pages.urls"]  # URL lists of pages that the gateway layer 
 # What the gateway says of a call's reason and remarks, for the page of a request.
 REASON_WORDS = "proxy.http.reasons.of_reason"
 REMARK_WORDS = "proxy.http.reasons.of_remark"
+REFUSAL_WORDS = "proxy.http.reasons.of_refusal"
 GATEWAY_BODY_BYTES_MAX = env.int("GATEWAY_BODY_BYTES_MAX", default=20 * 1024**2)
 GATEWAY_UPLOAD_BYTES_MAX = env.int("GATEWAY_UPLOAD_BYTES_MAX", default=25 * 1024**2)
 GATEWAY_BODY_SECONDS_MAX = env.int("GATEWAY_BODY_SECONDS_MAX", default=60)
@@ -174,15 +175,8 @@ TEMPLATES = [
 REDIS_URL = env.redis_url("REDIS_URL", default="")
 DATABASES = {"default": environment.database(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-if REDIS_URL:  # else Django's default, the memory of the process
-    CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            # A page does not wait for a Redis that is frozen.
-            "OPTIONS": {"socket_connect_timeout": 5, "socket_timeout": 5},
-        }
-    }
+# Marks in the database: nobody needs Redis to sign in, or to send a form.
+CACHES = {"default": {"BACKEND": "portal.signing_in.marks.Marks"}}
 
 # --- words, time, files ------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -193,9 +187,12 @@ STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of a missing one
 WHITENOISE_USE_FINDERS = True
 
-# --- mail: sent beside the page, by the backend that EMAIL_URL names ------------------
+# --- mail: sent beside the page, by EMAIL_URL's server or a provider's API ------------
 MAIL = env.email_url("EMAIL_URL", default="consolemail://")
-MAIL_BACKEND = MAIL["EMAIL_BACKEND"]
+MAIL_PROVIDER = env.choice("EMAIL_PROVIDER", *mail_providers.KEYS, default="")
+MAIL_BACKEND = (
+    mail_providers.backend(MAIL_PROVIDER) if MAIL_PROVIDER else MAIL["EMAIL_BACKEND"]
+)
 EMAIL_BACKEND = "portal.signing_in.mail.Backend"
 EMAIL_HOST = MAIL.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT = MAIL.get("EMAIL_PORT") or 25
@@ -205,6 +202,13 @@ EMAIL_USE_TLS = MAIL.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = MAIL.get("EMAIL_USE_SSL", False)
 EMAIL_FILE_PATH = MAIL.get("EMAIL_FILE_PATH")
 EMAIL_TIMEOUT = 10  # seconds, for each step of sending one
+ANYMAIL = mail_providers.options(
+    env,
+    MAIL_PROVIDER,
+    env.secret("EMAIL_PROVIDER_KEY", default=""),
+    env.http_url("EMAIL_PROVIDER_URL", default=""),
+    seconds=EMAIL_TIMEOUT,
+)
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="Tollgate <tollgate@localhost>")
 
 # --- security ----------------------------------------------------------------
@@ -319,12 +323,15 @@ LOGGING = {
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         }
     },
-    "filters": {"rarely": {"()": "portal.runtime.log_lines.Rarely"}},
+    "filters": {
+        "rarely": {"()": "portal.runtime.log_lines.Rarely"},
+        "known": {"()": "portal.runtime.log_lines.Known"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["rarely"],
+            "filters": ["rarely", "known"],
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},

@@ -14,7 +14,7 @@ from portal.notices import dispatch, mails, purging, sending
 from portal.notices.watching import rounds
 from portal.operator import bounds
 from portal.signing_in import limits, sessions, sign_up
-from portal.tenants import chain, sightings
+from portal.tenants import chain, refused, sightings
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +59,12 @@ def purge_notices() -> int:
 def forget_addresses() -> int:
     """Delete from where keys were used long ago; how many rows."""
     return sightings.forget_old()
+
+
+@shared_task
+def forget_refused() -> int:
+    """Delete what the gateway refused long ago; how many rows."""
+    return refused.forget_old()
 
 
 @shared_task

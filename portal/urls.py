@@ -6,6 +6,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
+handler500 = "portal.runtime.database_away.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"portal.pages.{room}.urls"))
     for room in (

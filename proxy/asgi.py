@@ -18,6 +18,7 @@ from proxy.idempotency.stored_replies import keeper
 from proxy.limits.counters import counters
 from proxy.process.heard import heard
 from proxy.process.lease import process_lease
+from proxy.process.refused import refusals_seen
 from proxy.process.sightings import watch
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Gateway(LeanHandler):
         await process_lease.start()
         heard.start(process_lease.own_id)
         watch.start()
+        refusals_seen.start()
         _spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -67,6 +69,7 @@ class Gateway(LeanHandler):
         # What is answered now may be asked again of the process that comes after.
         await asyncio.to_thread(keeper.flush, KEEPER_SECONDS)
         await watch.stop()
+        await refusals_seen.stop()
         await heard.stop(process_lease.own_id)
         await counters.close()
         await process_lease.stop()

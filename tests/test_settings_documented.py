@@ -30,6 +30,7 @@ DESCRIBED = {
     "VAR_DIR",
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
     *("WEBHOOK_TRUSTED_HOSTS", "EXPORT_STORAGE_URL"),
+    *("EMAIL_PROVIDER", "EMAIL_PROVIDER_KEY", "EMAIL_PROVIDER_URL"),
 }
 # The sandbox's command hands its options to a server process of its own.
 BETWEEN_PROCESSES = {"proxy/sandbox/options.py"}

@@ -10,6 +10,7 @@ from billing.models.auto_topup import AutoTopUp, Buyer, Consent
 from billing.models.budget import Budget, BudgetRaise, BudgetWindow, Envelope
 from billing.models.checkpoint import Checkpoint
 from billing.models.correction import Acknowledgement, Correction
+from billing.models.credit_price import CreditPrice
 from billing.models.event import Event
 from billing.models.grant import Burn, Grant
 from billing.models.hold import Hold, Lease
@@ -18,6 +19,7 @@ from billing.models.payment_event import PaymentEvent, PaymentLook
 from billing.models.statement import Statement
 from billing.models.tariff import Tariff
 from billing.models.topup import TopUp
+from billing.models.topup_refund import TopUpRefund
 from billing.models.transfer import Entry, Transfer
 from billing.models.usage import UsageComponent, UsageRecord, UsageRollup
 from billing.models.usage_day import UsageDay, UsageDays
@@ -37,6 +39,7 @@ __all__ = [
     "Checkpoint",
     "Consent",
     "Correction",
+    "CreditPrice",
     "Entry",
     "Envelope",
     "Event",
@@ -51,6 +54,7 @@ __all__ = [
     "Statement",
     "Tariff",
     "TopUp",
+    "TopUpRefund",
     "Transfer",
     "Unit",
     "UsageComponent",

@@ -15,6 +15,7 @@ class EventState(models.TextChoices):
     IGNORED = "ignored"  # says nothing about a top-up
     WAITING = "waiting"  # of a payment that no top-up names yet
     QUARANTINED = "quarantined"  # does not fit its top-up: a person has to look
+    DISMISSED = "dismissed"  # a person has looked, and nothing follows from it
 
 
 class PaymentEvent(models.Model):

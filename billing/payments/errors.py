@@ -63,6 +63,24 @@ class NotPending(TopUpRefused):
     """It is paid, failed or expired already."""
 
 
+class NotPaid(TopUpRefused):
+    """Nothing can be paid back: it was never paid, or its bank decides first."""
+
+
+class BadRefund(TopUpRefused):
+    """More than is left, nothing, or without a reference or a reason."""
+
+    field = "amount"
+
+
+class UnknownEvent(TopUpRefused):
+    """No provider has told of such an event."""
+
+
+class NotQuarantined(TopUpRefused):
+    """Nobody has to decide about it, or somebody has."""
+
+
 class ProviderError(LedgerError):
     """The payment provider did not do what was asked."""
 

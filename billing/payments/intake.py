@@ -15,7 +15,7 @@ from billing.models import PaymentEvent, TopUp
 from billing.models.payment_event import EventState
 from billing.payments import report as reports
 from billing.payments import rows, settlement
-from billing.payments.errors import UnknownTopUp
+from billing.payments.errors import NotQuarantined, UnknownEvent, UnknownTopUp
 from billing.payments.provider import Told
 from billing.payments.report import OF_PAYMENTS, Report
 from billing.payments.settlement import DoesNotFit
@@ -75,6 +75,52 @@ def quarantined() -> list[PaymentEvent]:
     """The events that a person has to look at, the oldest first."""
     found = PaymentEvent.objects.filter(state=EventState.QUARANTINED)
     return list(found.select_related("topup").order_by("id"))
+
+
+def release(event_id: str, *, by: str) -> PaymentEvent:
+    """Carry out one that is quarantined, as if it came now: everything is checked
+    again. Inside the caller's transaction.
+
+    Raises: UnknownEvent; NotQuarantined; DoesNotFit, as it does not, still;
+    AccountLocked. Nothing was written then.
+    """
+    event = _find(event_id)
+    if event.report is None:
+        raise DoesNotFit(f"{event.why or 'no top-up'}: it can only be dismissed")
+    report = reports.from_json(event.report)
+    topup = _of(report)  # locked before the event, as everywhere
+    event = _find(event_id, is_locked=True)
+    if topup is None:
+        raise DoesNotFit("unknown order")
+    if report.provider != event.provider:
+        raise DoesNotFit("another provider")
+    settlement.apply(topup, report, by=by)
+    event.state, event.why, event.topup = EventState.APPLIED, "", topup
+    event.save()
+    take_waiting(topup, event.provider)
+    return event
+
+
+def dismiss(event_id: str) -> PaymentEvent:
+    """Nothing follows from it: it is listed no more. Inside the caller's transaction.
+    Raises: UnknownEvent; NotQuarantined."""
+    _find(event_id)
+    event = _find(event_id, is_locked=True)
+    event.state = EventState.DISMISSED
+    event.save()
+    return event
+
+
+def _find(event_id: str, *, is_locked: bool = False) -> PaymentEvent:
+    found = PaymentEvent.objects.filter(event_id=event_id)
+    if is_locked:
+        found = found.select_for_update(no_key=True)
+    event = found.order_by("id").first()
+    if event is None:
+        raise UnknownEvent("There is no such event.")
+    if event.state != EventState.QUARANTINED:
+        raise NotQuarantined(f"It is {event.state}, not quarantined.")
+    return event
 
 
 def _receive(told: Told, provider: str) -> str:

@@ -19,6 +19,7 @@ DECIMALS = {
 # A price for one credit is kept in millionths of a minor unit.
 PER_MINOR = 1_000_000
 PRICE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,8}))?")
+MONEY = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?", re.ASCII)
 # More than any provider takes in one payment.
 PRICE_MINOR_MAX = 99_999_999
 
@@ -97,6 +98,18 @@ def price_per_credit(text: str, in_currency: str) -> int:
     whole, fraction = found.groups(default="")
     scale: int = PER_MINOR * 10 ** DECIMALS[in_currency]
     return int(whole) * scale + int(fraction.ljust(8, "0")) * scale // 10**8
+
+
+def minor_of(text: str, in_currency: str) -> int:
+    """ "10.50", "usd" → 1050. Raises: BadAmount."""
+    decimals = DECIMALS[in_currency]
+    found = MONEY.fullmatch(text.strip())
+    if found is None or len(found[2] or "") > decimals:
+        raise errors.BadAmount(
+            f"{text[:20]!r} is no amount of {in_currency.upper()}: write "
+            f"{money_text(1050, in_currency).split()[0]}, in digits alone."
+        )
+    return int(found[1] + (found[2] or "").ljust(decimals, "0"))
 
 
 def money_text(minor: int, in_currency: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from billing.models import Buyer, TopUp
+from billing.models import Buyer, TopUp, TopUpRefund
 from billing.payments.report import Report
 
 
@@ -57,6 +57,15 @@ class Provider(Protocol):
 
     def method_of(self, payment_ref: str) -> str:
         """The method that was saved with a payment; empty: none."""
+        ...
+
+    def refund(self, refund: TopUpRefund) -> str:
+        """Pay back so much of its top-up; his name for it. Again under the same row it
+        is the same refund. Raises: KeySpent."""
+        ...
+
+    def find_refund(self, refund: TopUpRefund) -> str:
+        """His name for one that he has made before; empty: he has not."""
         ...
 
     def events(self, since: datetime) -> Iterator[Told]:

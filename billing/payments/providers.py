@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from billing.models import Buyer, TopUp
+from billing.models import Buyer, TopUp, TopUpRefund
 from billing.models.topup import ProviderName
 from billing.payments import errors
 from billing.payments.provider import Begun, Provider, Told
@@ -30,6 +30,12 @@ class NoPayments:
         return []
 
     def method_of(self, payment_ref: str) -> str:
+        return ""
+
+    def refund(self, refund: TopUpRefund) -> str:
+        raise errors.ProviderRefusal("a bank transfer is paid back by hand")
+
+    def find_refund(self, refund: TopUpRefund) -> str:
         return ""
 
     def events(self, since: datetime) -> Iterator[Told]:

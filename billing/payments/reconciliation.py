@@ -17,7 +17,15 @@ from billing.ledger import dialect
 from billing.models import PaymentEvent, PaymentLook, TopUp
 from billing.models.payment_event import EventState
 from billing.models.topup import ProviderName, TopUpStatus
-from billing.payments import errors, intake, orders, providers, rows
+from billing.payments import (
+    errors,
+    intake,
+    orders,
+    price_history,
+    providers,
+    refunds,
+    rows,
+)
 from billing.payments.provider import Source
 from billing.payments.report import Report, Said
 from billing.values.crashpoints import crashpoint
@@ -43,7 +51,9 @@ class Drift:
 
 
 def sweep(source: Source = providers.configured) -> dict[str, int]:
-    """Read what there is to read; how many events, and orders asked about."""
+    """Read what there is to read; how many events, orders and refunds asked about."""
+    price_history.note()
+    asked = refunds.ask_due(source)  # before the events that tell of them are read
     read = _read_events(source)
     _settle_waiting()
     looked = 0
@@ -57,7 +67,7 @@ def sweep(source: Source = providers.configured) -> dict[str, int]:
         except (errors.ProviderDown, LedgerUnavailable) as error:
             logger.warning("%s is looked at later: %s", topup.public_id, error)
         _look_later(topup)
-    return {"events": read, "looked": looked}
+    return {"events": read, "looked": looked, "refunds": asked}
 
 
 def drift(source: Source = providers.configured) -> list[Drift]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import stripe
 
-from billing.models import Buyer, TopUp
+from billing.models import Buyer, TopUp, TopUpRefund
 from billing.payments import errors
 from billing.payments.prices import money_text
 from billing.payments.provider import Begun, Told
@@ -28,6 +28,7 @@ SECONDS_MAX = 10  # for each request; it is tried twice
 # Stripe takes up to 24 hours; one that is opened again late has to have some left.
 SESSION_OPEN = timedelta(hours=23)
 EVENTS_MAX = 10_000
+REFUNDS_MAX = 100  # of one payment, looked through for ours
 
 
 class Stripe:
@@ -105,6 +106,34 @@ class Stripe:
         found = _asked(lambda: intents.retrieve(payment_ref)).to_dict()
         method = found.get("payment_method") or ""
         return str(method.get("id") if isinstance(method, dict) else method)
+
+    def refund(self, refund: TopUpRefund) -> str:
+        """By its Payment Intent."""
+        params: Any = {
+            "payment_intent": refund.topup.payment_ref,
+            "amount": refund.amount_minor,
+            "reason": "requested_by_customer",
+            "metadata": {"refund": refund.public_id},
+        }
+        options: Any = {"idempotency_key": refund.public_id}
+        refunds = self._client.v1.refunds
+        made = _asked(lambda: refunds.create(params, options))
+        if made.status in ("failed", "canceled"):
+            raise errors.ProviderRefusal(f"the refund is {made.status}")
+        return made.id
+
+    def find_refund(self, refund: TopUpRefund) -> str:
+        """By our id in its metadata."""
+        params: Any = {
+            "payment_intent": refund.topup.payment_ref,
+            "limit": REFUNDS_MAX,
+        }
+        listed = _asked(lambda: self._client.v1.refunds.list(params)).data
+        for each in listed:
+            found = each.to_dict()
+            if _metadata_of(found).get("refund") == refund.public_id:
+                return str(found["id"])
+        return ""
 
     def events(self, since: datetime) -> Iterator[Told]:
         """Those that are about top-ups; Stripe keeps them for 30 days."""
@@ -204,6 +233,10 @@ def _metadata(topup: TopUp) -> dict[str, str]:
         "account": str(topup.account_id),
         "automatic": "1" if topup.is_automatic else "0",
     }
+
+
+def _metadata_of(found: dict[str, Any]) -> dict[str, Any]:
+    return found.get("metadata") or {}
 
 
 def _describe(topup: TopUp) -> str:

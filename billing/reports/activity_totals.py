@@ -1,4 +1,4 @@
-"""What the calls of a list come to: exact, or not told at all.
+"""What the calls of a list come to: exact, or what the newest of them do.
 
 A short list is added up call by call. Of a long one that usage can tell, it is told by
 its sums of what was charged in that time (`usage.py`), less what was charged then for
@@ -47,10 +47,13 @@ _OF_RECORDS = (
 @dataclass(frozen=True, slots=True)
 class Totals:
     """What all calls of a list come to by now. `calls` is None where they were too many
-    to be counted, `figures` where they cannot be told by usage either."""
+    to be counted, and usage told the figures. Where it cannot, `is_all` is false: these
+    are the newest calls of the list, and there are more, or were looked for no
+    further."""
 
     calls: int | None
-    figures: Figures | None
+    figures: Figures
+    is_all: bool = True
 
 
 def totals(wanted: Wanted) -> Totals:
@@ -59,10 +62,8 @@ def totals(wanted: Wanted) -> Totals:
     if plan is None:
         return Totals(0, usage.NOTHING)
     counted = _counted(plan, COUNTED_FIRST if wanted.is_of_usage else COUNTED)
-    if counted is not None:
+    if counted.is_all or not wanted.is_of_usage:
         return counted
-    if not wanted.is_of_usage:
-        return Totals(None, None)
     span = Range(wanted.since or BEGINNING, wanted.until or END)
     return Totals(None, usage.total(wanted.chosen, span) + _across(plan, wanted, span))
 
@@ -79,8 +80,8 @@ def charged_in(wanted: Wanted) -> Figures | None:
 # --- call by call --------------------------------------------------------------------
 
 
-def _counted(plan: Plan, most: int) -> Totals | None:
-    """None for more than `most` calls, those included that are looked at in vain."""
+def _counted(plan: Plan, most: int) -> Totals:
+    """Not all for more than `most` calls, those included that are looked at in vain."""
     each = most // len(plan.parts)
     parts, values = [], []
     for number, part in enumerate(plan.parts):
@@ -101,10 +102,9 @@ def _counted(plan: Plan, most: int) -> Totals | None:
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *look, *look])
         rows = cursor.fetchall()
-    if any((row[0] or 0) > each for row in rows):
-        return None
+    is_all = all((row[0] or 0) <= each for row in rows)
     figures = [Figures(*map(int, row[2:])) for row in rows]
-    return Totals(sum(row[1] for row in rows), sum(figures, usage.NOTHING))
+    return Totals(sum(row[1] for row in rows), sum(figures, usage.NOTHING), is_all)
 
 
 # --- calls that were made on one side of an edge, and charged on the other -----------

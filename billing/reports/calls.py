@@ -49,16 +49,6 @@ class CallReport:
     envelope_id: UUID | None  # the run that it was paid from
 
 
-def latest_calls(
-    account_id: int, *, limit: int = 20, spender_ids: Sequence[int] | None = None
-) -> list[CallReport]:
-    """The newest calls first; `spender_ids` narrows them to those keys."""
-    holds = _holds().filter(account_id=account_id)
-    if spender_ids is not None:
-        holds = holds.filter(spender_id__in=spender_ids)
-    return [_call(hold) for hold in holds.order_by("-placed_at")[:limit]]
-
-
 def find_call(account_id: int, hold_id: UUID) -> CallReport | None:
     """One call of this account; None for anybody else's."""
     hold = _holds().filter(id=hold_id, account_id=account_id).first()

@@ -1,4 +1,4 @@
-"""What was spent over time and by whom, from sums of 15 minutes and never from single
+"""What was spent over time, from sums of 15 minutes and never from single
 records: a page costs the same after a million calls."""
 
 from __future__ import annotations
@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from enum import StrEnum
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Sum
 from django.db.models.functions import TruncDate
 
 from billing.ledger import dialect
@@ -24,28 +23,6 @@ class DaySpend:
     charged_micros: int
 
 
-class Dimension(StrEnum):
-    """By what spend is divided: a column of the sums."""
-
-    PROJECT = "project_id"
-    HOLDER = "holder_id"
-    SPENDER = "spender_id"
-    MODEL = "model"
-    OPERATION = "operation"
-    CLIENT = "client"
-    BASIS = "basis"
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What one project, model … has spent. `subject` is an id of the ledger's, or a
-    name; None or "" where a call had none."""
-
-    subject: int | str | None
-    requests: int
-    charged_micros: int
-
-
 def spend_by_day(
     account_id: int,
     *,
@@ -56,7 +33,9 @@ def spend_by_day(
     """The last `days` days including today, oldest first, none left out. Every time
     zone's midnights are ends of quarters of an hour, so its days add up exactly."""
     since = dialect.start_of_day(zone, days_ago=days - 1)
-    rows = _sums(account_id, since, None, spender_ids)
+    rows = UsageRollup.objects.filter(account_id=account_id, starts_at__gte=since)
+    if spender_ids is not None:
+        rows = rows.filter(spender_id__in=spender_ids)
     by_day = rows.annotate(day=TruncDate("starts_at", tzinfo=zone)).values_list("day")
     sums = {
         day: sums_of_day
@@ -66,40 +45,8 @@ def spend_by_day(
     return [DaySpend(day, *sums.get(day, (0, 0))) for day in all_days]
 
 
-def spend_by(
-    account_id: int,
-    dimension: Dimension,
-    *,
-    since: datetime,
-    until: datetime | None = None,
-    spender_ids: Sequence[int] | None = None,
-) -> list[Share]:
-    """Who or what has spent from `since` until before `until`, both at the end of a
-    quarter of an hour; the most first."""
-    rows = _sums(account_id, since, until, spender_ids).values_list(dimension.value)
-    found = rows.annotate(
-        requests_sum=Sum("requests"), charged_sum=Sum("charged_micros")
-    )
-    shares = found.order_by("-charged_sum", "-requests_sum", dimension.value)
-    return [Share(*row) for row in shares]
-
-
 def last_used(spender_ids: Sequence[int]) -> dict[int, datetime]:
     """The quarter of an hour in which each spender was last charged for a call, where
     it ever was."""
     rows = UsageRollup.objects.filter(spender_id__in=spender_ids)
     return dict(rows.values_list("spender_id").annotate(Max("starts_at")))
-
-
-def _sums(
-    account_id: int,
-    since: datetime,
-    until: datetime | None,
-    spender_ids: Sequence[int] | None,
-) -> QuerySet[UsageRollup]:
-    rows = UsageRollup.objects.filter(account_id=account_id, starts_at__gte=since)
-    if until is not None:
-        rows = rows.filter(starts_at__lt=until)
-    if spender_ids is not None:
-        rows = rows.filter(spender_id__in=spender_ids)
-    return rows

@@ -42,6 +42,7 @@ EVENT_TYPES: dict[str, str] = {
     "member.removed": "A member was removed.",
     "statement.closed": "The statement of a month is final.",
     "export.ready": "An export can be downloaded.",
+    "export_schedule.disabled": "A scheduled export has stopped: its maker may not.",
     "hold.overrun": "A call cost more than was held for it.",
     "spend.spike": "A day's spend is far above the days before it.",
     "errors.high": "Unusually many calls fail.",

@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 Row = tuple[Any, ...]
-# A spreadsheet reads what begins with one of these as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet reads what begins with one of these as a formula, some of them in their
+# full width, too, and some after spaces.
+FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 class Type(StrEnum):
@@ -56,7 +57,8 @@ def day_text(day: date) -> str:
 
 def safe(text: str) -> str:
     """No formula, whatever it says."""
-    return f"'{text}" if text and text[0] in FORMULA else text
+    is_formula = text.startswith(FORMULA) or text.lstrip().startswith(FORMULA)
+    return f"'{text}" if is_formula else text
 
 
 def as_is(value: Any) -> Any:

@@ -8,13 +8,22 @@ from zoneinfo import ZoneInfo
 
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
-from billing.reports.periods import Bucket, days, floor
+from billing import outbox
+from billing.reports.periods import Bucket, Range, day_of, days, floor
 from billing.values import clock
-from portal.documents import exports, files, making, storage
+from portal.documents import exports, files, focus_metadata, making, storage
 from portal.documents.kinds import RIGHTS, WORDS, Format, Kind
-from portal.models import Every, Export, ExportSchedule, ExportState, Organization
+from portal.documents.write import Written
+from portal.models import (
+    Every,
+    Export,
+    ExportSchedule,
+    ExportState,
+    Membership,
+    Organization,
+)
 from portal.tenants import audit, policy, roles
 from portal.tenants.errors import NotAllowed, PortalError, TooManyExports
 from portal.tenants.roles import Permission
@@ -22,6 +31,9 @@ from portal.tenants.roles import Permission
 logger = logging.getLogger(__name__)
 
 SCHEDULES_MAX = 20  # of one organization
+TICK = timedelta(microseconds=1)
+# The same day begins in one zone so much before it does in another, at most.
+ZONES_APART = timedelta(hours=26)
 SYSTEM = audit.Actor(None, "schedule")
 BUCKETS = {Every.DAY: Bucket.DAY, Every.WEEK: Bucket.WEEK, Every.MONTH: Bucket.MONTH}
 
@@ -105,11 +117,10 @@ def following(every: str, day: date) -> date:
 
 def start_due() -> int:
     """Ask for what is over; how many exports. May run twice at once: a schedule has one
-    export of each time."""
+    export of each time. One whose maker may not see that any more is disabled."""
     started = 0
-    for schedule in ExportSchedule.objects.select_related(
-        "organization__account", "created_by"
-    ):
+    enabled = ExportSchedule.objects.filter(disabled_at=None)
+    for schedule in enabled.select_related("organization__account", "created_by"):
         started += _start(schedule)
     return started
 
@@ -121,6 +132,9 @@ def _start(schedule: ExportSchedule) -> int:
     if span.end > clock.now():
         return 0
     kind, format = Kind(schedule.kind), Format(schedule.format)
+    if not _still_may(schedule, kind):
+        _disable(schedule, kind)
+        return 0
     try:
         with transaction.atomic():
             moved = ExportSchedule.objects.filter(
@@ -128,13 +142,11 @@ def _start(schedule: ExportSchedule) -> int:
             )
             if not moved.update(next_day=after):
                 return 0
-            if not _still_may(schedule, kind):
-                return 0
             exports.start(
                 schedule.organization,
                 kind,
                 format,
-                span,
+                _after_the_last(schedule, span),
                 actor=SYSTEM,
                 schedule=schedule,
             )
@@ -144,15 +156,61 @@ def _start(schedule: ExportSchedule) -> int:
     return 1
 
 
+def _after_the_last(schedule: ExportSchedule, span: Range) -> Range:
+    """Where the time zone was changed, it begins where the one before has ended: what
+    is in the files together is in one of them."""
+    before = schedule.exports.aggregate(until=Max("until"))["until"]
+    if before is None or abs(before - span.start) > ZONES_APART or before >= span.end:
+        return span
+    return Range(before, span.end)
+
+
+@transaction.atomic
+def _disable(schedule: ExportSchedule, kind: Kind) -> None:
+    """Nothing is exported any more, and those who may set it up anew are told."""
+    now = clock.now()
+    enabled = ExportSchedule.objects.filter(pk=schedule.pk, disabled_at=None)
+    if not enabled.update(disabled_at=now):
+        return
+    maker, member = schedule.created_by, _member(schedule)
+    audit.record(
+        "export_schedule.disable",
+        actor=SYSTEM,
+        organization=schedule.organization,
+        target=f"schedule {schedule.pk}",
+        kind=str(kind),
+        made_by=maker.email if maker else "",
+    )
+    outbox.emit(
+        schedule.organization.account_id,
+        "export_schedule.disabled",
+        {
+            "object": "export_schedule",
+            "id": f"schedule_{schedule.pk}",
+            "name": WORDS[kind],
+            "kind": str(kind),
+            "every": schedule.every,
+            "made_by": maker.email if maker else "",
+            "holder_id": member.unit_id if member else None,
+        },
+        key=f"schedule {schedule.pk} {now.isoformat()}",
+    )
+    logger.warning("schedule %d is disabled: its maker may not", schedule.pk)
+
+
 def _still_may(schedule: ExportSchedule, kind: Kind) -> bool:
-    """Whoever made it is still a member who may see that; the operator may always."""
-    if schedule.created_by is None:
-        return False
-    found = schedule.organization.memberships.filter(
-        user=schedule.created_by, disabled_at=None
-    ).first()
+    """Whoever made it is still a member who may see that."""
+    found = _member(schedule)
     role = found.role if found else ""
     return any(roles.may(role, right) for right in RIGHTS[kind])
+
+
+def _member(schedule: ExportSchedule) -> Membership | None:
+    if schedule.created_by is None:
+        return None
+    return schedule.organization.memberships.filter(
+        user=schedule.created_by, disabled_at=None
+    ).first()
 
 
 def tell_due() -> int:
@@ -177,9 +235,24 @@ def tell_due() -> int:
 
 def _put(export: Export, schedule: ExportSchedule) -> None:
     if schedule.to_storage:
-        slug = export.organization.slug
-        name = f"{slug}/{export.kind}/{export.since:%Y-%m-%d}.{export.format}"
+        name = _place(export)
         storage.put_file(name, files.folder() / export.file)
+        span = Range(export.since, export.until)
+        written = Written(export.rows, export.bytes, export.sha256)
+        told = focus_metadata.describe(
+            export.organization, Kind(export.kind), span, name, written
+        )
+        if told is not None:
+            storage.put_bytes(name + focus_metadata.ENDING, told)
+
+
+def _place(export: Export) -> str:
+    """By the first and the last day that it is of, so that what is exported each day
+    and what is each month lie side by side."""
+    zone = export.organization.account.time_zone
+    first, last = (day_of(zone, each) for each in (export.since, export.until - TICK))
+    days = f"{first}" if first == last else f"{first}_{last}"
+    return f"{export.organization.slug}/{export.kind}/{days}.{export.format}"
 
 
 def _mail(export: Export, schedule: ExportSchedule) -> None:

@@ -8,6 +8,7 @@ kept or logged here.
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,6 +46,11 @@ def put(name: str, stream: BinaryIO) -> None:
         obstore.put(store, name, stream)
     except (BaseError, OSError, ValueError) as error:
         raise StorageDown(type(error).__name__) from error
+
+
+def put_bytes(name: str, content: bytes) -> None:
+    """Raises: StorageOff, StorageDown."""
+    put(name, io.BytesIO(content))
 
 
 def put_file(name: str, path: Path) -> None:

@@ -27,6 +27,7 @@ from portal.models.organization import (
     ServiceAccount,
 )
 from portal.models.raise_request import RaiseRequest, RequestState
+from portal.models.refused import RefusedCount, RefusedRequest
 from portal.models.rules import Rules
 from portal.models.run_request import RunRequest
 from portal.models.saved_view import SavedView
@@ -72,6 +73,8 @@ __all__ = [
     "Project",
     "ProjectMember",
     "RaiseRequest",
+    "RefusedCount",
+    "RefusedRequest",
     "RequestState",
     "Role",
     "Rules",

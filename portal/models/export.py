@@ -48,6 +48,8 @@ class ExportSchedule(models.Model):
     to_storage = models.BooleanField(default=False)
     # The first day, in the organization's time zone, of what comes next.
     next_day = models.DateField()
+    # Since then who set it up may not see that any more, and nothing is exported.
+    disabled_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -54,6 +54,7 @@ KINDS = (
         "At its pace a budget runs out before its window ends",
         ("budget.overrun_projected",),
         BUDGETS,
+        tells_holder=True,
     ),
     Kind(
         "raises",
@@ -81,6 +82,13 @@ KINDS = (
         "An automatic top-up was paid, failed, or is paused",
         ("auto_topup.succeeded", "auto_topup.failed", "auto_topup.paused"),
         MONEY,
+    ),
+    Kind(
+        "schedules",
+        "A scheduled export has stopped, as who set it up may not see that any more",
+        ("export_schedule.disabled",),
+        MANAGERS,
+        tells_holder=True,
     ),
     Kind(
         "endpoints",

@@ -119,6 +119,11 @@ def _disabled(data: Data) -> str:
     )
 
 
+def _unscheduled(data: Data) -> str:
+    who = data["made_by"] or "Somebody who has left"
+    return f"{who} set it up, and may not see that any more. Who may sets it up anew."
+
+
 def _asked(data: Data) -> str:
     return f"{data['asked_by']} asks for {_credits(data, 'amount_micros')} more."
 
@@ -137,6 +142,10 @@ SUBJECTS = {
     "key.expiring": ("An API key expires soon", "keys/"),
     "key.unused": ("An API key is not used", "keys/"),
     "job.stuck": ("A job is stuck", "jobs/"),
+    "export_schedule.disabled": (
+        "A scheduled export has stopped",
+        "exports/schedules/",
+    ),
     "endpoint.disabled": ("An endpoint was disabled", "webhooks/"),
     "endpoint.test": ("This is a test", "alerts/"),
 }
@@ -154,6 +163,7 @@ TEXTS: dict[str, Callable[[Data], str]] = {
     "key.expiring": _key_expiring,
     "key.unused": _key_unused,
     "job.stuck": _stuck,
+    "export_schedule.disabled": _unscheduled,
     "endpoint.disabled": _disabled,
     "endpoint.test": lambda data: "Whatever is told of this organization comes here.",
 }

@@ -23,6 +23,7 @@ from django.template.loader import render_to_string
 from django.urls import Resolver404, get_resolver
 
 from billing.values import numbers
+from portal.runtime.cuts import AnswerCut
 from portal.runtime.shares import Crowded, Shares, Turns
 from portal.tenants import addresses
 
@@ -113,6 +114,8 @@ class Door:
                         more = message.get("more_body", False)
             except TimeoutError:
                 raise Refused(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
+            except RuntimeError:  # granian's, of chunks that are none
+                raise Refused(HTTPStatus.BAD_REQUEST, BROKEN) from None
             yield bytes(body)
         finally:
             self._bodies.give_back(address, len(body))
@@ -256,9 +259,7 @@ async def _pass_on(response: httpcore.Response, send: Send) -> None:
                     more = {"body": part, "more_body": True}
                     await send({"type": "http.response.body", **more})
     except CUT as error:
-        # Half an export must not look like a whole one: the connection breaks.
-        logger.warning("an answer was cut off: %s", type(error).__name__)
-        raise
+        raise AnswerCut(f"a page by {type(error).__name__}") from None
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -273,6 +274,7 @@ def _head(response: httpcore.Response) -> Mapping[str, Any]:
 
 BUSY = "Too many pages are being made at this moment. Nothing was changed by this one."
 TOO_LARGE = "What was sent is larger than any form here."
+BROKEN = "What was sent is no HTTP."
 TOO_SLOW = "What was sent came too slowly."
 NOT_FOUND = "There is no such page."
 

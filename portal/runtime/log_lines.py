@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
+from http import HTTPStatus
 from threading import Lock
 
+from django.core.exceptions import SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+
+from billing.values.errors import LedgerUnavailable
 from portal.tenants.key_format import masked
 
 MESSAGE_CHARACTERS_MAX = 600
 TRACE_CHARACTERS_MAX = 12_000
 # Of one logger that says what strangers did.
 LINES_MAX, SECONDS = 10, 60
+UNAVAILABLE = (OperationalError, InterfaceError, LedgerUnavailable)
 OF_STRANGERS = ("django.security", "django.request")
 
 
@@ -36,6 +42,21 @@ def shown(text: str) -> str:
     if len(cut) > MESSAGE_CHARACTERS_MAX:
         cut = cut[:MESSAGE_CHARACTERS_MAX] + "…"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+
+
+class Known(logging.Filter):
+    """A page whose database was away says so in a line: where it was asked from is no
+    news, and there is one for each page."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        is_away = isinstance(error, UNAVAILABLE)
+        is_bad = isinstance(error, SuspiciousOperation)  # a stranger's Host, for one
+        status = getattr(record, "status_code", 0)
+        if is_bad or (is_away and status == HTTPStatus.SERVICE_UNAVAILABLE):
+            record.msg = f"{record.getMessage()}: {type(error).__name__}: {error}"
+            record.args, record.exc_info, record.exc_text = None, None, None
+        return True
 
 
 class Rarely(logging.Filter):

@@ -25,7 +25,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from portal.runtime import connections as guarded
-from portal.runtime import endings
+from portal.runtime import cuts, endings
 from portal.runtime.companion import Companion
 
 # For killing what has not ended in time.
@@ -180,6 +180,7 @@ def _load(target: str, parent: int, shutdown_seconds: int) -> Any:
     """The application, in a worker process: it does not outlive the server."""
     endings.end_with_parent(parent, seconds=shutdown_seconds)
     give_memory_back()
+    cuts.say_briefly()
     return import_string(target.replace(":", "."))
 
 

@@ -58,13 +58,17 @@ class _Waiting:
 
 
 class Turns(Shares):
-    """Shares that are waited for, by so many of one owner; the first come first, but
-    who waits for their own share holds nobody up."""
+    """Shares that are waited for, by so many of one owner. Owners are admitted by
+    turns; the first come first of each. Who waits for their own share holds nobody up.
+    """
 
     def __init__(self, most: int, *, waiting_max: int) -> None:
         super().__init__(most)
         self._waiting: list[_Waiting] = []
         self._waiting_max = waiting_max
+        # Of those who wait or hold something: the number of their last admission.
+        self._last: dict[Hashable, int] = {}
+        self._admissions = 0
 
     @asynccontextmanager
     async def turn(
@@ -80,7 +84,7 @@ class Turns(Shares):
 
     async def wait(self, owner: Hashable, count: int = 1, *, seconds: float) -> None:
         """Take a place, when it is free. Raises: Crowded, as `turn`."""
-        waits = sum(each.owner == owner for each in self._waiting)
+        waits = self._waits(owner)
         if not waits and self.has_room(owner, count):
             self.take(owner, count)
             return
@@ -97,16 +101,27 @@ class Turns(Shares):
         finally:
             self._waiting.remove(mine)
         if not mine.admitted.done():
+            self._forget(owner)
             raise Crowded(is_own=count <= self.free)
+
+    def _waits(self, owner: Hashable) -> int:
+        return sum(each.owner == owner for each in self._waiting)
 
     def give_back(self, owner: Hashable, count: int = 1) -> None:
         super().give_back(owner, count)
         passed: set[Hashable] = set()
-        for each in list(self._waiting):
+        for each in sorted(self._waiting, key=lambda one: self._last.get(one.owner, 0)):
             if each.owner in passed or each.admitted.done():
                 continue
             if not self.has_room(each.owner, each.count):
                 passed.add(each.owner)
                 continue
             self.take(each.owner, each.count)
+            self._admissions += 1
+            self._last[each.owner] = self._admissions
             each.admitted.set_result(None)
+        self._forget(owner)
+
+    def _forget(self, owner: Hashable) -> None:
+        if owner not in self.held and not self._waits(owner):
+            self._last.pop(owner, None)

@@ -11,11 +11,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import cast
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.functional import SimpleLazyObject
 
 from billing.values import clock
 from portal.models import ScheduledTask
@@ -57,9 +59,8 @@ def _seconds(task: str, seconds: int, *, may_overlap: bool = False) -> Entry:
     return Entry(task, timedelta(seconds=seconds), may_overlap=may_overlap)
 
 
-TIMETABLE = {
-    entry.task: entry
-    for entry in (
+def _entries() -> dict[str, Entry]:
+    entries = (
         _seconds("billing.tasks.sweep_holds", settings.SWEEP_SECONDS),
         _seconds("portal.tasks.tell_operator", settings.SWEEP_SECONDS),
         _seconds("proxy.tasks.poll_jobs", settings.JOB_POLL_SECONDS, may_overlap=True),
@@ -78,6 +79,7 @@ TIMETABLE = {
         Entry("portal.tasks.purge_notices", timedelta(hours=6)),
         _seconds("billing.tasks.add_usage_days", DAYS_SECONDS),
         Entry("portal.tasks.forget_addresses", DAY, at=time(4, 41)),
+        Entry("portal.tasks.forget_refused", DAY, at=time(4, 43)),
         Entry(
             "portal.tasks.verify_audit",
             DAY,
@@ -91,7 +93,11 @@ TIMETABLE = {
             longest=timedelta(hours=6),
         ),
     )
-}
+    return {entry.task: entry for entry in entries}
+
+
+# As the settings have it when it is first asked.
+TIMETABLE = cast(dict[str, Entry], SimpleLazyObject(_entries))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def take(rule: Rule, *parts: object) -> bool:
 
     What is over its limit already is only read, so that a flood writes nothing.
     """
-    key, now = _key(rule, parts), int(clock.now().timestamp())
+    key, now = key_of(rule, *parts), int(clock.now().timestamp())
     is_over = Attempt.objects.filter(key=key, count__gt=rule.most, ends_at__gt=now)
     if is_over.exists():
         return False
@@ -89,7 +89,7 @@ RETURNING count
 
 def forget(rule: Rule, *parts: object) -> None:
     """Begin again, after a success."""
-    Attempt.objects.filter(key=_key(rule, parts)).delete()
+    Attempt.objects.filter(key=key_of(rule, *parts)).delete()
 
 
 def purge() -> int:
@@ -151,6 +151,7 @@ def network_of(request: HttpRequest) -> str:
     return str(found)
 
 
-def _key(rule: Rule, parts: tuple[object, ...]) -> str:
+def key_of(rule: Rule, *parts: object) -> str:
+    """Of the counter's row."""
     text = "\n".join([rule.name, *map(str, parts)])
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()

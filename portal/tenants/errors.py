@@ -18,6 +18,7 @@ class KeyRefused(PortalError):
     """A credential that may not be used: 401 at the gateway. `code` is stable."""
 
     code: ClassVar[str]
+    spender_id: int | None = None  # of the ledger's, where it is a key of ours
 
 
 class MalformedKey(KeyRefused):

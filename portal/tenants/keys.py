@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from billing import envelopes, spenders
+from billing.models import Spender
 from portal.models import (
     ApiKey,
     KeySecret,
@@ -27,6 +28,7 @@ from portal.tenants.errors import (
     ExpiredKey,
     HolderNotActive,
     KeyNotActive,
+    KeyRefused,
     MalformedKey,
     NotAllowed,
     ProjectNotActive,
@@ -86,13 +88,11 @@ def verify(text: str) -> Identity:
     except KeySecret.DoesNotExist:
         raise UnknownKey from None
     key, spender = secret.key, secret.spender
-    refuse_closed(secret)
-    line = lines.above(spender)
-    lines.check_open(line)
-    if spender.project is not None and not spender.project.is_open:
-        raise ArchivedProject
-    if spender.holder is not None and not spender.holder.is_open:
-        raise DisabledHolder
+    try:
+        line = _refuse_unusable(secret)
+    except KeyRefused as error:
+        error.spender_id = secret.spender_id
+        raise
     return Identity(
         key_id=key.id,
         spender_id=secret.spender_id,
@@ -106,6 +106,19 @@ def verify(text: str) -> Identity:
         sees_balance=secret.sees_balance,
         is_suspended=not key.organization.account.is_open,
     )
+
+
+def _refuse_unusable(secret: KeySecret) -> list[Spender]:
+    """Its line upwards, if all of that may spend. Raises: KeyRefused."""
+    refuse_closed(secret)
+    spender = secret.spender
+    line = lines.above(spender)
+    lines.check_open(line)
+    if spender.project is not None and not spender.project.is_open:
+        raise ArchivedProject
+    if spender.holder is not None and not spender.holder.is_open:
+        raise DisabledHolder
+    return line
 
 
 def refuse_closed(secret: KeySecret) -> None:
@@ -138,7 +151,22 @@ def issue(
 
     Raises: NotAllowed, InvalidName, ProjectNotActive, HolderNotActive.
     """
-    holder = holder_for(actor, project, holder)
+    own = holder_for(actor, project, holder)
+    return issue_to(own, project, name, actor=actor, expires_at=expires_at)
+
+
+def issue_to(
+    holder: Holder,
+    project: Project,
+    name: str,
+    *,
+    actor: audit.Actor,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """As a part of another change, which has asked `holder_for` who is to hold it.
+
+    Raises: InvalidName, ProjectNotActive.
+    """
     name = names.clean(name)
     if not Project.objects.select_for_update(no_key=True).filter(
         pk=project.pk, archived_at=None

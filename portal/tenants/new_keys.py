@@ -47,13 +47,11 @@ def issue(
     """
     limits = limits or Limits()
     key_edits.check_expiry(expires_at)
-    keys.holder_for(actor, project, holder)  # who may not, waits for nobody
+    own = keys.holder_for(actor, project, holder)  # who may not, waits for nobody
     if limits.budgets:
         # Before the audit trail, as whoever changes a budget locks them.
         ledger.lock(project.organization.account_id)
-    key, secret = keys.issue(
-        project, name, actor=actor, holder=holder, expires_at=expires_at
-    )
+    key, secret = keys.issue_to(own, project, name, actor=actor, expires_at=expires_at)
     if any(limits.rules.columns().values()):
         rules.put(project.organization, limits.rules, actor=actor, key=key)
     for window, micros in limits.budgets.items():

@@ -19,6 +19,7 @@ from portal.tenants.errors import (
 from portal.tenants.roles import Permission
 
 OWNED_MAX = 20  # organizations that one person may own and make more
+SLUG_TRIES = 5
 
 
 @transaction.atomic
@@ -39,7 +40,7 @@ def create(
     another one was bootstrapped under the same name.
     """
     policy.require_operator(actor)
-    return _store(names.clean(name), owner, actor, price_factor_ppm, bootstrapped_as)
+    return _opened(names.clean(name), owner, actor, price_factor_ppm, bootstrapped_as)
 
 
 def may_create_own() -> bool:
@@ -52,7 +53,7 @@ def create_own(name: str, *, actor: audit.Actor) -> Organization:
     """An organization that the person who acts owns, with no credits.
 
     Raises: NotAllowed where nobody makes their own; InvalidName;
-    TooManyOrganizations; IntegrityError when another one took its slug meanwhile.
+    TooManyOrganizations; IntegrityError when others took its slug again and again.
     """
     if actor.user is None or not may_create_own():
         raise NotAllowed
@@ -61,15 +62,33 @@ def create_own(name: str, *, actor: audit.Actor) -> Organization:
     owned = owner.memberships.filter(role=Role.OWNER)
     if owned.count() >= OWNED_MAX:
         raise TooManyOrganizations
-    return _store(name, owner, actor)
+    return _opened(name, owner, actor)
+
+
+def _opened(
+    name: str,
+    owner: User,
+    actor: audit.Actor,
+    price_factor_ppm: int = 1_000_000,
+    bootstrapped_as: str | None = None,
+) -> Organization:
+    """Under another slug, where somebody takes the free one at this very moment."""
+    for _ in range(SLUG_TRIES - 1):
+        try:
+            with transaction.atomic():
+                return _store(name, owner, actor, price_factor_ppm, bootstrapped_as)
+        except IntegrityError:
+            if bootstrapped_as is not None:  # its own name may be what is taken
+                raise
+    return _store(name, owner, actor, price_factor_ppm, bootstrapped_as)
 
 
 def _store(
     name: str,
     owner: User,
     actor: audit.Actor,
-    price_factor_ppm: int = 1_000_000,
-    bootstrapped_as: str | None = None,
+    price_factor_ppm: int,
+    bootstrapped_as: str | None,
 ) -> Organization:
     account = accounts.open_organization(name, price_factor_ppm=price_factor_ppm)
     organization = Organization.objects.create(

@@ -51,7 +51,7 @@ def free(name: str) -> str:
     one slug: find nothing by it.
 
     Two creations at the same instant may choose the same one: the unique column
-    refuses the second, whose caller sees an IntegrityError and nothing half-made.
+    refuses the second, which then tries another one (`organizations._opened`).
     """
     wanted = names.slug_of(name, "organization")
     return names.free_slug(wanted, [*_taken(wanted[:50]), *RESERVED])

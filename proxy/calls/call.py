@@ -90,6 +90,7 @@ class Call:
     is_kept: bool = False
     # What its answer shows to have been heeded or not, by the parameters' names.
     wishes: Mapping[Wish, str] = field(default_factory=dict)
+    schema: Document | None = None  # that the answer shall keep to
     # What was sent, would mean something, and the upstream has nothing like.
     ignored: tuple[str, ...] = ()
     # What a job's row keeps of the request, for its later answers. Never the prompt.

@@ -1,8 +1,8 @@
 """Whether an answer does what was asked of it, where an upstream may pass over that in
 silence: a client that is not told pays again and again for what it never gets.
 
-What can be seen in a chat's answer: that it is JSON, that it calls a tool, that it has
-log probabilities. `Call.wishes` says which of them were asked for.
+What can be seen in a chat's answer: that it is JSON, and as its schema says; that it
+calls a tool; that it has log probabilities. `Call.wishes` says which were asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 import orjson
+
+from proxy.calls.schema_heeded import keeps_to
 
 TEXT_BYTES_MAX = 1024**2  # of a stream; a longer one is not judged
 
@@ -27,8 +29,10 @@ class Wish(StrEnum):
 class Heeded:
     """Looks at an answer, whole or in chunks."""
 
-    def __init__(self, wishes: Mapping[Wish, str]) -> None:
-        """`wishes` by the names of the parameters that said so."""
+    def __init__(self, wishes: Mapping[Wish, str], schema: Any = None) -> None:
+        """`wishes` by the names of the parameters that said so; with Wish.JSON the
+        JSON `schema` that was asked for, if one was."""
+        self._schema = schema
         self._wishes = wishes
         self._texts: dict[Any, list[str]] = {}
         self._bytes = 0
@@ -72,8 +76,12 @@ class Heeded:
         for pieces in self._texts.values():
             text = "".join(pieces)
             try:
-                if text:  # none beside a call of a tool
-                    orjson.loads(text)
+                # None beside a call of a tool.
+                if text and not self._is_as_asked(orjson.loads(text)):
+                    return False
             except orjson.JSONDecodeError:
                 return False
         return True
+
+    def _is_as_asked(self, value: Any) -> bool:
+        return self._schema is None or keeps_to(value, self._schema)

@@ -48,7 +48,7 @@ async def answer(
     if not isinstance(upstream_id, str):
         upstream_id = reply.request_id
     if call.wishes:
-        heeded = Heeded(call.wishes)
+        heeded = Heeded(call.wishes, call.schema)
         heeded.take(document, "message")
         exchange.ignore(heeded.unheeded())
     units = call.count(call, document)

@@ -80,8 +80,8 @@ class StreamedCall:
         self._upstream_id = answer.request_id
         self._delivered_bytes = 0
         self._numbering = Numbering()
-        wishes = exchange.call.wishes
-        self._heeded = Heeded(wishes) if wishes else None
+        call = exchange.call
+        self._heeded = Heeded(call.wishes, call.schema) if call.wishes else None
         self._kept = KeptStream(exchange.keeps_stream)
         events = exchange.call.events
         self._events = events(exchange.headers()) if events else None

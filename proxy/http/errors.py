@@ -30,6 +30,7 @@ class GatewayError(Exception):
     retry_after_seconds: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     allow: str = ""  # the Allow header of a 405
+    spender_id: int | None = None  # whose key was refused; not told
 
     def __post_init__(self) -> None:
         super().__init__(self.message)

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 # it arrives, and up to so many bytes.
 LINGER_SECONDS = 5
 LINGER_IDLE_SECONDS = 1
+# How far a body may be behind; and how fast one must be whose length is unknown.
+PACE_SECONDS, PACE_BYTES_A_SECOND = 10, 128 * 1024
 LENGTH_MAX = 2**63  # whatever is said to be longer
 LINGER_BYTES_MAX = 64 * 1024**2
 
@@ -73,10 +75,15 @@ class LeanRequest(ASGIRequest):
         self._leaving: asyncio.Future[None] | None = None
         # Told of each piece's size; may refuse it.
         self.counted: Callable[[int], None] | None = None
+        # Others wait while it is read: it may not fall behind.
+        self.is_paced = False
 
     async def receive(self) -> Message:
         """The next piece of the body, or that the client has left."""
-        message = await self._receive()
+        try:
+            message = await self._receive()
+        except RuntimeError:  # granian's, of chunks that are none: no more will come
+            message = {"type": "http.disconnect"}
         if not message.get("more_body", False):
             self._is_read = True
         return message
@@ -154,13 +161,18 @@ class LeanRequest(ASGIRequest):
         """Hand the body to `take`, piece by piece.
 
         Raises: BodyTooLarge, before reading when Content-Length already says so;
-        ClientGone; TimeoutError when the body drips for too long.
+        ClientGone; TimeoutError when the body drips for too long, or, where others
+        wait for it, stalls or falls behind what it needs to be here in time.
         """
         if (self.declared_bytes or 0) > bytes_max:
             raise BodyTooLarge
         size, more = 0, True
-        async with asyncio.timeout(seconds_max):
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout_at(began + seconds_max) as limit:
             while more:
+                if self.is_paced:
+                    seconds = self._seconds_for(size, seconds_max)
+                    limit.reschedule(began + min(seconds, seconds_max))
                 message = await self.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
@@ -172,6 +184,13 @@ class LeanRequest(ASGIRequest):
                     self.counted(len(chunk))
                 take(chunk)
                 more = message.get("more_body", False)
+
+    def _seconds_for(self, size: int, seconds_max: float) -> float:
+        """Until the next piece has to be here, from the beginning on."""
+        whole = self.declared_bytes
+        if whole:
+            return PACE_SECONDS + seconds_max * size / whole
+        return PACE_SECONDS + size / PACE_BYTES_A_SECOND
 
     async def read_body(self, *, bytes_max: int, seconds_max: float) -> bytes:
         """The whole body. Raises: as `read_into`."""
@@ -286,5 +305,6 @@ async def _write_stream(response: StreamingHttpResponse, send: Send) -> None:
 
 async def wait_for_disconnect(receive: Receive) -> None:
     """Return when the client has left; a body still to come is lost."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    with suppress(RuntimeError):  # granian's, of chunks that are none
+        while (await receive())["type"] != "http.disconnect":
+            pass

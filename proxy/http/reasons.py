@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from proxy.http import refusals, upstream_refusals
+from proxy.http import limit_refusals, refusals, upstream_refusals
 
 
 class Words(NamedTuple):
@@ -97,6 +97,75 @@ def of_reason(reason: str) -> Words:
     if status.isdigit() and status[0] == "4":
         return _REFUSED
     return _UNUSABLE
+
+
+_KEY = "Look at the key: its page says what it may do, and who may change it."
+_BUSY = "Nothing was charged; clients that try again by themselves mostly succeed."
+# Of refusals: what the code means, whatever this one said.
+_CODES = {
+    "key_revoked": Words(
+        "A key that was revoked, or a secret that was replaced, is still in use.",
+        "Put a new key where the old one is used.",
+    ),
+    "key_expired": Words("The key has expired.", "Make a new one, or give it an end."),
+    "key_disabled": Words("The key is disabled.", "Enable it, or use another."),
+    "key_holder_disabled": Words("Who holds the key is disabled.", _KEY),
+    "project_archived": Words("The project of the key is archived.", _KEY),
+    "envelope_closed": Words("The run of the key has ended.", "Open a new run."),
+    "budget_exceeded": Words("A limit was used up.", "Raise it, or wait for its end."),
+    "envelope_exhausted": Words("A run had too few credits left.", "Add some to it."),
+    "insufficient_credits": Words(
+        "There were too few credits available.", "Buy credits, or lower max_tokens."
+    ),
+    "credits_on_hold": Words(
+        "The credits were held for calls that were still running.", _BUSY
+    ),
+    "debt_unpaid": Words("The organization owes credits.", "Buy credits: they pay it."),
+    "rate_limit_exceeded": Words(
+        "More was sent in a minute, or at once, than is allowed.",
+        "Send less at once, or ask for a higher rate.",
+    ),
+    "model_not_allowed": Words("The model is not on a list that binds the key.", _KEY),
+    "operation_not_allowed": Words(
+        "The operation is not on a list that binds the key.", _KEY
+    ),
+    "address_not_allowed": Words(
+        "The key was used from an address that it may not be used from.", _KEY
+    ),
+    "model_not_found": Words(
+        "There is no such model, or it has no price.", "See which models there are."
+    ),
+    "organization_suspended": Words(
+        "The organization is suspended.", "Ask your operator."
+    ),
+    "organization_paused": Words("The organization is paused.", "Ask your operator."),
+    "model_paused": Words("The operator paused the model.", "Use another model."),
+    "ledger_unavailable": Words(refusals.ledger_unavailable.sentence, _AGAIN),
+    "others": Words("More kinds than are counted apart in a quarter of an hour.", ""),
+}
+
+
+_STATUS = {
+    row.code: row.status
+    for table in (vars(refusals), refusals.KEYS, vars(limit_refusals))
+    for row in table.values()
+    if isinstance(row, type(refusals.invalid))
+}
+
+
+def of_refusal(code: str) -> Words:
+    """Of a refusal's code; of one that has no words of its own, what its kind means."""
+    if found := _CODES.get(code):
+        return found
+    status = _STATUS.get(code, 400)
+    if status == 429:
+        return Words("The gateway was busy with your organization's calls.", _BUSY)
+    if status >= 500:
+        return Words("The gateway could not take the call.", _AGAIN)
+    return Words(
+        "The request could not be taken as it was sent.",
+        "Change the request: the message says what was wrong with it.",
+    )
 
 
 def of_remark(flag: str) -> str:

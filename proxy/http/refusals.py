@@ -63,6 +63,10 @@ too_many_downloads = Refusal("too_many_downloads", 429, None, 1).says(
     "Your organization has as many downloads running as its share of this gateway "
     "allows. Try again when one has ended."
 )
+too_many_questions = Refusal("too_many_questions", 429, None, 1).says(
+    "Your organization asks and changes as much at once as its share of this gateway "
+    "allows. Nothing was done; try again when that has been answered."
+)
 gateway_busy = Refusal("gateway_busy", 503, True, 2).says(
     "The gateway is busy with other calls. Nothing was charged; try again shortly."
 )
@@ -148,7 +152,9 @@ insufficient_credits = Refusal("insufficient_credits", 402).says(
 
 
 def key_refused(error: KeyRefused) -> GatewayError:
-    return KEYS[error.code](str(error))
+    refused = KEYS[error.code](str(error))
+    refused.spender_id = error.spender_id
+    return refused
 
 
 def shortfall(
@@ -206,7 +212,7 @@ model_not_priced = Refusal("model_not_found", 404).says(
 job_not_found = Refusal("job_not_found", 404).says("There is no such job.")
 request_not_found = Refusal("request_not_found", 404).says(
     "Your organization made no call with this request id. An id is the x-request-id "
-    "of a reply; a call refused before it began is not kept."
+    "of a reply; of a refused one the portal knows, under Activity, for a while."
 )
 # Not to be tried again at once: who waits asks for the status.
 video_not_ready = Refusal("video_not_ready", 409).says(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 from django.conf import settings
@@ -30,11 +31,16 @@ READERS = 2
 READING_SECONDS, READINGS_WAITING_MAX = 30, 32
 
 small_bodies = Shares(SMALL_BODIES_BYTES)
-calls = Shares(settings.UPSTREAM_CONNECTIONS_MAX)
 in_flight = Shares(IN_FLIGHT_BYTES)
 downloads = Shares(DOWNLOADS_MAX)
 _reading = Turns(READERS, waiting_max=READINGS_WAITING_MAX)
 _readers = ThreadPoolExecutor(READERS, thread_name_prefix="read")
+
+
+@cache
+def calls() -> Shares:
+    """Of the connections to the upstream."""
+    return Shares(settings.UPSTREAM_CONNECTIONS_MAX)
 
 
 async def read_apart(owner: int, work: Callable[[], T]) -> T:
@@ -64,11 +70,11 @@ class CallPlace:
         """Raises: Crowded."""
         self._owner, self._bytes = owner, count_bytes
         self._is_taken = False
-        calls.take(owner)
+        calls().take(owner)
         try:
             in_flight.take(owner, count_bytes)
         except Crowded:
-            calls.give_back(owner)
+            calls().give_back(owner)
             raise
         self._is_taken = True
 
@@ -76,7 +82,7 @@ class CallPlace:
         """Once or more often."""
         if self._is_taken:
             self._is_taken = False
-            calls.give_back(self._owner)
+            calls().give_back(self._owner)
             in_flight.give_back(self._owner, self._bytes)
 
     def __del__(self) -> None:
@@ -85,14 +91,18 @@ class CallPlace:
 
 def check_call(owner: int, count_bytes: int) -> None:
     """Before anything is held for a call. Raises: GatewayError (429, 503)."""
-    if not calls.has_room(owner):
-        raise calls_refused(is_own=calls.free > 0)
+    if not calls().has_room(owner):
+        raise calls_refused(is_own=calls().free > 0)
     if not in_flight.has_room(owner, count_bytes):
         raise calls_refused(is_own=count_bytes <= in_flight.free)
 
 
 def calls_refused(*, is_own: bool) -> GatewayError:
     return (refusals.calls_crowded if is_own else refusals.gateway_busy)()
+
+
+def questions_refused(*, is_own: bool) -> GatewayError:
+    return (refusals.too_many_questions if is_own else refusals.gateway_busy)()
 
 
 class DownloadPlace:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 
 from django.conf import settings
 
@@ -24,10 +25,11 @@ def _places(size: int) -> int:
     return max(1, -(-size // shares.MIB))
 
 
-_turns = Turns(  # of this process
-    settings.GATEWAY_UPLOADS_MAX * _places(settings.GATEWAY_UPLOAD_BYTES_MAX),
-    waiting_max=WAITING_MAX,
-)
+@cache
+def _turns() -> Turns:
+    """Of this process."""
+    each = _places(settings.GATEWAY_UPLOAD_BYTES_MAX)
+    return Turns(settings.GATEWAY_UPLOADS_MAX * each, waiting_max=WAITING_MAX)
 
 
 def turn(
@@ -39,22 +41,24 @@ def turn(
     """
     size = request.declared_bytes
     if size is None and "HTTP_TRANSFER_ENCODING" in request.META:
-        return _waited(owner, _places(bytes_max))  # in chunks it may go on
+        return _waited(request, owner, _places(bytes_max))  # in chunks it may go on
     if size is not None and MEMORY_BYTES_MAX < size <= bytes_max:
-        return _waited(owner, _places(size))
+        return _waited(request, owner, _places(size))
     return _Counted(request, owner)  # small; or it is refused unread
 
 
 @asynccontextmanager
-async def _waited(owner: int, places: int) -> AsyncIterator[None]:
+async def _waited(request: LeanRequest, owner: int, places: int) -> AsyncIterator[None]:
     try:
-        await _turns.wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
+        await _turns().wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
     except Crowded as crowded:
         raise shares.uploads_refused(crowded) from None
+    request.is_paced = True
     try:
         yield
     finally:
-        _turns.give_back(owner, places)
+        request.is_paced = False
+        _turns().give_back(owner, places)
 
 
 class _Counted:

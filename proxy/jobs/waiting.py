@@ -14,10 +14,11 @@ from uuid import UUID
 from django.conf import settings
 
 from billing.values.errors import LedgerError
+from proxy.http.errors import GatewayError
 from proxy.jobs import reconciliation, rows
 from proxy.models import Job
 from proxy.process.background import BackgroundTasks
-from proxy.process.database import read
+from proxy.process.database import read_for
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,9 @@ class Watch:
             while self.waiters and not self.job.is_over:
                 if rows.may_claim(self.job):
                     await _look(self.job)
-                with suppress(LedgerError):  # the next round reads it
-                    self.job = await read(lambda: Job.objects.get(id=self.job.id))
+                # Else the next round reads it.
+                with suppress(LedgerError, GatewayError):
+                    self.job = await _again(self.job)
                 if not self.job.is_over:
                     await asyncio.sleep(ROUND_SECONDS)
         finally:
@@ -94,7 +96,12 @@ async def glance(job: Job) -> Job:
         return job
     looking = _glances.start(_look(job))
     await asyncio.wait({looking}, timeout=GLANCE_SECONDS)
-    return await read(lambda: Job.objects.get(id=job.id))
+    return await _again(job)
+
+
+async def _again(job: Job) -> Job:
+    """Raises: GatewayError (429, 503), LedgerUnavailable."""
+    return await read_for(job.account_id, lambda: Job.objects.get(id=job.id))
 
 
 async def _look(job: Job) -> None:

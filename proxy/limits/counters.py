@@ -17,6 +17,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from django.conf import settings
@@ -112,20 +113,30 @@ class Memory(MemoryStorage):
 class Counters:
     """The counters of this process, or those that all share."""
 
-    def __init__(self, redis_url: str = "") -> None:
+    def __init__(self, redis_url: str | None = "") -> None:
+        """None: what the settings say, once it is needed."""
+        self._redis_url = redis_url
         self._own = Memory()
-        self._pool = _connections(redis_url) if redis_url else None
-        self._shared: RedisStorage | None = None
-        if self._pool is not None:
-            # The library knows fewer schemes than redis-py has for its connections.
-            self._shared = RedisStorage(
-                "async+redis://",
-                implementation="redispy",
-                key_prefix="tollgate-rates",
-                connection_pool=self._pool,  # type: ignore[arg-type]  # as its pages say
-            )
         self._is_away = False
         self._ask_again = 0.0  # monotonic
+
+    @cached_property
+    def _pool(self) -> BlockingConnectionPool | None:
+        named = self._redis_url
+        url = settings.REDIS_URL if named is None else named
+        return _connections(url) if url else None
+
+    @cached_property
+    def _shared(self) -> RedisStorage | None:
+        if self._pool is None:
+            return None
+        # The library knows fewer schemes than redis-py has for its connections.
+        return RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix="tollgate-rates",
+            connection_pool=self._pool,  # type: ignore[arg-type]  # as its pages say
+        )
 
     async def take(self, name: str, amount: int, limit: int) -> Taken:
         """Take `amount` of what `name` may use a minute, or nothing."""
@@ -211,4 +222,4 @@ async def _window(storage: Storage, name: str) -> Window:
     return Window(earlier, fades, present, max(0, ends - MINUTE))
 
 
-counters = Counters(settings.REDIS_URL)
+counters = Counters(redis_url=None)

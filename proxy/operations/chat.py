@@ -97,6 +97,7 @@ def read(incoming: Incoming) -> Call:
         # Thoughts that nobody sees may be charged beside the answer.
         traits=("reasoning",) if "reasoning_effort" in body else (),
         wishes=_wishes(body),
+        schema=_schema(body),
         ignored=_ignored(incoming.document),
         stream=stream,
         wants_usage=isinstance(options, dict) and options.get("include_usage") is True,
@@ -176,6 +177,14 @@ def _wishes(body: dict[str, Any]) -> dict[Wish, str]:
     if body.get("logprobs") is True:
         found[Wish.LOGPROBS] = "logprobs"
     return found
+
+
+def _schema(body: dict[str, Any]) -> Document | None:
+    """The JSON schema that the answer shall keep to."""
+    match body.get("response_format"):
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return schema
+    return None
 
 
 def _ignored(document: dict[str, Any]) -> tuple[str, ...]:

@@ -3,6 +3,10 @@
 Calls' holds and settlements do not come this way: `billing.holds.submit` has a thread
 and a connection of its own for them. Every question is answered, or fails, in time: the
 wait for a thread counts, and no thread is lost to a database that stands still.
+
+What one organization wants to know or to change (`read_for`, `write_for`) has threads
+apart, of which it never has all: neither another's report nor keys, prices and leases
+(`read`, `write`) wait for it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from billing.values.connection import once_more_if_lost
 from billing.values.errors import LedgerUnavailable, NothingWritten
 from billing.values.patience import patience
+from portal.runtime.shares import Crowded, Turns
+from proxy.http import shares
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +36,21 @@ WRITE_SECONDS = 18
 # What a thread may take beyond its deadline: to notice it, and to say so.
 GRACE_SECONDS = 1
 
+# Of each kind; and how many questions of one organization may wait for one of its own.
+ORGANIZATIONS_THREADS, WAITING_MAX = 2, 64
+# Of the time above, to wait for a thread.
+TURN_SECONDS = 5
+
 # Apart from each other: only who writes waits for rows that somebody keeps locked. And
 # the sign of life waits for neither.
 _readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="database-read")
 _writers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="database-write")
+_asking = ThreadPoolExecutor(ORGANIZATIONS_THREADS, thread_name_prefix="database-ask")
+_changing = ThreadPoolExecutor(
+    ORGANIZATIONS_THREADS, thread_name_prefix="database-change"
+)
+_asking_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
+_changing_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
 _lifeline = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-lease")
 
 
@@ -58,9 +75,46 @@ async def write(change: Callable[[], T]) -> T:
     return await _answer(_writers, change, WRITE_SECONDS)
 
 
+async def read_for(owner: int, question: Callable[[], T]) -> T:
+    """As `read`, for one organization.
+
+    Raises: GatewayError (429, 503) when no thread is free for it; and as `read`.
+    """
+    return await _in_turn(owner, _asking_turns, _asking, question, READ_SECONDS)
+
+
+async def write_for(owner: int, change: Callable[[], T]) -> T:
+    """As `write`, for one organization. Raises: as `read_for` and `write`."""
+    return await _in_turn(owner, _changing_turns, _changing, change, WRITE_SECONDS)
+
+
 async def write_sign_of_life(change: Callable[[], T]) -> T:
     """As `write`, but no other change is waited for."""
     return await _answer(_lifeline, change, WRITE_SECONDS)
+
+
+async def _in_turn(
+    owner: int,
+    turns: Turns,
+    threads: ThreadPoolExecutor,
+    work: Callable[[], T],
+    seconds: float,
+) -> T:
+    until = time.monotonic() + seconds
+    try:
+        await turns.wait(owner, seconds=TURN_SECONDS)
+    except Crowded as crowded:
+        raise shares.questions_refused(is_own=crowded.is_own) from None
+    asked = asyncio.ensure_future(_answer(threads, work, until - time.monotonic()))
+
+    def ended(done: asyncio.Future[T]) -> None:
+        turns.give_back(owner)
+        if not done.cancelled():
+            done.exception()  # whoever wanted to know it may have left
+
+    # Its place is taken until the end, also when the client goes.
+    asked.add_done_callback(ended)
+    return await asyncio.shield(asked)
 
 
 async def _answer(

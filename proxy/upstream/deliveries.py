@@ -14,6 +14,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from portal.outbound import Download, FetchError
+from portal.runtime.cuts import AnswerCut
 from proxy.http import upstream_refusals
 from proxy.process.background import BackgroundTasks
 from proxy.upstream import media
@@ -71,7 +72,15 @@ class Delivery:
         self._download, self._on_close = download, on_close
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._download.chunks()
+        return self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        """Raises: AnswerCut when the file breaks off, or is larger than it said."""
+        try:
+            async for chunk in self._download.chunks():
+                yield chunk
+        except FetchError as error:
+            raise AnswerCut(f"a file of the upstream's: {error.reason}") from None
 
     def close(self) -> None:
         """Called at the end of the response, whatever the end was."""

@@ -5,7 +5,7 @@ Only `dispatch` is written again, because DRF's cannot await; the hooks are DRF'
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,12 +13,15 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from portal.tenants.key_format import masked
 from portal.tenants.keys import Identity
 from proxy.calls.call import Call, Incoming, Operation
-from proxy.http import refusals, reply, shares, upload_turns
+from proxy.http import links, refusals, reply, shares, upload_turns
+from proxy.http.errors import GatewayError
 from proxy.http.handler import LeanRequest
 from proxy.idempotency import fingerprints
 from proxy.limits import rates
+from proxy.process.refused import refusals_seen
 from proxy.upstream import contract
 from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import BearerAuthentication, HasKey
@@ -29,6 +32,13 @@ LONG_BYTES = 64 * 1024
 FEW_THINGS = 10_000
 
 
+class Asked(NamedTuple):
+    """What a call was for; "" where that is not known."""
+
+    operation: str = ""
+    model: str = ""
+
+
 class AsyncAPIView(APIView):
     """A gateway view, whose handlers are coroutines."""
 
@@ -36,6 +46,7 @@ class AsyncAPIView(APIView):
     permission_classes = [HasKey]
     # Not OPTIONS: DRF's answer to it describes the view, and cannot be awaited.
     http_method_names = ["get", "head", "post"]
+    is_call = False  # whether what it refuses is a call that was refused
 
     @property
     def identity(self) -> Identity:
@@ -96,7 +107,30 @@ class AsyncAPIView(APIView):
         error = refusals.translate(exc)
         if error is None:
             raise exc
-        return reply.error(error)
+        # Not `request.user`: where there is none, DRF would look for one.
+        identity: Identity | None = getattr(self.request, "_user", None)
+        if identity:
+            links.add(error, identity)
+        response = reply.error(error)
+        spender_id = identity.spender_id if identity else error.spender_id
+        if self.is_call and spender_id is not None:
+            self._note(error, spender_id, response["x-request-id"])
+        return response
+
+    def asked(self) -> Asked:
+        return Asked()
+
+    def _note(self, error: GatewayError, spender_id: int, request_id: str) -> None:
+        """For whoever asks on a page why calls are refused."""
+        refusals_seen.note(
+            spender_id,
+            request_id,
+            code=error.code,
+            status=error.status,
+            message=masked(error.message),
+            operation=self.asked().operation,
+            model=self.asked().model,
+        )
 
 
 def uncompressed(request: Request) -> LeanRequest:

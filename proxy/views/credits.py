@@ -15,7 +15,7 @@ from billing.reports.balance import balance_of
 from billing.reports.credits import Funds, funds_of
 from portal.tenants.keys import Identity
 from proxy.http import reply
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import amount, seconds
 from proxy.views.limits import chain_of
@@ -28,7 +28,9 @@ class CreditsView(AsyncAPIView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        return reply.json(await read(lambda: describe(identity)))
+        return reply.json(
+            await read_for(identity.account_id, lambda: describe(identity))
+        )
 
 
 def describe(identity: Identity) -> dict[str, Any]:

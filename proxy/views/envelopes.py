@@ -32,7 +32,7 @@ from proxy.idempotency import fingerprints
 from proxy.limits import rates
 from proxy.limits.rates import Allowance
 from proxy.process.caches import digest_key
-from proxy.process.database import read, write
+from proxy.process.database import read_for, write_for
 from proxy.views.base import AsyncAPIView, read_json
 from proxy.views.fields import amount, page_size, seconds, uuid_in
 
@@ -88,7 +88,10 @@ class EnvelopesView(RunsView):
             )
             return describe(run, key.hint), is_again
 
-        document, is_again = await self.counted(lambda: _written(open_run, asking))
+        owner = self.identity.account_id
+        document, is_again = await self.counted(
+            lambda: _written(owner, open_run, asking)
+        )
         said = reply.headers()
         if is_again:
             said["x-idempotent-replay"] = "true"
@@ -106,7 +109,9 @@ class EnvelopesView(RunsView):
             ends = {"first_id": ids[0], "last_id": ids[-1]}
             return {"object": "list", "data": data, **ends, "has_more": has_more}
 
-        return reply.json(await _done(self.identity, read(page)))
+        return reply.json(
+            await _done(self.identity, read_for(self.identity.account_id, page))
+        )
 
 
 class EnvelopeView(RunsView):
@@ -116,7 +121,8 @@ class EnvelopeView(RunsView):
 
     async def get(self, request: Request, envelope_id: str) -> HttpResponseBase:
         known, asking = _known(envelope_id), _asks(self.identity)
-        looking = read(lambda: _shown(runs.look(known, asking=asking)))
+        owner = self.identity.account_id
+        looking = read_for(owner, lambda: _shown(runs.look(known, asking=asking)))
         return reply.json(await _done(self.identity, looking))
 
     async def patch(self, request: Request, envelope_id: str) -> HttpResponseBase:
@@ -128,11 +134,13 @@ class EnvelopeView(RunsView):
         def add() -> dict[str, Any]:
             return _shown(runs.add_credits(known, micros, asking=once))
 
-        return reply.json(await self.counted(lambda: _written(add, asking)))
+        owner = self.identity.account_id
+        return reply.json(await self.counted(lambda: _written(owner, add, asking)))
 
     async def delete(self, request: Request, envelope_id: str) -> HttpResponseBase:
         known, asking = _known(envelope_id), _asks(self.identity)
-        closing = write(lambda: _shown(runs.close(known, asking=asking)))
+        owner = self.identity.account_id
+        closing = write_for(owner, lambda: _shown(runs.close(known, asking=asking)))
         return reply.json(await _done(self.identity, closing))
 
 
@@ -282,13 +290,13 @@ def _known(public_id: str) -> UUID:
 # --- what is refused ---
 
 
-async def _written(change: Callable[[], T], asking: Asking) -> T:
+async def _written(owner: int, change: Callable[[], T], asking: Asking) -> T:
     """What `change` returns, which is done once however often it is tried here.
 
     Raises: LedgerUnavailable where asking again does no harm; else GatewayError (503).
     """
     try:
-        return await write(change)
+        return await write_for(owner, change)
     except errors.NothingWritten:
         raise
     except errors.LedgerUnavailable:

@@ -13,7 +13,7 @@ from proxy.http import refusals, reply
 from proxy.http.handler import ClientGone, LeanRequest, wait_for_disconnect
 from proxy.jobs import rendering, waiting
 from proxy.models import Job
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import uuid_in
 
@@ -55,7 +55,7 @@ async def find(public_id: str, kind: str, account_id: int, **wanted: str) -> Job
     job: Job | None = None
     if uuid := uuid_in(public_id, kind):
         named = Job.objects.filter(id=uuid, account_id=account_id, **wanted)
-        job = await read(named.first)
+        job = await read_for(account_id, named.first)
     if job is None:
         raise refusals.job_not_found()
     return job

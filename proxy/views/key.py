@@ -15,7 +15,7 @@ from billing.values.orders import CREDIT
 from portal.models import ApiKey, KeySecret
 from portal.tenants.keys import Identity
 from proxy.http import reply
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import amount, funds, seconds
 from proxy.views.limits import Chain, chain_of, of_a_minute
@@ -28,7 +28,7 @@ class KeyView(AsyncAPIView):
 
     async def get(self, request: Request) -> HttpResponseBase:
         identity = self.identity
-        found = await read(lambda: describe(identity))
+        found = await read_for(identity.account_id, lambda: describe(identity))
         found["limits"] += await of_a_minute(identity.rules)
         return reply.json(found)
 

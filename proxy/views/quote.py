@@ -28,7 +28,7 @@ from proxy.http import refusals, reply, shares, upload_turns
 from proxy.http.errors import GatewayError
 from proxy.limits import allowed
 from proxy.operations import OPERATIONS
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views import limits
 from proxy.views.base import (
     AsyncAPIView,
@@ -56,7 +56,7 @@ class QuoteView(AsyncAPIView):
             incoming = replace(incoming, document=document)
             call = await understand(operation, incoming, identity, lean)
             terms = terms_of(call, await exchange.rates_for(call))
-            price = await read(lambda: Price.of(call, terms, identity))
+            price = await read_for(owner, lambda: Price.of(call, terms, identity))
             minutes = await of_a_minute(identity.rules)
             # A long body is read several times.
             tokens = await shares.read_apart(

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from billing.reports.calls import CallReport, find_call
 from proxy.http import refusals, reply
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import amount, seconds, uuid_in
 
@@ -23,7 +23,9 @@ class RequestView(AsyncAPIView):
         """Raises: GatewayError (404), the same for another account's call as for
         none."""
         uuid, account_id = uuid_in(request_id, "req"), self.identity.account_id
-        call = await read(lambda: find_call(account_id, uuid)) if uuid else None
+        call = None
+        if uuid:
+            call = await read_for(account_id, lambda: find_call(account_id, uuid))
         if call is None:
             raise refusals.request_not_found(param="id")
         return reply.json(describe(call))

@@ -27,6 +27,7 @@ from proxy.process.caches import digest_key
 from proxy.upstream.catalogue import catalogue
 from proxy.views.authentication import RememberedBearerAuthentication
 from proxy.views.base import (
+    Asked,
     AsyncAPIView,
     as_incoming,
     read_json_now,
@@ -41,8 +42,13 @@ class SpendingView(AsyncAPIView):
 
     authentication_classes = [RememberedBearerAuthentication]
     is_for_suspended = True  # the hold's own transaction asks, as it is by then
+    is_call = True
     operation: Operation = None  # type: ignore[assignment]  # given by the route
     allowance: Allowance | None = None
+    call: Call | None = None  # once it is understood
+
+    def asked(self) -> Asked:
+        return Asked(self.operation.name, self.call.model if self.call else "")
 
     async def rate_headers(self) -> dict[str, str]:
         """As they stand with this request."""
@@ -75,7 +81,7 @@ class SpendingView(AsyncAPIView):
         lean = request._request
         assert isinstance(lean, LeanRequest)
         mark = fingerprints.read(lean.META)
-        call = await self._read(request)
+        self.call = call = await self._read(request)
         allowed.check_call(self.identity, call.operation, call.model)
         tokens = call.tokens_guess
         self.allowance = allowance = await rates.take(self.identity.rules, tokens)

@@ -25,7 +25,7 @@ from portal.tenants import key_rights
 from portal.tenants.keys import Identity
 from proxy.http import refusals, reply
 from proxy.http.errors import GatewayError
-from proxy.process.database import read
+from proxy.process.database import read_for
 from proxy.views.base import AsyncAPIView
 from proxy.views.fields import amount, seconds
 
@@ -70,7 +70,9 @@ class UsageView(AsyncAPIView):
     async def get(self, request: Request) -> HttpResponseBase:
         """Raises: GatewayError (400, 403)."""
         identity, query = self.identity, request._request.GET.dict()
-        return reply.json(await read(lambda: answer(identity, query)))
+        return reply.json(
+            await read_for(identity.account_id, lambda: answer(identity, query))
+        )
 
 
 def answer(identity: Identity, query: Mapping[str, str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from portal.tenants.audit import Actor
 from portal.tenants.errors import NotAllowed
 from portal.tenants.roles import Permission
 from proxy.http import refusals, reply, webhook_refusals
-from proxy.process.database import read, write
+from proxy.process.database import read_for, write_for
 from proxy.views.base import AsyncAPIView, read_json
 from proxy.views.fields import page_size, seconds
 
@@ -42,8 +42,9 @@ class WebhooksView(AsyncAPIView):
 
         Raises: GatewayError, LedgerUnavailable.
         """
-        key_id = self.identity.key_id
-        return await _said(write(lambda: act(*by_key.holder_of(key_id))))
+        key_id, owner = self.identity.key_id, self.identity.account_id
+        acting = write_for(owner, lambda: act(*by_key.holder_of(key_id)))
+        return await _said(acting)
 
     async def looked(self, look: Callable[[Organization], T]) -> T:
         """The same for what changes nothing; only who may change it may look."""
@@ -56,7 +57,7 @@ class WebhooksView(AsyncAPIView):
             policy.refuse_unless(roles.may(role, Permission.MANAGE_WEBHOOKS))
             return look(organization)
 
-        return await _said(read(ask))
+        return await _said(read_for(self.identity.account_id, ask))
 
 
 class EndpointsView(WebhooksView):

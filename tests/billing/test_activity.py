@@ -200,12 +200,20 @@ def test_what_was_charged_in_a_time_is_what_usage_says(spent: Spending) -> None:
     assert activity_totals.charged_in(Wanted(account, states=("open",))) is None
 
 
-def test_a_list_that_nobody_can_add_up_has_no_total(
+def test_of_a_list_that_nobody_can_add_up_the_newest_are_told(
     spent: Spending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity_totals, "COUNTED", 8)
     wanted = Wanted(Chosen(spent.payer.account_id), streamed=False)
-    assert activity_totals.totals(wanted) == activity_totals.Totals(None, None)
+    expected = _expected(wanted)
+    monkeypatch.setattr(activity_totals, "COUNTED", 8)
+    totals = activity_totals.totals(wanted)
+    assert not totals.is_all
+    assert totals.calls is not None
+    assert 0 < totals.calls <= 9 < len(expected)
+    assert totals.figures == _figures(expected[: totals.calls])
+    monkeypatch.setattr(activity_totals, "COUNTED", 1000)
+    whole = activity_totals.Totals(len(expected), _figures(expected))
+    assert activity_totals.totals(wanted) == whole
 
 
 def test_new_calls_move_nothing_from_page_to_page(spent: Spending) -> None:
@@ -283,4 +291,4 @@ def test_a_call_that_was_charged_after_the_time_counts_with_when_it_was_made(
             (None, None),
         )
     ]
-    assert [figures and figures.charged_micros for figures in found] == [1, 2, 3, 6]
+    assert [figures.charged_micros for figures in found] == [1, 2, 3, 6]

@@ -12,7 +12,9 @@ from billing import holds, spenders
 from billing.models import LearnedBound, Pause, Spender, UsageRecord
 from billing.models.account import UnitKind
 from billing.reports.bounds import borne_today
-from billing.reports.spend import Dimension, Share, spend_by, spend_by_day
+from billing.reports.periods import Range
+from billing.reports.spend import spend_by_day
+from billing.reports.usage import Chosen, Dimension, Subject, figures, total
 from billing.values import clock as clocks
 from tests.support.ledger.clocks import START, Clock
 from tests.support.ledger.payers import Payer
@@ -131,17 +133,22 @@ def test_spend_is_divided_by_each_dimension(customer: Payer, clock: Clock) -> No
         hold_id = customer.hold(micros, **particulars)
         customer.settle(hold_id, micros)
 
-    def shares(dimension: Dimension) -> list[Share]:
-        return spend_by(customer.account_id, dimension, since=START)
+    def shares(dimension: Dimension) -> dict[Subject, tuple[int, int]]:
+        span = Range(START, START + timedelta(hours=1))
+        found = figures(Chosen(customer.account_id), [span], [dimension])
+        return {
+            subject: (used.requests, used.charged_micros)
+            for (_, (subject,)), used in found.items()
+        }
 
     own = Spender.objects.get(id=customer.spender_id)
-    assert shares(Dimension.PROJECT) == [Share(project.id, 2, 6), Share(None, 1, 1)]
-    assert shares(Dimension.HOLDER) == [Share(holder.id, 2, 6), Share(None, 1, 1)]
-    assert shares(Dimension.SPENDER) == [Share(other.id, 2, 6), Share(own.id, 1, 1)]
-    assert shares(Dimension.MODEL) == [Share("m", 1, 4), Share("openai/gpt-4o", 2, 3)]
-    assert shares(Dimension.CLIENT) == [Share("", 2, 5), Share("curl", 1, 2)]
-    assert [each.charged_micros for each in shares(Dimension.OPERATION)] == [4, 3]
-    assert shares(Dimension.BASIS) == [Share("upstream", 3, 7)]
+    assert shares(Dimension.PROJECT) == {project.id: (2, 6), 0: (1, 1)}
+    assert shares(Dimension.HOLDER) == {holder.id: (2, 6), 0: (1, 1)}
+    assert shares(Dimension.KEY) == {other.id: (2, 6), own.id: (1, 1)}
+    assert shares(Dimension.MODEL) == {"m": (1, 4), "openai/gpt-4o": (2, 3)}
+    assert shares(Dimension.CLIENT) == {"": (2, 5), "curl": (1, 2)}
+    by_operation = {"embeddings": (1, 4), "chat.completions": (2, 3)}
+    assert shares(Dimension.OPERATION) == by_operation
 
 
 def test_a_share_is_of_its_time_account_and_keys(
@@ -152,14 +159,15 @@ def test_a_share_is_of_its_time_account_and_keys(
         customer.call(micros)
         clock.advance(minutes=15)
 
-    def charged(**narrowed: object) -> int:
-        chosen = {"since": START, **narrowed}
-        shares = spend_by(customer.account_id, Dimension.MODEL, **chosen)  # type: ignore[arg-type]
-        return sum(share.charged_micros for share in shares)
-
     quarter = timedelta(minutes=15)
+    later = START + 9 * quarter
+
+    def charged(start: datetime = START, end: datetime = later) -> int:
+        return total(Chosen(customer.account_id), Range(start, end)).charged_micros
+
     assert charged() == 7
-    assert charged(since=START + quarter) == 6
-    assert charged(until=START + quarter) == 1
-    assert charged(since=START + quarter, until=START + 2 * quarter) == 2
-    assert charged(spender_ids=[stranger.spender_id]) == 0
+    assert charged(START + quarter) == 6
+    assert charged(START, START + quarter) == 1
+    assert charged(START + quarter, START + 2 * quarter) == 2
+    foreign = Chosen(customer.account_id, spender_ids=(stranger.spender_id,))
+    assert total(foreign, Range(START, later)).charged_micros == 0

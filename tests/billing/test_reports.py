@@ -8,12 +8,14 @@ import pytest
 
 from billing import spenders
 from billing.models import Account
+from billing.reports import activity
+from billing.reports.activity import Wanted
 from billing.reports.balance import balance_of
-from billing.reports.calls import latest_calls
 from billing.reports.spend import last_used, spend_by_day
+from billing.reports.usage import Chosen, Dimension
 from billing.values.orders import Doubt, Release, Usage
 from tests.support.ledger.clocks import START, Clock
-from tests.support.ledger.payers import Payer, committed, doubts
+from tests.support.ledger.payers import Payer, calls_of, committed, doubts
 
 
 def test_a_balance_tells_held_and_available_apart(
@@ -52,14 +54,14 @@ def test_the_latest_calls_come_newest_first(
         ids.append(customer.hold(1))
     stranger.hold(1)
 
-    calls = latest_calls(customer.account_id)
+    calls = calls_of(customer.account_id)
     assert [call.request_id for call in calls] == [f"req_{each}" for each in ids[::-1]]
-    assert len(latest_calls(customer.account_id, limit=2)) == 2
+    assert len(calls_of(customer.account_id, limit=2)) == 2
 
 
 def test_a_call_is_shown_as_it_stands(customer: Payer) -> None:
     hold_id = customer.hold(30)
-    (running,) = latest_calls(customer.account_id)
+    (running,) = calls_of(customer.account_id)
     assert (running.state, running.held_micros, running.charged_micros) == (
         "open",
         30,
@@ -69,7 +71,7 @@ def test_a_call_is_shown_as_it_stands(customer: Payer) -> None:
     customer.settle(
         hold_id, 12, prompt_tokens=5, completion_tokens=7, duration_ms=8, streamed=True
     )
-    (call,) = latest_calls(customer.account_id)
+    (call,) = calls_of(customer.account_id)
     assert (call.state, call.charged_micros, call.basis) == ("settled", 12, "upstream")
     assert (call.prompt_tokens, call.completion_tokens, call.duration_ms) == (5, 7, 8)
     assert call.streamed
@@ -83,7 +85,7 @@ def test_a_released_call_cost_nothing_and_a_doubtful_one_nobody_knows(
     clock.advance(seconds=1)
     customer.doubt(customer.hold(30))
 
-    doubtful, released = latest_calls(customer.account_id)
+    doubtful, released = calls_of(customer.account_id)
     assert (released.charged_micros, released.reason) == (0, "upstream_refused")
     assert (doubtful.charged_micros, doubtful.state) == (None, "in_doubt")
 
@@ -96,9 +98,11 @@ def test_calls_and_spend_are_narrowed_to_spenders(customer: Payer) -> None:
     for ids, charged in (([other.id], 5), ([], 0), (None, 17)):
         (day,) = spend_by_day(customer.account_id, days=1, spender_ids=ids)
         assert day.charged_micros == charged
-    (call,) = latest_calls(customer.account_id, spender_ids=[other.id])
+    chosen = Chosen(customer.account_id)
+    own = Wanted(chosen.narrowed(Dimension.KEY, other.id))
+    (call,) = activity.page(own, 20).calls
     assert (call.spender_id, call.spender_label) == (other.id, "other")
-    assert latest_calls(customer.account_id, spender_ids=[]) == []
+    assert activity.page(Wanted(chosen.narrowed(Dimension.KEY)), 20).calls == []
 
 
 def test_every_day_is_shown_oldest_first(customer: Payer, clock: Clock) -> None:
@@ -159,7 +163,7 @@ def test_doubtful_calls_stay_listed_when_the_rule_has_closed_them(
     usage = Usage("in_doubt", 0)
     committed(Release(hold_id, customer.account_id, "upstream_lost", usage))
 
-    (call,) = latest_calls(customer.account_id)
+    (call,) = calls_of(customer.account_id)
     assert (call.state, call.basis, call.charged_micros) == ("released", "in_doubt", 0)
     assert doubts() == {hold_id: "released", other: "in_doubt"}
 

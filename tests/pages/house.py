@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,8 +15,18 @@ from billing.budgets import Subject
 from billing.models import Spender
 from billing.models.budget import Level, Window
 from billing.models.grant import GrantSource
+from billing.reports.periods import QUARTER
 from billing.values.orders import CREDIT
-from portal.models import ApiKey, Membership, Organization, Project, Role, User
+from portal.models import (
+    ApiKey,
+    Membership,
+    Organization,
+    Project,
+    RefusedCount,
+    RefusedRequest,
+    Role,
+    User,
+)
 from portal.tenants import (
     budgets,
     invitations,
@@ -23,6 +34,7 @@ from portal.tenants import (
     members,
     organizations,
     projects,
+    refused,
     saved_views,
     service_accounts,
 )
@@ -33,6 +45,7 @@ from tests.support.portal.bought import make_paid
 from tests.support.portal.limited import make_budget
 from tests.support.portal.noticed import give_endpoints
 
+ROWS_EACH = 20  # numbers of refusals, a quarter of an hour
 ROLES = (Role.DEVELOPER, Role.DEVELOPER, Role.VIEWER, Role.BILLING, Role.ADMIN)
 
 
@@ -86,8 +99,45 @@ def build(
     )
     account = type(organization.account).objects.get(pk=organization.account_id)
     calls.write(account, spenders, calls_count, timezone.now() - timedelta(minutes=1))
+    _refuse(organization, spenders, calls_count)
     objects = _objects(organization, owner, made[0], people, robot)
     return House(organization, owner, objects)
+
+
+def _refuse(house: Organization, spenders: list[Spender], calls_count: int) -> None:
+    """Refused calls: as many numbers as may be kept, or as there are calls, and the
+    latest of each key."""
+    now = timezone.now()
+    first = refused.quarter_of(now)
+    rows = min(calls_count, 2880 * ROWS_EACH)
+    counts = [
+        RefusedCount(
+            organization=house,
+            starts_at=first - (number // ROWS_EACH) * QUARTER,
+            spender_id=spenders[number % len(spenders)].pk,
+            holder_id=spenders[number % len(spenders)].holder_id or 0,
+            code=("budget_exceeded", "key_revoked", "invalid_request")[number % 3],
+            requests=number,
+        )
+        for number in range(rows)
+    ]
+    # A house of few keys has some of them twice.
+    RefusedCount.objects.bulk_create(counts, ignore_conflicts=True)
+    RefusedRequest.objects.bulk_create(
+        RefusedRequest(
+            id=uuid4(),
+            organization=house,
+            at=now - timedelta(minutes=number),
+            spender_id=spenders[number % len(spenders)].pk,
+            holder_id=spenders[number % len(spenders)].holder_id or 0,
+            code="budget_exceeded",
+            status=402,
+            message="402: the key may spend 5 credits a day.",
+            operation="chat",
+            model="openai/gpt-4o",
+        )
+        for number in range(min(calls_count, refused.LATEST * len(spenders)))
+    )
 
 
 def _member(organization: Organization, email: str, number: int) -> Membership:

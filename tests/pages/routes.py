@@ -25,7 +25,7 @@ ASKED_FOR = {
         *(f"by={by}&range=previous-month&compare=1" for by in Dimension),
         "by=session&range=30d",
     ],
-    "activity": ["model=openai/gpt-4o&range=30d"],
+    "activity": ["model=openai/gpt-4o&range=30d", "state=refused&range=30d"],
     "explain": ["range=previous-month"],
 }
 # Routes of ours that a browser's owner is sent away from, or that end something.

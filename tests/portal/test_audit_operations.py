@@ -29,6 +29,7 @@ from tests.support.portal.acts_of_people import ACTS_OF_PEOPLE
 from tests.support.portal.bought import ACTS_OF_BUYERS
 from tests.support.portal.documented import ACTS_OF_DOCUMENTS, PARTS_OF_DOCUMENTS
 from tests.support.portal.noticed import ACTS_OF_NOTICES
+from tests.support.portal.paid_back import ACTS_OF_PAYING_BACK
 from tests.support.portal.worlds import Act, Do, World
 
 pytestmark = pytest.mark.once
@@ -41,6 +42,7 @@ ACTS = (
     | ACTS_OF_BUYERS
     | ACTS_OF_DOCUMENTS
     | ACTS_OF_NOTICES
+    | ACTS_OF_PAYING_BACK
     | ACTS_OF_PEOPLE
     | ACTS_OF_THE_OPERATOR
 )

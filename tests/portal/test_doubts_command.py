@@ -13,12 +13,12 @@ from django.core.management import CommandError, call_command
 from billing import holds
 from billing.models import Account, Hold, UsageRecord
 from billing.reports.balance import balance_of
-from billing.reports.calls import latest_calls
 from billing.values import clock
 from billing.values.orders import CREDIT, Release, Settle, Usage
 from billing.verification.report import verify
 from portal.models import ApiKey, AuditEvent, Organization, User
 from tests.support import cast
+from tests.support.ledger.payers import calls_of
 from tests.support.portal import statements
 from tests.support.portal.doubted import make_call, make_doubt
 
@@ -146,7 +146,7 @@ def test_releasing_returns_the_credits_and_keeps_the_call_listed(key: ApiKey) ->
     assert figures(key) == whole(1000, 0, 1000)
     assert "0 charged and 30 returned" in output
     assert "acme has 1000 credits available; calls still in doubt: 0." in output
-    [call] = latest_calls(key.organization.account_id)
+    [call] = calls_of(key.organization.account_id)
     assert (call.request_id, call.state) == (request_id, "released")
     assert (call.basis, call.flags) == ("in_doubt", "operator")
 

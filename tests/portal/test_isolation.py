@@ -13,7 +13,6 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 import pytest
-from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoDbBlocker
@@ -88,7 +87,6 @@ def make_world() -> World:
 
 def ask(browser: Client, method: str, url: str, objects: dict[str, object]) -> Answer:
     """In a savepoint that is rolled back, the browser's cookies with it."""
-    cache.clear()
     cookies, events = deepcopy(browser.cookies), AuditEvent.objects.count()
     with transaction.atomic():
         answer = getattr(browser, method)(url)

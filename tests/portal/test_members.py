@@ -133,9 +133,18 @@ WAYS: dict[str, Callable[[Membership, Membership], None]] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_of_two_owners_who_go_at_once_one_stays(committed_db: None, way: str) -> None:
-    """Each sends the other away, or goes."""
+@pytest.mark.parametrize(
+    "ways",
+    [
+        *((way, way) for way in WAYS),
+        *(("demote", "remove"), ("leave", "disable"), ("delete the account", "demote")),
+    ],
+    ids=" and ".join,
+)
+def test_of_two_owners_who_go_at_once_one_stays(
+    committed_db: None, ways: tuple[str, str]
+) -> None:
+    """Each sends the other away, or goes; each in its own way."""
     for _ in range(3):
         name = uuid4().hex
         first = make_user(f"{name}@example.com")
@@ -144,7 +153,9 @@ def test_of_two_owners_who_go_at_once_one_stays(committed_db: None, way: str) ->
         one, two = organization.memberships.select_related("user").order_by("pk")
         start = Barrier(2, timeout=30)
 
-        def go(own: Membership, other: Membership, start: Barrier = start) -> None:
+        def go(
+            way: str, own: Membership, other: Membership, start: Barrier = start
+        ) -> None:
             start.wait()
             try:
                 WAYS[way](own, other)
@@ -153,7 +164,8 @@ def test_of_two_owners_who_go_at_once_one_stays(committed_db: None, way: str) ->
             finally:
                 connections.close_all()
 
-        threads = [Thread(target=go, args=pair) for pair in ((one, two), (two, one))]
+        pairs = zip(ways, ((one, two), (two, one)), strict=True)
+        threads = [Thread(target=go, args=(way, *pair)) for way, pair in pairs]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -11,7 +11,6 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from pytest_django import DjangoDbBlocker
@@ -128,7 +127,6 @@ def test_no_form_makes_anybody_more_than_they_are(
 
 
 def forms_found(browser: Client, url: str) -> list[Form]:
-    cache.clear()
     answer = browser.get(url)
     is_page = answer.headers.get("Content-Type", "").startswith("text/html")
     if answer.status_code != 200 or answer.streaming or not is_page:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from threading import Barrier, Thread
+from uuid import uuid4
+
 import pytest
+from django.db import connections
 
 from billing.models import Account
 from portal.models import AuditEvent, Organization, Role, User
 from portal.tenants import organizations
 from portal.tenants.errors import InvalidName
-from tests.support.cast import OPERATOR, actor_of, make_organization
+from tests.support.cast import OPERATOR, actor_of, make_organization, make_user
 
 
 def test_a_new_organization_has_account_default_project_owner_and_audit_row(
@@ -84,3 +88,27 @@ def test_suspending_closes_the_account_and_reopening_opens_it(
 
 def is_open(organization: Organization) -> bool:
     return Account.objects.get(pk=organization.account_id).is_open
+
+
+def test_of_the_same_name_at_once_all_are_made(committed_db: None) -> None:
+    """As newcomers sign up: the slug that was free is taken by another meanwhile."""
+    name = f"Same {uuid4().hex[:8]}"
+    people = [make_user(f"{uuid4().hex}@example.com") for _ in range(4)]
+    start, failed = Barrier(len(people), timeout=30), []
+
+    def make(owner: User) -> None:
+        start.wait()
+        try:
+            organizations.create(name, owner=owner, actor=OPERATOR)
+        except Exception as error:  # noqa: BLE001  it is told below
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [Thread(target=make, args=[owner]) for owner in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len(set(Organization.objects.filter(name=name).values_list("slug"))) == 4

@@ -42,6 +42,7 @@ from tests.support.portal.doubted import make_doubt
 from tests.support.portal.keyed import OF_KEYS
 from tests.support.portal.learned import make_lesson, make_pause
 from tests.support.portal.limited import OF_BUDGETS
+from tests.support.portal.paid_back import OF_PAYING_BACK
 from tests.support.portal.rows import everything
 from tests.support.portal.viewed import OF_VIEWS
 
@@ -142,6 +143,7 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
     "set the time zone": (of_it(organizations.change, time_zone="Asia/Tokyo"), ADMINS),
     **OF_VIEWS,
     **OF_BUYERS,
+    **OF_PAYING_BACK,
     "suspend": (of_it(organizations.suspend, reason="unpaid"), {"operator"}),
     "reopen": (suspended(organizations.reopen), {"operator"}),
     "make an organization": (

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from proxy.http.handler import PACE_SECONDS
 from tests.proxy.conftest import Customers
 from tests.support.gateway import raw
 from tests.support.gateway.customers import Customer
@@ -90,6 +91,22 @@ def test_slow_calls_take_their_own_connections_only(
         gate.set()
         assert [call.read_head().status for call in calls] == [200] * 4
         wait_for(lambda: greedy.chat(served, "m").status_code == 200)
+
+
+def test_a_stalled_upload_does_not_keep_its_owners_others_waiting(
+    gateway: GatewayFactory, upstream: Upstream, customers: Customers
+) -> None:
+    served, customer = gateway(GATEWAY_UPLOADS_MAX=2), customers(credits=10**7)
+    upstream.on(model="m", reply=chat_json())
+    big = {"model": "m", "messages": [{"role": "user", "content": "x" * 15 * MIB}]}
+    with ExitStack() as stack:
+        # With it the next would be more than their share, were it not for time.
+        stack.enter_context(sent(served, customer, "/v1/chat/completions", b"{"))
+        began = time.monotonic()
+        answer = customer.http(served).post("/chat/completions", json=big)
+        assert answer.status_code == 200, answer.text
+        # Not the minute that a body has: it fell behind after ten seconds.
+        assert time.monotonic() - began < PACE_SECONDS + SOON_SECONDS
 
 
 @pytest.mark.parametrize(

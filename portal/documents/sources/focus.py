@@ -2,7 +2,7 @@
 billing periods.
 
 Credits are paid for in advance: a receipt's lines have BilledCost and no EffectiveCost,
-usage has EffectiveCost (its credits at the price of one credit) and no BilledCost. So
+usage has EffectiveCost (its credits at the price of one credit then), no BilledCost. So
 Σ BilledCost of an invoice is its receipt, and Σ x_CreditsMicros of usage is what the
 ledger has. A receipt's number is its InvoiceId. What was paid back stands as a
 correction of the receipt, in proportion to the credits that were taken back for it.
@@ -23,7 +23,8 @@ from billing.models import Amendment, Correction, Grant, Statement, TopUp
 from billing.models.amendment import AmendmentKind
 from billing.models.correction import CorrectionState
 from billing.models.topup import Dispute
-from billing.payments import topups
+from billing.payments import price_history, topups
+from billing.payments.price_history import Price
 from billing.reports import keys
 from billing.reports.months import following, month_of, span_of
 from billing.reports.periods import Range, day_of
@@ -57,8 +58,9 @@ def _rows(
 
 def _charges(organization: Organization, span: Range) -> Iterator[Values]:
     writer = Writer(organization)
-    for charge in _usage(organization, span, writer):
-        yield writer.usage(charge)
+    for part, price in price_history.over(span):
+        for charge in _usage(organization, part, writer, price):
+            yield writer.usage(charge)
     for topup in topups.paid_between(organization.account_id, span.start, span.end):
         yield from writer.receipt(topup)
     for topup, at, minor, micros in _paid_back(organization, span):
@@ -67,7 +69,9 @@ def _charges(organization: Organization, span: Range) -> Iterator[Values]:
         yield writer.given(grant)
 
 
-def _usage(organization: Organization, span: Range, writer: Writer) -> Iterator[Charge]:
+def _usage(
+    organization: Organization, span: Range, writer: Writer, price: Price
+) -> Iterator[Charge]:
     """Each day's lines, and what of them are corrections apart."""
     names, zone = Names(organization), writer.zone
     corrected = _corrected(organization, span, zone)
@@ -77,7 +81,7 @@ def _usage(organization: Organization, span: Range, writer: Writer) -> Iterator[
             *(line.operation, line.model),
         )
         later = corrected.pop(group, None)
-        charge = Charge(line, line.used, names, is_correction=False)
+        charge = Charge(line, line.used, names, price, is_correction=False)
         if later is None:
             yield charge
             continue

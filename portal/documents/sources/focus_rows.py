@@ -12,6 +12,7 @@ from django.conf import settings
 
 from billing.models import Grant, Statement, TopUp
 from billing.payments import prices
+from billing.payments.price_history import Price
 from billing.reports.day_lines import DayLine
 from billing.reports.months import month_of, span_of
 from billing.reports.periods import DAY, Range, day_of, day_start
@@ -34,17 +35,17 @@ class Charge:
     line: DayLine
     used: Figures
     names: Names
+    price: Price  # of a credit, when it was used
     is_correction: bool
 
 
 class Writer:
-    """Of one organization, at the prices of now."""
+    """Of one organization."""
 
     def __init__(self, organization: Organization) -> None:
         self.organization = organization
         self.zone = organization.account.time_zone
         self.currency = prices.currency()
-        self.price = money.credit_price()
         self._periods: dict[str, Range] = {
             row.month: Range(row.starts_at, row.ends_at)
             for row in Statement.objects.filter(
@@ -55,9 +56,10 @@ class Writer:
     def usage(self, charge: Charge) -> Values:
         """Its credits at the price of one credit; nothing is billed for it."""
         line, used, names = charge.line, charge.used, charge.names
+        price = charge.price
         label = names.labels.of(line.key_id, line.project_id)
         worth, credits = (
-            money.cost(used.charged_micros, self.price),
+            money.cost(used.charged_micros, price.each),
             money.of_micros(used.charged_micros),
         )
         is_first = not charge.is_correction
@@ -68,6 +70,7 @@ class Writer:
             tags["cost_center"] = label.cost_center
         return {
             **self._any(line.span.start, "Usage", f"{line.operation} by {model}"),
+            "BillingCurrency": price.currency.upper(),
             "ChargePeriodStart": day_start(self.zone, line.day),
             "ChargePeriodEnd": day_start(self.zone, line.day + DAY),
             "ChargeClass": "Correction" if charge.is_correction else None,
@@ -79,7 +82,7 @@ class Writer:
             "EffectiveCost": worth,
             "ListCost": worth,
             "ContractedCost": worth,
-            **self._priced(money.decimal(self.price, money.PRICE_PLACES)),
+            **self._priced(money.decimal(price.each, money.PRICE_PLACES)),
             "PricingCurrencyContractedUnitPrice": ONE,
             "PricingCurrencyListUnitPrice": ONE,
             "PricingCurrencyEffectiveCost": credits,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
-from billing.payments import prices
+from billing.payments import price_history, prices
 
 CREDIT_PLACES = 6
 # A price for one credit has at most so many decimals.
-PRICE_PLACES = 8
+PRICE_PLACES = price_history.PLACES
 
 
 def decimal(units: int, places: int) -> str:
@@ -31,10 +29,7 @@ def of_minor(minor: int, currency: str) -> str:
 
 def credit_price() -> int:
     """What one credit costs beside any pack, in 10^-8 of the currency's unit."""
-    found = prices.PRICE.fullmatch(settings.CREDIT_PRICE)
-    assert found is not None, "checked when Django starts"
-    whole, fraction = found.groups(default="")
-    return int(f"{whole}{fraction:0<{PRICE_PLACES}}")
+    return price_history.current().each
 
 
 def cost(micros: int, price: int) -> str:

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from billing.reports.periods import Range
-from portal.documents import ranges, write
+from portal.documents import files, focus_metadata, ranges, write
 from portal.documents.kinds import Format, Kind
 from portal.models import Organization
 
@@ -71,12 +71,17 @@ def span_given(organization: Organization, first: str, last: str) -> Range:
 def written_to(
     organization: Organization, kind: Kind, format: Format, span: Range, target: Path
 ) -> write.Written:
-    """Beside the target first: nobody finds half a file there. Raises:
-    CommandError."""
+    """Beside the target first: nobody finds half a file there. What a FOCUS file is
+    stands beside it. Raises: CommandError."""
     part = target.with_name(f".{target.name}.{uuid.uuid4().hex}.part")
     try:
         written = write.to_file(organization, kind, format, span, part)
         os.replace(part, target)
+        told = focus_metadata.describe(organization, kind, span, target.name, written)
+        if told is not None:
+            beside = target.with_name(target.name + focus_metadata.ENDING)
+            with files.private_file(beside) as file:
+                file.write(told)
     except (OSError, write.FormatMissing) as error:
         raise CommandError(f"Nothing was written: {error}") from error
     finally:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from portal.runtime import locations
+from portal.runtime import database_room, locations
 from portal.runtime.server import free_port, numeric, serve
 
 # For a restart of the database.
@@ -23,6 +23,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         wait_for_database()
         refuse_old_schema()
+        if wrong := database_room.complaint():
+            self.stderr.write(self.style.WARNING(wrong))
         host = numeric(settings.HOST)
         port = free_port(host, settings.PORT)
         self.stdout.write(

@@ -30,7 +30,7 @@ NO_FAULT = ("client_gone", "envelope_closed")
 
 def look_at_budgets(seen: Seen) -> None:
     links = budgets.of_account(seen.account_id)
-    holders = _holders(links)
+    holders = _holders(seen, links)
     for link in links:
         data = _data(seen, link, holders.get(link.budget_id))
         reached = _reached(link)
@@ -56,11 +56,29 @@ def _period(link: Link) -> str:
     return f"{link.budget_id}:{window}"
 
 
-def _holders(links: list[Link]) -> dict[int, int | None]:
-    """Whose they are: of members, and of the keys that they hold."""
+def _holders(seen: Seen, links: list[Link]) -> dict[int, int | None]:
+    """Whose they are: a member's own, a key's of who holds it, or of who answers for
+    its project where that is a program, a project's of who answers for it."""
     found = Budget.objects.filter(id__in=[link.budget_id for link in links])
-    rows = found.values_list("id", "holder_id", "spender__holder_id")
-    return {number: holder or of_key for number, holder, of_key in rows}
+    rows = list(
+        found.values_list(
+            *("id", "holder_id", "spender__holder_id"),
+            *("project_id", "spender__project_id"),
+        )
+    )
+    organization = seen.organization
+    owners: dict[int, int] = dict(
+        organization.projects.filter(owner__isnull=False).values_list(
+            "unit_id", "owner__unit_id"
+        )
+    )
+    people = set(organization.memberships.values_list("unit_id", flat=True))
+    return {
+        number: holder
+        or (of_key if of_key in people else None)
+        or owners.get(project or of_keys_project or 0)
+        for number, holder, of_key, project, of_keys_project in rows
+    }
 
 
 def _data(seen: Seen, link: Link, holder_id: int | None) -> dict[str, JSON]:

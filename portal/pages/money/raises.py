@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,13 +14,11 @@ from django.views.decorators.http import require_POST
 from portal.models import RaiseRequest
 from portal.pages.money import budgets as pages
 from portal.pages.money.limit_forms import MoreForm, RefuseForm
-from portal.pages.parts import frame
+from portal.pages.parts import frame, tickets
 from portal.tenants import audit, budgets, tenancy
 from portal.tenants.errors import PortalError
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
-
-TICKET_SECONDS = 86_400
 
 
 @tenancy.page(Permission.MANAGE_BUDGETS)
@@ -52,7 +49,7 @@ def _more(
         if is_asked
         else "The limit is raised, from the next call on."
     )
-    if _is_first(tenant, form.cleaned_data["ticket"]):
+    if tickets.use(tenant.user.pk, form.cleaned_data["ticket"]):
         until: datetime = form.cleaned_data["until"]
         try:
             operation(
@@ -70,11 +67,6 @@ def _more(
     else:
         messages.info(request, "That was done already.")
     return redirect("budget", tenant.organization.slug, budget_id)
-
-
-def _is_first(tenant: Tenant, ticket: str) -> bool:
-    """A form that is sent twice does it once."""
-    return cache.add(f"raise:{tenant.user.pk}:{ticket}", 1, TICKET_SECONDS)
 
 
 @tenancy.page(Permission.MANAGE_BUDGETS)

@@ -12,8 +12,7 @@ from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
-# A spreadsheet reads what begins with one of these as a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from portal.documents import columns
 
 
 class Download(StreamingHttpResponse):
@@ -62,8 +61,7 @@ def written(value: Any) -> Any:
             return value.isoformat()
         case Number():
             return str(value)
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return columns.safe(str(value))
 
 
 class Number(str):

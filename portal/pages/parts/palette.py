@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from billing.reports.calls import find_call
 from portal.models import Membership
 from portal.pages.parts import frame, navigation
-from portal.tenants import policy, tenancy
+from portal.tenants import policy, refused, sight, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
@@ -99,10 +99,20 @@ def _calls(tenant: Tenant, words: str) -> Iterator[Found]:
     except ValueError:
         return
     call = find_call(tenant.organization.account_id, hold_id)
-    if call is None or not _sees(tenant, call.spender_id):
+    if call is None:
+        yield from _refused(tenant, hold_id)
+        return
+    if not _sees(tenant, call.spender_id):
         return
     url = _url("request", tenant, call.request_id)
     yield Found("Call", call.request_id, url, note=call.model)
+
+
+def _refused(tenant: Tenant, request_id: UUID) -> Iterator[Found]:
+    found = refused.find(tenant.organization.pk, sight.usage_of(tenant), request_id)
+    if found is not None:
+        url = _url("request", tenant, found.request_id)
+        yield Found("Refused", found.request_id, url, note=found.code)
 
 
 def _sees(tenant: Tenant, spender_id: int) -> bool:

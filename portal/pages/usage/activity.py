@@ -31,10 +31,12 @@ from billing.reports.activity_sql import Place
 from billing.reports.calls import CallReport
 from billing.reports.periods import Range
 from billing.reports.usage import Dimension, Subject
+from portal.models import RefusedRequest
 from portal.pages.parts import filters, frame, keyset, navigation, tables
 from portal.pages.parts.filters import Choice, Filters, Text
 from portal.pages.parts.tables import Column, Kind, Table
 from portal.pages.usage import asked as asking
+from portal.pages.usage import refused
 from portal.pages.usage.asked import LABELS
 from portal.tenants import sight, tenancy
 from portal.tenants.roles import Permission
@@ -42,12 +44,13 @@ from portal.tenants.tenancy import Tenant
 
 SIZE = 50
 LATELY = timedelta(days=7)
-SIGNER = signing.Signer(salt="activity")
+SALT = "activity"
 STATES = (
     ("open", "Running"),
     ("settled", "Charged"),
     ("released", "Not charged"),
     ("in_doubt", "In doubt"),
+    refused.STATE,
 )
 STREAMED = (("yes", "Streamed"), ("no", "In one piece"))
 PREFIX = "req_"
@@ -96,12 +99,14 @@ def written(place: Place | None) -> str:
     signing, or what is polled would never be as it was."""
     if place is None:
         return ""
-    return SIGNER.sign_object([place.placed_at.isoformat(), place.id.hex])
+    return signing.Signer(salt=SALT).sign_object(
+        [place.placed_at.isoformat(), place.id.hex]
+    )
 
 
 def read_cursor(text: str) -> Place | None:
     try:
-        moment, id_ = SIGNER.unsign_object(text)
+        moment, id_ = signing.Signer(salt=SALT).unsign_object(text)
     except signing.BadSignature:
         return None
     return Place(datetime.fromisoformat(moment), UUID(id_))
@@ -168,6 +173,8 @@ TABLE = Table(
 def activity_page(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
     """A developer sees the calls of their own keys; a viewer, no names of keys."""
     bar, wanted = asked(request.GET, tenant, usage.now())
+    if bar.get("state") == refused.STATE[0]:
+        return refused.show(request, tenant, bar, wanted.chosen)
     table, calls = table_for(tenant), Calls(wanted)
     if tables.wants_csv(request):
         return table.csv(request, calls, prepare=rows)
@@ -187,7 +194,7 @@ def activity_page(request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         return _part(request, tenant, context)
     context |= {
         "booked": _booked(wanted, totals),
-        "counted_max": activity_totals.COUNTED,
+        "refused_request": _refused(tenant, wanted, listing),
         "sees_own_only": sight.sees_own_only(tenant),
     }
     return frame.show(request, tenant, "activity/activity.html", context)
@@ -214,6 +221,10 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
     """Raises: Http404 for what this person may not know of."""
     zone = ZoneInfo(tenant.organization.account.time_zone)
     known, whose = sight.dimensions(tenant), sight.usage_of(tenant)
+    is_refused = params.get("state") == refused.STATE[0]
+    if is_refused:
+        params = refused.known_of(params)
+        known = [each for each in known if each in refused.DIMENSIONS]
     period = filters.Range("7d")
     span = filters.read(params, zone, [period], now=now).span
     chosen, names = asking.chosen_of(params, known, whose)
@@ -223,12 +234,8 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
             options = _options(tenant, each, names.get(each, {}), now)
             choice = Choice(each.value, LABELS[each], options, takes_others=True)
             fields.append(choice)
-    fields += [
-        Choice("streamed", "Answer", STREAMED),
-        Text(Dimension.SESSION.value, LABELS[Dimension.SESSION]),
-        Text("flag", "Remark", "hold_overrun"),
-        Text("id", "Request id", "req_0192f3a1…", wrong=_wrong_id),
-    ]
+    if not is_refused:
+        fields += _more_fields()
     bar = filters.read(params, zone, fields, now=now)
     prefix = digits_of(bar.get("id"))
     streamed = {"yes": True, "no": False}.get(bar.get("streamed"))
@@ -242,6 +249,15 @@ def asked(params: QueryDict, tenant: Tenant, now: datetime) -> tuple[Filters, Wa
         prefix,
     )
     return bar, wanted
+
+
+def _more_fields() -> list[filters.Field]:
+    return [
+        Choice("streamed", "Answer", STREAMED),
+        Text(Dimension.SESSION.value, LABELS[Dimension.SESSION]),
+        Text("flag", "Remark", "hold_overrun"),
+        Text("id", "Request id", "req_0192f3a1…", wrong=_wrong_id),
+    ]
 
 
 def _options(
@@ -310,7 +326,7 @@ def rows(calls: list[CallReport]) -> Sequence[Row]:
 
 
 def _totals(found: activity_totals.Totals) -> dict[str, Any] | None:
-    if found.figures is None:
+    if not found.is_all:
         return None
     used = found.figures
     tokens = f"{used.prompt_tokens:,} / {used.completion_tokens:,}"
@@ -320,12 +336,21 @@ def _totals(found: activity_totals.Totals) -> dict[str, Any] | None:
 def _booked(wanted: Wanted, totals: activity_totals.Totals) -> int | None:
     """What usage says of the same time, where that is another sum: calls are charged
     some time after they are made."""
-    if wanted.id_prefix or totals.figures is None:
+    if wanted.id_prefix or not totals.is_all:
         return None
     booked = activity_totals.charged_in(wanted)
     if booked is None or booked.charged_micros == totals.figures.charged_micros:
         return None
     return booked.charged_micros
+
+
+def _refused(
+    tenant: Tenant, wanted: Wanted, listing: tables.Listing
+) -> RefusedRequest | None:
+    """What the id that is looked for is of, where it is of no call."""
+    if listing.lines or len(wanted.id_prefix) != activity.ID_DIGITS:
+        return None
+    return refused.find(tenant, UUID(wanted.id_prefix))
 
 
 def _latest(tenant: Tenant, listing: tables.Listing) -> CallReport | None:

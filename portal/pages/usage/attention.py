@@ -12,16 +12,18 @@ from django.urls import NoReverseMatch, reverse
 from billing.reports import standing
 from billing.reports.balance import Balance
 from billing.reports.bounds import is_paused
+from billing.reports.periods import Range
 from billing.reports.runway import Runway
 from billing.reports.standing import Doubts, Near
 from billing.reports.usage import Chosen
 from billing.values.amounts import credits_text
 from portal.models import RaiseRequest, RequestState
-from portal.tenants import sight, topups
+from portal.tenants import refused, sight, topups
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
 
 KEYS_SOON = timedelta(days=14)
+REFUSED_WITHIN = timedelta(days=1)
 LOW_DAYS = 3
 NAMED_MAX = 3
 
@@ -50,6 +52,7 @@ def items(tenant: Tenant, seen: Seen) -> list[Item]:
     limits = _near(tenant)
     return [
         *_refused(tenant, seen, limits),
+        *_were_refused(tenant, seen.now),
         *_soon(tenant, seen, limits),
         *_waiting(tenant),
     ]
@@ -110,6 +113,21 @@ def _more_credits(tenant: Tenant) -> tuple[str, str]:
         return "Buy credits.", link(tenant, "top-up")
     ask = "Ask an owner of this organization to buy credits."
     return ask, _money(tenant, "credits")
+
+
+def _were_refused(tenant: Tenant, now: datetime) -> Iterator[Item]:
+    """What was refused of late, whatever for."""
+    span = Range(now - REFUSED_WITHIN, now)
+    found = refused.counted(tenant.organization.pk, sight.usage_of(tenant), span)
+    total = sum(number for _, number in found)
+    if not total:
+        return
+    named = ", ".join(f"{number} {code}" for code, number in found[:NAMED_MAX])
+    more = " and others" if len(found) > NAMED_MAX else ""
+    calls = "One call was" if total == 1 else f"{total} calls were"
+    text = f"{calls} refused in the last 24 hours: {named}{more}."
+    url = _with(link(tenant, "activity"), "?state=refused")
+    yield Item("warning", text, "See why.", url)
 
 
 def _soon(tenant: Tenant, seen: Seen, limits: list[Near]) -> Iterator[Item]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
@@ -17,11 +18,13 @@ from billing.models.usage import Basis
 from billing.pricing import tariffs
 from billing.pricing.rates import Rates, UnpricedModel, rates_for
 from billing.reports import keys, story
+from billing.reports.activity import ID_DIGITS
 from billing.reports.calls import CallReport
 from billing.reports.story import Story
 from billing.values.amounts import price_of
 from portal.pages.parts import frame, navigation
-from portal.pages.usage.activity import call_of
+from portal.pages.usage import refused
+from portal.pages.usage.activity import PREFIX, call_of, is_prefix
 from portal.tenants import sight, tenancy
 from portal.tenants.roles import Permission
 from portal.tenants.tenancy import Tenant
@@ -79,8 +82,27 @@ class Step:
 @require_safe
 @tenancy.page(*navigation.USAGE)
 def request_page(request: HttpRequest, tenant: Tenant, request_id: str) -> HttpResponse:
-    """A developer sees calls of their own keys; who may not see money, no entries."""
-    call = call_of(tenant, request_id)
+    """A developer sees calls of their own keys; who may not see money, no entries. Of a
+    request that was refused, what its client was told."""
+    try:
+        call = call_of(tenant, request_id)
+    except Http404:
+        found = refused.find(tenant, _id(request_id))
+        if found is None:
+            raise
+        return refused.page(request, tenant, found)
+    return _call_page(request, tenant, call)
+
+
+def _id(request_id: str) -> UUID:
+    """Raises: Http404 for what is no id."""
+    digits = request_id.removeprefix(PREFIX)
+    if len(digits) != ID_DIGITS or not is_prefix(digits):
+        raise Http404
+    return UUID(digits)
+
+
+def _call_page(request: HttpRequest, tenant: Tenant, call: CallReport) -> HttpResponse:
     found = story.story_of(call, tenant.organization.account_id)
     sees_money = tenant.may(Permission.SEE_MONEY)
     own = sight.sees_own_only(tenant)

@@ -75,7 +75,26 @@ def test_each_path_is_one_views(db: None) -> None:
 
 @pytest.mark.parametrize(
     "wanted",
-    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:x()"],
+    [
+        *("https://evil.example/", "//evil.example/", "/\\evil.example"),
+        *(
+            "javascript:x()",
+            "https:evil.example",
+            "///evil.example",
+            "\\\\evil.example",
+        ),
+        *(
+            "/\t/evil.example",
+            "\t//evil.example",
+            " //evil.example",
+            "//evil%2eexample",
+        ),
+        *(
+            "http:///evil.example",
+            "https://127.0.0.1@evil.example/",
+            "data:text/html,x",
+        ),
+    ],
 )
 def test_nobody_is_led_away(carol: User, wanted: str) -> None:
     client = Client()

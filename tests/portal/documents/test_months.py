@@ -75,6 +75,7 @@ def test_month_end_closes_writes_and_compares(
         [
             *(f"statement-{month}.{ending}" for ending in ("json", "pdf")),
             *(f"{kind}-{month}.csv" for kind in months.FOCUS),
+            *(f"{kind}-{month}.csv.metadata.json" for kind in months.FOCUS),
         ]
     )
     found = json.loads((tmp_path / "out" / f"statement-{month}.json").read_text())

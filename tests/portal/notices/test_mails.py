@@ -17,10 +17,12 @@ from billing.values.orders import CREDIT
 from portal.models import MailState, NoticeMail, Organization, Role, User
 from portal.notices import alerts, dispatch, mails
 from portal.notices.alerts import Setting
+from portal.notices.watching import rounds
 from portal.tenants import budgets
 from portal.tenants.audit import Actor
-from tests.support.cast import make_member
+from tests.support.cast import make_key, make_member
 from tests.support.ledger.clocks import Clock
+from tests.support.ledger.payers import Payer
 
 
 def sent() -> list[tuple[str, str]]:
@@ -110,3 +112,31 @@ def test_who_may_grant_it_is_told_who_asks_for_more(
     )
     assert [address for address, _ in sent()] == [alice.email]
     assert "asks@example.com asks for 5 credits more" in str(outgoing.outbox[0].body)
+
+
+@pytest.mark.parametrize("level", [Level.PROJECT, Level.KEY])
+def test_whose_budget_it_is_is_told_too(
+    organization: Organization, level: Level, mailbox: None
+) -> None:
+    """Who answers for a limited project, and who holds a limited key, whatever their
+    role."""
+    dev = make_member(organization, "dev@example.com", Role.DEVELOPER)
+    member = organization.memberships.get(user=dev)
+    key, _ = make_key(organization, dev)
+    key.project.owner = member
+    key.project.save()
+    subject = (
+        Subject(level, project_id=key.project.unit_id)
+        if level == Level.PROJECT
+        else Subject(level, spender_id=key.spender_id)
+    )
+    limit = 10 * CREDIT
+    set_limit(
+        *(organization.account_id, subject, Window.MONTH, limit),
+        counts_spend_so_far=True,
+    )
+    payer = Payer(organization.account_id, key.spender_id)
+    payer.settle(payer.hold(9 * CREDIT), 9 * CREDIT)
+    rounds.look(organization)
+    told = {address for address, subject in sent() if "budget" in subject.lower()}
+    assert "dev@example.com" in told

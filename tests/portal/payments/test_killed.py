@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
-from billing.models import AutoTopUp, Buyer, TopUp
+from billing.models import AutoTopUp, Buyer, TopUp, TopUpRefund
 from billing.payments import automatic, topups
 from billing.payments.prices import offer
 from portal.models import AuditEvent
@@ -105,3 +105,34 @@ def test_killed_anywhere_the_next_sweep_finishes(
     assert paid.count() == 3
     intents = shop.sandbox.v1.payment_intents.list().data
     assert len(intents) == 3, "charged twice"
+
+
+def test_a_refund_that_was_cut_is_made_once(shop: CardShop) -> None:
+    """Killed between the provider's answer and our own row of it."""
+    sweep(shop)
+    topup = TopUp.objects.get(
+        account_id=shop.organization.account_id, saves_method=True
+    )
+    url = shop.sandbox.sandbox.url
+    killed = manage(
+        *("topups", "refund", topup.public_id, "--amount", "4.00"),
+        *("--reference", "r", "--reason", "asked for"),
+        STRIPE_SECRET_KEY=KEY,
+        STRIPE_API_BASE=url,
+        CRASHPOINT="payments.refunded",
+    )
+    assert killed.returncode == KILLED, killed.stderr
+    mine = TopUpRefund.objects.filter(topup=topup)
+    assert mine.get().state == "asked"
+    mine.update(look_at="2026-01-01T00:00:00Z")
+    sweep(shop)
+    assert mine.get().state == "done"
+    amounts = [
+        entry["amount"]
+        for entry in shop.sandbox.state.journal.entries
+        if entry["kind"] == "returned" and entry["metadata"]["topup"] == topup.public_id
+    ]
+    assert amounts == [400]
+    assert shop.granted() == shop.owed()
+    written = AuditEvent.objects.filter(action="topup.refund", target=topup.public_id)
+    assert written.count() == 1

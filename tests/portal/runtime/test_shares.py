@@ -71,3 +71,23 @@ async def test_a_wait_ends_and_so_does_a_queue() -> None:
     assert not crowded.value.is_own
     turns.give_back("a")
     assert turns.used == 0
+
+
+@pytest.mark.asyncio
+async def test_who_waits_much_is_admitted_by_turns_with_who_waits_once() -> None:
+    turns, admitted = Turns(2, waiting_max=9), []
+
+    async def wait(owner: str) -> None:
+        await turns.wait(owner, seconds=9)
+        admitted.append(owner)
+        turns.give_back(owner)
+
+    await turns.wait("a", seconds=9)
+    await turns.wait("b", seconds=9)
+    waiting = [asyncio.create_task(wait(owner)) for owner in "aaabbbc"]
+    await asyncio.sleep(0)
+    turns.give_back("a")
+    turns.give_back("b")
+    await asyncio.gather(*waiting)
+    assert admitted.index("c") < 4, admitted
+    assert (turns.used, turns._last) == (0, {})

@@ -56,6 +56,39 @@ def test_what_the_answer_does_not_show_is_named(
     assert customer.charged_credits() == upstream.total_credits() == charged
 
 
+@pytest.mark.parametrize(
+    ("text", "is_heeded"),
+    [
+        ('{"town": "Bonn", "size": 3}', True),
+        ('{"town": "Bonn", "size": "3"}', False),
+        ('{"town": "Bonn"}', False),
+        ('["Bonn", 3]', False),
+    ],
+)
+def test_json_that_is_not_as_its_schema_says_is_named(
+    live_gateway: Gateway,
+    upstream: Upstream,
+    customer: Customer,
+    text: str,
+    is_heeded: bool,
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"town": {"type": "string"}, "size": {"type": "integer"}},
+        "required": ["town", "size"],
+    }
+    asked = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+    told = None if is_heeded else "response_format"
+    upstream.on(model="m", reply=chat_json(credits=2, text=text))
+    reply = customer.chat(live_gateway, "m", response_format=asked)
+    assert (reply.status_code, reply.headers.get(IGNORED)) == (200, told)
+    told = None if is_heeded else "text.format"
+    said = {"format": {"type": "json_schema", "name": "n", "schema": schema}}
+    body = {"model": "m", "input": "Hi", "text": said}
+    reply = customer.http(live_gateway).post("/responses", json=body)
+    assert (reply.status_code, reply.headers.get(IGNORED)) == (200, told)
+
+
 def test_a_stream_says_it_at_its_end(
     live_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import openai
 import pytest
 from pytest_django.fixtures import Settings
@@ -11,7 +13,7 @@ from proxy.upstream.catalogue import Catalogue
 from tests.support.gateway.customers import Customer
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
-from tests.support.upstream import Upstream, error_json, html, json_reply
+from tests.support.upstream import Gate, Upstream, error_json, html, json_reply
 from tests.support.upstream.defaults import MODELS
 
 pytestmark = pytest.mark.once
@@ -84,4 +86,27 @@ async def test_an_old_list_is_better_than_none(
 
     assert fresh
     assert await catalogue.models() == fresh
+    await client.shared().aclose()
+
+
+@pytest.mark.asyncio
+async def test_while_the_upstream_hangs_all_have_the_old_list_and_it_is_asked_once(
+    upstream: Upstream, settings: Settings
+) -> None:
+    settings.UPSTREAM_BASE_URL = upstream.url
+    catalogue, gate = Catalogue(), Gate()
+    fresh = await catalogue.models()
+    upstream.on(path="/models", reply=json_reply({"data": [{"id": "new"}]}).held(gate))
+    catalogue._until = 0.0  # a minute later
+    before = len(upstream.journal)
+    try:
+        async with asyncio.timeout(5):  # the upstream never answers
+            found = await asyncio.gather(*(catalogue.models() for _ in range(60)))
+        assert found == [fresh] * 60
+    finally:
+        gate.set()
+    assert catalogue._asking is not None
+    await catalogue._asking
+    assert [each["id"] for each in await catalogue.models()] == ["new"]
+    assert len(upstream.journal) == before + 1
     await client.shared().aclose()

@@ -21,6 +21,7 @@ from tests.support.upstream import (
     error_json,
     json_reply,
 )
+from tests.support.waiting import wait_for
 
 SOUND = b"ID3" + bytes(range(256)) * 40
 SAY = {"model": "tts", "input": "Ahoy"}
@@ -276,9 +277,13 @@ def test_sound_that_is_cut_ends_in_a_broken_connection(
 ) -> None:
     cut = sound.but(framing=framing).cut_after_events(1)
     upstream.on(path="/files/speech.mp3", reply=cut)
+    before = len(live_gateway.log_text())
     call = RawCall(live_gateway, customer.secret, "/v1/audio/speech").send(**SAY)
 
     with pytest.raises(http.client.IncompleteRead):
         call.read()
     call.leave()
     assert customer.charged_credits() == 3
+    line = "an answer was cut off: a file of the upstream's: cut"
+    wait_for(lambda: line in live_gateway.log_text()[before:])
+    assert "Traceback" not in live_gateway.log_text()[before:]

@@ -12,7 +12,11 @@ from typing import Any
 from billing import accounts, grants, holds, spenders
 from billing.models import Account, Grant
 from billing.models.grant import GrantSource
+from billing.reports import activity
+from billing.reports.activity import Wanted
 from billing.reports.balance import balance_of
+from billing.reports.calls import CallReport
+from billing.reports.usage import Chosen
 from billing.values import clock
 from billing.values.errors import LedgerError
 from billing.values.orders import (
@@ -49,6 +53,11 @@ def committed(order: Order[R]) -> R | LedgerError:
     """The outcome of one order in a transaction of its own."""
     (outcome,) = holds.commit([order])
     return outcome
+
+
+def calls_of(account_id: int, *, limit: int = 20) -> list[CallReport]:
+    """The newest first."""
+    return activity.page(Wanted(Chosen(account_id)), limit).calls
 
 
 @dataclass(eq=False)

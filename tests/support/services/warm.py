@@ -1,9 +1,10 @@
-"""`manage.py` as a process that begins with the libraries loaded.
+"""`manage.py` as a process that begins with the product's modules loaded.
 
 Importing them is most of what a start costs, and the suite starts hundreds. So one
 process, which knows neither settings nor a database, imports them once; each command
 is a copy of it, which then runs `manage.py` from its first line, with an environment
-and a process group of its own. What is copied is in `warm_libraries.py`.
+and a process group of its own. What is copied is in `warm_product.py`. (The servers of
+`manage.py up` are started cold, as everywhere: tests/test_up.py.)
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 from tests.support.sources import ROOT
 
-LIBRARIES = "tests.support.services.warm_libraries"
+PRODUCT = "tests.support.services.warm_product"
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,8 +43,13 @@ class WarmProcess:
         file of their own."""
         for path in (stdout, stderr or stdout):
             path.touch()  # who reads it need not wait for the process
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([LIBRARIES])
+        is_same = kind_of_database(environment) == kind_of_database(os.environ)
+        context: ForkServerContext | SpawnContext = (
+            multiprocessing.get_context("forkserver")
+            if is_same
+            else multiprocessing.get_context("spawn")
+        )
+        context.set_forkserver_preload([PRODUCT])
         self.args = ["manage.py", *arguments]
         self._process = context.Process(
             target=run, args=(self.args, dict(environment), stdout, stderr or stdout)
@@ -87,6 +94,12 @@ class WarmProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
 
+def kind_of_database(environment: Mapping[str, str]) -> str:
+    """ "sqlite" or "postgres". SQL is put together while modules are imported."""
+    url = environment.get("DATABASE_URL") or "sqlite://"
+    return "sqlite" if url.startswith("sqlite:") else "postgres"
+
+
 @contextlib.contextmanager
 def started_from(folder: Path) -> Iterator[None]:
     before = Path.cwd()
@@ -115,6 +128,8 @@ def run(
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
+    if PRODUCT in sys.modules:
+        sys.modules[PRODUCT].forget()
     try:
         runpy.run_path(str(ROOT / arguments[0]), run_name="__main__")
     finally:

@@ -1,0 +1,53 @@
+"""Django's cache, as it is needed here: marks that something was done once.
+
+They are counters of the database (`limits.py`): a form's ticket, a code of a second
+factor or a token of an identity provider is used once, whichever process is asked, also
+after a restart, and while Redis is away. Nothing evicts them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
+
+from billing.values import clock
+from portal.models import Attempt
+from portal.signing_in.limits import Rule, forget, key_of, take
+
+
+class Marks(BaseCache):
+    """A mark has no value: what is added is 1 until its time is over."""
+
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+    def add(
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+    ) -> bool:
+        seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
+        rule = Rule(RULE.name, RULE.most, max(1, int(seconds)))
+        return take(rule, self._digest(key, version))
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        now = int(clock.now().timestamp())
+        row = Attempt.objects.filter(
+            key=key_of(RULE, self._digest(key, version)), ends_at__gt=now
+        )
+        return 1 if row.exists() else default
+
+    def delete(self, key: Any, version: int | None = None) -> bool:
+        forget(RULE, self._digest(key, version))
+        return True
+
+    def _digest(self, key: Any, version: int | None) -> str:
+        made = self.make_key(key, version)
+        return hashlib.sha256(made.encode(errors="replace")).hexdigest()
+
+
+RULE = Rule("mark", 1, 0)
