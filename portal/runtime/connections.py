@@ -13,6 +13,7 @@ import logging
 import os
 import resource
 import socket
+import stat
 import struct
 import sys
 import threading
@@ -136,7 +137,7 @@ def _owner(address: str) -> str:
 def open_connections(port: int) -> Iterator[Seen]:
     """What is connected to this process's `port`. Each is a duplicate, to be closed:
     its number cannot be somebody else's by the time it is shut."""
-    for found in _sockets():
+    for _, found in _sockets():
         try:
             peer = found.getpeername()
             info = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
@@ -153,28 +154,30 @@ def open_connections(port: int) -> Iterator[Seen]:
 
 def close_listeners() -> None:
     """In a process that was copied from a server: its port is not ours."""
-    for name in os.listdir(FILES) if sys.platform == "linux" else ():
-        with suppress(OSError), _socket(int(name)) as found:
+    for number, found in _sockets() if sys.platform == "linux" else ():
+        with found:
             if found.family != socket.AF_UNIX and found.getsockopt(
                 socket.SOL_SOCKET, socket.SO_ACCEPTCONN
             ):
-                os.close(int(name))
+                os.close(number)
 
 
-def _sockets() -> Iterator[socket.socket]:
+def _sockets() -> Iterator[tuple[int, socket.socket]]:
+    """This process's, by number; each is a duplicate."""
     for name in os.listdir(FILES):
         with suppress(OSError):
-            yield _socket(int(name))
+            if stat.S_ISSOCK(os.stat(f"{FILES}/{name}").st_mode):
+                yield int(name), _socket(int(name))
 
 
 def _socket(number: int) -> socket.socket:
-    """A duplicate. Raises: OSError where that is no socket, or closed by now."""
-    copy = os.dup(number)
-    try:
-        return socket.socket(fileno=copy)
-    except OSError:
-        os.close(copy)
-        raise
+    """A duplicate. Raises: OSError where that is no socket any more, or closed.
+
+    Then the duplicate stays open for ever: closing any descriptor of a file gives up
+    all locks that this process has of it, and SQLite's database would be written by
+    two processes at once (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    return socket.socket(fileno=os.dup(number))
 
 
 def look(port: int, of_all: int) -> int:

@@ -88,7 +88,9 @@ class Door:
         except Refused as refused:
             await _say(send, refused.status, refused.words)
         except ClientLeft:
-            pass
+            # Or it is there, and its chunks are none: the server tells both alike, and
+            # says 500 in place of an answer that it does not get.
+            await _say(send, HTTPStatus.BAD_REQUEST, BROKEN)
 
     @asynccontextmanager
     async def _body(self, address: object, receive: Receive) -> AsyncIterator[bytes]:

@@ -31,7 +31,8 @@ class Marks(BaseCache):
         version: int | None = None,
     ) -> bool:
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
-        rule = Rule(RULE.name, RULE.most, max(1, int(seconds)))
+        lasts = LONGEST_SECONDS if seconds is None else max(1, int(seconds))
+        rule = Rule(RULE.name, RULE.most, lasts)
         return take(rule, self._digest(key, version))
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
@@ -51,3 +52,4 @@ class Marks(BaseCache):
 
 
 RULE = Rule("mark", 1, 0)
+LONGEST_SECONDS = 366 * 24 * 3600  # of what has no end, in a cache's words

@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
+from functools import cached_property
 from typing import Any, Protocol
 
 from django.core.exceptions import RequestDataTooBig
@@ -149,7 +150,7 @@ class LeanRequest(ASGIRequest):
             self._leaving = None
         self._say_left()  # if nothing was sent
 
-    @property
+    @cached_property
     def declared_bytes(self) -> int | None:
         """How long the body is, by its Content-Length; one in chunks has none."""
         return numbers.capped(self.META.get("CONTENT_LENGTH"), most=LENGTH_MAX)

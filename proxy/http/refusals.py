@@ -212,7 +212,7 @@ model_not_priced = Refusal("model_not_found", 404).says(
 job_not_found = Refusal("job_not_found", 404).says("There is no such job.")
 request_not_found = Refusal("request_not_found", 404).says(
     "Your organization made no call with this request id. An id is the x-request-id "
-    "of a reply; a call refused before it began is not kept."
+    "of a reply; of a refused one the portal knows, under Activity, for a while."
 )
 # Not to be tried again at once: who waits asks for the status.
 video_not_ready = Refusal("video_not_ready", 409).says(

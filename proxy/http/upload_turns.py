@@ -7,8 +7,8 @@ takes as many places as it has MiB; one organization never has more than are fre
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 
 from django.conf import settings
@@ -32,26 +32,23 @@ def _turns() -> Turns:
     return Turns(settings.GATEWAY_UPLOADS_MAX * each, waiting_max=WAITING_MAX)
 
 
-@asynccontextmanager
-async def turn(
+def turn(
     request: LeanRequest, owner: int, *, bytes_max: int
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """A place for the body of `request`, if it may be large, for as long as it is read.
 
     Raises: GatewayError (429, 503) when none is free in GATEWAY_BODY_SECONDS_MAX.
     """
     size = request.declared_bytes
-    if size is None:
-        # In chunks it may go on; else there is none.
-        size = bytes_max if "HTTP_TRANSFER_ENCODING" in request.META else 0
-    if not MEMORY_BYTES_MAX < size <= bytes_max and not (
-        request.declared_bytes is None and size
-    ):
-        # Small; or it is refused unread, and needs no turn.
-        with _counted(request, owner):
-            yield
-        return
-    places = _places(size)
+    if size is None and "HTTP_TRANSFER_ENCODING" in request.META:
+        return _waited(request, owner, _places(bytes_max))  # in chunks it may go on
+    if size is not None and MEMORY_BYTES_MAX < size <= bytes_max:
+        return _waited(request, owner, _places(size))
+    return _Counted(request, owner)  # small; or it is refused unread
+
+
+@asynccontextmanager
+async def _waited(request: LeanRequest, owner: int, places: int) -> AsyncIterator[None]:
     try:
         await _turns().wait(owner, places, seconds=settings.GATEWAY_BODY_SECONDS_MAX)
     except Crowded as crowded:
@@ -64,23 +61,25 @@ async def turn(
         _turns().give_back(owner, places)
 
 
-@contextmanager
-def _counted(request: LeanRequest, owner: int) -> Iterator[None]:
+class _Counted:
     """What comes of the body counts for `owner`, byte by byte: a connection alone takes
     nothing. Raises: GatewayError (429, 503), from where it is read."""
-    taken = 0
 
-    def count(size: int) -> None:
-        nonlocal taken
+    __slots__ = ("_owner", "_request", "_taken")
+
+    def __init__(self, request: LeanRequest, owner: int) -> None:
+        self._request, self._owner, self._taken = request, owner, 0
+
+    async def __aenter__(self) -> None:
+        self._request.counted = self._count
+
+    async def __aexit__(self, *_: object) -> None:
+        self._request.counted = None
+        shares.small_bodies.give_back(self._owner, self._taken)
+
+    def _count(self, size: int) -> None:
         try:
-            shares.small_bodies.take(owner, size)
+            shares.small_bodies.take(self._owner, size)
         except Crowded as crowded:
             raise shares.uploads_refused(crowded) from None
-        taken += size
-
-    request.counted = count
-    try:
-        yield
-    finally:
-        request.counted = None
-        shares.small_bodies.give_back(owner, taken)
+        self._taken += size

@@ -12,6 +12,7 @@ from billing.pricing import lessons, tariffs
 from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import key_format, keys
+from portal.tenants.errors import MalformedKey
 from portal.tenants.keys import Identity
 from proxy.models import Installation
 from proxy.process.background import BackgroundTasks
@@ -42,6 +43,8 @@ class Keys:
 
     async def verify(self, presented: str) -> Identity:
         """Who presents this key, as of now. Raises: KeyRefused, LedgerUnavailable."""
+        if not key_format.is_well_formed(presented):
+            raise MalformedKey  # no thread for what no key can be
         digest = key_format.digest(presented)
         self._known.pop(digest, None)
         identity = await read(lambda: keys.verify(presented))

@@ -12,8 +12,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from portal.tenants.errors import KeyRefused, MalformedKey
-from portal.tenants.key_format import is_well_formed
+from portal.tenants.errors import KeyRefused
 from portal.tenants.keys import Identity
 from proxy.http import refusals
 from proxy.limits import allowed
@@ -36,8 +35,6 @@ class BearerAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer" or not presented:
             return None
         try:
-            if not is_well_formed(presented):
-                raise MalformedKey
             return await self.identify(presented), presented
         except KeyRefused as error:
             raise refusals.key_refused(error) from None

@@ -144,10 +144,12 @@ def uncompressed(request: Request) -> LeanRequest:
 
 def as_incoming(request: Request, document: dict[str, Any]) -> Incoming:
     """The request as operations read it; `document` is its body, JSON or a form."""
+    lean = request._request
+    has_query = bool(lean.META.get("QUERY_STRING"))
     return Incoming(
         document=document,
-        query=request._request.GET.dict(),
-        accept=request._request.META.get("HTTP_ACCEPT", ""),
+        query=lean.GET.dict() if has_query else {},
+        accept=lean.META.get("HTTP_ACCEPT", ""),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -14,7 +14,7 @@ from proxy.http.errors import GatewayError
 
 pytestmark = pytest.mark.once
 HOME = "https://credits.example/o/acme"
-IDENTITY = Identity(uuid4(), 1, 2, "acme", None, "laptop")
+IDENTITY = Identity(UUID(int=1), 1, 2, "acme", None, "laptop")
 KEY = LevelRules("key", "laptop", 1)
 PROJECT = LevelRules("project", "search", 1)
 OWN_KEY = f"/keys/{IDENTITY.key_id}/"

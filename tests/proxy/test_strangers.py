@@ -151,3 +151,23 @@ def test_what_waits_for_a_page_is_told_so(gateway: GatewayFactory) -> None:
     finally:
         for pid in pages:
             os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [b"zz\r\nabc\r\n", b"3\r\nabcdef\r\n0\r\n\r\n", b"-1\r\n", b"f" * 17 + b"\r\n"],
+    ids=["no length", "longer than its length", "less than none", "endless"],
+)
+@pytest.mark.parametrize(
+    "path", ["/account/sign-in", "/v1/chat/completions", "/health"]
+)
+def test_chunks_that_are_none_are_the_clients_fault(
+    live_gateway: Gateway, customer: Customer, path: str, chunks: bytes
+) -> None:
+    """The server said 500 in the place of a page."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        f"Authorization: Bearer {customer.secret}\r\n\r\n"
+    )
+    status = answer(live_gateway, head.encode() + chunks).split(b" ")[1]
+    assert status.startswith(b"4"), status

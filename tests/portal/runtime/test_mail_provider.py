@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage, get_connection
@@ -50,7 +51,7 @@ def test_each_provider_gets_its_key(
 ) -> None:
     found = start(EMAIL_PROVIDER=provider, EMAIL_PROVIDER_KEY=KEY)
     settings.ANYMAIL = found["ANYMAIL"]
-    backend = get_connection(found["MAIL_BACKEND"])
+    backend: Any = get_connection(found["MAIL_BACKEND"])
     assert KEY in vars(backend).values()
     assert backend.timeout == settings.EMAIL_TIMEOUT
 

@@ -132,12 +132,12 @@ def test_only_what_can_be_asked_again_without_harm_is_retried_by_sdks(
     error: errors.LedgerUnavailable,
     is_refused: bool,
 ) -> None:
-    async def failing(_change: object) -> None:
+    async def failing(_owner: int, _change: object) -> None:
         raise error
 
-    monkeypatch.setattr(envelopes, "write", failing)
+    monkeypatch.setattr(envelopes, "write_for", failing)
     asking = Asking(uuid4(), request_id=request_id)
     with pytest.raises(GatewayError if is_refused else type(error)) as met:
-        asyncio.run(envelopes._written(lambda: None, asking))
+        asyncio.run(envelopes._written(1, lambda: None, asking))
     if isinstance(met.value, GatewayError):
         assert met.value.should_retry is False

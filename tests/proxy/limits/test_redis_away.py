@@ -77,9 +77,10 @@ def made_key(served: Gateway, customer: Customer) -> str:
         new.fields = {n: v for n, v in new.fields.items() if v != ["on"]}  # "Never"
         new.fields["name"] = ["made without Redis"]
         shown = sent(browser, path, new)
-        assert SECRET.findall(shown.text), read_text(shown.text).text
+        secrets: list[str] = SECRET.findall(shown.text)
+        assert secrets, read_text(shown.text).text
         assert sent(browser, path, new).status_code == 302  # no second one
-        return SECRET.findall(shown.text)[0]
+        return secrets[0]
 
 
 def form(browser: httpx.Client, path: str, field: str) -> Form:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from billing.models import PaymentEvent, TopUp
+from billing.models import PaymentEvent, TopUp, TopUpRefund
 from billing.models.topup import Dispute, ProviderName
 from billing.payments import errors, intake, prices, topups
 from billing.payments.provider import Begun, Told
@@ -102,6 +102,12 @@ class Shop:
     def look(self, topup: TopUp) -> list[Report]:
         self._ask()
         return self.orders.get(topup.provider_ref, [])
+
+    def refund(self, refund: TopUpRefund) -> str:
+        return f"re_{refund.id.hex}"
+
+    def find_refund(self, refund: TopUpRefund) -> str:
+        return ""
 
     def method_of(self, payment_ref: str) -> str:
         return "pm_1"

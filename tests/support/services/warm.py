@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 from tests.support.sources import ROOT
@@ -43,7 +44,11 @@ class WarmProcess:
         for path in (stdout, stderr or stdout):
             path.touch()  # who reads it need not wait for the process
         is_same = kind_of_database(environment) == kind_of_database(os.environ)
-        context = multiprocessing.get_context("forkserver" if is_same else "spawn")
+        context: ForkServerContext | SpawnContext = (
+            multiprocessing.get_context("forkserver")
+            if is_same
+            else multiprocessing.get_context("spawn")
+        )
         context.set_forkserver_preload([PRODUCT])
         self.args = ["manage.py", *arguments]
         self._process = context.Process(
