@@ -6,7 +6,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-handler500 = "portal.runtime.database_away.server_error"
+handler400 = "portal.runtime.error_pages.bad_request"
+handler500 = "portal.runtime.error_pages.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include(f"portal.pages.{room}.urls"))
     for room in (

@@ -171,3 +171,18 @@ def test_chunks_that_are_none_are_the_clients_fault(
     )
     status = answer(live_gateway, head.encode() + chunks).split(b" ")[1]
     assert status.startswith(b"4"), status
+
+
+@pytest.mark.parametrize("host", ["", "[::1", "x" * 2000], ids=["none", "half", "long"])
+@pytest.mark.parametrize("path", ["/account/sign-in", "/o/nobody/"])
+def test_a_form_that_cannot_be_read_for_a_host_that_is_none_is_a_400(
+    live_gateway: Gateway, path: str, host: str
+) -> None:
+    """The page that says 400 read the form, and so became a 500."""
+    token = "c" * 32
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
+        f"Cookie: csrftoken={token}\r\nX-CSRFToken: {token}\r\nContent-Length: 0\r\n"
+        "Content-Type: multipart/form-data; boundary=\r\n\r\n"
+    )
+    assert answer(live_gateway, head.encode()).split(b" ")[1] == b"400"
