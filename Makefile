@@ -47,11 +47,13 @@ clients: $(INSTALLED)
 # the worker 10 times during its jobs, an SDK retries 1,000 calls in a bad time, and a
 # storm of 20,000 calls goes over all of it; 25 times while runs are open. 1,000 histories
 # of the ledger, 5,000 of budgets and runs, 200 races for them, and every planted bug;
-# 200 runs of payments, whose worker is killed at every point, and loses its broker.
+# 200 runs of payments, whose worker is killed at every point, and loses its broker;
+# 20,000 strange requests to every route, while the upstream has gone mad.
 endure: $(INSTALLED)
 	@KILLS=50 RUN_KILLS=25 RETRIES=1000 STORM_CALLS=20000 HISTORIES=1000 \
 	BUDGET_HISTORIES=5000 BUDGET_RACES=200 WEBHOOK_EVENTS=10000 WEBHOOK_KILLS=10 \
 	STATEMENT_HISTORIES=40 PAYMENT_RUNS=200 PAYMENT_KILLS=6 BROKER_LOST_SECONDS=60 \
+	FUZZ_REQUESTS=20000 \
 		$(BIN)/python -m tests \
 		tests/proxy/test_kill9.py tests/proxy/envelopes/test_runs_killed.py \
 		tests/proxy/jobs/test_jobs_kills.py \
@@ -61,7 +63,7 @@ endure: $(INSTALLED)
 		tests/billing/statements/test_statements.py \
 		tests/portal/notices/test_worker_kills.py \
 		tests/portal/payments/test_random_runs.py tests/portal/payments/test_killed.py \
-		tests/portal/payments/test_worker.py $(ARGS)
+		tests/portal/payments/test_worker.py tests/proxy/test_fuzz_wire.py $(ARGS)
 	@$(BIN)/python -m tests.planted
 
 # Exports a million rows of usage as CSV and XLSX, and measures time and memory.

@@ -45,15 +45,17 @@ def shown(text: str) -> str:
 
 
 class Known(logging.Filter):
-    """A page whose database was away says so in a line: where it was asked from is no
-    news, and there is one for each page."""
+    """A page whose database was away says so in a line, and what is a stranger's fault,
+    too: where it was found is no news, and there is one for each page."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         is_away = isinstance(error, UNAVAILABLE)
-        is_bad = isinstance(error, SuspiciousOperation)  # a stranger's Host, for one
         status = getattr(record, "status_code", 0)
-        if is_bad or (is_away and status == HTTPStatus.SERVICE_UNAVAILABLE):
+        # As a Host that is none, or a form that cannot be read.
+        is_theirs = isinstance(error, SuspiciousOperation) or 400 <= status < 500
+        is_known = is_away and status == HTTPStatus.SERVICE_UNAVAILABLE
+        if error and (is_theirs or is_known):
             record.msg = f"{record.getMessage()}: {type(error).__name__}: {error}"
             record.args, record.exc_info, record.exc_text = None, None, None
         return True

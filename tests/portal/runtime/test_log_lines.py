@@ -7,8 +7,11 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from django.core.exceptions import DisallowedHost
+from django.db import OperationalError
+from django.http.multipartparser import MultiPartParserError
 
-from portal.runtime.log_lines import LINES_MAX, Line, Rarely
+from portal.runtime.log_lines import LINES_MAX, Known, Line, Rarely
 
 # Fixed: test processes collect the same tests.
 KEY = "tg_live_H2KlBIrj_ZLYgs0Hevphyrg5oolG8xNUvHLDhhKUS3iuOHl"
@@ -21,6 +24,7 @@ class Log:
         self.written = io.StringIO()
         self.handler = logging.StreamHandler(self.written)
         self.handler.setFormatter(Line("%(levelname)s %(name)s: %(message)s"))
+        self.handler.addFilter(Known())
         self.handler.addFilter(Rarely())
         self.logger = logging.getLogger(name)
         self.logger.addHandler(self.handler)
@@ -81,3 +85,26 @@ def test_a_storm_is_a_few_lines_and_our_own_faults_are_said(log: Log) -> None:
     assert len(log.lines()) == LINES_MAX
     log.logger.error("our fault", extra={"status_code": 500})
     assert len(log.lines()) == LINES_MAX + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "is_ours"),
+    [
+        (DisallowedHost("x"), 400, False),
+        (MultiPartParserError("x"), 400, False),
+        (OperationalError("x"), 503, False),
+        (OperationalError("x"), 500, True),
+        (ValueError("x"), 500, True),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else str(each),
+)
+def test_only_our_own_faults_leave_a_trace(
+    log: Log, error: Exception, status: int, is_ours: bool
+) -> None:
+    try:
+        raise error
+    except type(error):
+        log.logger.error("A page", exc_info=True, extra={"status_code": status})
+    written = log.lines()
+    assert any("Traceback" in line for line in written) == is_ours
+    assert is_ours or len(written) == 1
