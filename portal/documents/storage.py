@@ -2,7 +2,8 @@
 
 `EXPORT_STORAGE_URL` names it: s3://bucket/folder, gs://…, az://…, file:///folder.
 Credentials are the provider's own variables (AWS_ACCESS_KEY_ID …); nothing of them is
-kept or logged here.
+kept or logged here. `EXPORT_STORAGE_HTTP` lets it go unencrypted, to a store in one's
+own network.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def put(name: str, stream: BinaryIO) -> None:
     from obstore.store import from_url
 
     try:
-        options: Any = {"client_options": {"timeout": "60s", "connect_timeout": "5s"}}
+        client: dict[str, Any] = {"timeout": "60s", "connect_timeout": "5s"}
+        client["allow_http"] = settings.EXPORT_STORAGE_HTTP
+        options: Any = {"client_options": client}
         if settings.EXPORT_STORAGE_URL.startswith(("file:", "memory:")):
             options = {}
         store = from_url(settings.EXPORT_STORAGE_URL, **options)
