@@ -69,13 +69,15 @@ UNDERIVED = {
 OUTSIDE = {
     # Top-ups have seals and passes of their own: tests/billing/payments.
     *("billing_topup", "billing_paymentevent", "billing_paymentlook"),
+    "billing_topuprefund",  # that it was asked for; the credits follow from the payment
     *("billing_buyer", "billing_autotopup", "billing_consent"),
     # What was told of it, and the papers that were made of it.
     *("billing_event", "billing_statement"),
 }
 # What the ledger does not rest on: prices, and what was learned about them.
 NOT_IN_LEDGER = OUTSIDE | {
-    *("billing_tariff", "billing_learnedbound", "billing_pause"),
+    *("billing_tariff", "billing_creditprice", "billing_learnedbound"),
+    "billing_pause",
     "billing_attempt",  # a client's, purged soon
     "billing_checkpoint",  # what was found right; without it more is read
 }

@@ -42,6 +42,8 @@ def test_a_shortfall_is_said_in_numbers_and_not_tried_again(
     assert f"/o/{poor.organization.slug}/" in str(error)
     assert isinstance(error.body, dict)
     assert error.body["type"] == "insufficient_quota"
+    page = error.body["metadata"].pop("url")
+    assert page.endswith(f"/o/{poor.organization.slug}/")
     assert error.body["metadata"] == {
         "required_credits": "32",
         "available_credits": "31",

@@ -192,7 +192,7 @@ ACTS: dict[str, Act] = {
 
 # These take part in operations above, and write nothing by themselves.
 PARTS = {
-    *("keys.holder_for", "keys.store", "members.set_disabled"),
+    *("keys.holder_for", "keys.issue_to", "keys.store", "members.set_disabled"),
     *("projects.record", "service_accounts.record", "service_accounts.set_disabled"),
     *("budgets.refuse_own_windows", "audit.record", "audit.record_of_person"),
     *("runs.look", "runs.page", "budgets.store_cap", "invitations.person_of"),
