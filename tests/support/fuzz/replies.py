@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from tests.support.gateway.bodies import JUNK
-from tests.support.upstream import JournalEntry, ScriptedReply, defaults
+from tests.support.upstream import JournalEntry, ScriptedReply, builders, defaults
 
 DIGITS = "9" * 5000
 STATUSES = (
@@ -61,7 +61,7 @@ class Mad:
         try:
             reply = defaults.reply_to(entry, base_url=self._base_url)
         except (TypeError, ValueError, AttributeError):  # of a strange request
-            reply = defaults.builders.error_json(400, "What?")
+            reply = builders.error_json(400, "What?")
         if chance.random() < 0.25:
             return reply
         if chance.random() < 0.5:
