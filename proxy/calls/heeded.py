@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from proxy.calls.schema_heeded import keeps_to
+from proxy.calls.schema_heeded import Look
 
 TEXT_BYTES_MAX = 1024**2  # of a stream; a longer one is not judged
 
@@ -32,7 +32,7 @@ class Heeded:
     def __init__(self, wishes: Mapping[Wish, str], schema: Any = None) -> None:
         """`wishes` by the names of the parameters that said so; with Wish.JSON the
         JSON `schema` that was asked for, if one was."""
-        self._schema = schema
+        self._look = None if schema is None else Look(schema)
         self._wishes = wishes
         self._texts: dict[Any, list[str]] = {}
         self._bytes = 0
@@ -84,4 +84,4 @@ class Heeded:
         return True
 
     def _is_as_asked(self, value: Any) -> bool:
-        return self._schema is None or keeps_to(value, self._schema)
+        return self._look is None or self._look.keeps_to(value)

@@ -2,8 +2,9 @@
 
 Not by the library that checks the contract: a stranger's schema may hold references to
 files, patterns and trees that take it for ever. Looked at are types, required and
-other properties, `enum`, `const`, items, local references and alternatives, so many in
-all; what is not understood, or too long to look at, counts as kept to.
+other properties, `enum`, `const`, items, local references and alternatives: so many of
+all of these for one answer, a few milliseconds of work. What is not understood, or too
+long to look at, counts as kept to.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-STEPS_MAX = 20_000
+# Of a schema, a member, a name, a value to compare with, a character of a reference.
+STEPS_MAX = 10_000
 DEPTH_MAX = 100
 
 
@@ -19,30 +21,38 @@ class TooLong(Exception):
     """More than is looked at."""
 
 
-def keeps_to(value: Any, schema: Any) -> bool:
-    """False only where the value surely breaks the schema."""
-    try:
-        return _Look(schema).fits(value, schema, 0)
-    except TooLong:
-        return True
+class Look:
+    """At the texts of one answer, all together within the bound."""
 
+    def __init__(self, schema: Any) -> None:
+        self._root, self._left = schema, STEPS_MAX
 
-class _Look:
-    def __init__(self, root: Any) -> None:
-        self._root, self._left = root, STEPS_MAX
+    def keeps_to(self, value: Any) -> bool:
+        """False only where the value surely breaks the schema."""
+        try:
+            return self.fits(value, self._root, 0)
+        except TooLong:
+            return True
+
+    def _spend(self, steps: int) -> None:
+        """Before the work is done. Raises: TooLong."""
+        self._left -= steps
+        if self._left < 0:
+            raise TooLong
 
     def fits(self, value: Any, schema: Any, depth: int) -> bool:
         """Raises: TooLong."""
-        self._left -= 1
-        if self._left < 0 or depth > DEPTH_MAX:
+        self._spend(1)
+        if depth > DEPTH_MAX:
             raise TooLong
         if not isinstance(schema, dict):
             return schema is not False
         if isinstance(schema.get("$ref"), str):
+            self._spend(len(schema["$ref"]) // 16)
             return self.fits(value, self._named(schema["$ref"]), depth + 1)
         return (
-            _has_type(value, schema.get("type"))
-            and _is_one_of(value, schema)
+            self._has_type(value, schema.get("type"))
+            and self._is_one_of(value, schema)
             and self._fits_one(value, schema, depth)
             and self._fits_members(value, schema, depth)
             and self._fits_items(value, schema, depth)
@@ -75,11 +85,14 @@ class _Look:
         if not isinstance(value, dict):
             return True
         required, known = schema.get("required"), schema.get("properties")
+        self._spend(len(required) if isinstance(required, list) else 0)
+        self._spend(len(known) if isinstance(known, dict) else 0)
         if isinstance(required, list) and any(
             isinstance(name, str) and name not in value for name in required
         ):
             return False
         known = known if isinstance(known, dict) else {}
+        self._spend(len(value))
         if schema.get("additionalProperties") is False and not (
             "patternProperties" in schema or value.keys() <= known.keys()
         ):
@@ -99,6 +112,21 @@ class _Look:
             return True
         return all(self.fits(each, items, depth + 1) for each in value)
 
+    def _has_type(self, value: Any, named: Any) -> bool:
+        names = named if isinstance(named, list) else [named]
+        self._spend(len(names))
+        known = [TYPES.get(name) for name in names if isinstance(name, str)]
+        return not known or any(look is None or look(value) for look in known)
+
+    def _is_one_of(self, value: Any, schema: dict[str, Any]) -> bool:
+        if "const" in schema and not _may_equal(value, schema["const"]):
+            return False
+        found = schema.get("enum")
+        if not isinstance(found, list):
+            return True
+        self._spend(len(found))
+        return any(_may_equal(value, each) for each in found)
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -115,19 +143,8 @@ TYPES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _has_type(value: Any, named: Any) -> bool:
-    names = named if isinstance(named, list) else [named]
-    known = [TYPES.get(name) for name in names if isinstance(name, str)]
-    return not known or any(look is None or look(value) for look in known)
-
-
-def _is_one_of(value: Any, schema: dict[str, Any]) -> bool:
-    if "const" in schema and not _equal(value, schema["const"]):
-        return False
-    found = schema.get("enum")
-    return not isinstance(found, list) or any(_equal(value, each) for each in found)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """JSON's: true is not 1."""
+def _may_equal(one: Any, other: Any) -> bool:
+    """As JSON, where true is not 1; of lists and objects it is not looked at."""
+    if isinstance(other, list | dict):
+        return True
     return one == other and isinstance(one, bool) == isinstance(other, bool)

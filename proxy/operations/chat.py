@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
@@ -48,6 +49,8 @@ HARMLESS: dict[str, tuple[Any, ...]] = {
 # for what the upstream adds to a message.
 TOKENS_PER_MESSAGE_MOST = 16
 TOKENS_PER_MESSAGE = 4
+
+SCHEMA_BYTES_MAX = 64 * 1024  # of one that the answer is compared with
 
 
 def read(incoming: Incoming) -> Call:
@@ -183,7 +186,8 @@ def _schema(body: dict[str, Any]) -> Document | None:
     """The JSON schema that the answer shall keep to."""
     match body.get("response_format"):
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
-            return schema
+            # It is kept for as long as the call runs.
+            return schema if len(orjson.dumps(schema)) <= SCHEMA_BYTES_MAX else None
     return None
 
 
