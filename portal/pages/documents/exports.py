@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -113,17 +114,19 @@ def export_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def _asked(request: HttpRequest, tenant: Tenant, form: ExportForm) -> bool:
     """False where a field is wrong, which then says so."""
     found = form.cleaned_data
-    if not tickets.use(tenant.user.pk, found["ticket"]):
+    ask = partial(
+        exports.ask,
+        tenant.organization,
+        *form.wanted,
+        found["from"],
+        found["to"],
+        actor=audit.actor_of(request),
+    )
+    try:
+        tickets.once(tenant.user.pk, found["ticket"], ask)
+    except tickets.Used:
         messages.info(request, "That export was asked for already.")
         return True
-    try:
-        exports.ask(
-            tenant.organization,
-            *form.wanted,
-            found["from"],
-            found["to"],
-            actor=audit.actor_of(request),
-        )
     except ValidationError as error:
         for name, said in error.message_dict.items():
             form.add_error(name, said)
@@ -134,7 +137,6 @@ def _asked(request: HttpRequest, tenant: Tenant, form: ExportForm) -> bool:
     else:
         messages.success(request, "The export is being made: it appears below.")
         return True
-    tickets.give_back(tenant.user.pk, found["ticket"])
     return False
 
 
@@ -193,19 +195,20 @@ def schedule_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 
 def _scheduled(request: HttpRequest, tenant: Tenant, form: ScheduleForm) -> bool:
     found = form.cleaned_data
-    if not tickets.use(tenant.user.pk, found["ticket"]):
-        return True
+    create = partial(
+        schedules.create,
+        tenant.organization,
+        *form.wanted,
+        Every(found["every"]),
+        mails=found["mails"],
+        to_storage=found.get("to_storage", False),
+        actor=audit.actor_of(request),
+    )
     try:
-        schedules.create(
-            tenant.organization,
-            *form.wanted,
-            Every(found["every"]),
-            mails=found["mails"],
-            to_storage=found.get("to_storage", False),
-            actor=audit.actor_of(request),
-        )
+        tickets.once(tenant.user.pk, found["ticket"], create)
+    except tickets.Used:
+        return True
     except (TooManyExports, NotAllowed) as refusal:
-        tickets.give_back(tenant.user.pk, found["ticket"])
         form.add_error(None, str(refusal))
         return False
     messages.success(request, "Scheduled.")

@@ -7,6 +7,7 @@ it would mean to store it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -36,23 +37,24 @@ def key_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = form_of(tenant, request.POST or None)
     if not form.is_valid():
         return frame.show(request, tenant, "keys/new.html", {"form": form})
-    if not tickets.use(tenant.user.pk, form.cleaned_data["ticket"]):
+    issue = partial(
+        new_keys.issue,
+        form.cleaned_data["project"],
+        form.cleaned_data["name"],
+        actor=audit.actor_of(request),
+        holder=form.cleaned_data.get("holder"),
+        expires_at=form.cleaned_data["expires_at"],
+        limits=form.limits(),
+    )
+    try:
+        key, secret = tickets.once(tenant.user.pk, form.cleaned_data["ticket"], issue)
+    except tickets.Used:
         messages.warning(request, "That key was made already. Its secret is gone.")
         return redirect("keys", tenant.organization.slug)
-    try:
-        key, secret = new_keys.issue(
-            form.cleaned_data["project"],
-            form.cleaned_data["name"],
-            actor=audit.actor_of(request),
-            holder=form.cleaned_data.get("holder"),
-            expires_at=form.cleaned_data["expires_at"],
-            limits=form.limits(),
-        )
     except (ProjectNotActive, HolderNotActive) as refusal:  # since the form was read
         messages.error(request, str(refusal))
         return redirect("keys", tenant.organization.slug)
     except PortalError as refusal:
-        tickets.give_back(tenant.user.pk, form.cleaned_data["ticket"])
         form.add_error(None, str(refusal))
         return frame.show(request, tenant, "keys/new.html", {"form": form})
     return show_secret(request, tenant, key, secret)

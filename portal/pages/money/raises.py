@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -49,23 +50,24 @@ def _more(
         if is_asked
         else "The limit is raised, from the next call on."
     )
-    if tickets.use(tenant.user.pk, form.cleaned_data["ticket"]):
-        until: datetime = form.cleaned_data["until"]
-        try:
-            operation(
-                tenant.organization,
-                budget_id,
-                form.cleaned_data["credits"],
-                until=until,
-                reason=form.cleaned_data["reason"],
-                actor=audit.actor_of(request),
-            )
-        except PortalError as refusal:
-            messages.error(request, f"Nothing was changed. {refusal}")
-        else:
-            messages.success(request, words)
-    else:
+    until: datetime = form.cleaned_data["until"]
+    act = partial(
+        operation,
+        tenant.organization,
+        budget_id,
+        form.cleaned_data["credits"],
+        until=until,
+        reason=form.cleaned_data["reason"],
+        actor=audit.actor_of(request),
+    )
+    try:
+        tickets.once(tenant.user.pk, form.cleaned_data["ticket"], act)
+    except tickets.Used:
         messages.info(request, "That was done already.")
+    except PortalError as refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        messages.success(request, words)
     return redirect("budget", tenant.organization.slug, budget_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django import forms
@@ -57,19 +58,19 @@ def chat_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = ChatForm(request.POST or None)
     slug = tenant.organization.slug
     if form.is_valid():
-        ticket = form.cleaned_data["ticket"]
-        if not tickets.use(tenant.user.pk, ticket):
+        create = partial(
+            endpoints.create,
+            tenant.organization,
+            form.wanted(),
+            actor=audit.actor_of(request),
+            kind=form.cleaned_data["kind"],
+        )
+        try:
+            tickets.once_slowly(tenant.user.pk, form.cleaned_data["ticket"], create)
+        except tickets.Used:
             messages.warning(request, "That chat was added already.")
             return redirect("alerts", slug)
-        try:
-            endpoints.create(
-                tenant.organization,
-                form.wanted(),
-                actor=audit.actor_of(request),
-                kind=form.cleaned_data["kind"],
-            )
         except (InvalidEndpoint, TooManyEndpoints) as refusal:
-            tickets.give_back(tenant.user.pk, ticket)
             field = getattr(refusal, "field", None)
             form.add_error("kinds" if field == "event_types" else field, str(refusal))
         else:

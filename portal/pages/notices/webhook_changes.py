@@ -3,6 +3,7 @@ nowhere else."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -67,17 +68,18 @@ class RotateForm(forms.Form):
 def webhook_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     form = CreateForm(request.POST or None)
     if form.is_valid():
-        ticket = form.cleaned_data["ticket"]
-        if not tickets.use(tenant.user.pk, ticket):
+        actor = audit.actor_of(request)
+        create = partial(
+            endpoints.create, tenant.organization, form.wanted(), actor=actor
+        )
+        try:
+            made, secret = tickets.once_slowly(
+                tenant.user.pk, form.cleaned_data["ticket"], create
+            )
+        except tickets.Used:
             messages.warning(request, "That webhook was made already.")
             return redirect("webhooks", tenant.organization.slug)
-        actor = audit.actor_of(request)
-        try:
-            made, secret = endpoints.create(
-                tenant.organization, form.wanted(), actor=actor
-            )
         except (InvalidEndpoint, TooManyEndpoints) as refusal:
-            tickets.give_back(tenant.user.pk, ticket)
             form.add_error(getattr(refusal, "field", None), str(refusal))
         else:
             return _show_secret(request, tenant, made, secret)
@@ -117,14 +119,17 @@ def webhook_rotate(
     endpoint = webhook_of(tenant, endpoint_id)
     form = RotateForm(request.POST or None)
     if form.is_valid():
-        if not tickets.use(tenant.user.pk, form.cleaned_data["ticket"]):
-            messages.warning(request, "It was rotated already. Its secret is gone.")
-            return _back(tenant, endpoint)
-        secret = endpoints.rotate_secret(
+        rotate = partial(
+            endpoints.rotate_secret,
             endpoint,
             keeps_old=form.cleaned_data["keeps_old"],
             actor=audit.actor_of(request),
         )
+        try:
+            secret = tickets.once(tenant.user.pk, form.cleaned_data["ticket"], rotate)
+        except tickets.Used:
+            messages.warning(request, "It was rotated already. Its secret is gone.")
+            return _back(tenant, endpoint)
         return _show_secret(request, tenant, endpoint, secret)
     context = {"form": form, "endpoint": endpoint}
     return frame.show(request, tenant, "webhooks/rotate.html", context)

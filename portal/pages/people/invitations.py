@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -121,23 +122,25 @@ def invite(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
     form = InviteForm(tenant, request.POST or None, initial={"role": Role.DEVELOPER})
     if form.is_valid():
-        ticket = form.cleaned_data["ticket"]
-        if not tickets.use(tenant.user.pk, ticket):
+        invite_them = partial(
+            invitations.invite,
+            organization,
+            form.cleaned_data["email"],
+            Role(form.cleaned_data["role"]),
+            actor=audit.actor_of(request),
+            projects=form.wanted(),
+            cap_micros=form.cleaned_data["cap"],
+        )
+        try:
+            made, token = tickets.once(
+                tenant.user.pk, form.cleaned_data["ticket"], invite_them
+            )
+        except tickets.Used:
             messages.warning(
                 request, "That invitation was made already: make another link for it."
             )
             return redirect("invitations", organization.slug)
-        try:
-            made, token = invitations.invite(
-                organization,
-                form.cleaned_data["email"],
-                Role(form.cleaned_data["role"]),
-                actor=audit.actor_of(request),
-                projects=form.wanted(),
-                cap_micros=form.cleaned_data["cap"],
-            )
         except (AlreadyInvited, AlreadyMember, InvalidInvitation) as refusal:
-            tickets.give_back(tenant.user.pk, ticket)
             form.add_error("email", str(refusal))
         else:
             return show_link(request, tenant, made, token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -353,15 +354,22 @@ def member_remove(request: HttpRequest, tenant: Tenant, pk: int) -> HttpResponse
     asking = HeirsForm(member, held, request.POST or None)
     form = ConfirmForm(member.user.email, request.POST or None)
     if form.is_valid() & (asking.is_valid() or not held):
-        given = asking.given() if held else {}
+        remove = partial(
+            members.remove,
+            member,
+            actor=audit.actor_of(request),
+            heirs=asking.given() if held else {},
+        )
         try:
-            members.remove(member, actor=audit.actor_of(request), heirs=given)
+            tickets.once(tenant.user.pk, form.cleaned_data["ticket"], remove)
+        except tickets.Used:
+            messages.info(request, "They were removed already.")
+            return redirect("members", tenant.organization.slug)
         except (LastOwner, UnfitHeir) as refusal:
             form.add_error(None, str(refusal))
         except AccountLocked:
             form.add_error(None, BUSY)
         else:
-            tickets.use(tenant.user.pk, form.cleaned_data["ticket"])
             messages.success(request, f"{member.user} is no member any more.")
             return redirect("members", tenant.organization.slug)
     context = {"member": member, "asking": asking, "form": form}

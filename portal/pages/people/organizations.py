@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -53,16 +55,18 @@ def organization_create(request: HttpRequest) -> HttpResponse:
     form = CreateForm(request.POST or None)
     actor = audit.actor_of(request)
     if form.is_valid():
-        ticket = form.cleaned_data["ticket"]
-        if not tickets.use(request.user.pk or 0, ticket):
+        name = form.cleaned_data["name"]
+        create = partial(organizations.create_own, name, actor=actor)
+        try:
+            made = tickets.once(
+                request.user.pk or 0, form.cleaned_data["ticket"], create
+            )
+        except tickets.Used:
             messages.warning(request, "That organization was made already.")
             return redirect("home")
-        try:
-            made = organizations.create_own(form.cleaned_data["name"], actor=actor)
         except (TooManyOrganizations, IntegrityError) as refusal:
             is_full = isinstance(refusal, TooManyOrganizations)
             words = str(refusal) if is_full else "Please send it once more."
-            tickets.give_back(request.user.pk or 0, ticket)
             form.add_error("name", words)
         else:
             messages.success(request, f"{made} is open, and you own it.")

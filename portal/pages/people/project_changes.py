@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -75,16 +76,14 @@ def project_create(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     organization = tenant.organization
     form = CreateForm(request.POST or None)
     if form.is_valid():
-        ticket = form.cleaned_data["ticket"]
-        if not tickets.use(tenant.user.pk, ticket):
+        name, actor = form.cleaned_data["name"], audit.actor_of(request)
+        create = partial(projects.create, organization, name, actor=actor)
+        try:
+            made = tickets.once(tenant.user.pk, form.cleaned_data["ticket"], create)
+        except tickets.Used:
             messages.warning(request, "That project was made already.")
             return redirect("projects", organization.slug)
-        try:
-            made = projects.create(
-                organization, form.cleaned_data["name"], actor=audit.actor_of(request)
-            )
         except NameTaken as refusal:
-            tickets.give_back(tenant.user.pk, ticket)
             form.add_error("name", str(refusal))
         else:
             messages.success(request, f"The project {made} is open.")
