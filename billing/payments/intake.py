@@ -11,8 +11,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from billing.ledger import dialect
-from billing.models import PaymentEvent, TopUp
+from billing.models import PaymentEvent, TopUp, TopUpRefund
 from billing.models.payment_event import EventState
+from billing.models.topup_refund import RefundState
 from billing.payments import report as reports
 from billing.payments import rows, settlement
 from billing.payments.errors import NotQuarantined, UnknownEvent, UnknownTopUp
@@ -144,10 +145,21 @@ def _receive(told: Told, provider: str) -> str:
         _carry_out(event, topup, told.report)
     elif not told.alarm:
         event.state = EventState.IGNORED
+    if told.failed_refund:
+        _refund_failed(told.failed_refund)
     if told.alarm:
         event.state, event.why = EventState.QUARANTINED, told.alarm
     event.save(force_insert=True)
     return event.state
+
+
+def _refund_failed(provider_ref: str) -> None:
+    """The money of one that was done came back to the provider. What it did to the
+    credits stays, until a person gives them back."""
+    found = TopUpRefund.objects.filter(provider_ref=provider_ref)
+    found.filter(state=RefundState.DONE).update(
+        state=RefundState.REFUSED, why="It failed after it was made."
+    )
 
 
 def _carry_out(event: PaymentEvent, topup: TopUp | None, report: Report) -> None:

@@ -29,6 +29,7 @@ class Told:
     report: Report | None
     # What a person has to look at, although it may fit.
     alarm: str = ""
+    failed_refund: str = ""  # the provider's id of one whose money came back
 
 
 class Provider(Protocol):

@@ -41,8 +41,9 @@ def order(
 
     Raises: UnknownTopUp, NotPaid, BadRefund, KeyReused; AccountLocked.
     """
+    reference, reason = reference.strip(), reason.strip()
     for name, text in (("reference", reference), ("reason", reason)):
-        if not 0 < len(text.strip()) <= TEXT_MAX or not text.isprintable():
+        if not 0 < len(text) <= TEXT_MAX or not text.isprintable():
             raise errors.BadRefund(f"A {name} has 1 to {TEXT_MAX} characters.")
     topup = rows.locked(topup_id)
     earlier = TopUpRefund.objects.filter(topup=topup, reference=reference).first()
@@ -61,7 +62,7 @@ def order(
         topup=topup,
         reference=reference,
         amount_minor=amount,
-        reason=reason.strip(),
+        reason=reason,
         asked_by=by[:254],
         created_at=dialect.now(),
     )
@@ -122,15 +123,17 @@ def latest(most: int) -> list[TopUpRefund]:
 
 
 def _left(topup: TopUp) -> int:
-    """What can be paid back, in minor units; what is on its way counts as gone.
-    Raises: NotPaid."""
+    """What can be paid back, in minor units; what is on its way counts as gone, and
+    what was done and not told yet. Raises: NotPaid."""
     if topup.paid_at is None:
         raise errors.NotPaid(f"It is {topup.status}: nothing was paid.")
     if topup.dispute == Dispute.OPEN:
         raise errors.NotPaid("It is disputed: its bank decides first.")
-    asked = TopUpRefund.objects.filter(topup=topup, state=RefundState.ASKED)
-    waits = asked.aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    gone = topup.refunded_minor + topup.disputed_minor + waits
+    ours = TopUpRefund.objects.filter(topup=topup).exclude(state=RefundState.REFUSED)
+    ordered = ours.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    # What was told has most of ours in it. Of some that were made at the provider's
+    # side this is too little: then he refuses.
+    gone = max(topup.refunded_minor, ordered) + topup.disputed_minor
     return max(topup.total_minor - gone, 0)
 
 

@@ -22,6 +22,7 @@ TOLERANCE_SECONDS = 300
 SECRET_BYTES_MIN = 24
 Object = Mapping[str, Any]
 
+REFUND_FAILED = "refund.failed"
 DISPUTES = {
     "needs_response": Dispute.OPEN,
     "under_review": Dispute.OPEN,
@@ -70,8 +71,9 @@ def told(event: Object) -> Told:
     kind, at = str(event["type"])[:80], _time(event["created"])
     reader = READERS.get(kind)
     found = reader(event["data"]["object"], at) if reader else None
-    alarm = "a refund failed" if kind == "refund.failed" else ""
-    return Told(str(event["id"])[:255], kind, at, found, alarm)
+    failed = str(event["data"]["object"]["id"]) if kind == REFUND_FAILED else ""
+    alarm = f"the refund {failed} failed: give its credits back" if failed else ""
+    return Told(str(event["id"])[:255], kind, at, found, alarm[:200], failed)
 
 
 # --- objects --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ row alone: what is sent again is the same, whoever sends it and whenever.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,7 +18,13 @@ from billing.payments import errors
 from billing.payments.prices import money_text
 from billing.payments.provider import Begun, Told
 from billing.payments.report import Report, Said
-from billing.payments.stripe_events import READERS, of_intent, of_session, told
+from billing.payments.stripe_events import (
+    READERS,
+    REFUND_FAILED,
+    of_intent,
+    of_session,
+    told,
+)
 from billing.values.amounts import credits_text
 
 T = TypeVar("T")
@@ -118,9 +124,7 @@ class Stripe:
         options: Any = {"idempotency_key": refund.public_id}
         refunds = self._client.v1.refunds
         made = _asked(lambda: refunds.create(params, options))
-        if made.status in ("failed", "canceled"):
-            raise errors.ProviderRefusal(f"the refund is {made.status}")
-        return made.id
+        return _made(made.to_dict())
 
     def find_refund(self, refund: TopUpRefund) -> str:
         """By our id in its metadata."""
@@ -132,14 +136,14 @@ class Stripe:
         for each in listed:
             found = each.to_dict()
             if _metadata_of(found).get("refund") == refund.public_id:
-                return str(found["id"])
+                return _made(found)
         return ""
 
     def events(self, since: datetime) -> Iterator[Told]:
         """Those that are about top-ups; Stripe keeps them for 30 days."""
         params: Any = {
             "created": {"gte": int(since.timestamp())},
-            "types": list(READERS),
+            "types": [*READERS, REFUND_FAILED],
             "limit": 100,
         }
         listed = _asked(lambda: self._client.v1.events.list(params))
@@ -258,3 +262,10 @@ def _asked(request: Callable[[], T]) -> T:
         raise errors.ProviderRefusal(f"{error.code} {error.param}") from error
     except stripe.StripeError as error:
         raise errors.ProviderDown(f"{type(error).__name__}") from error
+
+
+def _made(refund: Mapping[str, Any]) -> str:
+    """The id of a refund that is made, or under way. Raises: ProviderRefusal."""
+    if refund["status"] in ("failed", "canceled"):
+        raise errors.ProviderRefusal(f"the refund is {refund['status']}")
+    return str(refund["id"])

@@ -124,6 +124,16 @@ def refund(
     return made
 
 
+def fail_refund(state: State, made: Object) -> None:
+    """Days later its bank sends the money back."""
+    of = state.find("charge", made["charge"])
+    made["status"] = "failed"
+    of["amount_refunded"] -= made["amount"]
+    of["refunded"] = False
+    state.journal.append("kept", of, made["amount"], state.now())
+    emit(state, "refund.failed", made)
+
+
 def retrieve_refund(state: State, params: Object, refund_id: str) -> Object:
     return state.find("refund", refund_id)
 

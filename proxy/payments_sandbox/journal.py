@@ -4,6 +4,7 @@ kind        amount
 taken       was paid by the customer
 returned    a refund gave it back
 disputed    the bank took it back
+kept        that refund failed later
 won         the bank gave it to us again
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-SIGNS = {"taken": 1, "won": 1, "returned": -1, "disputed": -1}
+SIGNS = {"taken": 1, "won": 1, "kept": 1, "returned": -1, "disputed": -1}
 
 
 class Journal:

@@ -91,8 +91,14 @@ class Command(BaseCommand):
         except ProviderError as error:
             raise CommandError(f"{error} Nothing was changed.") from error
         except (LedgerUnavailable, OperationalError) as error:
+            outcome = "nothing was changed"
+            if options["word"] == "refund":
+                outcome = (
+                    "it may have been asked for: see `topups refunds` before you ask "
+                    "again. The worker asks again by itself"
+                )
             raise CommandError(
-                f"The database did not answer, and nothing was changed: {error}"
+                f"The database did not answer, and {outcome}: {error}"
             ) from error
 
     def _answer(self, options: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from billing.models import TopUp, TopUpRefund
-from billing.payments import errors
+from billing.payments import errors, intake
 from portal.models import AuditEvent, Organization
 from portal.operator import payments
 from proxy.payments_sandbox import charges
@@ -148,6 +148,54 @@ def test_one_that_was_done_long_ago_is_found(shop: CardShop, paid: TopUp) -> Non
     shop.sweep()
     assert returned(shop) == [400]
     assert TopUpRefund.objects.get().provider_ref == made.provider_ref
+
+
+def fail(shop: CardShop) -> None:
+    with shop.sandbox.state.lock:
+        *_, made = shop.sandbox.state.all_of("refund")
+        charges.fail_refund(shop.sandbox.state, made)
+
+
+def test_one_that_failed_while_we_were_away_is_no_refund(
+    shop: CardShop, paid: TopUp
+) -> None:
+    """Found by its name, it was taken for done."""
+    pay_back(shop, paid, "4")
+    fail(shop)
+    TopUpRefund.objects.update(state="asked", provider_ref="", look_at=paid.created_at)
+    shop.sweep()
+    found = TopUpRefund.objects.get()
+    assert (found.state, found.why) == ("refused", "the refund is failed")
+
+
+@pytest.mark.parametrize("way", ["webhook", "sweep"])
+def test_one_that_fails_later_is_listed_and_its_money_is_not_gone(
+    shop: CardShop, paid: TopUp, way: str
+) -> None:
+    made = pay_back(shop, paid, "4")
+    shop.deliver()
+    fail(shop)
+    shop.deliver() if way == "webhook" else shop.sweep()
+    found = TopUpRefund.objects.get()
+    assert (found.state, found.why) == ("refused", "It failed after it was made.")
+    [listed] = intake.quarantined()
+    assert made.provider_ref in listed.why
+
+
+def test_what_was_done_and_not_told_yet_is_gone(shop: CardShop, paid: TopUp) -> None:
+    """Of 10 dollars 5 were paid back, and "all that is left" asked for 10 more."""
+    pay_back(shop, paid, "5")
+    assert pay_back(shop, paid, reference="r2").amount_minor == 500
+    with pytest.raises(errors.BadRefund):
+        pay_back(shop, paid, reference="r3")
+    assert returned(shop) == [500, 500]
+    assert stands(shop, paid) == ("refunded", 1000)
+
+
+def test_a_space_makes_no_other_reference(shop: CardShop, paid: TopUp) -> None:
+    for reference in ("r1", " r1", "r1 "):
+        pay_back(shop, paid, "4", reference=reference)
+    assert returned(shop) == [400]
 
 
 def test_a_bank_transfer_is_paid_back_by_hand(organization: Organization) -> None:

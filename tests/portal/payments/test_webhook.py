@@ -223,4 +223,6 @@ def test_what_is_not_about_a_top_up_is_ignored(topup: TopUp, kind: str) -> None:
 def test_a_refund_that_failed_is_for_a_person_to_look_at(topup: TopUp) -> None:
     refund = {"id": "re_1", "object": "refund", "status": "failed"}
     assert post(event(refund, "refund.failed")) == 200
-    assert PaymentEvent.objects.get().why == "a refund failed"
+    assert PaymentEvent.objects.get().why == (
+        "the refund re_1 failed: give its credits back"
+    )
