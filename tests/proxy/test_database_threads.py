@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from billing.values.errors import LedgerUnavailable
 from proxy.http.errors import GatewayError
 from proxy.process import database
 
@@ -51,6 +52,21 @@ async def test_a_client_that_leaves_keeps_its_place_until_its_question_ends() ->
     await asyncio.wait({asked})
     again = asyncio.ensure_future(database.read_for(GREEDY, lambda: "again"))
     await asyncio.sleep(0)
+    assert not again.done()
+    ended.set()
+    assert await again == "again"
+
+
+@pytest.mark.asyncio
+async def test_a_question_that_takes_too_long_keeps_its_place_until_it_ends() -> None:
+    """Told that it takes too long, its client asked again, and had both threads."""
+    ended = threading.Event()
+    turns, threads = database._asking_turns, database._asking
+    with pytest.raises(LedgerUnavailable):
+        await database._in_turn(GREEDY, turns, threads, ended.wait, 0.1)
+    again = asyncio.ensure_future(database.read_for(GREEDY, lambda: "again"))
+    async with asyncio.timeout(SOON_SECONDS):
+        assert await database.read_for(OTHER, lambda: "answer") == "answer"
     assert not again.done()
     ended.set()
     assert await again == "again"
