@@ -16,7 +16,6 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -106,30 +105,25 @@ async def _in_turn(
         await turns.wait(owner, seconds=TURN_SECONDS)
     except Crowded as crowded:
         raise shares.questions_refused(is_own=crowded.is_own) from None
-    loop, asked = asyncio.get_running_loop(), threads.submit(_do, work, until)
+    asked = asyncio.ensure_future(_answer(threads, work, until - time.monotonic()))
 
-    def ended(_: object) -> None:
-        with suppress(RuntimeError):  # the loop has ended before
-            loop.call_soon_threadsafe(turns.give_back, owner)
+    def ended(done: asyncio.Future[T]) -> None:
+        turns.give_back(owner)
+        if not done.cancelled():
+            done.exception()  # whoever wanted to know it may have left
 
-    # Its place is taken for as long as its thread is, also when the client has gone, or
-    # was told that it takes too long.
+    # Its place is taken until the end, also when the client goes.
     asked.add_done_callback(ended)
-    return await _in_time(asyncio.wrap_future(asked), until)
+    return await asyncio.shield(asked)
 
 
 async def _answer(
     threads: ThreadPoolExecutor, work: Callable[[], T], seconds: float
 ) -> T:
     until = time.monotonic() + seconds
-    loop = asyncio.get_running_loop()
-    return await _in_time(loop.run_in_executor(threads, _do, work, until), until)
-
-
-async def _in_time(asked: asyncio.Future[T], until: float) -> T:
-    """Raises: LedgerUnavailable; what was asked is done to its end all the same."""
+    asked = asyncio.get_running_loop().run_in_executor(threads, _do, work, until)
     try:
-        async with asyncio.timeout(until - time.monotonic() + GRACE_SECONDS):
+        async with asyncio.timeout(seconds + GRACE_SECONDS):
             return await asked
     except TimeoutError as error:
         raise LedgerUnavailable("the database does not answer") from error
