@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -105,25 +106,30 @@ async def _in_turn(
         await turns.wait(owner, seconds=TURN_SECONDS)
     except Crowded as crowded:
         raise shares.questions_refused(is_own=crowded.is_own) from None
-    asked = asyncio.ensure_future(_answer(threads, work, until - time.monotonic()))
+    loop, asked = asyncio.get_running_loop(), threads.submit(_do, work, until)
 
-    def ended(done: asyncio.Future[T]) -> None:
-        turns.give_back(owner)
-        if not done.cancelled():
-            done.exception()  # whoever wanted to know it may have left
+    def ended(_: object) -> None:
+        with suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(turns.give_back, owner)
 
-    # Its place is taken until the end, also when the client goes.
+    # Its place is taken for as long as its thread is, also when the client has gone, or
+    # was told that it takes too long.
     asked.add_done_callback(ended)
-    return await asyncio.shield(asked)
+    return await _in_time(asyncio.wrap_future(asked), until)
 
 
 async def _answer(
     threads: ThreadPoolExecutor, work: Callable[[], T], seconds: float
 ) -> T:
     until = time.monotonic() + seconds
-    asked = asyncio.get_running_loop().run_in_executor(threads, _do, work, until)
+    loop = asyncio.get_running_loop()
+    return await _in_time(loop.run_in_executor(threads, _do, work, until), until)
+
+
+async def _in_time(asked: asyncio.Future[T], until: float) -> T:
+    """Raises: LedgerUnavailable; what was asked is done to its end all the same."""
     try:
-        async with asyncio.timeout(seconds + GRACE_SECONDS):
+        async with asyncio.timeout(until - time.monotonic() + GRACE_SECONDS):
             return await asked
     except TimeoutError as error:
         raise LedgerUnavailable("the database does not answer") from error
