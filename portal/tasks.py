@@ -6,7 +6,7 @@ import logging
 
 from celery import shared_task
 
-from billing.payments import automatic, reconciliation
+from billing.payments import automatic, price_history, reconciliation
 from billing.payments.errors import ProviderError
 from billing.values.connection import snapshot
 from portal.documents import making, schedules
@@ -88,7 +88,9 @@ def purge_sign_ins() -> int:
 
 @shared_task
 def reconcile_topups() -> dict[str, int]:
-    """Ask payment providers for what their webhooks did not tell."""
+    """Ask payment providers for what their webhooks did not tell, and note what a
+    credit costs by this worker's settings: those of a shell may be others."""
+    price_history.note()
     return reconciliation.sweep()
 
 

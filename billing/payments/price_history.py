@@ -7,6 +7,7 @@ taken to have cost the same.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,8 @@ from billing.ledger import dialect
 from billing.models import CreditPrice
 from billing.payments import prices
 from billing.reports.periods import Range
+
+logger = logging.getLogger(__name__)
 
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
@@ -52,6 +55,9 @@ def note() -> bool:
     if Price(last.currency, last.each) == price:
         return False
     begins = max(dialect.now(), last.valid_from + TICK)
+    logger.warning(
+        "a credit costs %d x 10^-8 %s from now on", price.each, price.currency
+    )
     CreditPrice.objects.create(
         currency=price.currency, each=price.each, valid_from=begins
     )

@@ -21,7 +21,6 @@ from billing.payments import (
     errors,
     intake,
     orders,
-    price_history,
     providers,
     refunds,
     rows,
@@ -52,7 +51,6 @@ class Drift:
 
 def sweep(source: Source = providers.configured) -> dict[str, int]:
     """Read what there is to read; how many events, orders and refunds asked about."""
-    price_history.note()
     asked = refunds.ask_due(source)  # before the events that tell of them are read
     read = _read_events(source)
     _settle_waiting()

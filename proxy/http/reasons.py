@@ -147,7 +147,12 @@ _CODES = {
 
 _STATUS = {
     row.code: row.status
-    for table in (vars(refusals), refusals.KEYS, vars(limit_refusals))
+    for table in (
+        vars(refusals),
+        refusals.KEYS,
+        vars(limit_refusals),
+        vars(upstream_refusals),
+    )
     for row in table.values()
     if isinstance(row, type(refusals.invalid))
 }

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
-from billing.values.connection import once_more_if_lost
+from billing.values.connection import bound_waits, once_more_if_lost
 from billing.values.errors import LedgerUnavailable, NothingWritten
 from billing.values.patience import patience
 from portal.runtime.shares import Crowded, Turns
@@ -53,6 +53,7 @@ _changing = ThreadPoolExecutor(
 _asking_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
 _changing_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
 _lifeline = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-lease")
+_notes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-note")
 
 
 async def read(question: Callable[[], T]) -> T:
@@ -94,6 +95,15 @@ async def write_sign_of_life(change: Callable[[], T]) -> T:
     return await _answer(_lifeline, change, WRITE_SECONDS)
 
 
+async def write_if_free(change: Callable[[], T]) -> T:
+    """As `write`, of what no call waits for: by one thread of its own, and once, so it
+    need not be repeatable.
+
+    Raises: LedgerUnavailable; whether the change was made is not known then.
+    """
+    return await _answer(_notes, change, WRITE_SECONDS, is_repeatable=False)
+
+
 async def _in_turn(
     owner: int,
     turns: Turns,
@@ -119,11 +129,16 @@ async def _in_turn(
 
 
 async def _answer(
-    threads: ThreadPoolExecutor, work: Callable[[], T], seconds: float
+    threads: ThreadPoolExecutor,
+    work: Callable[[], T],
+    seconds: float,
+    *,
+    is_repeatable: bool = True,
 ) -> T:
     until = time.monotonic() + seconds
     loop = asyncio.get_running_loop()
-    return await _in_time(loop.run_in_executor(threads, _do, work, until), until)
+    asked = loop.run_in_executor(threads, _do, work, until, is_repeatable)
+    return await _in_time(asked, until)
 
 
 async def _in_time(asked: asyncio.Future[T], until: float) -> T:
@@ -135,13 +150,16 @@ async def _in_time(asked: asyncio.Future[T], until: float) -> T:
         raise LedgerUnavailable("the database does not answer") from error
 
 
-def _do(work: Callable[[], T], until: float) -> T:
+def _do(work: Callable[[], T], until: float, is_repeatable: bool = True) -> T:
     left = until - time.monotonic()
     if left <= 0:
         raise NothingWritten("the threads that ask the database are busy")
     try:
         with patience(left):
-            return once_more_if_lost(work)
+            if is_repeatable:
+                return once_more_if_lost(work)
+            bound_waits()
+            return work()
     except (DatabaseError, InterfaceError) as error:
         logger.error("the database did not answer: %s", error)
         connection.close()  # the next one starts with a fresh connection

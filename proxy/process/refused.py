@@ -17,13 +17,13 @@ from billing.values import clock
 from billing.values.errors import LedgerUnavailable
 from portal.tenants import refused
 from portal.tenants.refused import Told
-from proxy.process.database import write
+from proxy.process.database import write_if_free
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 5
 # Between two times that they are written: counts, and keys with their latest.
-COUNTS_MAX, KEYS_MAX = 5000, 500
+COUNTS_MAX, KEYS_MAX = 1000, 100
 
 _Counts = dict[tuple[int, datetime, str], int]
 
@@ -80,7 +80,7 @@ class Refusals:
             return
         told = [each for of_key in latest.values() for each in of_key]
         try:
-            await write(lambda: refused.note(counts, told))
+            await write_if_free(lambda: refused.note(counts, told))
         except LedgerUnavailable as error:
             logger.warning("what was refused was not written: %s", error)
 

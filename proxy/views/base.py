@@ -30,6 +30,8 @@ from proxy.views.authentication import BearerAuthentication, HasKey
 # more keys and elements.
 LONG_BYTES = 64 * 1024
 FEW_THINGS = 10_000
+# A client that left or was late, and a repeat of what runs or has ended.
+OF_REPEATS = {408, 409}
 
 
 class Asked(NamedTuple):
@@ -113,7 +115,9 @@ class AsyncAPIView(APIView):
             links.add(error, identity)
         response = reply.error(error)
         spender_id = identity.spender_id if identity else error.spender_id
-        if self.is_call and spender_id is not None:
+        # SDKs ask again by themselves where an earlier attempt has the answer.
+        is_call = self.is_call and error.status not in OF_REPEATS
+        if is_call and spender_id is not None:
             self._note(error, spender_id, response["x-request-id"])
         return response
 

@@ -92,7 +92,7 @@ def test_a_database_that_is_away_costs_what_was_refused_only(
     async def away(_change: object) -> None:
         raise LedgerUnavailable("away")
 
-    monkeypatch.setattr(process, "write", away)
+    monkeypatch.setattr(process, "write_if_free", away)
     refusals = Refusals()
     note(refusals, 1)
     asyncio.run(refusals.flush())
