@@ -47,7 +47,7 @@ FOLDERS = (
     "proxy.migrations",
 )
 ENGINES = {
-    "sqlite": "portal.runtime.fair_sqlite3",
+    "sqlite": "django.db.backends.sqlite3",
     "postgres": "django.db.backends.postgresql",
 }
 
