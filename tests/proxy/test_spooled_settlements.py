@@ -47,8 +47,8 @@ def test_a_call_is_answered_without_the_database_and_booked_when_it_is_back(
     if killed:
         started.kill()
     outage.end()
-    assert {hold.state for hold in customer.holds()} == {HoldState.OPEN}
-    if killed:
+    if killed:  # who lives may book them at once
+        assert {hold.state for hold in customer.holds()} == {HoldState.OPEN}
         started.start()
     wait_for(
         lambda: {hold.state for hold in customer.holds()} == {HoldState.SETTLED},
