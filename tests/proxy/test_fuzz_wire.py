@@ -136,7 +136,7 @@ def test_nothing_breaks_it(
     assert not wrong, f"{len(wrong)} of {REQUESTS}:\n{shown}"
     log = served.log_text()
     assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:4000]
-    assert mad.asked > REQUESTS // 200  # some 18 of 300: by chance never so few
+    assert mad.asked > REQUESTS // 200  # in one run 10 of 300
     upstream.reset()
     upstream.on(model="m", reply=chat_json())
     assert customers().chat(served, "m").status_code == 200
