@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import threading
 from typing import Any
 
-from tests.support.gateway.bodies import JUNK
+from tests.support.gateway.bodies import junk
 from tests.support.upstream import JournalEntry, ScriptedReply, builders, defaults
 
 DIGITS = "9" * 5000
@@ -90,7 +91,7 @@ class Mad:
             return self._spoilt_text(body)
         if isinstance(document, dict) and chance.random() < 0.7:
             if chance.random() < 0.4:
-                document["usage"] = chance.choice(USAGES)
+                document["usage"] = copy.deepcopy(chance.choice(USAGES))
             for _ in range(chance.choice((0, 1, 2))):
                 _spoil(document, chance)
             try:
@@ -134,5 +135,5 @@ def _spoil(document: dict[str, Any], chance: random.Random) -> None:
         if isinstance(inner, dict | list) and inner and chance.random() < 0.6:
             tree = inner
             continue
-        tree[name] = chance.choice(JUNK)
+        tree[name] = junk(chance)
         return

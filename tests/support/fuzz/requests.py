@@ -177,13 +177,14 @@ def _body(target: Target, chance: random.Random) -> tuple[str, bytes]:
 def _json(target: Target, chance: random.Random) -> tuple[str, bytes]:
     deep = chance.choice((b"[", b'{"a":')) * chance.choice((200, 20_000))
     name = json.dumps(chance.choice(target.names or ("a",))).encode()
-    value = json.dumps(chance.choice((*bodies.JUNK, *VALUES))).encode()
+    is_text = chance.random() < 0.6
+    value = json.dumps(chance.choice(VALUES) if is_text else bodies.junk(chance))
     made = chance.choice(
         (
             deep,
-            b"{%s:%s}" % (name, value),
-            b"{%s:%s}" % (name, value),
-            b"{%s:%s,%s:1}" % (name, value, name),
+            b"{%s:%s}" % (name, value.encode()),
+            b"{%s:%s}" % (name, value.encode()),
+            b"{%s:%s,%s:1}" % (name, value.encode(), name),
             b"{%s:%s}" % (name, DIGITS.encode()),
             b"{%s:-1e999999}" % name,
             b"{%s:NaN}" % name,

@@ -28,7 +28,7 @@ ADDRESSES = (
     "https://",
     "not an address",
 )
-JUNK: tuple[Any, ...] = (
+_JUNK: tuple[Any, ...] = (
     None,
     True,
     False,
@@ -67,6 +67,11 @@ EXTRAS = (
     "tools",
     "user",
 )
+
+
+def junk(chance: random.Random) -> Any:
+    """A value of its own: it may be spoilt in its turn."""
+    return copy.deepcopy(chance.choice(_JUNK))
 
 
 def drawn(schema: str, chance: random.Random) -> dict[str, Any]:
@@ -131,11 +136,11 @@ def _spoil(body: dict[str, Any], chance: random.Random) -> None:
             case 0:
                 del tree[name]
             case 1:
-                tree[name] = copy.deepcopy(chance.choice(JUNK))
+                tree[name] = junk(chance)
             case 2:
                 tree[name] = chance.choice((*TEXTS, *ADDRESSES))
             case _ if isinstance(tree, dict):
-                tree[chance.choice(EXTRAS)] = copy.deepcopy(chance.choice(JUNK))
+                tree[chance.choice(EXTRAS)] = junk(chance)
         return
 
 
