@@ -59,8 +59,8 @@ def database(env: Env, var_dir: Path) -> dict[str, Any]:
     """Django's description of the database that `DATABASE_URL` names.
 
     SQLite: one file, every commit on disk (`synchronous=FULL`), and writers
-    queue (`IMMEDIATE`) instead of failing half-way through a transaction. It is in WAL
-    mode, which the file itself remembers: `migrating.py` sets it.
+    queue (`IMMEDIATE`, `fair_sqlite3`) instead of failing half-way through a
+    transaction. It is in WAL mode, which the file remembers: `migrating.py` sets it.
     PostgreSQL: psycopg's pool, READ COMMITTED, and every wait ends; a server that
     vanished without a word is noticed within half a minute, where TCP alone would take
     hours.
@@ -71,6 +71,7 @@ def database(env: Env, var_dir: Path) -> dict[str, Any]:
     pool_max = env.int("DATABASE_POOL_MAX", default=16)
     given = config.get("OPTIONS", {})
     if config["ENGINE"].endswith("sqlite3"):
+        config["ENGINE"] = "portal.runtime.fair_sqlite3"
         config["OPTIONS"] = {
             "timeout": 20,
             # The ledger's statements, each for several numbers of rows.

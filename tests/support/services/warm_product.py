@@ -47,7 +47,7 @@ FOLDERS = (
     "proxy.migrations",
 )
 ENGINES = {
-    "sqlite": "django.db.backends.sqlite3",
+    "sqlite": "portal.runtime.fair_sqlite3",
     "postgres": "django.db.backends.postgresql",
 }
 
