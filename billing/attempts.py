@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, Subquery
 
+from billing import purging
 from billing.ledger import dialect
 from billing.models import Attempt, Lease, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
@@ -134,9 +135,4 @@ def purge(window: timedelta, *, batch_rows: int = PURGE_ROWS) -> int:
     old = Attempt.objects.filter(
         hold_id__lt=first_id_at(before), hold__changed_at__lte=before
     ).exclude(hold__state__in=UNRESOLVED)
-    gone = 0
-    while True:
-        chosen = list(old.values_list("hold_id", flat=True)[:batch_rows])
-        gone += Attempt.objects.filter(hold_id__in=chosen).delete()[0]
-        if len(chosen) < batch_rows:
-            return gone
+    return purging.purge(old, batch_rows=batch_rows)

@@ -19,6 +19,7 @@ from ipaddress import IPv6Address, ip_network
 from django.db import connection
 from django.http import HttpRequest
 
+from billing import purging
 from billing.values import clock
 from portal.models import Attempt, User
 from portal.signing_in import devices
@@ -95,7 +96,7 @@ def forget(rule: Rule, *parts: object) -> None:
 def purge() -> int:
     """Delete the counters whose time is over; how many."""
     now = int(clock.now().timestamp())
-    return Attempt.objects.filter(ends_at__lte=now).delete()[0]
+    return purging.purge(Attempt.objects.filter(ends_at__lte=now))
 
 
 def allow_password(request: HttpRequest, name: str) -> bool:

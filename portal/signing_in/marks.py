@@ -7,7 +7,6 @@ after a restart, and while Redis is away. Nothing evicts them.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
@@ -33,22 +32,17 @@ class Marks(BaseCache):
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
         lasts = LONGEST_SECONDS if seconds is None else max(1, int(seconds))
         rule = Rule(RULE.name, RULE.most, lasts)
-        return take(rule, self._digest(key, version))
+        return take(rule, self.make_key(key, version))
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         now = int(clock.now().timestamp())
-        row = Attempt.objects.filter(
-            key=key_of(RULE, self._digest(key, version)), ends_at__gt=now
-        )
+        mark = key_of(RULE, self.make_key(key, version))
+        row = Attempt.objects.filter(key=mark, ends_at__gt=now)
         return 1 if row.exists() else default
 
     def delete(self, key: Any, version: int | None = None) -> bool:
-        forget(RULE, self._digest(key, version))
+        forget(RULE, self.make_key(key, version))
         return True
-
-    def _digest(self, key: Any, version: int | None) -> str:
-        made = self.make_key(key, version)
-        return hashlib.sha256(made.encode(errors="replace")).hexdigest()
 
 
 RULE = Rule("mark", 1, 0)

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from billing import purging
 from portal.models import Session, User
 from portal.tenants import audit
 
@@ -89,7 +90,7 @@ def forget_others(user: User, key: str | None) -> int:
 
 def purge() -> int:
     """Delete the sessions whose time is over; how many."""
-    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+    return purging.purge(Session.objects.filter(expire_date__lt=timezone.now()))
 
 
 def name_of(session: Session) -> str:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 from django.utils import timezone
 
-from billing import grants
+from billing import grants, purging
 from billing.models.grant import GrantSource
 from billing.values.orders import CREDIT
 from portal.models import Invitation, Organization, SignUp, User
@@ -111,4 +111,4 @@ def purge_unproved() -> int:
         memberships=None,
         is_staff=False,
     ).exclude(pk__in=proved)
-    return stale.delete()[0]
+    return purging.purge(stale)

@@ -16,6 +16,7 @@ from django.db.models import F, QuerySet, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from billing import purging
 from billing.reports import keys
 from billing.reports.periods import QUARTER, Range
 from billing.reports.usage import Chosen, Dimension
@@ -23,7 +24,6 @@ from portal.models import KeySecret, RefusedCount, RefusedRequest
 
 KEPT = timedelta(days=30)
 LATEST = 20  # of each key
-FORGOTTEN_AT_ONCE = 500
 # Of an organization in a quarter of an hour; more are counted together, as REST.
 ROWS_MAX = 200
 REST = "others"
@@ -171,22 +171,10 @@ def _trim(first_ids: set[int]) -> None:
 def forget_old() -> int:
     """Delete what is older than KEPT; how many rows."""
     before = timezone.now() - KEPT
-    return sum(
-        _forget(rows)
-        for rows in (
-            RefusedCount.objects.filter(starts_at__lt=before),
-            RefusedRequest.objects.filter(at__lt=before),
-        )
-    )
-
-
-def _forget(rows: QuerySet) -> int:  # type: ignore[type-arg]  # either table's
-    """A piece at a time: nobody waits long for one, and what is gone stays so. The
-    oldest have the first ids, so there is no index to keep."""
-    gone, ids = 0, rows.order_by("pk").values_list("pk", flat=True)
-    while chosen := list(ids[:FORGOTTEN_AT_ONCE]):
-        gone += rows.model.objects.filter(pk__in=chosen).delete()[0]
-    return gone
+    counts = RefusedCount.objects.filter(starts_at__lt=before)
+    requests = RefusedRequest.objects.filter(at__lt=before)
+    # The oldest have the first ids, so there is no index to keep.
+    return sum(purging.purge(rows.order_by("pk")) for rows in (counts, requests))
 
 
 # --- what is shown -------------------------------------------------------------------

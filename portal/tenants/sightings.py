@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from billing import purging
 from portal.models import ApiKey, KeySecret, KeySighting
 
 # More from one secret are counted no more: a key that is used from everywhere.
@@ -48,8 +49,8 @@ def kept_days() -> int:
 
 
 @transaction.atomic
-def note(found: Sightings) -> int:
-    """Add them to what is known; how many rows."""
+def note(found: Sightings) -> None:
+    """Add them to what is known. What is of no key is left out."""
     spenders = {spender_id for spender_id, _ in found}
     secrets = dict(
         KeySecret.objects.filter(spender__in=spenders).values_list("spender_id", "id")
@@ -72,7 +73,6 @@ def note(found: Sightings) -> int:
                 for secret_id, address, first, last, requests in rows
             ],
         )
-    return len(rows)
 
 
 def of_key(key: ApiKey, since: datetime) -> list[KeySighting]:
@@ -85,5 +85,4 @@ def of_key(key: ApiKey, since: datetime) -> list[KeySighting]:
 def forget_old() -> int:
     """Delete what nobody needs any more; how many."""
     before = timezone.now() - timedelta(days=kept_days())
-    count, _ = KeySighting.objects.filter(last_at__lt=before).delete()
-    return count
+    return purging.purge(KeySighting.objects.filter(last_at__lt=before))

@@ -23,6 +23,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Q
 
+from billing import purging
 from billing.values import clock
 from billing.values.crashpoints import crashpoint
 from portal.models import Organization
@@ -223,9 +224,4 @@ def purge(*, batch_rows: int = PURGE_ROWS) -> int:
     unwanted = StoredReply.objects.filter(
         Q(expires_at__lte=clock.now()) | Q(account_id__in=private)
     )
-    gone = 0
-    while True:
-        chosen = list(unwanted.values_list("hold_id", flat=True)[:batch_rows])
-        gone += StoredReply.objects.filter(hold_id__in=chosen).delete()[0]
-        if len(chosen) < batch_rows:
-            return gone
+    return purging.purge(unwanted, batch_rows=batch_rows)
