@@ -1,41 +1,34 @@
 """Which keys this process saw from which addresses, written down now and then.
 
-A request costs a look into two dictionaries; the database is asked every few seconds,
-on a thread that no call waits for. What is not written yet when a process is killed is
-lost: no money depends on it.
+A request costs a look into two dictionaries.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
 
 from billing.values import clock
-from billing.values.errors import LedgerUnavailable
 from portal.tenants import addresses, sightings
 from portal.tenants.sightings import Seen
-from proxy.process.database import write
+from proxy.process.noting import Notes
 
-logger = logging.getLogger(__name__)
-
-FLUSH_SECONDS = 10
 PAIRS_MAX = 5000  # between two times that they are written
 HEADERS_MAX, HEADER_MAX = 10_000, 200
 
 _Pair = tuple[int, str]
 
 
-class Watch:
-    """What this process has seen since it was last written."""
+class Watch(Notes):
+    about = "where keys were used from"
+    flush_seconds = 10
 
     def __init__(self) -> None:
+        super().__init__()
         self._seen: dict[_Pair, list[Any]] = {}  # first, last, requests
         self._read: dict[tuple[str, str], str] = {}
-        self._task: asyncio.Task[None] | None = None
 
     def see(self, spender_id: int, meta: Mapping[str, Any]) -> None:
         """A request of this key's secret."""
@@ -65,33 +58,12 @@ class Watch:
                 self._read[headers] = address
         return address
 
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._flush_for_ever())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Write it down. What cannot be written now is forgotten."""
-        taken, self._seen = self._seen, {}
-        if not taken:
-            return
-        found = {pair: Seen(*values) for pair, values in taken.items()}
-        try:
-            await write(lambda: sightings.note(found))
-        except LedgerUnavailable as error:
-            logger.warning("where keys were used from was not written: %s", error)
-
-    async def _flush_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(FLUSH_SECONDS)
-            try:
-                await self.flush()
-            except Exception:  # noqa: BLE001  the next one may succeed
-                logger.exception("where keys were used from was not written")
+    def taken(self) -> Callable[[], None] | None:
+        seen, self._seen = self._seen, {}
+        if not seen:
+            return None
+        found = {pair: Seen(*values) for pair, values in seen.items()}
+        return lambda: sightings.note(found)
 
 
 watch = Watch()

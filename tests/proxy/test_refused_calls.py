@@ -11,6 +11,7 @@ import pytest
 from billing.values.errors import LedgerUnavailable
 from portal.models import RefusedCount, RefusedRequest
 from portal.tenants import keys, refused
+from proxy.process import noting
 from proxy.process import refused as process
 from proxy.process.refused import Refusals
 from tests.support.cast import OPERATOR
@@ -92,7 +93,7 @@ def test_a_database_that_is_away_costs_what_was_refused_only(
     async def away(_change: object) -> None:
         raise LedgerUnavailable("away")
 
-    monkeypatch.setattr(process, "write_if_free", away)
+    monkeypatch.setattr(noting, "write_if_free", away)
     refusals = Refusals()
     note(refusals, 1)
     asyncio.run(refusals.flush())

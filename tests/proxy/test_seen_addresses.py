@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portal.models import KeySighting
-from proxy.process import sightings
+from proxy.process import noting, sightings
 from proxy.process.sightings import Watch
 from tests.support.gateway.customers import Customer
 from tests.support.services.gateway import Gateway
@@ -71,7 +71,7 @@ def test_a_database_that_is_away_costs_sightings_only(
     async def away(_change: object) -> None:
         raise LedgerUnavailable("away")
 
-    monkeypatch.setattr(sightings, "write", away)
+    monkeypatch.setattr(noting, "write_if_free", away)
     watch = Watch()
     watch.see(1, {"REMOTE_ADDR": "192.0.2.7"})
     asyncio.run(watch.flush())
