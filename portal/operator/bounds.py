@@ -16,12 +16,11 @@ from billing.models import LearnedBound, Pause
 from billing.reports import bounds as reports
 from billing.values.amounts import credits_text
 from portal.models import Organization
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 from portal.tenants.errors import PortalError
 
 logger = logging.getLogger(__name__)
 
-REASON_MAX = 500
 GATEWAY = audit.Actor(None, "gateway")
 
 
@@ -52,7 +51,7 @@ def release(pause_id: int, *, reason: str, actor: audit.Actor) -> tuple[Pause, s
     Raises: NotAllowed, NothingToDo; nothing was written then.
     """
     policy.require_operator(actor)
-    reason = _checked(reason)
+    reason = reasons.clean(reason, NothingToDo)
     with transaction.atomic():
         try:
             pause = bounds.release(pause_id)
@@ -69,7 +68,7 @@ def forget(bound_id: int, *, reason: str, actor: audit.Actor) -> LearnedBound:
     Raises: NotAllowed, NothingToDo; nothing was written then.
     """
     policy.require_operator(actor)
-    reason = _checked(reason)
+    reason = reasons.clean(reason, NothingToDo)
     with transaction.atomic():
         try:
             known = bounds.forget(bound_id)
@@ -120,14 +119,3 @@ def _record(action: str, pause: Pause, actor: audit.Actor, **detail: str) -> Non
         borne_credits=credits_text(pause.borne_micros),
         **detail,
     )
-
-
-def _checked(reason: str) -> str:
-    """Raises: NothingToDo."""
-    # It goes into JSON, where PostgreSQL refuses a NUL, and onto one line of a list.
-    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
-        raise NothingToDo(
-            f"Give a reason of 1 to {REASON_MAX} printable characters: it goes into "
-            "the audit trail. Nothing was changed."
-        )
-    return reason.strip()

@@ -19,8 +19,8 @@ from billing.models.correction import CorrectionKind
 from billing.reports import credits as reports
 from billing.values.amounts import credits_text
 from portal.models import Organization
-from portal.operator.doubts import checked_reason
-from portal.tenants import audit, policy
+from portal.operator.doubts import DoubtStands
+from portal.tenants import audit, policy, reasons
 from portal.tenants.errors import PortalError
 
 Told = dict[str, str | bool]
@@ -41,7 +41,9 @@ class Decision:
     def checked(self) -> Why:
         """Raises: NotAllowed, DoubtStands for a reason that cannot be kept."""
         policy.require_operator(self.actor)
-        return Why(self.reference, checked_reason(self.reason), self.actor.label)
+        return Why(
+            self.reference, reasons.clean(self.reason, DoubtStands), self.actor.label
+        )
 
 
 # All raise: NotAllowed, NotFound, DoubtStands, ValueError, billing's Refusal,

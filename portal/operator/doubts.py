@@ -24,10 +24,9 @@ from billing.values.amounts import credits_text, price_of
 from billing.values.errors import LedgerError
 from billing.values.orders import CREDIT, Release, Settle, Usage
 from portal.models import KeySecret, Organization
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 from portal.tenants.errors import PortalError
 
-REASON_MAX = 500
 # Marks the usage record: not the upstream, not the rule, a person decided.
 FLAG = "operator"
 
@@ -99,17 +98,6 @@ def checked_price(hold: Hold, price: int) -> None:
         )
 
 
-def checked_reason(reason: str) -> str:
-    """As it is written down. Raises: DoubtStands."""
-    # It goes into JSON, where PostgreSQL refuses a NUL, and onto one line of a list.
-    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
-        raise DoubtStands(
-            f"Give a reason of 1 to {REASON_MAX} printable characters: it goes into "
-            "the audit trail. Nothing was changed."
-        )
-    return reason.strip()
-
-
 def _find(hold_id: UUID) -> Hold:
     """The hold, unless its call still runs: whether its doubt was ended already is for
     the ledger to say, under its lock. Raises: DoubtStands."""
@@ -125,7 +113,7 @@ def _end(
     action: str, order: Settle | Release, reason: str, actor: audit.Actor
 ) -> dict[str, str | int]:
     """Carry out the order and write down who gave it, both or neither."""
-    reason = checked_reason(reason)
+    reason = reasons.clean(reason, DoubtStands)
     organization = Organization.objects.filter(account_id=order.account_id).first()
     with transaction.atomic():
         [outcome] = holds.commit([order])

@@ -19,10 +19,9 @@ from portal.models import Organization
 from portal.operator.doubts import (
     DoubtStands,
     checked_price,
-    checked_reason,
     slugs_of,
 )
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 
 
 def waiting() -> list[tuple[Correction, reports.CallReport, str]]:
@@ -41,7 +40,7 @@ def charge(
     Raises: NotAllowed, DoubtStands, billing's Refusal; nothing was written then.
     """
     policy.require_operator(actor)
-    reason = checked_reason(reason)
+    reason = reasons.clean(reason, DoubtStands)
     with transaction.atomic():
         word = _find(correction_id)
         posted = corrections.charge(correction_id, reason=reason)
@@ -58,7 +57,7 @@ def charge_call(
     Raises: NotAllowed, DoubtStands, billing's Refusal; nothing was written then.
     """
     policy.require_operator(actor)
-    reason = checked_reason(reason)
+    reason = reasons.clean(reason, DoubtStands)
     hold = Hold.objects.filter(id=hold_id).first()
     if hold is None:
         raise DoubtStands(f"No call has the request id req_{hold_id.hex}.")
@@ -83,7 +82,7 @@ def charge_call(
 def dismiss(correction_id: UUID, *, reason: str, actor: audit.Actor) -> str:
     """Leave the call's charge as it is; its request id. Raises: as `charge`."""
     policy.require_operator(actor)
-    reason = checked_reason(reason)
+    reason = reasons.clean(reason, DoubtStands)
     with transaction.atomic():
         word = _find(correction_id)
         corrections.dismiss(correction_id, reason=reason)
@@ -94,7 +93,7 @@ def acknowledge(hold_id: UUID, *, reason: str, actor: audit.Actor) -> str:
     """A doubt that was seen is no warning of `verify_ledger` any more; the call's
     request id. Raises: as `charge`."""
     policy.require_operator(actor)
-    reason = checked_reason(reason)
+    reason = reasons.clean(reason, DoubtStands)
     with transaction.atomic():
         if not corrections.acknowledge(hold_id, reason=reason):
             raise DoubtStands(

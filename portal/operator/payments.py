@@ -13,7 +13,7 @@ from billing.payments import intake, prices, providers, refunds, rows
 from billing.payments.errors import UnknownTopUp
 from billing.payments.provider import Source
 from portal.models import Organization
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 
 LISTED = 200
 
@@ -71,7 +71,7 @@ def release(event_id: str, *, reason: str, actor: audit.Actor) -> PaymentEvent:
     reason; AccountLocked.
     """
     policy.require_operator(actor)
-    text = _checked(reason)
+    text = reasons.clean(reason, ValueError)
     event = intake.release(event_id, by=actor.label)
     _write("payment_event.release", event, text, actor)
     return event
@@ -81,17 +81,10 @@ def release(event_id: str, *, reason: str, actor: audit.Actor) -> PaymentEvent:
 def dismiss(event_id: str, *, reason: str, actor: audit.Actor) -> PaymentEvent:
     """Nothing follows from it. Raises: as `release`, but DoesNotFit."""
     policy.require_operator(actor)
-    text = _checked(reason)
+    text = reasons.clean(reason, ValueError)
     event = intake.dismiss(event_id)
     _write("payment_event.dismiss", event, text, actor)
     return event
-
-
-def _checked(reason: str) -> str:
-    text = reason.strip()
-    if not 0 < len(text) <= refunds.TEXT_MAX or not text.isprintable():
-        raise ValueError(f"give a reason of 1 to {refunds.TEXT_MAX} characters")
-    return text
 
 
 def _write(action: str, event: PaymentEvent, reason: str, actor: audit.Actor) -> None:

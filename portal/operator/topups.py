@@ -11,9 +11,9 @@ from billing.payments import automatic, intake, reconciliation, rows, topups
 from billing.payments.errors import UnknownTopUp
 from billing.payments.reconciliation import Drift
 from portal.models import Organization
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 
-REFERENCE_MAX = 200
+REFERENCE_MAX = REASON_MAX = 200
 
 
 @transaction.atomic
@@ -38,9 +38,8 @@ def refuse(public_id: str, *, reason: str, actor: audit.Actor) -> TopUp:
     Raises: NotAllowed; UnknownTopUp; NotPending; ValueError without a reason.
     """
     policy.require_operator(actor)
-    if not reason.strip():
-        raise ValueError("give a reason")
-    return topups.refuse(_id(public_id), reason=reason.strip()[:200], by=actor.label)
+    text = reasons.clean(reason, ValueError, length_max=REASON_MAX)
+    return topups.refuse(_id(public_id), reason=text, by=actor.label)
 
 
 def pending() -> list[tuple[TopUp, str]]:

@@ -19,7 +19,7 @@ from billing.models.budget import Level, Window
 from billing.values.amounts import credits_text
 from billing.values.orders import AMOUNT_MICROS_MAX
 from portal.models import Membership, Organization, RaiseRequest, RequestState
-from portal.tenants import audit, policy
+from portal.tenants import audit, policy, reasons
 from portal.tenants.errors import (
     AlreadyAsked,
     AlreadyDecided,
@@ -28,8 +28,6 @@ from portal.tenants.errors import (
     OwnLimit,
 )
 from portal.tenants.roles import Permission
-
-REASON_MAX = 500
 
 
 @transaction.atomic
@@ -146,7 +144,9 @@ def raise_limit(
     policy.require(actor, organization.id, Permission.MANAGE_BUDGETS)
     budget = _known(organization, budget_id)
     _refuse_own(budget, organization, actor)
-    return _raise(organization, budget, micros, until, _checked(reason), actor)
+    return _raise(
+        organization, budget, micros, until, reasons.clean(reason, InvalidBudget), actor
+    )
 
 
 @transaction.atomic
@@ -182,7 +182,7 @@ def ask(
     """
     policy.require(actor, organization.id, Permission.CREATE_KEYS)
     budget = _known(organization, budget_id)
-    reason = _checked(reason)
+    reason = reasons.clean(reason, InvalidBudget)
     if type(micros) is not int or not 1 <= micros <= AMOUNT_MICROS_MAX:
         raise InvalidBudget("Ask for an amount of at least one microcredit.")
     if until <= timezone.now():
@@ -235,7 +235,12 @@ def refuse(request: RaiseRequest, *, reason: str, actor: audit.Actor) -> None:
     """Leave the limit as it is. Raises: NotAllowed, AlreadyDecided, InvalidBudget
     without a reason."""
     request = _pending(request, actor)
-    _decide(request, RequestState.REFUSED, actor, answer=_checked(reason))
+    _decide(
+        request,
+        RequestState.REFUSED,
+        actor,
+        answer=reasons.clean(reason, InvalidBudget),
+    )
 
 
 def _pending(request: RaiseRequest, actor: audit.Actor) -> RaiseRequest:
@@ -370,10 +375,3 @@ def _record(
         operation=budget.operation,
         **detail,
     )
-
-
-def _checked(reason: str) -> str:
-    """Raises: InvalidBudget."""
-    if not reason.strip() or len(reason) > REASON_MAX or not reason.isprintable():
-        raise InvalidBudget(f"Give a reason of 1 to {REASON_MAX} printable characters.")
-    return reason.strip()

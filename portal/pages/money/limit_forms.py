@@ -21,7 +21,7 @@ from billing.values.orders import AMOUNT_MICROS_MAX
 from portal.models import ApiKey, Membership, Organization, ServiceAccount
 from portal.pages.money.instants import FutureField, written
 from portal.pages.parts.fields import LongSelect
-from portal.tenants.budgets import REASON_MAX
+from portal.tenants import reasons
 
 LEVELS = (
     (Level.ORGANIZATION, "Everybody in the organization"),
@@ -190,7 +190,7 @@ class MoreForm(forms.Form):
 
     credits = CreditsField(label="Credits more")
     reason = forms.CharField(
-        max_length=REASON_MAX,
+        max_length=reasons.LENGTH_MAX,
         help_text="What for. It is kept in the audit log.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -215,5 +215,6 @@ class RefuseForm(forms.Form):
     """Why not."""
 
     reason = forms.CharField(
-        max_length=REASON_MAX, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        max_length=reasons.LENGTH_MAX,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

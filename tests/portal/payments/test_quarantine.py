@@ -99,7 +99,7 @@ def test_what_was_dismissed_stays_so_when_it_comes_again(topup: TopUp) -> None:
         ("release", "evt_none", "--reason", "x"),
         ("dismiss", "evt_none", "--reason", "x"),
         ("release", "MINE", "--reason", " "),
-        ("dismiss", "MINE", "--reason", "x" * 201),
+        ("dismiss", "MINE", "--reason", "x" * 501),
     ],
 )
 def test_bad_words_change_nothing(
