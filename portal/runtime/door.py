@@ -70,7 +70,8 @@ class Door:
         self._pool = httpcore.AsyncConnectionPool(
             uds=path,
             max_connections=None,
-            max_keepalive_connections=at_once,
+            # No number: what is over one may be closed when a page has just got it.
+            max_keepalive_connections=None,
             keepalive_expiry=5,
         )
         self._turns = Turns(at_once, waiting_max=WAITING_MAX)
@@ -116,8 +117,6 @@ class Door:
                         more = message.get("more_body", False)
             except TimeoutError:
                 raise Refused(HTTPStatus.REQUEST_TIMEOUT, TOO_SLOW) from None
-            except RuntimeError:  # granian's, of chunks that are none
-                raise Refused(HTTPStatus.BAD_REQUEST, BROKEN) from None
             yield bytes(body)
         finally:
             self._bodies.give_back(address, len(body))

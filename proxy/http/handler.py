@@ -80,10 +80,7 @@ class LeanRequest(ASGIRequest):
 
     async def receive(self) -> Message:
         """The next piece of the body, or that the client has left."""
-        try:
-            message = await self._receive()
-        except RuntimeError:  # granian's, of chunks that are none: no more will come
-            message = {"type": "http.disconnect"}
+        message = await self._receive()
         if not message.get("more_body", False):
             self._is_read = True
         return message
@@ -305,6 +302,5 @@ async def _write_stream(response: StreamingHttpResponse, send: Send) -> None:
 
 async def wait_for_disconnect(receive: Receive) -> None:
     """Return when the client has left; a body still to come is lost."""
-    with suppress(RuntimeError):  # granian's, of chunks that are none
-        while (await receive())["type"] != "http.disconnect":
-            pass
+    while (await receive())["type"] != "http.disconnect":
+        pass
