@@ -20,6 +20,8 @@ from tests.support.ledger.payers import Payer
 from tests.support.services.gateway import Gateway
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
+# httpcore may close an idle connection that another thread has just been given.
+KEPT = httpx.Limits(max_keepalive_connections=None, keepalive_expiry=None)
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hi."}]
 
 
@@ -64,6 +66,7 @@ class Customer(Payer):
                 base_url=gateway.base_url,
                 headers={"authorization": f"Bearer {self.secret}"},
                 timeout=PATIENCE_SECONDS,
+                limits=KEPT,
             )
             self._clients[gateway.url] = self._stack.enter_context(client)
         return self._clients[gateway.url]
