@@ -105,7 +105,6 @@ def release(event_id: str, *, by: str) -> PaymentEvent:
 def dismiss(event_id: str) -> PaymentEvent:
     """Nothing follows from it: it is listed no more. Inside the caller's transaction.
     Raises: UnknownEvent; NotQuarantined."""
-    _find(event_id)
     event = _find(event_id, is_locked=True)
     event.state = EventState.DISMISSED
     event.save()

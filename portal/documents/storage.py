@@ -40,11 +40,13 @@ def put(name: str, stream: BinaryIO) -> None:
     from obstore.store import from_url
 
     try:
-        client: dict[str, Any] = {"timeout": "60s", "connect_timeout": "5s"}
-        client["allow_http"] = settings.EXPORT_STORAGE_HTTP
-        options: Any = {"client_options": client}
-        if settings.EXPORT_STORAGE_URL.startswith(("file:", "memory:")):
-            options = {}
+        options: Any = {}
+        if not settings.EXPORT_STORAGE_URL.startswith(("file:", "memory:")):
+            options["client_options"] = {
+                "timeout": "60s",
+                "connect_timeout": "5s",
+                "allow_http": settings.EXPORT_STORAGE_HTTP,
+            }
         store = from_url(settings.EXPORT_STORAGE_URL, **options)
         obstore.put(store, name, stream)
     except (BaseError, OSError, ValueError) as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-# Of a schema, a member, a name, a value to compare with, a character of a reference.
+# Of a schema, a member, a name, a value to compare with, 16 characters of a reference.
 STEPS_MAX = 10_000
 DEPTH_MAX = 100
 
@@ -30,7 +30,7 @@ class Look:
     def keeps_to(self, value: Any) -> bool:
         """False only where the value surely breaks the schema."""
         try:
-            return self.fits(value, self._root, 0)
+            return self._fits(value, self._root, 0)
         except TooLong:
             return True
 
@@ -40,7 +40,7 @@ class Look:
         if self._left < 0:
             raise TooLong
 
-    def fits(self, value: Any, schema: Any, depth: int) -> bool:
+    def _fits(self, value: Any, schema: Any, depth: int) -> bool:
         """Raises: TooLong."""
         self._spend(1)
         if depth > DEPTH_MAX:
@@ -49,7 +49,7 @@ class Look:
             return schema is not False
         if isinstance(schema.get("$ref"), str):
             self._spend(len(schema["$ref"]) // 16)
-            return self.fits(value, self._named(schema["$ref"]), depth + 1)
+            return self._fits(value, self._named(schema["$ref"]), depth + 1)
         return (
             self._has_type(value, schema.get("type"))
             and self._is_one_of(value, schema)
@@ -74,11 +74,11 @@ class Look:
         for word in ("anyOf", "oneOf"):
             found = schema.get(word)
             found = found if isinstance(found, list) else []
-            if found and not any(self.fits(value, each, depth + 1) for each in found):
+            if found and not any(self._fits(value, each, depth + 1) for each in found):
                 return False
         every = schema.get("allOf")
         return not isinstance(every, list) or all(
-            self.fits(value, each, depth + 1) for each in every
+            self._fits(value, each, depth + 1) for each in every
         )
 
     def _fits_members(self, value: Any, schema: dict[str, Any], depth: int) -> bool:
@@ -98,7 +98,7 @@ class Look:
         ):
             return False
         return all(
-            self.fits(value[name], each, depth + 1)
+            self._fits(value[name], each, depth + 1)
             for name, each in known.items()
             if name in value
         )
@@ -110,7 +110,7 @@ class Look:
             return True
         if isinstance(items, list):  # of older drafts: one for each place
             return True
-        return all(self.fits(each, items, depth + 1) for each in value)
+        return all(self._fits(each, items, depth + 1) for each in value)
 
     def _has_type(self, value: Any, named: Any) -> bool:
         names = named if isinstance(named, list) else [named]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.conf import settings
 from django.http.response import HttpResponseBase
 
@@ -183,11 +182,11 @@ def _wishes(body: dict[str, Any]) -> dict[Wish, str]:
 
 
 def _schema(body: dict[str, Any]) -> Document | None:
-    """The JSON schema that the answer shall keep to."""
+    """The JSON schema that the answer shall keep to. Raises: GatewayError (400)."""
     match body.get("response_format"):
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
             # It is kept for as long as the call runs.
-            return schema if len(orjson.dumps(schema)) <= SCHEMA_BYTES_MAX else None
+            return schema if len(contract.write(schema)) <= SCHEMA_BYTES_MAX else None
     return None
 
 

@@ -31,12 +31,11 @@ from portal.tenants.errors import NotAllowed, TooManyExports
 from tests.support.cast import actor_of, make_call, make_key, make_member
 from tests.support.portal.documented import later, schedule
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, settings: Settings) -> None:
-    settings.VAR_DIR = tmp_path
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.once,
+    pytest.mark.usefixtures("own_folder"),
+]
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.core import mail
@@ -32,8 +31,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, settings: Settings) -> None:
-    settings.VAR_DIR = tmp_path
+def _outbox(own_folder: None, settings: Settings) -> None:
     settings.MAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
