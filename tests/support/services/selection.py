@@ -60,8 +60,12 @@ def pytest_collection_modifyitems(
     for item in items:
         refuse_unsafe(item)
     is_second_run = config.getoption("--database-tests")
-    kept = [item for item in items if is_wanted(item, is_second_run=is_second_run)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    kept: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        is_kept = is_wanted(item, is_second_run=is_second_run)
+        (kept if is_kept else others).append(item)
+    config.hook.pytest_deselected(items=others)
     # What commits for real comes last: the others may find an empty house.
     items[:] = sorted(kept, key=turn)
     reason = config.stash.get(requirements.UNAVAILABLE, "")
