@@ -100,9 +100,7 @@ def serve(
     }
     log = directory / f"sandbox-{uuid4().hex}.log"
     errors = log.with_suffix(".errors")
-    process = WarmProcess(
-        arguments, environment=environment, stdout=log, stderr=errors
-    )
+    process = WarmProcess(arguments, environment=environment, stdout=log, stderr=errors)
     try:
         processes.wait_until(
             lambda: "\n" in log.read_text(), process=process, explain=errors.read_text

@@ -62,7 +62,9 @@ class WarmProcess:
         context.set_forkserver_preload([PRODUCT])
         self.args = [module or "manage.py", *arguments]
         self._process = context.Process(
-            target=_Command(self.args, dict(environment), streams, is_module=bool(module))
+            target=_Command(
+                self.args, dict(environment), streams, is_module=bool(module)
+            )
         )
         with started_from(ROOT):
             self._process.start()
