@@ -14,7 +14,8 @@ from typing import Any
 
 import django
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 django.setup(set_prefix=False)
@@ -25,7 +26,7 @@ class Pages(ASGIHandler):
 
     def create_request(
         self, scope: Any, body_file: Any
-    ) -> tuple[ASGIRequest | None, HttpResponse | None]:
+    ) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
         try:
             return super().create_request(scope, body_file)
         except (ValueError, LookupError):

@@ -75,7 +75,7 @@ def test_an_answer_that_is_too_deep_is_none(
 ) -> None:
     before = len(live_gateway.log_text())
     for depth in (200, 300, 1000):
-        upstream.on(model="m", reply=chat_json(text=Raw(nested(depth))))
+        upstream.on(model="m", reply=chat_json(usage=Raw(nested(depth))))
         assert_refusal(customer.chat(live_gateway, "m"), 502, "upstream_ambiguous")
     assert "Traceback" not in live_gateway.log_text()[before:]
 
