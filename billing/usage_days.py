@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from billing.ledger import dialect
 from billing.models import Account, UsageDay, UsageDays, UsageRollup
 from billing.models.account import AccountKind
-from billing.models.usage_day import DIVIDED_BY, Cut
+from billing.models.usage_day import DIVIDED_BY, OF_LINES, Cut
 from billing.reports import usage_sql
 from billing.reports.keys import first_keys
 from billing.reports.periods import DAY, Bucket, day_of, day_start, floor
@@ -107,9 +107,9 @@ def _add_a_day(account: Account, made: UsageDays) -> bool:
     window = (dialect.moment(made.until), dialect.moment(until))
     firsts = _firsts(account.id, made.until, until)
     for cut, by in DIVIDED_BY.items():
-        source = _LINES if cut == Cut.SESSION else _QUARTERS
+        source = _LINES if cut in OF_LINES else _QUARTERS
         text = _adding(cut, by, source)
-        times = [account.id, *window] * (2 if cut == Cut.SESSION else 1)
+        times = [account.id, *window] * (2 if cut in OF_LINES else 1)
         with connection.cursor() as cursor:
             values: list[Any] = [account.id, day.isoformat(), *times, firsts]
             cursor.execute(text, values)

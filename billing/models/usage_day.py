@@ -18,8 +18,8 @@ from billing.models.caller import CLIENT_MAX, SESSION_MAX
 class Cut(models.TextChoices):
     """By what the days of an account are divided: a row for each that spent.
 
-    One for each dimension, because most questions are of one; `ALL` by all of them at
-    once, for filters; `SESSION` by these and the session.
+    One for each dimension, because most questions are of one; two of a project, for
+    statements; `ALL` by all at once, for filters; `SESSION` by these and the session.
     """
 
     TOTAL = "total"
@@ -29,12 +29,16 @@ class Cut(models.TextChoices):
     HOLDER = "holder"
     OPERATION = "operation"
     CLIENT = "client"
+    SESSIONS = "sessions"
+    MODEL_OF_PROJECT = "prj_model"
+    KEY_OF_PROJECT = "prj_key"
     ALL = "all"
     SESSION = "session"
 
 
 _COLUMNS = ("key_id", "project_id", "holder_id", "operation", "model", "client")
-# The columns that the rows of each cut are told apart by, besides account and day.
+# The columns that the rows of each cut are told apart by, besides account and day; the
+# shortest first, and what has the others' columns after them.
 DIVIDED_BY: dict[Cut, tuple[str, ...]] = {
     Cut.TOTAL: (),
     Cut.MODEL: ("model",),
@@ -43,9 +47,14 @@ DIVIDED_BY: dict[Cut, tuple[str, ...]] = {
     Cut.HOLDER: ("holder_id",),
     Cut.OPERATION: ("operation",),
     Cut.CLIENT: ("client",),
+    Cut.SESSIONS: ("session",),
+    Cut.MODEL_OF_PROJECT: ("project_id", "model"),
+    Cut.KEY_OF_PROJECT: ("project_id", "key_id"),
     Cut.ALL: _COLUMNS,
     Cut.SESSION: (*_COLUMNS, "session"),
 }
+# Those that quarters cannot tell: they are added up of single lines.
+OF_LINES = tuple(cut for cut, by in DIVIDED_BY.items() if "session" in by)
 
 
 class UsageDay(models.Model):

@@ -12,8 +12,8 @@ from billing.models import TopUp
 from billing.models.topup import TopUpStatus
 from billing.payments import standing_orders
 
-# The top-up as it is now, what it was before, and who said so.
-Listener = Callable[[TopUp, str, str], None]
+# The top-up as it is now, what it has become, what it was before, and who said so.
+Listener = Callable[[TopUp, str, str, str], None]
 listeners: list[Listener] = []
 
 EVENTS = {
@@ -47,7 +47,16 @@ def tell(topup: TopUp, before: str, by: str) -> None:
             outbox.emit(topup.account_id, name, describe(topup), key=key)
     standing_orders.follow(topup, before)
     for listener in listeners:
-        listener(topup, before, by)
+        listener(topup, topup.status, before, by)
+
+
+def tell_part(topup: TopUp, by: str) -> None:
+    """Say that more of it was paid back, and not all: its status is the same."""
+    refunded = TopUpStatus.REFUNDED
+    key = f"{topup.public_id}:refunded:{topup.refunded_minor}"
+    outbox.emit(topup.account_id, EVENTS[refunded], describe(topup), key=key)
+    for listener in listeners:
+        listener(topup, refunded, topup.status, by)
 
 
 def describe(topup: TopUp) -> dict[str, str | int | bool | None]:

@@ -33,7 +33,7 @@ def apply(topup: TopUp, report: Report, *, by: str) -> TopUp:
     Raises: DoesNotFit; AccountLocked. Nothing was written then.
     """
     _check_fit(topup, report)
-    before = topup.status
+    before, paid_back = topup.status, _paid_back(topup)
     _note(topup, report)
     if report.said == Said.PAID:
         _keep_buyer(topup, report)
@@ -42,7 +42,14 @@ def apply(topup: TopUp, report: Report, *, by: str) -> TopUp:
     crashpoint("payments.before_commit")
     if topup.status != before:
         changes.tell(topup, before, by)
+    if _paid_back(topup) > paid_back and topup.status != TopUpStatus.REFUNDED:
+        changes.tell_part(topup, by)
     return topup
+
+
+def _paid_back(topup: TopUp) -> int:
+    """Minor units; what is said of it before it is paid takes nothing yet."""
+    return topup.refunded_minor if topup.paid_at else 0
 
 
 def _check_fit(topup: TopUp, report: Report) -> None:

@@ -26,7 +26,7 @@ from django.db import connection
 
 from billing.ledger import dialect
 from billing.models import UsageDays
-from billing.models.usage_day import Cut
+from billing.models.usage_day import DIVIDED_BY, Cut
 from billing.reports import keys, usage_sql
 from billing.reports.periods import (
     DAY,
@@ -251,12 +251,8 @@ class _Question:
 
     def _cut(self) -> Cut:
         """The shortest list of days that answers it."""
-        asked = {*self.by, *self.chosen.of}
-        if Dimension.SESSION in asked:
-            return Cut.SESSION
-        if len(asked) > 1:
-            return Cut.ALL
-        return Cut(asked.pop().value) if asked else Cut.TOTAL
+        asked = {usage_sql.column_of_days(name) for name in (*self.by, *self.chosen.of)}
+        return next(cut for cut, by in DIVIDED_BY.items() if asked <= {*by})
 
     def _spenders(self) -> Sequence[int] | None:
         """What quarters and lines have of the chosen keys: every key that is one with

@@ -34,6 +34,10 @@ _OF_CALLS = {
 }
 
 
+def column_of_days(dimension: str) -> str:
+    return _OF_DAYS[dimension].removeprefix("r.")
+
+
 @dataclass
 class Pieces:
     """Numbers of ranges, and which parts of them are read from where; half open but

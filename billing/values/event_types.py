@@ -20,7 +20,7 @@ EVENT_TYPES: dict[str, str] = {
     "grant.expired": "Credits have expired.",
     "topup.paid": "A top-up was paid; its credits are there.",
     "topup.failed": "A top-up was not paid.",
-    "topup.refunded": "A top-up was refunded; its credits were taken back.",
+    "topup.refunded": "A top-up was refunded, wholly or in part; its credits are gone.",
     "topup.disputed": "The payer disputes a top-up; its credits were taken back.",
     "auto_topup.succeeded": "An automatic top-up was paid.",
     "auto_topup.failed": "An automatic top-up failed.",

@@ -21,7 +21,7 @@ from django.db.models import OuterRef, Subquery
 
 from billing.ledger import dialect
 from billing.models import UsageDays, UsageRollup
-from billing.models.usage_day import DIVIDED_BY, Cut
+from billing.models.usage_day import DIVIDED_BY, OF_LINES, Cut
 from billing.reports import usage_sql
 from billing.reports.periods import DAY, Bucket, day_of, day_start, floor
 from billing.verification.registry import Wrong
@@ -154,6 +154,7 @@ def _stored(where: str) -> str:
 def _of_finest(cut: Cut) -> str:
     """What the rows of a cut should be, by those of the finest one."""
     by = DIVIDED_BY[cut]
+    finest = Cut.SESSION if cut in OF_LINES else Cut.ALL
     nothing = {name: "0" if name.endswith("_id") else "''" for name in _SUBJECTS}
     subjects = ", ".join(
         f"d.{name}" if name in by else nothing[name] for name in _SUBJECTS
@@ -162,7 +163,7 @@ def _of_finest(cut: Cut) -> str:
     groups = ", ".join(("d.account_id", "d.day", *(f"d.{name}" for name in by)))
     return (
         f"SELECT d.account_id, '{cut.value}', CAST(d.day AS text), {subjects}, 0, "  # noqa: S608
-        f"{figures} FROM billing_usageday d {_ARE_MADE} AND d.cut = 'all' "
+        f"{figures} FROM billing_usageday d {_ARE_MADE} AND d.cut = '{finest.value}' "
         f"GROUP BY {groups}"
     )
 

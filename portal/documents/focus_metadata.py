@@ -14,7 +14,7 @@ from portal.documents.columns import Column, Type, second_text
 from portal.documents.kinds import Kind
 from portal.documents.sources import focus_columns
 from portal.documents.write import Written
-from portal.models import Organization
+from portal.models import Export, Organization
 
 GENERATOR = "Tollgate"
 SCHEMA: dict[Kind, tuple[str, str, tuple[Column, ...]]] = {
@@ -60,6 +60,13 @@ def describe(
         "x_Sha256": written.sha256,
     }
     return orjson.dumps(told, option=orjson.OPT_INDENT_2)
+
+
+def of_export(export: Export, name: str) -> bytes | None:
+    """The same of an export that is ready, whose file is handed out by that name."""
+    span = Range(export.since, export.until)
+    written = Written(export.rows, export.bytes, export.sha256)
+    return describe(export.organization, Kind(export.kind), span, name, written)
 
 
 def _define(column: Column) -> dict[str, Any]:

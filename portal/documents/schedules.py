@@ -15,7 +15,6 @@ from billing.reports.periods import Bucket, Range, day_of, days, floor
 from billing.values import clock
 from portal.documents import exports, files, focus_metadata, making, storage
 from portal.documents.kinds import RIGHTS, WORDS, Format, Kind
-from portal.documents.write import Written
 from portal.models import (
     Every,
     Export,
@@ -237,11 +236,7 @@ def _put(export: Export, schedule: ExportSchedule) -> None:
     if schedule.to_storage:
         name = _place(export)
         storage.put_file(name, files.folder() / export.file)
-        span = Range(export.since, export.until)
-        written = Written(export.rows, export.bytes, export.sha256)
-        told = focus_metadata.describe(
-            export.organization, Kind(export.kind), span, name, written
-        )
+        told = focus_metadata.of_export(export, name)
         if told is not None:
             storage.put_bytes(name + focus_metadata.ENDING, told)
 

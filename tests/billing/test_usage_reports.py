@@ -20,9 +20,10 @@ from billing.models import (
     UsageDays,
     UsageRecord,
 )
+from billing.models.usage_day import Cut
 from billing.reports import periods, usage
 from billing.reports.periods import Bucket, Range
-from billing.reports.usage import Chosen, Dimension, Figures
+from billing.reports.usage import Chosen, Dimension, Figures, _Question
 from billing.reports.usage_sql import Largest
 from billing.verification.days import wrong_days
 from tests.support.ledger.clocks import Clock
@@ -257,3 +258,23 @@ def test_weeks_and_months_are_cut_at_the_edges_of_the_range() -> None:
     assert periods.day_of(zone, weeks[1].begins) == date(2020, 3, 2)
     with pytest.raises(periods.TooManyBuckets):
         periods.buckets(span, Bucket.QUARTER, zone)
+
+
+@pytest.mark.parametrize(
+    ("asked", "cut"),
+    [
+        ((), Cut.TOTAL),
+        ((Dimension.KEY,), Cut.KEY),
+        ((Dimension.SESSION,), Cut.SESSIONS),
+        ((Dimension.PROJECT, Dimension.MODEL), Cut.MODEL_OF_PROJECT),
+        ((Dimension.KEY, Dimension.PROJECT), Cut.KEY_OF_PROJECT),
+        ((Dimension.KEY, Dimension.MODEL), Cut.ALL),
+        ((Dimension.SESSION, Dimension.HOLDER), Cut.SESSION),
+    ],
+)
+def test_days_are_read_from_the_shortest_list_that_tells_enough(
+    asked: tuple[Dimension, ...], cut: Cut
+) -> None:
+    for place in range(len(asked) + 1):  # of what is asked by, some only narrows
+        chosen = Chosen(1, dict.fromkeys(asked[place:], (1,)))
+        assert _Question(chosen, asked[:place], None, None)._cut() == cut

@@ -20,7 +20,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from portal.documents import exports, files, schedules, storage
+from portal.documents import exports, files, focus_metadata, schedules, storage
 from portal.documents.kinds import CONTENT_TYPES, FORMAT_WORDS, WORDS, Format, Kind
 from portal.models import Every, Export, ExportState
 from portal.pages.parts import frame, tickets
@@ -104,6 +104,7 @@ def export_list(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     context = {
         "form": form,
         "rows": [(each, WORDS[Kind(each.kind)], _percent(each)) for each in found],
+        "described": [kind.value for kind in focus_metadata.SCHEMA],
         "is_waiting": any(each.state in unfinished for each in found),
         "may_schedule": tenant.may(Permission.MANAGE_DOCUMENTS),
     }
@@ -152,21 +153,49 @@ def export_download(
     request: HttpRequest, tenant: Tenant, export_id: UUID
 ) -> HttpResponse:
     """Its content, to whoever may see it now."""
-    found = exports.visible(tenant.organization, tenant.role)
-    export = get_object_or_404(found, pk=export_id, state=ExportState.READY)
+    export = _ready(tenant, export_id)
     path = files.folder() / export.file
-    is_over = export.expires_at is not None and export.expires_at <= timezone.now()
-    if is_over or not path.is_file():  # or on another machine
+    if not path.is_file():  # or on another machine
         raise Http404
     answer = Download(_pieces(path), content_type=CONTENT_TYPES[Format(export.format)])
-    days = f"{export.since:%Y%m%d}-{export.until:%Y%m%d}"
-    name = f"{tenant.organization.slug}-{export.kind}-{days}.{export.format}"
+    name = _name_of(tenant, export)
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Content-Length"] = str(export.bytes)
     answer["X-Content-SHA256"] = export.sha256
     # Not packed on its way: its length and digest are those of the file.
     answer["Content-Encoding"] = "identity"
     return cast(HttpResponse, answer)
+
+
+@require_safe
+@tenancy.page(*RIGHTS)
+def export_metadata(
+    request: HttpRequest, tenant: Tenant, export_id: UUID
+) -> HttpResponse:
+    """What stands beside a FOCUS file, to whoever may see that."""
+    export = _ready(tenant, export_id)
+    name = _name_of(tenant, export)
+    told = focus_metadata.of_export(export, name)
+    if told is None:
+        raise Http404
+    answer = HttpResponse(told, content_type="application/json")
+    name += focus_metadata.ENDING
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _ready(tenant: Tenant, export_id: UUID) -> Export:
+    """Raises: Http404 for what one may not see, or is not there any more."""
+    found = exports.visible(tenant.organization, tenant.role)
+    export = get_object_or_404(found, pk=export_id, state=ExportState.READY)
+    if export.expires_at is not None and export.expires_at <= timezone.now():
+        raise Http404
+    return export
+
+
+def _name_of(tenant: Tenant, export: Export) -> str:
+    days = f"{export.since:%Y%m%d}-{export.until:%Y%m%d}"
+    return f"{tenant.organization.slug}-{export.kind}-{days}.{export.format}"
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

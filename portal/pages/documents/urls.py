@@ -39,6 +39,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="export-download",
     ),
     path(
+        f"{EXPORTS}/<uuid:export_id>/metadata.json",
+        exports.export_metadata,
+        name="export-metadata",
+    ),
+    path(
         "o/<slug:slug>/projects/<int:pk>/costs",
         costs.project_costs,
         name="project-costs",

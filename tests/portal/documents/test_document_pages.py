@@ -63,6 +63,23 @@ def test_an_export_is_asked_for_made_and_listed(owner: Client, key: ApiKey) -> N
     export.refresh_from_db()
     assert export.sha256 in page
     assert f"{EXPORTS}{export.pk}/download" in page
+    assert "metadata" not in page
+    assert owner.get(f"{EXPORTS}{export.pk}/metadata.json").status_code == 404
+
+
+def test_a_focus_file_is_offered_with_its_metadata(owner: Client, key: ApiKey) -> None:
+    make_call(key)
+    owner.post(EXPORTS, form(kind="focus", format="csv"))
+    making.make_due()
+    export = Export.objects.get()
+    link = f"{EXPORTS}{export.pk}/metadata.json"
+    assert link in owner.get(EXPORTS).content.decode()
+    answer = owner.get(link)
+    told = answer.json()
+    assert (told["FocusVersion"], told["x_Sha256"]) == ("1.2", export.sha256)
+    assert f'{told["x_File"]}.metadata.json"' in answer["Content-Disposition"]
+    Export.objects.update(expires_at=timezone.now())
+    assert owner.get(link).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from billing.models import TopUp, TopUpRefund
+from billing.models import Event, TopUp, TopUpRefund
 from billing.payments import errors, intake
 from portal.models import AuditEvent, Organization
 from portal.operator import payments
@@ -73,6 +73,13 @@ def test_a_part_goes_back_and_then_the_rest(shop: CardShop, paid: TopUp) -> None
     rows = AuditEvent.objects.filter(action="topup.refund").order_by("id")
     assert [row.detail["amount_minor"] for row in rows] == [250, 750]
     assert {row.target for row in rows} == {paid.public_id}
+    told = Event.objects.filter(type="topup.refunded").order_by("id")
+    assert [event.data["refunded_minor"] for event in told] == [250, 1000]
+    became = AuditEvent.objects.filter(action="topup.refunded").order_by("id")
+    assert [(row.detail["before"], row.detail["refunded_minor"]) for row in became] == [
+        ("paid", 250),
+        ("paid", 1000),
+    ]
 
 
 @pytest.mark.parametrize(
