@@ -12,10 +12,28 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.http import HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-pages = get_asgi_application()
+django.setup(set_prefix=False)
+
+
+class Pages(ASGIHandler):
+    """Django's; a Content-Type in an encoding that is none is a client's fault, too."""
+
+    def create_request(
+        self, scope: Any, body_file: Any
+    ) -> tuple[ASGIRequest, None] | tuple[None, HttpResponseBase]:
+        try:
+            return super().create_request(scope, body_file)
+        except (ValueError, LookupError):
+            return None, HttpResponseBadRequest()
+
+
+pages = Pages()
 
 from django.conf import settings  # noqa: E402  settings need the line above
 from django.utils.module_loading import import_string  # noqa: E402

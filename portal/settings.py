@@ -337,7 +337,11 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        **{name: {"level": "WARNING"} for name in ("httpx", "httpx2", "stripe")},
+        # At DEBUG they would say what is sent: cookies, for one.
+        **{
+            name: {"level": "WARNING"}
+            for name in ("httpcore", "httpx", "httpx2", "stripe")
+        },
         # Django's own handlers would say it a second time, as it came.
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         # A worker at rest runs a task every second: what fails is said at any level.

@@ -20,6 +20,7 @@ from billing.values import numbers
 from billing.values.errors import LedgerUnavailable
 
 logger = logging.getLogger(__name__)
+strangers = logging.getLogger("portal.strangers.webhooks")
 
 BYTES_MAX = 256 * 1024
 
@@ -50,7 +51,7 @@ def stripe_webhook(request: HttpRequest) -> JsonResponse:
     try:
         told = stripe_events.read(body, signature, secret)
     except stripe_events.NotFromStripe as error:
-        logger.warning("a webhook that is not Stripe's: %s", error)
+        strangers.warning("a webhook that is not Stripe's: %s", error)
         return _answer(400, "not signed by Stripe, too old, or no event")
     try:
         state = intake.receive(told, provider=ProviderName.STRIPE)

@@ -22,7 +22,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -50,22 +50,22 @@ Peer = tuple[str, int]
 
 def enter(peer: Peer) -> bool:
     """A request of `peer` begins; False where its address has too many already."""
-    address = peer[0]
-    if _busy_of[address] >= settings.CONNECTIONS_PER_ADDRESS_MAX and not _proxies(
-        {address}
-    ):
+    owner = _owner(peer[0])
+    is_full = _busy_of[owner] >= settings.CONNECTIONS_PER_ADDRESS_MAX
+    if is_full and not _is_proxy(peer[0]):
         return False
     busy.add(peer)
-    _busy_of[address] += 1
+    _busy_of[owner] += 1
     return True
 
 
 def leave(peer: Peer) -> None:
     """It is over."""
+    owner = _owner(peer[0])
     busy.discard(peer)
-    _busy_of[peer[0]] -= 1
-    if not _busy_of[peer[0]]:
-        del _busy_of[peer[0]]
+    _busy_of[owner] -= 1
+    if not _busy_of[owner]:
+        del _busy_of[owner]
 
 
 def room() -> int:
@@ -100,12 +100,13 @@ def too_many(
     seen: Collection[Seen], *, of_one: int, of_all: int, trusted: Collection[str] = ()
 ) -> list[Seen]:
     """Which of them to shut: idle ones only, the longest silent first."""
-    by_address: dict[str, list[Seen]] = defaultdict(list)
+    by_owner: dict[str, list[Seen]] = defaultdict(list)
     for each in seen:
-        by_address[_owner(each.address)].append(each)
+        if each.address not in trusted:
+            by_owner[_owner(each.address)].append(each)
     found: list[Seen] = []
-    for address, its in by_address.items():
-        if address not in trusted and (excess := len(its) - of_one) > 0:
+    for its in by_owner.values():
+        if (excess := len(its) - of_one) > 0:
             found += _longest_silent(its, excess)
     excess = len(seen) - len(found) - of_all
     if excess > 0:
@@ -127,11 +128,10 @@ def _longest_silent(seen: Collection[Seen], count: int) -> list[Seen]:
     ]
 
 
+@lru_cache(maxsize=4096)
 def _owner(address: str) -> str:
-    """Of IPv6 a client has a whole /64."""
-    if ":" not in address:
-        return address
-    return ":".join(ip_address(address.partition("%")[0]).exploded.split(":")[:4])
+    """Whose connection it is; who comes by a Unix socket is nobody, and one."""
+    return addresses.network_of(addresses.read(address))
 
 
 def open_connections(port: int) -> Iterator[Seen]:
@@ -190,7 +190,7 @@ def look(port: int, of_all: int) -> int:
             seen,
             of_one=settings.CONNECTIONS_PER_ADDRESS_MAX,
             of_all=int(of_all * FULL_SHARE),
-            trusted=_proxies({each.address for each in seen}),
+            trusted={each.address for each in seen if _is_proxy(each.address)},
         )
         for each in found:
             with suppress(OSError):
@@ -201,13 +201,10 @@ def look(port: int, of_all: int) -> int:
     return len(found)
 
 
-def _proxies(found: Collection[str]) -> set[str]:
+def _is_proxy(address: str) -> bool:
+    found = addresses.read(address)
     trusted = addresses.networks(tuple(settings.TRUSTED_PROXIES))
-    return {
-        text
-        for text in found
-        if addresses.is_in(ip_address(text.partition("%")[0]), trusted)
-    }
+    return found is not None and addresses.is_in(found, trusted)
 
 
 def watch(port: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
@@ -191,22 +192,32 @@ def refuse_unknown(scope: Scope) -> None:
         raise Refused(HTTPStatus.NOT_FOUND, NOT_FOUND) from None
 
 
-def _address(scope: Scope) -> object:
-    """Whose share it is. Unix sockets, and proxies that say nothing, are one owner."""
+def _address(scope: Scope) -> str:
+    """Whose share it is: a network's. Unix sockets, and proxies that say nothing, are
+    one owner."""
     client = scope.get("client") or ("", 0)
     forwarded = [v for name, v in scope["headers"] if name == b"x-forwarded-for"]
-    return addresses.client_address(
+    found = addresses.client_address(
         {
             "REMOTE_ADDR": client[0],
             "HTTP_X_FORWARDED_FOR": b",".join(forwarded).decode("latin-1"),
         }
     )
+    return addresses.network_of(found)
+
+
+# What the server takes in a request's first line, and a client may not write there.
+UNSPOKEN = re.compile(rb"[^\x21-\x7e]")
 
 
 def _target(scope: Scope) -> bytes:
     query: bytes = scope.get("query_string", b"")
     path: bytes = scope["raw_path"]
-    return path + (b"?" + query if query else b"")
+    return UNSPOKEN.sub(_escaped, path + (b"?" + query if query else b""))
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found[0][0]
 
 
 def _headers(scope: Scope, body: bytes) -> Headers:

@@ -18,7 +18,7 @@ TRACE_CHARACTERS_MAX = 12_000
 # Of one logger that says what strangers did.
 LINES_MAX, SECONDS = 10, 60
 UNAVAILABLE = (OperationalError, InterfaceError, LedgerUnavailable)
-OF_STRANGERS = ("django.security", "django.request")
+OF_STRANGERS = ("django.security", "django.request", "portal.strangers")
 
 
 class Line(logging.Formatter):

@@ -23,7 +23,7 @@ def is_production() -> bool:
 
 @register()
 def check_safety(**_: Any) -> Iterator[CheckMessage]:
-    if settings.DEBUG and settings.IS_HTTPS:
+    if settings.DEBUG and not locations.is_loopback(settings.PUBLIC_URL):
         yield Error(
             "DEBUG is on, and PUBLIC_URL is what others use: its pages show settings.",
             "Set DEBUG=false.",
@@ -72,6 +72,14 @@ def _doors() -> Iterator[CheckMessage]:
             "Use its https:// URL, or a TLS proxy on this machine.",
             id="tollgate.E023",
         )
+    url = settings.OIDC_ISSUER
+    if url.startswith("http://") and not locations.is_loopback(url):
+        yield Error(
+            "OIDC_ISSUER is http://: who sits between decides who signs in.",
+            "Use its https:// URL.",
+            id="tollgate.E027",
+        )
+    yield from _mail()
     if "*" in settings.ALLOWED_HOSTS:
         yield Error(
             "ALLOWED_HOSTS is *: links in mails then lead wherever a request says.",
@@ -89,6 +97,26 @@ def _doors() -> Iterator[CheckMessage]:
             "PUBLIC_URL is http://: everybody between reads passwords and keys.",
             "Put a proxy with TLS in front, and set PUBLIC_URL=https://…",
             id="tollgate.W020",
+        )
+
+
+def _mail() -> Iterator[CheckMessage]:
+    """How what mails are sent with goes over the network."""
+    provider = settings.ANYMAIL.get(f"{settings.MAIL_PROVIDER.upper()}_API_URL", "")
+    if provider.startswith("http://") and not locations.is_loopback(provider):
+        yield Error(
+            "EMAIL_PROVIDER_URL is http://: everybody between reads EMAIL_PROVIDER_KEY"
+            " and codes of sign-ins.",
+            "Use its https:// URL.",
+            id="tollgate.E028",
+        )
+    is_open = not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL)
+    server = f"smtp://{locations.in_url(settings.EMAIL_HOST)}"
+    if settings.EMAIL_HOST_PASSWORD and is_open and not locations.is_loopback(server):
+        yield Error(
+            "EMAIL_URL has a password, and no TLS: everybody between reads it.",
+            "Set EMAIL_URL=smtp+tls://…, or smtp+ssl://…",
+            id="tollgate.E028",
         )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_network
 
 from django.db import connection
 from django.http import HttpRequest
@@ -45,6 +44,8 @@ CODE_OF_STRANGERS = Rule("code-of-strangers", 50, HOUR)
 # Of one network, whatever the account.
 NETWORK = Rule("network", 100, QUARTER)
 SIGN_UP = Rule("sign-up", 20, HOUR)
+# The beginnings of a sign-in by passkey or provider: each writes a session.
+BEGINNINGS = Rule("beginnings", 100, QUARTER)
 # Failed tries that are written into the trails of one account, and of nobody: rows of
 # a trail are never deleted, and whoever has many networks could write them for ever.
 FAILURES_WRITTEN = Rule("failures-written", 50, HOUR)
@@ -145,11 +146,7 @@ def allow_invitation(user_id: int, address: str) -> bool:
 
 
 def network_of(request: HttpRequest) -> str:
-    """IPv6: a client has a whole /64, and is one."""
-    found = addresses.client_address(request.META)
-    if isinstance(found, IPv6Address):
-        return str(ip_network(f"{found}/64", strict=False))
-    return str(found)
+    return addresses.network_of(addresses.client_address(request.META))
 
 
 def key_of(rule: Rule, *parts: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -19,6 +20,8 @@ from portal.tenants import audit
 
 # How exactly it is known when a session was last seen: each look writes a row.
 SEEN = timedelta(minutes=10)
+# As Django makes them, and some of their length may change.
+KEY = re.compile(r"[a-z0-9]{8,40}")
 ADDRESS, CLIENT, SINCE = "address", "client", "since"
 
 
@@ -28,6 +31,10 @@ class SessionStore(DatabaseStore):
     @classmethod
     def get_model_class(cls) -> type[Session]:
         return Session
+
+    def _validate_session_key(self, key: str | None) -> bool:
+        """A cookie may hold anything, a NUL for one, which PostgreSQL refuses."""
+        return bool(key) and KEY.fullmatch(str(key)) is not None
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         row: Any = super().create_model_instance(data)

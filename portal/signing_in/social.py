@@ -17,7 +17,7 @@ from portal.models import User
 from portal.signing_in import groups, methods, oidc, sign_up
 from portal.tenants import audit
 
-log = logging.getLogger(__name__)
+strangers = logging.getLogger("portal.strangers.sso")
 UNPROVED = "Your identity provider does not say that your e-mail address is yours."
 ELSEWHERE = "This answer does not belong to a sign-in that began in this browser."
 FAILED = "Your identity provider could not be asked, or its answer was not valid."
@@ -82,7 +82,7 @@ class SocialAdapter(DefaultSocialAccountAdapter):
 
 def failed(request: HttpRequest, reason: object) -> HttpResponse:
     """The log gets the reason, which may be the provider's own words; the page none."""
-    log.warning("single sign-on: %.300s", reason)
+    strangers.warning("single sign-on: %.300s", reason)
     return refuse(request, FAILED)
 
 

@@ -32,13 +32,13 @@ def client_address(meta: Mapping[str, str]) -> Address | None:
     """Of a request's `META`; None where nobody knows: a Unix socket has no address, and
     what a proxy passed on may be none."""
     trusted = networks(tuple(settings.TRUSTED_PROXIES))
-    found = _address(meta.get("REMOTE_ADDR", ""))
+    found = read(meta.get("REMOTE_ADDR", ""))
     hops = meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if trusted else []
     while found is not None and hops and is_in(found, trusted):
         hop = hops.pop().strip()
         if not hop and not hops:
             break  # there is no such header: the proxy asks for itself
-        found = _address(hop)
+        found = read(hop)
     return found
 
 
@@ -52,9 +52,16 @@ def is_in(address: Address, allowed: Collection[Network]) -> bool:
     return any(address in network for network in allowed)
 
 
-def _address(text: str) -> Address | None:
-    """IPv4 stays what it is where a socket for both calls it `::ffff:…`; some proxies
-    write the client's port behind its address."""
+def network_of(found: Address | None) -> str:
+    """Who it is as far as limits go: of IPv6 a client has a whole /64, and is one."""
+    if isinstance(found, IPv6Address):
+        return str(IPv6Network((int(found), 64), strict=False))
+    return str(found)
+
+
+def read(text: str) -> Address | None:
+    """None for what is no address. IPv4 stays what it is where a socket for both calls
+    it `::ffff:…`; some proxies write the client's port behind its address."""
     bare = WITH_PORT.fullmatch(text)
     try:
         found = ip_address(bare[1] or bare[2] if bare else text)

@@ -11,11 +11,13 @@ from typing import Any, TypeGuard
 from billing.pricing.rates import Units
 
 BYTES_PER_TOKEN = 4  # English text; estimates only
+# JSON's numbers are exact up to here, and sums of a few of them can be written.
+COUNT_MAX = 2**53 - 1
 
 
 def is_count(value: Any) -> TypeGuard[int]:
     """Whether it is a whole number of something; true and false are none."""
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value <= COUNT_MAX
 
 
 def tokens(text_bytes: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from proxy.calls.counting import is_count
 from proxy.calls.schema_heeded import Look
 
 TEXT_BYTES_MAX = 1024**2  # of a stream; a longer one is not judged
@@ -34,7 +35,7 @@ class Heeded:
         JSON `schema` that was asked for, if one was."""
         self._look = None if schema is None else Look(schema)
         self._wishes = wishes
-        self._texts: dict[Any, list[str]] = {}
+        self._texts: dict[int, list[str]] = {}
         self._bytes = 0
         self._seen: set[Wish] = set()
         self._is_cut = False  # an answer that ends early says nothing of what it heeds
@@ -57,7 +58,9 @@ class Heeded:
             text = said.get("content")
             if isinstance(text, str) and self._bytes < TEXT_BYTES_MAX:
                 self._bytes += len(text)
-                self._texts.setdefault(choice.get("index"), []).append(text)
+                place = choice.get("index")
+                place = place if is_count(place) else 0
+                self._texts.setdefault(place, []).append(text)
 
     def unheeded(self) -> tuple[str, ...]:
         """The parameters that had no effect, as far as the answer shows it."""

@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import orjson
-
 from billing.values import numbers
 from billing.values.errors import LedgerError
 from portal.runtime.shares import Crowded
 from proxy.calls.exchange import Exchange
-from proxy.http import refusals, shares, upstream_refusals
+from proxy.http import foreign_json, refusals, shares, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import Ambiguous, NotSent, Reply
@@ -85,8 +83,8 @@ async def document_of(reply: Reply) -> dict[str, Any]:
 def json_object(content: bytes) -> dict[str, Any] | None:
     """The JSON object that `content` is; None when it is anything else."""
     try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError:
+        document = foreign_json.parse(content)
+    except ValueError:
         return None
     return document if isinstance(document, dict) else None
 

@@ -219,7 +219,8 @@ class LeanHandler:
         set_urlconf(self._urlconf)
         try:
             request = LeanRequest(scope, receive)
-        except (UnicodeDecodeError, RequestDataTooBig):
+        except (ValueError, LookupError, RequestDataTooBig):
+            # Bytes that are no path, or a Content-Type in an encoding that is none.
             await send_whole(HttpResponse(status=400), send)
             return
         response = await self._respond(request)

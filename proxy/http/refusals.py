@@ -67,6 +67,10 @@ too_many_questions = Refusal("too_many_questions", 429, None, 1).says(
     "Your organization asks and changes as much at once as its share of this gateway "
     "allows. Nothing was done; try again when that has been answered."
 )
+too_many_keys = Refusal("too_many_keys", 429, None, 1).says(
+    "So many keys that this gateway has not seen before come from your network that "
+    "this one was not looked up. Nothing was charged; try again shortly."
+)
 gateway_busy = Refusal("gateway_busy", 503, True, 2).says(
     "The gateway is busy with other calls. Nothing was charged; try again shortly."
 )

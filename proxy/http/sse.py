@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from proxy.http import foreign_json
+
 # The end of an event: a line's end directly followed by another.
 EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n")
 LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -45,8 +47,8 @@ class Event:
         if not self.data:
             return None
         try:
-            document = orjson.loads(self.data)
-        except orjson.JSONDecodeError:
+            document = foreign_json.parse(self.data)
+        except ValueError:
             return None
         return document if isinstance(document, dict) else None
 

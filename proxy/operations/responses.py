@@ -67,6 +67,7 @@ def read(incoming: Incoming) -> Call:
     with _own_names():
         call = chat.read(replace(incoming, document=_as_chat(document)))
     echo = _echo(document, call.model)
+    contract.write(echo)  # what no answer could repeat is refused before it is paid
     return replace(
         call,
         ignored=tuple(_ignored(document)),

@@ -7,16 +7,18 @@ hold's own transaction.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from functools import partial
 
 from billing.pricing import lessons, tariffs
 from billing.pricing.rates import Rates, rates_for
 from billing.values.errors import LedgerUnavailable
-from portal.tenants import key_format, keys
-from portal.tenants.errors import MalformedKey
+from portal.tenants import addresses, key_format, keys
+from portal.tenants.errors import KeyRefused, MalformedKey
 from portal.tenants.keys import Identity
 from proxy.models import Installation
 from proxy.process.background import BackgroundTasks
-from proxy.process.database import read, write
+from proxy.process.database import read, read_for_stranger, write
 
 KEY_SECONDS = 60
 KEYS_MAX = 10_000
@@ -30,24 +32,38 @@ class Keys:
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, Identity]] = {}
 
-    async def identify(self, presented: str) -> Identity:
-        """Who presents this key, as of the last minute.
-
-        Raises: KeyRefused, LedgerUnavailable.
-        """
+    async def identify(
+        self, presented: str, meta: Mapping[str, str] | None = None
+    ) -> Identity:
+        """Who presents this key, as of the last minute. Raises: as `verify`."""
         digest = key_format.digest(presented)
         known = self._known.get(digest)
         if known and known[0] > time.monotonic():
             return known[1]
-        return await self.verify(presented)
+        return await self.verify(presented, meta)
 
-    async def verify(self, presented: str) -> Identity:
-        """Who presents this key, as of now. Raises: KeyRefused, LedgerUnavailable."""
+    async def verify(
+        self, presented: str, meta: Mapping[str, str] | None = None
+    ) -> Identity:
+        """Who presents this key, as of now; `meta` is of the request that brings it,
+        where it may be a stranger's.
+
+        Raises: KeyRefused, LedgerUnavailable; GatewayError (429, 503) when strangers
+        bring too many.
+        """
         if not key_format.is_well_formed(presented):
             raise MalformedKey  # no thread for what no key can be
-        digest = key_format.digest(presented)
-        self._known.pop(digest, None)
-        identity = await read(lambda: keys.verify(presented))
+        digest, look = key_format.digest(presented), partial(keys.verify, presented)
+        try:
+            if meta is None or digest in self._known:
+                identity = await read(look)
+            else:
+                network = addresses.network_of(addresses.client_address(meta))
+                identity = await read_for_stranger(network, look)
+        except KeyRefused:
+            self._known.pop(digest, None)
+            raise
+        self._known.pop(digest, None)  # the latest one stands last
         if len(self._known) >= KEYS_MAX:
             self._known.pop(next(iter(self._known)))
         self._known[digest] = (time.monotonic() + KEY_SECONDS, identity)

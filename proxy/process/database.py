@@ -6,7 +6,7 @@ wait for a thread counts, and no thread is lost to a database that stands still.
 
 What one organization wants to know or to change (`read_for`, `write_for`) has threads
 apart, of which it never has all: neither another's report nor keys, prices and leases
-(`read`, `write`) wait for it.
+(`read`, `write`) wait for it. So have strangers, whose keys nobody knows yet.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -26,6 +26,7 @@ from billing.values.errors import LedgerUnavailable, NothingWritten
 from billing.values.patience import patience
 from portal.runtime.shares import Crowded, Turns
 from proxy.http import shares
+from proxy.http.errors import GatewayError
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,9 @@ GRACE_SECONDS = 1
 
 # Of each kind; and how many questions of one organization may wait for one of its own.
 ORGANIZATIONS_THREADS, WAITING_MAX = 2, 64
+# As many for strangers; and how many of one network may wait: runs that a program has
+# just opened come with new keys, all at once.
+STRANGERS_WAITING_MAX = 256
 # Of the time above, to wait for a thread.
 TURN_SECONDS = 5
 
@@ -50,8 +54,10 @@ _asking = ThreadPoolExecutor(ORGANIZATIONS_THREADS, thread_name_prefix="database
 _changing = ThreadPoolExecutor(
     ORGANIZATIONS_THREADS, thread_name_prefix="database-change"
 )
+_knocking = ThreadPoolExecutor(ORGANIZATIONS_THREADS, thread_name_prefix="database-key")
 _asking_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
 _changing_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=WAITING_MAX)
+_knocking_turns = Turns(ORGANIZATIONS_THREADS, waiting_max=STRANGERS_WAITING_MAX)
 _lifeline = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-lease")
 _notes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database-note")
 
@@ -90,6 +96,12 @@ async def write_for(owner: int, change: Callable[[], T]) -> T:
     return await _in_turn(owner, _changing_turns, _changing, change, WRITE_SECONDS)
 
 
+async def read_for_stranger(network: str, question: Callable[[], T]) -> T:
+    """As `read_for`, for whoever asks from a network and may be anybody."""
+    turns, refused = _knocking_turns, shares.keys_refused
+    return await _in_turn(network, turns, _knocking, question, READ_SECONDS, refused)
+
+
 async def write_sign_of_life(change: Callable[[], T]) -> T:
     """As `write`, but no other change is waited for."""
     return await _answer(_lifeline, change, WRITE_SECONDS)
@@ -105,17 +117,18 @@ async def write_if_free(change: Callable[[], T]) -> T:
 
 
 async def _in_turn(
-    owner: int,
+    owner: Hashable,
     turns: Turns,
     threads: ThreadPoolExecutor,
     work: Callable[[], T],
     seconds: float,
+    refused: Callable[..., GatewayError] = shares.questions_refused,
 ) -> T:
     until = time.monotonic() + seconds
     try:
         await turns.wait(owner, seconds=TURN_SECONDS)
     except Crowded as crowded:
-        raise shares.questions_refused(is_own=crowded.is_own) from None
+        raise refused(is_own=crowded.is_own) from None
     loop, asked = asyncio.get_running_loop(), threads.submit(_do, work, until)
 
     def ended(_: object) -> None:

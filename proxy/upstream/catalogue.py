@@ -8,9 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from proxy.http import refusals, upstream_refusals
+from proxy.http import foreign_json, refusals, upstream_refusals
 from proxy.http.errors import GatewayError
 from proxy.upstream import client
 from proxy.upstream.client import UpstreamFault
@@ -116,8 +114,9 @@ async def _fetch() -> list[dict[str, Any]]:
     reply = await client.shared().get("/models")
     content = scrubbed(await reply.read())
     try:
-        models = orjson.loads(content)["data"] if reply.status == 200 else None
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+        said = foreign_json.parse(content)
+        models = said["data"] if reply.status == 200 else None
+    except (ValueError, KeyError, TypeError):
         models = None
     if not isinstance(models, list):
         raise UpstreamFault("upstream_no_models")

@@ -28,14 +28,18 @@ class BearerAuthentication(BaseAuthentication):
     async def authenticate(  # type: ignore[override]  # AsyncAPIView awaits it
         self, request: Request
     ) -> tuple[Identity, str] | None:
-        """None without a key. Raises: GatewayError (401), LedgerUnavailable."""
+        """None without a key.
+
+        Raises: GatewayError (401, 429, 503), LedgerUnavailable.
+        """
         header = request._request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, presented = header.partition(" ")
         presented = presented.strip()
         if scheme.lower() != "bearer" or not presented:
             return None
         try:
-            return await self.identify(presented), presented
+            meta = request._request.META
+            return await self.identify(presented, meta), presented
         except KeyRefused as error:
             raise refusals.key_refused(error) from None
 

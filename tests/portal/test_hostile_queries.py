@@ -64,3 +64,15 @@ def test_a_query_of_too_many_fields_is_refused(ours: Neighbour) -> None:
     fields = "&".join(f"f{number}=" for number in range(1001))
     url = f"/o/{ours.organization.slug}/activity/?{fields}"
     assert browser.get(url).status_code == 400
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("value", [r'"abcdefgh\000ij"', "x" * 5000, "²" * 9, '"\\377"'])
+def test_a_cookie_that_is_no_session_is_none(value: str) -> None:
+    browser = Client(raise_request_exception=False)
+    for name in ("sessionid", "device", "csrftoken", "messages", "theme"):
+        cookie = f"{name}={value}".encode().decode("latin-1")
+        for method in (browser.get, browser.post):
+            answer = method("/account/sign-in", HTTP_COOKIE=cookie)
+            assert answer.status_code in {200, 403}, name
+        assert browser.get("/account/", HTTP_COOKIE=cookie).status_code == 302

@@ -117,3 +117,17 @@ def test_what_the_upstream_escapes_does_not_show_its_key(
     assert UPSTREAM_API_KEY not in str(answer.json()) + str(answer.headers)
     [record] = customer.records()
     assert UPSTREAM_API_KEY not in record.upstream_id
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/nowhere", "/account/sign-in"])
+@pytest.mark.parametrize(
+    "said",
+    ["multipart/form-data; boundary*=foo''bar", "text/plain; a*=undefined''b%ff"],
+)
+def test_an_encoding_that_is_none_is_the_clients_fault(
+    live_gateway: Gateway, path: str, said: str
+) -> None:
+    before = len(live_gateway.log_text())
+    answer = httpx.post(f"{live_gateway.url}{path}", headers={"content-type": said})
+    assert answer.status_code == 400
+    assert "Traceback" not in live_gateway.log_text()[before:]

@@ -55,7 +55,7 @@ TABLE: dict[tuple[int, str, bool | None, int | None], str] = {
     (429, RATE, False, None): "rate_limit_exceeded too_many_envelopes",
     # Or as many seconds as the throttle, or the upstream, says.
     (429, RATE, None, 1): "rate_limit_exceeded upstream_rate_limited too_many_calls "
-    "too_many_downloads too_many_questions",
+    "too_many_downloads too_many_questions too_many_keys",
     (429, RATE, True, 5): "too_many_uploads",
     (500, SERVER, False, None): "internal_error",
     (502, SERVER, True, 1): "upstream_error",  # nothing was sent

@@ -186,3 +186,14 @@ def test_a_form_that_cannot_be_read_for_a_host_that_is_none_is_a_400(
         "Content-Type: multipart/form-data; boundary=\r\n\r\n"
     )
     assert answer(live_gateway, head.encode()).split(b" ")[1] == b"400"
+
+
+@pytest.mark.parametrize(
+    "target", [b"/account/sign-in?\xe9", b"/account/\xc3\xbc", b'/"{}']
+)
+def test_bytes_that_are_no_ascii_break_no_page(
+    live_gateway: Gateway, target: bytes
+) -> None:
+    head = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target
+    status = answer(live_gateway, head).split(b" ")[1]
+    assert status in {b"200", b"302", b"400", b"404"}

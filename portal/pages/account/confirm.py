@@ -15,11 +15,13 @@ from allauth.account.views import (
 )
 from allauth.mfa.base.forms import ReauthenticateForm as ReauthenticateByCodeForm
 from allauth.mfa.base.views import ReauthenticateView as ReauthenticateByFactorView
+from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.views import ReauthenticateWebAuthnView
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from fido2.webauthn import AuthenticationResponse
 
 from portal.pages.account import fields, passkey_options
 from portal.pages.account.guard import too_many
@@ -72,9 +74,16 @@ class ByFactor(ReauthenticateByFactorView):
         return super().form_invalid(form)
 
 
+class PasskeyForm(ReauthenticateWebAuthnForm):
+    """A passkey again."""
+
+    credential = fields.PasskeyField(AuthenticationResponse)
+
+
 class ByPasskey(ReauthenticateWebAuthnView):
     """A passkey again."""
 
+    form_class = PasskeyForm
     template_name = "account/confirm_passkey.html"
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
@@ -104,3 +113,7 @@ class ByMail(ConfirmReauthenticationCodeView):
 
     form_class = CodeForm
     template_name = "account/confirm.html"
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        methods.record_failure(self.request, "mail", self.request.user.email)
+        return super().form_invalid(form)

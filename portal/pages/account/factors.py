@@ -25,6 +25,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.http import require_safe
+from fido2.webauthn import RegistrationResponse
 
 from portal.models import User
 from portal.pages.account import fields, passkey_options
@@ -85,11 +86,7 @@ class PasskeyForm(AddWebAuthnForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def clean_credential(self) -> Any:
-        given = self.cleaned_data["credential"]
-        if not isinstance(given, dict):
-            raise forms.ValidationError("That is not a passkey.")
-        return given
+    credential = fields.PasskeyField(RegistrationResponse)
 
 
 class AddPasskey(AddWebAuthnView):

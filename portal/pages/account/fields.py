@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 
 from portal.models import User
 
@@ -20,6 +21,33 @@ class AddressField(forms.EmailField):
 
     def to_python(self, value: Any) -> str:
         return User.objects.normalize_email(super().to_python(value))
+
+
+class PasskeyField(forms.JSONField):
+    """What a browser says of a passkey, JSON; `kind` is fido2's class that reads it.
+
+    Strangers send it, too: what is none raises whatever it likes in there, as JSON of
+    too many levels or digits does before.
+    """
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__(widget=forms.HiddenInput)
+        self._kind = kind
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = super().to_python(value)
+            if found is not None:
+                self._kind.from_dict(found)
+        except forms.ValidationError:
+            raise
+        except Exception:  # noqa: BLE001  it is nobody's promise what it raises
+            raise forms.ValidationError("That is not a passkey.") from None
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """It is never shown again."""
+        return InvalidJSONInput("")
 
 
 def password(label: str, *, is_new: bool = False) -> forms.CharField:

@@ -132,6 +132,10 @@ class ResetCode(ConfirmPasswordResetCodeView):
     form_class = AskedCodeForm
     template_name = "account/reset_code.html"
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        methods.record_failure(self.request, "mail", self._process.state["email"])
+        return super().form_invalid(form)
+
 
 class ResetNew(CompletePasswordResetView):
     """The new password; a second factor is asked for after it."""

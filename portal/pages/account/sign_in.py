@@ -11,12 +11,14 @@ from allauth.account.views import LoginView, LogoutView
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.views import AuthenticateView
+from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, LoginWebAuthnForm
 from allauth.mfa.webauthn.views import LoginWebAuthnView
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from fido2.webauthn import AuthenticationResponse
 
 from portal.pages.account import fields, passkey_options
 from portal.pages.account.guard import too_many
@@ -60,8 +62,21 @@ class SignOut(LogoutView):
     http_method_names: ClassVar[list[str]] = ["post", "options"]
 
 
+class PasskeySignInForm(LoginWebAuthnForm):
+    """In place of a password and a second factor."""
+
+    credential = fields.PasskeyField(AuthenticationResponse)
+
+
 class PasskeySignIn(LoginWebAuthnView):
     """GET from a script: a challenge. POST: the passkey's answer to it."""
+
+    form_class = PasskeySignInForm
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not limits.take(limits.BEGINNINGS, limits.network_of(request)):
+            return too_many(request)
+        return super().get(request, *args, **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not limits.take(limits.NETWORK, limits.network_of(request)):
@@ -83,10 +98,17 @@ class SecondFactorForm(AuthenticateForm):
         return check_code(self, super().clean_code)
 
 
+class PasskeyFactorForm(AuthenticateWebAuthnForm):
+    """A passkey after the password."""
+
+    credential = fields.PasskeyField(AuthenticationResponse)
+
+
 class SecondFactor(AuthenticateView):
     """After the password: a code, or a passkey."""
 
     form_class = SecondFactorForm
+    webauthn_form_class = PasskeyFactorForm
     template_name = "account/second_factor.html"
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from allauth.socialaccount.providers.oauth2.views import (
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST, require_safe
 
-from portal.signing_in import oidc, social
+from portal.pages.account.guard import too_many
+from portal.signing_in import limits, oidc, social
 
 
 @require_POST
 def begin(request: HttpRequest, provider_id: str) -> HttpResponse:
     """By POST with a token: no other site signs anybody in here."""
+    if not limits.take(limits.BEGINNINGS, limits.network_of(request)):
+        return too_many(request)
     return _answer(OAuth2LoginView, request, provider_id)
 
 

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 from collections import deque
+from contextlib import suppress
 from threading import Event, Lock
 from typing import Any, ClassVar
 
@@ -28,16 +29,14 @@ class Line:
         self._waiting: deque[Event] = deque()
         self._lock = Lock()
 
-    def join(self, seconds: float) -> Event:
-        """Wait to be the first, for so long at most; the place to `leave` in any
-        case."""
-        place = Event()
+    def join(self, place: Event, seconds: float) -> None:
+        """Wait to be the first, for so long at most; `place` is to `leave` in any
+        case, also where the waiting was broken off."""
         with self._lock:
             self._waiting.append(place)
             if self._waiting[0] is place:
                 place.set()
         place.wait(seconds)
-        return place
 
     @property
     def length(self) -> int:
@@ -45,7 +44,8 @@ class Line:
 
     def leave(self, place: Event) -> None:
         with self._lock:
-            self._waiting.remove(place)
+            with suppress(ValueError):  # it never stood there
+                self._waiting.remove(place)
             if self._waiting:
                 self._waiting[0].set()
 
@@ -65,9 +65,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
         [(milliseconds,)] = made.execute("PRAGMA busy_timeout").fetchall()
         until = time.monotonic() + milliseconds / 1000
         line = self.lines.setdefault(str(self.settings_dict["NAME"]), Line())
-        made.execute("PRAGMA busy_timeout = 0")
-        place = line.join(milliseconds / 1000)
+        place = Event()
         try:
+            made.execute("PRAGMA busy_timeout = 0")
+            line.join(place, milliseconds / 1000)
             while not self._has_begun(until):
                 time.sleep(PAUSE_SECONDS)
         finally:

@@ -16,6 +16,11 @@ PUBLIC = {
     "SECRET_KEY": "7hqZ-Kd02mVx81LwPt5RzYc3NbUa9GfE",
 }
 POSTGRES = "postgres://u:p@db/n"
+OIDC = {
+    "OIDC_ISSUER": "http://login.example.com",
+    "OIDC_CLIENT_ID": "tollgate",
+    "OIDC_CLIENT_SECRET": "not-so-secret",
+}
 
 # variable, value, what the message says besides the variable's name
 ALONE = [
@@ -110,6 +115,9 @@ IN_PRODUCTION = [
     ({"SECRET_KEY": "a"}, "SECRET_KEY", "random characters"),
     ({"SECRET_KEY": "ab" * 40}, "SECRET_KEY", "random characters"),
     ({"DEBUG": "true"}, "DEBUG", "DEBUG=false"),
+    ({"DEBUG": "true", "PUBLIC_URL": "http://10.0.0.9"}, "DEBUG", "DEBUG=false"),
+    (OIDC, "OIDC_ISSUER", "https://"),
+    ({"EMAIL_URL": "smtp://u:pass@mail.example.com"}, "EMAIL_URL", "smtp+tls://"),
     ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS", "PUBLIC_URL"),
     ({"TRUSTED_PROXIES": "0.0.0.0/0"}, "TRUSTED_PROXIES", "your own proxies"),
     ({"WEB_CONCURRENCY": "8"}, "WEB_CONCURRENCY", "REDIS_URL"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 import time
@@ -137,3 +138,25 @@ def test_who_only_reads_waits_for_nobody(connect: Connect) -> None:
     assert do(reader, "SELECT 1") == [(1,)]
     do(reader, "ROLLBACK")
     do(holder, "ROLLBACK")
+
+
+def test_who_is_broken_off_leaves_the_line(connect: Connect) -> None:
+    """A worker's deadline, a signal: the next ones waited for somebody who had gone."""
+    waiting, line, first = connect(), Line(), threading.Event()
+    DatabaseWrapper.lines[str(waiting.settings_dict["NAME"])] = line
+    line.join(first, 0)
+
+    def break_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, break_off)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            waiting._start_transaction_under_autocommit()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert line.length == 1
+    assert do(waiting, "PRAGMA busy_timeout") == [(20_000,)]
+    line.leave(first)
+    assert line.length == 0
