@@ -4,6 +4,9 @@ Three processes share SQLite's run, and three share PostgreSQL's, which takes on
 what touches the database. Each has a database of its own (`-n0` among the options
 makes it one process, as `--pdb` needs). A test waits more than it computes: two cores
 carry all of them. The client programs have a run of their own, `make clients`.
+
+Compiled files are kept, though PYTHONDONTWRITEBYTECODE be set, as images of machines
+often have it: else each of the six, and all that they start, compiles everything anew.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import IO
 
 NOTHING_SELECTED = 5  # pytest's exit code
 CLIENTS = "tests/clients"
+KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
 # Whoever has nothing left takes tests from the others.
 SHARED = ["-n3", "--dist=worksteal"]
 
@@ -29,10 +33,14 @@ class Run:
     database: str
     options: list[str]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"TEST_DATABASE": self.database, KEEPS_NOTHING: ""}
+
     def start(self, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603  our own command, no shell
             [sys.executable, "-m", "pytest", *self.options],
-            env=os.environ | {"TEST_DATABASE": self.database},
+            env=self.environment,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
         )

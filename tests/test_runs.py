@@ -3,7 +3,12 @@ runs no test twice on one database."""
 
 from __future__ import annotations
 
-from tests.__main__ import CLIENTS, SHARED, runs
+import subprocess
+import sys
+
+import pytest
+
+from tests.__main__ import CLIENTS, KEEPS_NOTHING, SHARED, runs
 from tests.support.sources import ROOT
 
 
@@ -26,6 +31,17 @@ def test_selected_files_run_on_both_databases_in_one_process_each() -> None:
     first, others = runs(selected)
     assert first.options == selected
     assert [run.options for run in others] == [["--database-tests", *selected]]
+
+
+def test_compiled_files_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEEPS_NOTHING, "1")
+    command = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    said = [
+        subprocess.run(command, env=each.environment, capture_output=True).stdout
+        for first, others in [runs([])]
+        for each in (first, *others)
+    ]
+    assert said == [b"False\n"] * 2
 
 
 def test_the_client_programs_have_a_command_that_ci_runs() -> None:

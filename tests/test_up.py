@@ -114,8 +114,9 @@ def up(tmp_path: Path, committed_db: None) -> Iterator[Up]:
     ScheduledTask.objects.all().delete()
 
 
-def test_a_killed_worker_is_replaced(up: Up) -> None:
-    """Within 30 s, besides what this machine takes to start one."""
+def test_what_is_killed_is_replaced(up: Up) -> None:
+    """A worker within 30 s, besides what this machine takes to start one; a server
+    with its own workers, which would keep its port."""
     begun = time.monotonic()
     up.wait_ready()
     up.wait_sweeps(1)
@@ -129,10 +130,6 @@ def test_a_killed_worker_is_replaced(up: Up) -> None:
     names = sorted(up.living().values())
     assert names.count("worker") == 1
 
-
-def test_a_killed_server_is_replaced(up: Up) -> None:
-    """Its own workers end with it: they would keep its port."""
-    up.wait_ready()
     before = up.living()
     os.kill(up.pid("serve"), signal.SIGKILL)
     # For a moment there may be none.
@@ -142,7 +139,7 @@ def test_a_killed_server_is_replaced(up: Up) -> None:
     wait_for(lambda: not old & up.living().keys(), explain=up.living)
 
 
-def test_when_it_is_killed_nothing_lives_on(up: Up) -> None:
+def test_when_it_is_killed_nothing_lives_on_and_told_to_it_ends_well(up: Up) -> None:
     up.wait_ready()
     assert set(up.living().values()) == {"up", "serve", "worker", "sandbox"}
     up.process.kill()
@@ -154,9 +151,6 @@ def test_when_it_is_killed_nothing_lives_on(up: Up) -> None:
     up.wait_sweeps(6)
     assert time.monotonic() - started >= 4, before  # one timetable, not two
 
-
-def test_it_ends_well_when_told(up: Up) -> None:
-    up.wait_ready()
     up.process.terminate()
     assert up.process.wait(PATIENCE_SECONDS) == 0
     assert not up.living()

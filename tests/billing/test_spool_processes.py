@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db import connections
@@ -22,10 +21,9 @@ from billing.values.orders import Placed
 from tests.support.ledger.locks import cut_who_waits, ledger_locked
 from tests.support.ledger.payers import Payer
 from tests.support.ledger.spooled import waiting
-from tests.support.services import processes
-from tests.support.sources import ROOT
+from tests.support.services.warm import WarmProcess
 
-COMMAND = [sys.executable, "-m", "tests.support.ledger.spooler"]
+SPOOLER = "tests.support.ledger.spooler"
 LINES = 200
 SECONDS_MAX = 300
 
@@ -54,25 +52,27 @@ def open_holds(customer: Payer, count: int) -> list[str]:
 
 def append(lines: list[str], var_dir: Path, **environment: str) -> int:
     """By another process; how it ended."""
-    return spooler("append", "".join(lines), var_dir, environment)
+    process = spooler("append", "".join(lines), var_dir, environment)
+    return process.wait(SECONDS_MAX)
 
 
 def replay(var_dir: Path, **environment: str) -> int:
     """By another process; how it ended."""
-    return spooler("replay", "", var_dir, environment)
+    return spooler("replay", "", var_dir, environment).wait(SECONDS_MAX)
 
 
-def spooler(command: str, text: str, var_dir: Path, environment: dict[str, str]) -> int:
-    process = subprocess.run(
-        processes.dying_with_parent([*COMMAND, command]),
-        cwd=ROOT,
-        env={**os.environ, **environment, "VAR_DIR": str(var_dir)},
-        input=text,
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
+def spooler(
+    command: str, text: str, var_dir: Path, environment: dict[str, str]
+) -> WarmProcess:
+    told = var_dir / f"told-{uuid4().hex}"
+    told.write_text(text)
+    return WarmProcess(
+        [command],
+        module=SPOOLER,
+        environment={**os.environ, **environment, "VAR_DIR": str(var_dir)},
+        stdin=told,
+        stdout=told.with_suffix(".said"),
     )
-    return process.returncode
 
 
 def test_no_line_is_lost_or_doubled_while_others_append(
@@ -87,14 +87,11 @@ def test_no_line_is_lost_or_doubled_while_others_append(
             seen_at_work.append(spool.replay() | {"left": 0})
         connections.close_all()
 
-    appenders = [
-        threading.Thread(target=append, args=[half, var_dir]) for half in halves
-    ]
     replayers = [threading.Thread(target=replay_again_and_again) for _ in range(2)]
-    for thread in (*appenders, *replayers):
+    for thread in replayers:
         thread.start()
-    for thread in appenders:
-        thread.join()
+    appenders = [spooler("append", "".join(half), var_dir, {}) for half in halves]
+    codes = [process.wait(SECONDS_MAX) for process in appenders]
     done.set()
     for thread in replayers:
         thread.join()
@@ -103,6 +100,7 @@ def test_no_line_is_lost_or_doubled_while_others_append(
     for found in seen_at_work:
         counts.update(found)
 
+    assert codes == [0, 0]
     assert counts == {"settled": LINES, "repeats": 0, "refused": 0, "left": 0}
     at_work = [found for found in seen_at_work if found["settled"]]
     assert len(at_work) > 1  # not all at the end

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.sandbox.server import KEY, ROOT
+from tests.support.sandbox.server import KEY
+from tests.support.services.commands import manage
 
 
 def run(directory: Path, *arguments: str, key: str = KEY) -> str:
     """Run the command to its end and return what it complained about."""
-    environment = {**os.environ, "UPSTREAM_BASE_URL": "http://127.0.0.1:9/api/v1"}
-    environment |= {"UPSTREAM_API_KEY": key, "VAR_DIR": str(directory)}
-    done = subprocess.run(  # noqa: S603  our own command line
-        [sys.executable, "manage.py", "sandbox", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
+    done = manage(
+        *("sandbox", *arguments),
+        UPSTREAM_BASE_URL="http://127.0.0.1:9/api/v1",
+        UPSTREAM_API_KEY=key,
+        VAR_DIR=str(directory),
     )
     assert done.returncode != 0
     return done.stderr

@@ -5,38 +5,72 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
-from tests.support.services import processes
-from tests.support.sources import ROOT
+from tests.support.services.warm import WarmProcess
 
-COMMAND = [sys.executable, "-m", "tests.support.ledger.storm"]
+STORM = "tests.support.ledger.storm"
 SECONDS_MAX = 300
+# Between two looks: who looks without end takes the time of those it looks at.
+LOOK_SECONDS = 0.005
 # What is drawn can be drawn again; who comes first, nobody decides.
 SEED_VARIABLE = "STORM_SEED"
+
+
+class Member:
+    """A process of a crew, told and heard by lines. What it complains about stands in
+    the file of its errors."""
+
+    def __init__(self, errors: Path) -> None:
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        self.process = WarmProcess(
+            [],
+            module=STORM,
+            environment=os.environ,
+            stdin=theirs_in,
+            stdout=theirs_out,
+            stderr=errors,
+        )
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._says = open(ours_in, encoding="utf-8")  # noqa: SIM115
+        self._hears = open(ours_out, "w", encoding="utf-8")  # noqa: SIM115
+
+    def tell(self, line: str) -> None:
+        self._hears.write(line + "\n")
+
+    def send(self) -> None:
+        """What it was told reaches it now."""
+        self._hears.flush()
+
+    def line(self) -> str:
+        """Its next one; "" when it has ended."""
+        return self._says.readline()
+
+    def end(self) -> int:
+        """Its exit code."""
+        self._hears.close()
+        code = self.process.wait(SECONDS_MAX)
+        self._says.close()
+        return code
 
 
 class Crew:
     """Processes that wait for a line each; started once, used for many rounds."""
 
     def __init__(self, size: int) -> None:
-        self.members = [
-            subprocess.Popen(
-                processes.dying_with_parent(COMMAND),
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(size)
-        ]
+        self._folder = tempfile.TemporaryDirectory()
+        self._errors = Path(self._folder.name, "errors")
+        self.members = [Member(self._errors) for _ in range(size)]
         for member in self.members:
-            assert self._line(member) == "ready\n"
+            assert member.line() == "ready\n", self._errors.read_text()
 
     def storm(
         self, scenes: Sequence[dict[str, Any]], look: Callable[[str], object]
@@ -63,33 +97,29 @@ class Crew:
 
     def _tell(self, lines: Iterable[str]) -> None:
         for member, line in zip(self.members, lines, strict=True):
-            assert member.stdin is not None
-            member.stdin.write(line + "\n")
+            member.tell(line)
         for member in self.members:
-            assert member.stdin is not None
-            member.stdin.flush()
+            member.send()
 
     def _lines(self, look: Callable[[str], object]) -> list[str]:
         """The next line of each member, looking until all are there."""
         lines: list[str] = []
         waiting = [
-            threading.Thread(target=lambda m=member: lines.append(self._line(m)))
+            threading.Thread(target=lambda m=member: lines.append(m.line()))
             for member in self.members
         ]
         for thread in waiting:
             thread.start()
-        while any(thread.is_alive() for thread in waiting):
-            look("meanwhile")
+        for thread in waiting:
+            while thread.is_alive():
+                look("meanwhile")
+                thread.join(LOOK_SECONDS)
         return lines
 
-    def _line(self, member: subprocess.Popen[str]) -> str:
-        assert member.stdout is not None
-        return member.stdout.readline()
-
     def end(self) -> None:
-        for member in self.members:
-            member.communicate(timeout=SECONDS_MAX)
-        assert [member.returncode for member in self.members] == [0] * len(self.members)
+        codes = [member.end() for member in self.members]
+        assert codes == [0] * len(self.members), self._errors.read_text()
+        self._folder.cleanup()
 
 
 def _added(answers: list[str]) -> Counter[str]:

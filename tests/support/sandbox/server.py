@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import openai
 from openai.types.chat import ChatCompletionMessageParam
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.support.services import processes
+from tests.support.services.warm import WarmProcess
+
 KEY = "sandbox-test-key"
 AUTHORIZED = {"authorization": f"Bearer {KEY}"}
 START_SECONDS_MAX = 120
@@ -31,7 +32,7 @@ class Sandbox:
     """A running sandbox and what a test wants of it."""
 
     base_url: str
-    process: subprocess.Popen[str]
+    process: WarmProcess
 
     def openai(self, key: str = KEY) -> openai.OpenAI:
         return openai.OpenAI(base_url=self.base_url, api_key=key, max_retries=0)
@@ -88,36 +89,29 @@ def serve(
     directory: Path, *, pace_ms: int = 0, job_seconds: float = 0.2
 ) -> Iterator[Sandbox]:
     """A sandbox of its own on a free port, with its journal in the directory."""
-    command = [sys.executable, "manage.py", "sandbox", "--port", "0"]
-    command += ["--journal", str(directory / "journal.jsonl")]
-    command += ["--pace-ms", str(pace_ms)]
-    command += ["--job-seconds", str(job_seconds)]
+    arguments = ["sandbox", "--port", "0", "--pace-ms", str(pace_ms)]
+    arguments += ["--journal", str(directory / "journal.jsonl")]
+    arguments += ["--job-seconds", str(job_seconds)]
     environment = {
         **os.environ,
         "UPSTREAM_BASE_URL": "",
         "UPSTREAM_API_KEY": KEY,
         "VAR_DIR": str(directory),
     }
-    process = subprocess.Popen(  # noqa: S603  our own command line
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
+    log = directory / f"sandbox-{uuid4().hex}.log"
+    errors = log.with_suffix(".errors")
+    process = WarmProcess(arguments, environment=environment, stdout=log, stderr=errors)
     try:
-        line = process.stdout.readline()
+        processes.wait_until(
+            lambda: "\n" in log.read_text(), process=process, explain=errors.read_text
+        )
+        line = log.read_text().partition("\n")[0]
         assert line.startswith("Sandbox upstream on http://"), line
         sandbox = Sandbox(line.split()[-1], process)
         wait_until(lambda: is_listening(sandbox))
         yield sandbox
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(timeout=10)
-        process.stdout.close()
+        processes.end_group(process)
 
 
 def is_listening(sandbox: Sandbox) -> bool:

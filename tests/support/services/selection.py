@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import re
+from collections.abc import Generator, Iterable
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from tests.support.services import environment, requirements
+from tests.support.sources import ROOT
 
 ONLY_ON = {"sqlite_only": "sqlite", "postgres_only": "postgres"}
 # What these show is the same on any database.
@@ -42,6 +46,10 @@ WAITING = frozenset(
         "test_worker_broker.py",
     }
 )
+# A file's own `pytestmark`, over as many lines as it has, and what of it leaves out all
+# of the file.
+MARKS = re.compile(r"^pytestmark\b.*\n(?:[ \])].*\n)*", re.MULTILINE)
+LEFT_OUT = re.compile(r"\bmark\.(once|sqlite_only)\b")
 FLUSHING = frozenset({"transactional_db", "live_server", "django_db_reset_sequences"})
 
 
@@ -53,6 +61,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What has no test for the second run is not even imported there."""
+    if config.getoption("--database-tests") and is_left_out(collection_path):
+        return True
+    return None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
@@ -60,6 +75,8 @@ def pytest_collection_modifyitems(
     for item in items:
         refuse_unsafe(item)
     is_second_run = config.getoption("--database-tests")
+    if not is_second_run:
+        refuse_lost(items)
     kept: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
@@ -108,6 +125,32 @@ def is_once(item: pytest.Item) -> bool:
     """Whether a second run on PostgreSQL would show nothing new."""
     is_marked = item.get_closest_marker("once") is not None
     return is_marked or item.nodeid.startswith(ONCE_FOLDERS)
+
+
+@cache
+def is_left_out(path: Path) -> bool:
+    """Whether no test of the file is for the second run, as its text says."""
+    name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else ""
+    if not (path.name.startswith("test_") and path.suffix == ".py"):
+        return False
+    return name.startswith(ONCE_FOLDERS) or any(
+        LEFT_OUT.search(marks) for marks in MARKS.findall(path.read_text())
+    )
+
+
+def refuse_lost(items: Iterable[pytest.Item]) -> None:
+    """Raises: UsageError for a test that the second run wants and would not find."""
+    for item in items:
+        if (
+            is_left_out(item.path)
+            and touches_database(item)
+            and not is_once(item)
+            and item.get_closest_marker("sqlite_only") is None
+        ):
+            raise pytest.UsageError(
+                f"{item.nodeid}: PostgreSQL's run would not find it: its file's "
+                "`pytestmark` names `once` or `sqlite_only`, and it has neither"
+            )
 
 
 def refuse_unsafe(item: pytest.Item) -> None:

@@ -79,6 +79,35 @@ def test_tests_about_the_other_database_are_left_out(
 
 
 @pytest.mark.parametrize(
+    ("marks", "is_left_out"),
+    [
+        ("pytestmark = pytest.mark.once  # why", True),
+        ("pytestmark = [pytest.mark.timeout(9), pytest.mark.sqlite_only]", True),
+        ("pytestmark = [\n    pytest.mark.timeout(9),\n    pytest.mark.once,\n]", True),
+        ("pytestmark = pytest.mark.timeout(9)\n\n# not pytest.mark.once", False),
+        ("@pytest.mark.once", False),
+    ],
+)
+def test_a_file_that_is_marked_as_a_whole_is_not_collected_again(
+    tmp_path: Path, marks: str, *, is_left_out: bool
+) -> None:
+    path = tmp_path / "test_one.py"
+    path.write_text(f"import pytest\n\n{marks}\ndef test_one(db):\n    pass\n")
+    assert selection.is_left_out(path) is is_left_out
+    lost = item("db", "django_db_setup")
+    lost.path = path
+    if is_left_out:
+        with pytest.raises(pytest.UsageError, match="would not find it"):
+            selection.refuse_lost([lost])
+    else:
+        selection.refuse_lost([lost])
+    for mark in ("once", "sqlite_only"):
+        marked = item("db", "django_db_setup", **{mark: {}})
+        marked.path = path
+        selection.refuse_lost([marked])
+
+
+@pytest.mark.parametrize(
     ("body", "variables", "exit_code"),
     [
         ("pytest.skip('no such service')", {}, 0),
