@@ -1,12 +1,13 @@
 """`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
 Four processes share SQLite's run, and three share PostgreSQL's, which takes only what
-touches the database, so that both end at about the same time. Each has a database of its own (`-n0` among the options
-makes it one process, as `--pdb` needs). A test waits more than it computes: two cores
-carry all of them. The client programs have a run of their own, `make clients`.
+touches the database: both end at about the same time. Each has a database of its own
+(`-n0` among the options makes it one process, as `--pdb` needs). A test waits more than
+it computes: two cores carry all of them. The client programs have a run of their own,
+`make clients`.
 
 Compiled files are kept, though PYTHONDONTWRITEBYTECODE be set, as images of machines
-often have it: else each of the seven, and all that they start, compiles everything anew.
+often have it: else each of the seven, and all that they start, compiles everything.
 """
 
 from __future__ import annotations
