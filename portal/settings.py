@@ -105,7 +105,7 @@ REPLAY_SECONDS = env.int("REPLAY_SECONDS", default=900)
 REPLAY_BYTES_MAX = env.int("REPLAY_BYTES_MAX", default=256 * 1024)
 
 # --- payments (billing/payments) -----------------------------------------------
-EXPORT_STORAGE_URL = env.str("EXPORT_STORAGE_URL", default="")
+EXPORT_STORAGE_URL = env.bucket("EXPORT_STORAGE_URL", default="")
 EXPORT_STORAGE_HTTP = env.bool("EXPORT_STORAGE_HTTP", default=False)
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Tollgate")
 PAYMENT_CURRENCY = env.str("PAYMENT_CURRENCY", default="usd")

@@ -1,12 +1,13 @@
 """`python -m tests`: the runs of `make test`, beside each other. Options are pytest's.
 
-Three processes share SQLite's run, and three share PostgreSQL's, which takes only
-what touches the database. Each has a database of its own (`-n0` among the options
-makes it one process, as `--pdb` needs). A test waits more than it computes: two cores
-carry all of them. The client programs have a run of their own, `make clients`.
+Four processes share SQLite's run, and three share PostgreSQL's, which takes only what
+touches the database: both end at about the same time. Each has a database of its own
+(`-n0` among the options makes it one process, as `--pdb` needs). A test waits more than
+it computes: two cores carry all of them. The client programs have a run of their own,
+`make clients`.
 
 Compiled files are kept, though PYTHONDONTWRITEBYTECODE be set, as images of machines
-often have it: else each of the six, and all that they start, compiles everything anew.
+often have it: else each of the seven, and all that they start, compiles everything.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ NOTHING_SELECTED = 5  # pytest's exit code
 CLIENTS = "tests/clients"
 KEEPS_NOTHING = "PYTHONDONTWRITEBYTECODE"
 # Whoever has nothing left takes tests from the others.
-SHARED = ["-n3", "--dist=worksteal"]
+SHARED = ["--dist=worksteal"]
+PROCESSES = {"sqlite": "-n4", "postgres": "-n3"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,11 @@ def runs(options: list[str]) -> tuple[Run, list[Run]]:
     ]
     is_selection = any(Path(each.partition("::")[0]).exists() for each in options)
     if not is_selection:
-        first = Run("SQLite", "sqlite", [*SHARED, f"--ignore={CLIENTS}", *options])
-        others = [replace(each, options=[*SHARED, *each.options]) for each in others]
+        first = replace(first, options=[f"--ignore={CLIENTS}", *options])
+        first, *others = [
+            replace(run, options=[PROCESSES[run.database], *SHARED, *run.options])
+            for run in (first, *others)
+        ]
     return first, others
 
 

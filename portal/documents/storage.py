@@ -24,10 +24,13 @@ class StorageDown(Exception):
     """The bucket did not take it: try again."""
 
 
+def is_installed() -> bool:
+    """Whether the extra is there; nothing is imported."""
+    return importlib.util.find_spec("obstore") is not None
+
+
 def is_on() -> bool:
-    return bool(settings.EXPORT_STORAGE_URL) and (
-        importlib.util.find_spec("obstore") is not None
-    )
+    return bool(settings.EXPORT_STORAGE_URL) and is_installed()
 
 
 def put(name: str, stream: BinaryIO) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from portal.outbound.guard import Download, FetchError, Guard, Reply, host_and_port
+from portal.outbound.guard import (
+    Download,
+    FetchError,
+    Guard,
+    Reply,
+    host_and_port,
+    looking,
+)
 
-__all__ = ["Download", "FetchError", "Guard", "Reply", "host_and_port"]
+__all__ = ["Download", "FetchError", "Guard", "Reply", "host_and_port", "looking"]

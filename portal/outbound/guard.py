@@ -13,9 +13,11 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -86,14 +88,30 @@ class Download:
         await self._opened.aclose()
 
 
-async def look_up(host: str, port: int) -> tuple[str, ...]:
-    """Every address of a host. Raises: FetchError."""
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise FetchError("unknown_host") from None
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+LookUp = Callable[[str, int], Awaitable[tuple[str, ...]]]
+
+
+def looking(threads: int, ask: Callable[..., Any] = socket.getaddrinfo) -> LookUp:
+    """A way to look names up, in threads of its own.
+
+    Whoever names a host may let its name server keep silent, for as long as the system
+    waits: the event loop has few threads, and the upstream's name is looked up there.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="look-up")
+
+    async def look_up(host: str, port: int) -> tuple[str, ...]:
+        """Every address of a host. Raises: FetchError."""
+        asking = partial(ask, host, port, type=socket.SOCK_STREAM)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(pool, asking)
+        except (OSError, UnicodeError):
+            raise FetchError("unknown_host") from None
+        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    return look_up
+
+
+look_up = looking(8)
 
 
 def is_public(text: str) -> bool:
@@ -124,7 +142,7 @@ class Guard:
     more_trusted: frozenset[tuple[str, int]] = frozenset()
     ports: frozenset[int] = PORTS_ALLOWED
     schemes: frozenset[str] = frozenset(PORTS)
-    look_up: Callable[[str, int], Awaitable[tuple[str, ...]]] = look_up
+    look_up: LookUp = look_up
     is_public: Callable[[str], bool] = is_public
 
     async def get(self, url: str, *, bytes_max: int) -> Download:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from billing.payments import prices
+from portal.documents import storage
 from portal.notices.deliveries import retry_seconds
 from portal.runtime import locations
 from portal.signing_in import groups
@@ -30,13 +31,21 @@ def check_settings(**_: Any) -> Iterator[CheckMessage]:
             id="tollgate.E002",
         )
     try:
-        if not all(0 < seconds <= RETRY_SECONDS_MAX for seconds in retry_seconds()):
+        pauses = retry_seconds()
+        if not pauses or not all(0 < each <= RETRY_SECONDS_MAX for each in pauses):
             raise ValueError
     except ValueError:
         yield Error(
             f"WEBHOOK_RETRY_SECONDS is {settings.WEBHOOK_RETRY_SECONDS[:200]!r}.",
             "Set whole seconds with commas between them: 5,300,1800",
             id="tollgate.E003",
+        )
+    if settings.EXPORT_STORAGE_URL and not storage.is_installed():
+        yield Error(
+            "EXPORT_STORAGE_URL is set, and obstore is not installed: no export would"
+            " go there.",
+            "Run pip install 'tollgate[storage]', or leave it out.",
+            id="tollgate.E016",
         )
     if "@" not in parseaddr(settings.DEFAULT_FROM_EMAIL)[1]:
         yield Error(

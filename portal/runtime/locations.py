@@ -16,6 +16,7 @@ LABELS = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?")
 PUBLIC_LABELS = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 PATH = re.compile(r"(?:/[A-Za-z0-9._~%!$&'()*+,;=:@-]+)*")
 PUBLIC_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
+BUCKETS = {"s3", "gs", "az"}
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # What our own paths begin with: below one of them nobody could tell a path of ours
 # from the same path behind a proxy that takes the prefix off.
@@ -106,6 +107,22 @@ def origin(text: str) -> str:
     if url.path not in ("", "/"):
         raise ValueError("has a path: write the origin alone, https://app.example.com")
     return f"{url.scheme}://{_name_in_url(url)}{port}"
+
+
+def bucket(text: str) -> str:
+    """Where files are put: one that obstore knows, without a key in it."""
+    try:
+        url = urlsplit(text)
+        is_fit = bool(url.hostname) if url.scheme in BUCKETS else url.scheme == "file"
+        is_fit &= "@" not in url.netloc and not url.query and not url.fragment
+    except ValueError:
+        is_fit = False
+    if not is_fit or (url.scheme == "file" and (url.netloc or len(url.path) < 2)):
+        raise ValueError(
+            "names no bucket: write s3://bucket/folder, gs://…, az://… or "
+            "file:///folder; keys belong into the provider's own variables"
+        )
+    return text
 
 
 def split_public(url: str) -> tuple[str, str, str]:

@@ -168,6 +168,9 @@ class Env(environ.Env):  # type: ignore[misc]
     def http_url(self, var: builtins.str, *, default: Any) -> Any:
         return self.get_value(var, locations.http_url, default)
 
+    def bucket(self, var: builtins.str, *, default: Any) -> Any:
+        return self.get_value(var, locations.bucket, default)
+
     def redis_url(self, var: builtins.str, *, default: Any) -> Any:
         return self.get_value(var, _redis_url, default)
 

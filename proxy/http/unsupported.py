@@ -56,6 +56,9 @@ ADVICE = {
     "v1": "the address has /v1 twice: set the SDK's base_url to end in it once",
 }
 
+# A stranger's path may have thousands.
+STEPS_MAX = max(steps.count("/") + 1 for steps in ADVICE)
+
 # Routes of ours for which OpenAI's SDKs have more methods (regular expressions): one of
 # those is a call that does not exist here, not a slip to be answered with 405.
 ADVICE_ON_METHODS = {
@@ -75,7 +78,7 @@ def advice(path: str) -> str:
     route = PREFIX + "/".join(steps)
     # A route with a slash too many or in capitals is no foreign endpoint.
     if route == path or route not in routes():
-        for count in range(len(steps), 0, -1):
+        for count in range(min(len(steps), STEPS_MAX), 0, -1):
             if found := ADVICE.get("/".join(steps[:count])):
                 return _sentences(found)
     return _sentences("")

@@ -138,7 +138,9 @@ def _ignored(document: Document) -> Iterator[str]:
         yield "include"
     for name in document.get("reasoning", {}):
         if name != "effort" and document["reasoning"][name] is not None:
-            yield f"reasoning.{name}"[:64]
+            # It goes into a header, and into a line of a stream.
+            is_plain = name.isascii() and name.isprintable()
+            yield f"reasoning.{name}"[:64] if is_plain else "reasoning"
 
 
 @contextmanager

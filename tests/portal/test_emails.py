@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import tracemalloc
 
 import pytest
 from django.apps import apps
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 
 from portal.models import User
 from portal.signing_in import limits
@@ -70,3 +71,33 @@ def test_addresses_of_before_get_their_form_where_it_is_free() -> None:
     migration.normalize(apps, None)
     found = User.objects.order_by("pk").values_list("email", flat=True)
     assert list(found) == ["a@example.com", "b@example.com", "b@\uff45xample.com"]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("sign-in", "login"), ("password/reset", "email")]
+)
+def test_megabytes_in_its_place_are_no_work(
+    client: Client, path: str, field: str
+) -> None:
+    """Nobody is signed in yet. Each of these letters becomes 18."""
+    name = "\ufdfa" * 700_000
+    form = {field: name, "password": "x"}
+    tracemalloc.start()
+    try:
+        answer = client.post(f"/account/{path}", form)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 200
+    assert most < 64 * 1024**2  # it was 229 MB
+    assert len(User.objects.normalize_email(name)) < 2_000
+
+
+def test_space_around_an_address_makes_no_other_of_it(client: Client) -> None:
+    user = make_user("ann@example.com", PASSWORD)
+    padded = " " * 5_000 + user.email + "\u3000" * 5_000
+    assert User.objects.normalize_email(padded) == user.email
+    for _ in range(limits.PASSWORD.most):
+        client.post("/account/sign-in", {"login": padded, "password": "wrong"})
+    right = {"login": user.email, "password": PASSWORD}
+    assert client.post("/account/sign-in", right).status_code == 429

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import warnings
 from contextlib import aclosing, suppress
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from portal import outbound
-from portal.outbound import FetchError, Guard
+from portal.outbound import FetchError, Guard, looking
 from tests.support.portal.hostile import HOSTILE, canary
 from tests.support.upstream import (
     Ending,
@@ -21,6 +22,7 @@ from tests.support.upstream import (
     gzipped,
     redirect,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 
 BYTES_MAX = 100_000
 CONTENT = bytes(range(256)) * 300
@@ -173,3 +175,26 @@ def test_a_file_of_just_the_limit_is_taken(upstream: Upstream) -> None:
     upstream.on(path="/a", reply=file_reply(b"x" * BYTES_MAX, "a/b", framing="chunked"))
 
     assert len(fetch(guard_of(upstream), f"{upstream.url}/a")) == BYTES_MAX
+
+
+def test_a_name_server_that_keeps_silent_holds_nobody_up() -> None:
+    """Neither what else the loop's own threads do, nor the loop's end."""
+    ended = threading.Event()
+    guard = Guard(0.1, 5, look_up=looking(2, lambda *_, **__: ended.wait()))
+
+    async def ask() -> None:
+        asked = [guard.get("https://a.example", bytes_max=1) for _ in range(50)]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
+        await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await asyncio.to_thread(int) == 0
+            assert {str(each) for each in await waiting} == {"timeout"}
+
+    asking = threading.Thread(target=asyncio.run, args=[ask()])
+    asking.start()
+    asking.join(PATIENCE_SECONDS)
+    try:
+        assert not asking.is_alive()
+    finally:
+        ended.set()
+        asking.join()

@@ -89,3 +89,19 @@ def test_what_a_response_could_not_repeat_is_refused_free(
             answer = respond(customer, live_gateway, **asked)
             assert_refusal(answer, 400, "invalid_request")
     assert_nothing_happened(customer, upstream)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_a_name_that_fits_no_header_fails_no_call(
+    live_gateway: Gateway, upstream: Upstream, customer: Customer, stream: bool
+) -> None:
+    reply = stream_reply([sse({"choices": [CHOICE]}), DONE]) if stream else chat_json()
+    upstream.on(model="m", reply=reply)
+    for name in ("a\nb", "a\r\nset-cookie: b=c", "\u2192", "\0"):
+        asked = {"reasoning": {name: 1}, "stream": stream}
+        answer = respond(customer, live_gateway, **asked)
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["x-ignored-parameters"] == "reasoning"
+    asked = {"reasoning": {"summary": "auto"}, "stream": stream}
+    answer = respond(customer, live_gateway, **asked)
+    assert answer.headers["x-ignored-parameters"] == "reasoning.summary"

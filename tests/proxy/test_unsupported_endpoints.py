@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
@@ -123,3 +124,13 @@ def test_an_endless_path_is_not_repeated(
     reply = customer.http(live_gateway).get("/files/" + "x" * 5000)
     assert_refusal(reply, 404, "unsupported_endpoint")
     assert len(reply.content) < 2000
+
+
+def test_a_path_of_many_steps_is_no_work() -> None:
+    """Nobody has shown a key yet, and the event loop does it: 3 s for one request."""
+    paths = [f"/v1/{'a/' * 32_000}", f"/v1/files/{'a/' * 32_000}", "/" * 65_000]
+    began = time.process_time()
+    for path in paths:
+        assert unsupported.advice(path)
+    assert time.process_time() - began < 0.5
+    assert unsupported.advice(paths[1]) == unsupported.advice("/v1/files/a")
