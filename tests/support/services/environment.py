@@ -87,7 +87,7 @@ def _prepare_postgres(worker: str) -> str | None:
         programs = requirements.find_postgresql()
         if programs is None:
             return "PostgreSQL's server programs are not installed"
-        _cluster = Cluster(programs).start()
+        _cluster = Cluster(programs, waits_for_disk=False).start()
         os.environ[MAINTENANCE_VARIABLE] = _cluster.url("postgres")
     maintenance = os.environ[MAINTENANCE_VARIABLE]
     os.environ["DATABASE_URL"] = maintenance.replace("/postgres?", f"/test_{worker}?")
