@@ -22,9 +22,17 @@ from portal.notices.deliveries import Outcome
 from portal.notices.endpoints import CHOICES, InvalidEndpoint
 from portal.outbound import Guard
 from portal.tenants import audit, policy
+from portal.tenants.errors import PortalError
 from portal.tenants.roles import Permission
 
 TESTS_AN_HOUR = 10
+# Of all an organization's endpoints. Each is a request to whatever host it names, at
+# once, and a row of a trail that nothing is deleted from.
+WEBHOOK_TESTS_AN_HOUR = 120
+
+
+class TooManyTests(PortalError):
+    message = f"An organization sends {WEBHOOK_TESTS_AN_HOUR} tests an hour at most."
 
 
 @transaction.atomic
@@ -70,7 +78,7 @@ def prepare_test(
 ) -> Delivery:
     """An event of this type whose data say that it is a test, not stored.
 
-    Raises: NotAllowed, InvalidEndpoint for a type that does not exist.
+    Raises: NotAllowed, InvalidEndpoint for a type that does not exist, TooManyTests.
     """
     chosen = event_type or "endpoint.test"
     if event_type and event_type not in CHOICES:
@@ -79,6 +87,8 @@ def prepare_test(
         policy.require(
             actor, endpoint.organization_id, endpoints.permission_for(endpoint.kind)
         )
+        if _done_lately("webhook.test", endpoint.organization) >= WEBHOOK_TESTS_AN_HOUR:
+            raise TooManyTests
         audit.record(
             "webhook.test",
             actor=actor,
@@ -104,11 +114,7 @@ def mail_test(organization: Organization, *, actor: audit.Actor) -> bool:
     assert actor.user is not None, "only people have an address"
     with transaction.atomic():
         policy.require(actor, organization.id, Permission.MANAGE_ALERTS)
-        since = clock.now() - timedelta(hours=1)
-        done = AuditEvent.objects.filter(
-            organization=organization, action="alert.test", at__gt=since
-        )
-        if done.count() >= TESTS_AN_HOUR:
+        if _done_lately("alert.test", organization) >= TESTS_AN_HOUR:
             return False
         now = clock.now()
         event = Event.objects.create(
@@ -129,3 +135,10 @@ def mail_test(organization: Organization, *, actor: audit.Actor) -> bool:
         )
         audit.record("alert.test", actor=actor, organization=organization)
     return True
+
+
+def _done_lately(action: str, organization: Organization) -> int:
+    """How often within the last hour."""
+    since = clock.now() - timedelta(hours=1)
+    done = AuditEvent.objects.filter(organization=organization, action=action)
+    return done.filter(at__gt=since).count()

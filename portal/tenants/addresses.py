@@ -61,11 +61,14 @@ def network_of(found: Address | None) -> str:
 
 def read(text: str) -> Address | None:
     """None for what is no address. IPv4 stays what it is where a socket for both calls
-    it `::ffff:…`; some proxies write the client's port behind its address."""
+    it `::ffff:…`; some proxies write the client's port behind its address, or a link's
+    name."""
     bare = WITH_PORT.fullmatch(text)
     try:
         found = ip_address(bare[1] or bare[2] if bare else text)
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return mapped or found
+    if isinstance(found, IPv6Address):
+        # Without the link's name (`fe80::1%eth0`), which no column of addresses takes.
+        return found.ipv4_mapped or IPv6Address(int(found))
+    return found

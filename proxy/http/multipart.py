@@ -58,7 +58,7 @@ async def read_form(
     """The form: text parts as str, files as `Upload`; `name[]`, and a name that comes
     more than once, as a list. Its files are to be closed with `close_uploads`.
 
-    Raises: GatewayError (400), BodyTooLarge, ClientGone, TimeoutError.
+    Raises: GatewayError (400, 413), BodyTooLarge, ClientGone, TimeoutError.
     """
     with SpooledTemporaryFile[bytes](MEMORY_BYTES_MAX) as body:
         await request.read_into(
@@ -107,12 +107,17 @@ class _Files(FileUploadHandler):
 
 
 def _parse(request: LeanRequest, body: SpooledTemporaryFile[bytes]) -> dict[str, Any]:
-    """Raises: GatewayError (400), BodyTooLarge."""
+    """Raises: GatewayError (400, 413), BodyTooLarge."""
     size = body.tell()
     if not _is_whole(request, body, size):
         raise refusals.invalid("The form has no end: its closing boundary is missing.")
     boundary = (request.content_params or {}).get("boundary", "").encode()
-    with multipart_names.mended(body, boundary, MEMORY_BYTES_MAX) as readable:
+    try:
+        mended = multipart_names.mended(body, boundary, MEMORY_BYTES_MAX)
+    except multipart_names.TooManyParts:
+        most = multipart_names.PARTS_MAX
+        raise refusals.too_complex(f"The form has more than {most:,} parts.") from None
+    with mended as readable:
         return _form(request, readable)
 
 

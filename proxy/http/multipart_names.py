@@ -8,11 +8,17 @@ from tempfile import SpooledTemporaryFile
 
 HEAD_BYTES_MAX = 4096  # of one part
 READ_BYTES = 1024**2
+# Django takes 1,000 fields and 100 files; 20 MiB hold millions of boundaries.
+PARTS_MAX = 2_000
 Body = SpooledTemporaryFile[bytes]
 
 
+class TooManyParts(Exception):
+    """More than PARTS_MAX, about."""
+
+
 def mended(body: Body, boundary: bytes, memory_bytes: int) -> Body:
-    """The same body where all heads are UTF-8, else a new one."""
+    """The same body where all heads are UTF-8, else a new one. Raises: TooManyParts."""
     wrong = [(at, head) for at, head in _heads(body, boundary) if not _is_utf8(head)]
     if not wrong:
         return body
@@ -27,15 +33,18 @@ def mended(body: Body, boundary: bytes, memory_bytes: int) -> Body:
 
 
 def _heads(body: Body, boundary: bytes) -> Iterator[tuple[int, bytes]]:
-    """Every part's head with its place."""
+    """Every part's head with its place. Raises: TooManyParts."""
     start = b"--" + boundary + b"\r\n"
-    offset, left = 0, b""
+    offset, left, parts = 0, b"", 0
     while True:
         body.seek(offset + len(left))
         piece = body.read(READ_BYTES)
         if not piece:
             return
         window = left + piece
+        parts += window.count(start[:-2])
+        if parts > PARTS_MAX:
+            raise TooManyParts
         found = window.find(start)
         while found >= 0:
             at = offset + found + len(start)

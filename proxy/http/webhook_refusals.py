@@ -8,6 +8,7 @@ not_found = Refusal("webhook_endpoint_not_found", 404).says(
     "The organization has no such webhook endpoint."
 )
 too_many = Refusal("too_many_webhook_endpoints", 400)
+too_many_tests = Refusal("rate_limit_exceeded", 429)
 no_answer = Refusal("webhook_endpoint_unreachable", 400).says(
     "The endpoint did not answer: {}."
 )

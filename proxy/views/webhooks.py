@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from billing.values.event_types import EVENT_TYPES
 from portal.models import EndpointKind, Organization, WebhookEndpoint
 from portal.notices import by_hand, by_key, endpoints, reach, sending
+from portal.notices.by_hand import TooManyTests
 from portal.notices.endpoints import (
     CHOICES,
     InvalidEndpoint,
@@ -237,6 +238,8 @@ async def _said(work: Awaitable[T]) -> T:
         raise refusals.invalid(text, param=error.field) from None
     except NoSuchEndpoint:
         raise webhook_refusals.not_found() from None
+    except TooManyTests as error:
+        raise webhook_refusals.too_many_tests(str(error)) from None
     except TooManyEndpoints as error:
         raise webhook_refusals.too_many(str(error)) from None
     except NotAllowed as error:

@@ -153,7 +153,10 @@ def change(request: HttpRequest, endpoint: WebhookEndpoint) -> None:
     actor = audit.actor_of(request)
     match request.POST.get("act", ""):
         case "test":
-            say_outcome(request, by_hand.send_test(endpoint, actor=actor))
+            try:
+                say_outcome(request, by_hand.send_test(endpoint, actor=actor))
+            except by_hand.TooManyTests as refusal:
+                messages.error(request, str(refusal))
         case "disable":
             endpoints.disable(endpoint, actor=actor)
             messages.success(request, "Disabled: nothing is sent there.")

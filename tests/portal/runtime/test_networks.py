@@ -78,6 +78,12 @@ def test_pages_are_shared_by_networks(settings: Settings) -> None:
     assert of_one == {owner("2001:db8::1")}
 
 
+def test_an_address_of_a_link_is_one() -> None:
+    """PostgreSQL has no place for the link's name: who came by it could not sign in."""
+    assert str(addresses.read("fe80::1%eth0")) == "fe80::1"
+    assert addresses.network_of(addresses.read("fe80::1%eth0")) == "fe80::/64"
+
+
 @pytest.mark.parametrize("text", ["", "unix", "1.2.3", "::g", "1.2.3.4, 5.6.7.8"])
 def test_what_is_no_address_is_one_nobody(text: str) -> None:
     assert addresses.network_of(addresses.read(text)) == "None"
