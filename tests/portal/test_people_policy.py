@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from portal.models import (
-    ApiKey,
     AuditEvent,
-    Invitation,
     Membership,
-    Organization,
-    Project,
     Role,
-    ServiceAccount,
     User,
 )
 from portal.tenants import (
@@ -37,8 +33,11 @@ from tests.support.cast import (
     actor_of,
     make_key,
     make_member,
+    make_organization,
     make_user,
 )
+from tests.support.portal.peopled import Scene, make_scene
+from tests.support.services.database import undone
 
 pytestmark = pytest.mark.once
 
@@ -46,49 +45,17 @@ PEOPLE = ("stranger", *Role.values, "operator")
 ADMINS, OWNERS = {"owner", "admin", "operator"}, {"owner", "operator"}
 
 
-@dataclass
-class Scene:
-    """What is to be changed."""
-
-    organization: Organization
-    project: Project
-    archived: Project
-    robot: ServiceAccount
-    disabled_robot: ServiceAccount
-    viewer: Membership
-    disabled: Membership
-    second_owner: Membership
-    invitation: Invitation
-    key: ApiKey
+@pytest.fixture(scope="module")
+def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
+    with django_db_blocker.unblock(), undone():
+        alice = make_user("alice@example.com")
+        yield make_scene(make_organization("Acme", alice), alice)
 
 
 @pytest.fixture
-def scene(organization: Organization, alice: User) -> Scene:
-    def member(name: str, role: Role) -> Membership:
-        user = make_member(organization, f"{name}@example.com", role)
-        return organization.memberships.get(user=user)
-
-    def robot(name: str) -> ServiceAccount:
-        return service_accounts.create(organization, name, actor=OPERATOR)
-
-    made = Scene(
-        organization,
-        projects.create(organization, "Search", actor=OPERATOR),
-        projects.create(organization, "Old", actor=OPERATOR),
-        robot("CI"),
-        robot("Old CI"),
-        member("vera", Role.VIEWER),
-        member("dora", Role.VIEWER),
-        member("olga", Role.OWNER),
-        invitations.invite(
-            organization, "late@example.com", Role.VIEWER, actor=OPERATOR
-        )[0],
-        make_key(organization, alice)[0],
-    )
-    projects.archive(made.archived, actor=OPERATOR)
-    service_accounts.disable(made.disabled_robot, actor=OPERATOR)
-    members.disable(made.disabled, actor=OPERATOR)
-    return made
+def scene(kept: Scene) -> Iterator[Scene]:
+    with undone():
+        yield deepcopy(kept)
 
 
 def invite(scene: Scene, role: Role, actor: audit.Actor) -> None:
@@ -261,11 +228,9 @@ def test_no_key_is_made_for_what_is_archived_or_disabled(scene: Scene) -> None:
             keys.issue(project, "k", actor=OPERATOR, holder=holder)
 
 
-def test_a_service_accounts_key_is_nobodys_own(
-    scene: Scene, organization: Organization
-) -> None:
+def test_a_service_accounts_key_is_nobodys_own(scene: Scene) -> None:
     """Whoever made it as an admin and is a developer now may not touch it."""
-    maker = make_member(organization, "adam@example.com", Role.ADMIN)
+    maker = make_member(scene.organization, "adam@example.com", Role.ADMIN)
     key, _ = keys.issue(
         scene.project, "deploy", actor=actor_of(maker), holder=scene.robot
     )
@@ -274,9 +239,8 @@ def test_a_service_accounts_key_is_nobodys_own(
         keys.revoke(key, actor=actor_of(maker))
 
 
-def test_it_stays_when_its_maker_leaves(
-    scene: Scene, organization: Organization
-) -> None:
+def test_it_stays_when_its_maker_leaves(scene: Scene) -> None:
+    organization = scene.organization
     maker = make_member(organization, "adam@example.com", Role.ADMIN)
     own, _ = make_key(organization, maker)
     key, secret = keys.issue(

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from pytest_django import DjangoDbBlocker
 from portal.models import ApiKey, Organization, Role, User
 from tests.support.cast import make_key, make_member, make_organization, make_user
 from tests.support.portal import pages
+from tests.support.services.database import undone
 
 pytestmark = pytest.mark.once  # whose a page is, is the same on any database
 
@@ -209,22 +209,20 @@ class World(NamedTuple):
 
 @pytest.fixture(scope="module")
 def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock(), undone():
         alice, mallory = map(make_user, ("alice@example.com", "mallory@example.net"))
         acme, _ = map(make_organization, ("Acme", "Elsewhere"), (alice, mallory))
         people = {"anonymous": None, "stranger": mallory, "owner": alice}
         for role in (Role.ADMIN, Role.DEVELOPER, Role.BILLING, Role.VIEWER):
             people[role.value] = make_member(acme, f"{role}@example.com", role)
         yield World(people, make_key(acme, alice)[0])
-        transaction.set_rollback(True)
 
 
 @pytest.fixture
 def world(kept: World) -> Iterator[World]:
     """What a test changes of it is undone."""
-    with transaction.atomic():
+    with undone():
         yield kept._replace(key=ApiKey.objects.get(pk=kept.key.pk))
-        transaction.set_rollback(True)
 
 
 def client_of(user: User | None) -> Client:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from psycopg import sql
 
 from tests.support.services import environment
@@ -61,6 +61,14 @@ def _create_postgres(url: str) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         disconnect()  # nobody may be in a database that is copied
         connection.execute(create.format(template, own))
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is stored inside is rolled back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def forget_lessons() -> None:
