@@ -6,15 +6,18 @@ A new route makes this fail until it is in the table: decide who may open it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from portal.models import ApiKey, Organization, Role, User
-from tests.support.cast import make_key, make_member
+from tests.support.cast import make_key, make_member, make_organization, make_user
 from tests.support.portal import pages
 
 pytestmark = pytest.mark.once  # whose a page is, is the same on any database
@@ -199,26 +202,29 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
     return reverse(route, args=arguments)
 
 
-@pytest.fixture
-def key(organization: Organization, alice: User) -> ApiKey:
-    return make_key(organization, alice)[0]
+class World(NamedTuple):
+    people: dict[str, User | None]
+    key: ApiKey  # the owner's
+
+
+@pytest.fixture(scope="module")
+def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with django_db_blocker.unblock(), transaction.atomic():
+        alice, mallory = map(make_user, ("alice@example.com", "mallory@example.net"))
+        acme, _ = map(make_organization, ("Acme", "Elsewhere"), (alice, mallory))
+        people = {"anonymous": None, "stranger": mallory, "owner": alice}
+        for role in (Role.ADMIN, Role.DEVELOPER, Role.BILLING, Role.VIEWER):
+            people[role.value] = make_member(acme, f"{role}@example.com", role)
+        yield World(people, make_key(acme, alice)[0])
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
-def people(
-    organization: Organization, alice: User, bob: User, mallory: User
-) -> dict[str, User | None]:
-    others = {
-        role.value: make_member(organization, f"{role}@example.com", role)
-        for role in (Role.ADMIN, Role.BILLING, Role.VIEWER)
-    }
-    return {
-        "anonymous": None,
-        "stranger": mallory,
-        "owner": alice,
-        "developer": bob,
-        **others,
-    }
+def world(kept: World) -> Iterator[World]:
+    """What a test changes of it is undone."""
+    with transaction.atomic():
+        yield kept._replace(key=ApiKey.objects.get(pk=kept.key.pk))
+        transaction.set_rollback(True)
 
 
 def client_of(user: User | None) -> Client:
@@ -233,21 +239,19 @@ def test_every_route_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("route", EXPECTED)
-def test_who_may_open_a_page(
-    route: str, people: dict[str, User | None], key: ApiKey
-) -> None:
-    url = url_of(route, key_id=key.pk)
-    found = tuple(client_of(people[who]).get(url).status_code for who in PEOPLE)
+def test_who_may_open_a_page(route: str, world: World) -> None:
+    url = url_of(route, key_id=world.key.pk)
+    found = tuple(client_of(world.people[who]).get(url).status_code for who in PEOPLE)
     assert found == EXPECTED[route]
 
 
 @pytest.mark.parametrize("route", OF_AN_ORGANIZATION)
 def test_a_foreign_organization_is_as_missing_as_a_missing_one(
-    route: str, mallory: User, key: ApiKey
+    route: str, world: World
 ) -> None:
-    client = client_of(mallory)
-    foreign = client.get(url_of(route, "acme", key.pk))
-    missing = client.get(url_of(route, "nowhere", key.pk))
+    client = client_of(world.people["stranger"])
+    foreign = client.get(url_of(route, "acme", world.key.pk))
+    missing = client.get(url_of(route, "nowhere", world.key.pk))
     assert (foreign.status_code, missing.status_code) == (404, 404)
     # Read as pages: the forms' CSRF tokens differ from answer to answer.
     assert pages.read(foreign).text == pages.read(missing).text
@@ -256,12 +260,11 @@ def test_a_foreign_organization_is_as_missing_as_a_missing_one(
 @pytest.mark.parametrize("route", OF_A_KEY)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_foreign_key_under_ones_own_organization_is_missing(
-    route: str, method: str, mallory: User, key: ApiKey
+    route: str, method: str, world: World
 ) -> None:
-    client = client_of(mallory)
-    answer = getattr(client, method)(
-        url_of(route, "elsewhere", key.pk), {"overlap": "0"}
-    )
+    client, key = client_of(world.people["stranger"]), world.key
+    url = url_of(route, "elsewhere", key.pk)
+    answer = getattr(client, method)(url, {"overlap": "0"})
     is_told = route in (POSTED if method == "get" else READ)
     assert answer.status_code == (405 if is_told else 404)
     key.refresh_from_db()
@@ -269,10 +272,8 @@ def test_a_foreign_key_under_ones_own_organization_is_missing(
 
 
 @pytest.mark.parametrize("who", ["anonymous", "stranger", "billing", "viewer"])
-def test_those_without_the_right_change_nothing(
-    who: str, people: dict[str, User | None], key: ApiKey, organization: Organization
-) -> None:
-    client = client_of(people[who])
+def test_those_without_the_right_change_nothing(who: str, world: World) -> None:
+    client, organization = client_of(world.people[who]), world.key.organization
     form = {
         "name": "mine",
         "project": organization.projects.get().pk,
@@ -280,16 +281,16 @@ def test_those_without_the_right_change_nothing(
         "overlap": "0",
     }
     for route in ("key-create", "key-rotate", "key-revoke", "settings", *CHANGING):
-        answer = client.post(url_of(route, key_id=key.pk), form)
+        answer = client.post(url_of(route, key_id=world.key.pk), form)
         assert answer.status_code == (302 if who == "anonymous" else 404)
     assert organization.api_keys.get().revoked_at is None
     assert Organization.objects.get(slug="acme").name == "Acme"
 
 
-def test_a_developer_changes_their_own_key_only(
-    organization: Organization, bob: User, key: ApiKey
-) -> None:
-    own, _ = make_key(organization, bob)
+def test_a_developer_changes_their_own_key_only(world: World) -> None:
+    key, bob = world.key, world.people["developer"]
+    assert bob
+    own, _ = make_key(key.organization, bob)
     client = client_of(bob)
     assert client.post(url_of("key-revoke", key_id=key.pk)).status_code == 404
     typed = {"typed": own.name}

@@ -100,6 +100,8 @@ async def answers(
     base_url: str, secret: str, requests: list[Request]
 ) -> list[httpx.Response | Exception]:
     limits = httpx.Limits(max_connections=AT_ONCE)
+    # httpx looks through all that wait for a connection whenever one is free.
+    turn = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(
         headers={"authorization": f"Bearer {secret}"},
         timeout=httpx.Timeout(PATIENCE_SECONDS, pool=None),
@@ -107,12 +109,13 @@ async def answers(
     ) as client:
 
         async def ask(request: Request) -> httpx.Response:
-            return await client.request(
-                request.method,
-                f"{base_url}/{request.path}",
-                content=request.content,
-                headers=request.headers,
-            )
+            async with turn:
+                return await client.request(
+                    request.method,
+                    f"{base_url}/{request.path}",
+                    content=request.content,
+                    headers=request.headers,
+                )
 
         return await asyncio.gather(*map(ask, requests), return_exceptions=True)  # type: ignore[return-value]
 
