@@ -92,6 +92,14 @@ def _doors() -> Iterator[CheckMessage]:
             "Set the addresses or networks of your own proxies: 10.0.0.0/8",
             id="tollgate.E025",
         )
+    is_test = settings.STRIPE_SECRET_KEY.startswith(("sk_test_", "rk_test_"))
+    if is_test and not settings.USES_SANDBOX:
+        yield Warning(
+            "STRIPE_SECRET_KEY is of Stripe's test mode: credits are bought with cards"
+            " that cost nothing, and the upstream is real.",
+            "Set the live key where others may buy.",
+            id="tollgate.W021",
+        )
     if not settings.IS_HTTPS:
         yield Warning(
             "PUBLIC_URL is http://: everybody between reads passwords and keys.",

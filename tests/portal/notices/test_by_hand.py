@@ -36,4 +36,4 @@ def test_an_organization_sends_so_many_tests_an_hour(
     assert str(TooManyTests()) in pages.read(browser.get(page)).text
     later = clock.now() + timedelta(hours=1, seconds=1)
     monkeypatch.setattr(clock, "source", lambda: later)
-    assert by_hand.prepare_test(first, actor=owner)
+    assert by_hand.prepare_test(first, actor=owner).endpoint == first

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
+from portal.runtime import production
 from portal.runtime.variables import Refused
 from tests.support.portal.started import Start
 from tests.support.services.commands import manage
@@ -168,6 +170,16 @@ def test_what_is_unsafe_stops_the_start_in_production(
     assert is_refused(refused.value, name, cure), refused.value.code
     if not name.startswith("DEBUG"):
         start(**PUBLIC | variables | {"PUBLIC_URL": "http://localhost:8000"})
+
+
+@pytest.mark.parametrize("name", ["sk_test_1", "rk_test_1", "sk_live_1", ""])
+def test_cards_that_cost_nothing_are_remarked_upon(
+    settings: Settings, name: str
+) -> None:
+    settings.PUBLIC_URL, settings.DEBUG = PUBLIC["PUBLIC_URL"], False
+    settings.STRIPE_SECRET_KEY, settings.USES_SANDBOX = name, False
+    found = [each.id for each in production.check_safety()]
+    assert ("tollgate.W021" in found) == ("test" in name)
 
 
 def test_the_table_is_long_enough() -> None:
