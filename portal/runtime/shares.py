@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 
 class Crowded(Exception):
-    """There is no place. `is_own`: because of what the owner itself holds."""
+    """There is no place. `is_own`: because of what the owner itself holds; `is_late`:
+    it was waited for, and did not come in time."""
 
-    def __init__(self, *, is_own: bool) -> None:
+    def __init__(self, *, is_own: bool, is_late: bool = False) -> None:
         super().__init__("its own share is used" if is_own else "all is used")
-        self.is_own = is_own
+        self.is_own, self.is_late = is_own, is_late
 
 
 class Shares:
@@ -102,7 +103,7 @@ class Turns(Shares):
             self._waiting.remove(mine)
         if not mine.admitted.done():
             self._forget(owner)
-            raise Crowded(is_own=count <= self.free)
+            raise Crowded(is_own=count <= self.free, is_late=True)
 
     def _waits(self, owner: Hashable) -> int:
         return sum(each.owner == owner for each in self._waiting)

@@ -105,10 +105,6 @@ def questions_refused(*, is_own: bool) -> GatewayError:
     return (refusals.too_many_questions if is_own else refusals.gateway_busy)()
 
 
-def keys_refused(*, is_own: bool) -> GatewayError:
-    return (refusals.too_many_keys if is_own else refusals.gateway_busy)()
-
-
 class DownloadPlace:
     """One file on its way to a client of an organization."""
 

@@ -48,8 +48,8 @@ class Keys:
         """Who presents this key, as of now; `meta` is of the request that brings it,
         where it may be a stranger's.
 
-        Raises: KeyRefused, LedgerUnavailable; GatewayError (429, 503) when strangers
-        bring too many.
+        Raises: KeyRefused, LedgerUnavailable; GatewayError (429) when a network brings
+        too many that nobody knows.
         """
         if not key_format.is_well_formed(presented):
             raise MalformedKey  # no thread for what no key can be

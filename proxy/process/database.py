@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -25,8 +25,7 @@ from billing.values.connection import bound_waits, once_more_if_lost
 from billing.values.errors import LedgerUnavailable, NothingWritten
 from billing.values.patience import patience
 from portal.runtime.shares import Crowded, Turns
-from proxy.http import shares
-from proxy.http.errors import GatewayError
+from proxy.http import refusals, shares
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +87,39 @@ async def read_for(owner: int, question: Callable[[], T]) -> T:
 
     Raises: GatewayError (429, 503) when no thread is free for it; and as `read`.
     """
-    return await _in_turn(owner, _asking_turns, _asking, question, READ_SECONDS)
+    with _told_whose():
+        return await _in_turn(owner, _asking_turns, _asking, question, READ_SECONDS)
 
 
 async def write_for(owner: int, change: Callable[[], T]) -> T:
     """As `write`, for one organization. Raises: as `read_for` and `write`."""
-    return await _in_turn(owner, _changing_turns, _changing, change, WRITE_SECONDS)
+    with _told_whose():
+        return await _in_turn(owner, _changing_turns, _changing, change, WRITE_SECONDS)
+
+
+@contextmanager
+def _told_whose() -> Iterator[None]:
+    """Raises: GatewayError, in place of Crowded."""
+    try:
+        yield
+    except Crowded as crowded:
+        raise shares.questions_refused(is_own=crowded.is_own) from None
 
 
 async def read_for_stranger(network: str, question: Callable[[], T]) -> T:
-    """As `read_for`, for whoever asks from a network and may be anybody."""
-    turns, refused = _knocking_turns, shares.keys_refused
-    return await _in_turn(network, turns, _knocking, question, READ_SECONDS, refused)
+    """As `read`, for whoever asks from a network and may be anybody.
+
+    Raises: GatewayError (429) when too many of the network wait; and as `read`: where a
+    thread does not come in time, the database has not answered those before.
+    """
+    try:
+        return await _in_turn(
+            network, _knocking_turns, _knocking, question, READ_SECONDS
+        )
+    except Crowded as crowded:
+        if crowded.is_late:
+            raise NothingWritten("the threads that look up keys are busy") from None
+        raise refusals.too_many_keys() from None
 
 
 async def write_sign_of_life(change: Callable[[], T]) -> T:
@@ -122,13 +142,10 @@ async def _in_turn(
     threads: ThreadPoolExecutor,
     work: Callable[[], T],
     seconds: float,
-    refused: Callable[..., GatewayError] = shares.questions_refused,
 ) -> T:
+    """Raises: Crowded; and as `read`."""
     until = time.monotonic() + seconds
-    try:
-        await turns.wait(owner, seconds=TURN_SECONDS)
-    except Crowded as crowded:
-        raise refused(is_own=crowded.is_own) from None
+    await turns.wait(owner, seconds=TURN_SECONDS)
     loop, asked = asyncio.get_running_loop(), threads.submit(_do, work, until)
 
     def ended(_: object) -> None:

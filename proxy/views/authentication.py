@@ -30,7 +30,7 @@ class BearerAuthentication(BaseAuthentication):
     ) -> tuple[Identity, str] | None:
         """None without a key.
 
-        Raises: GatewayError (401, 429, 503), LedgerUnavailable.
+        Raises: GatewayError (401, 429), LedgerUnavailable.
         """
         header = request._request.META.get("HTTP_AUTHORIZATION", "")
         scheme, _, presented = header.partition(" ")
