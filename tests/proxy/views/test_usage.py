@@ -3,6 +3,7 @@ refused what makes no sense."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -196,8 +197,8 @@ def test_a_developers_key_tells_no_balance_unless_it_is_allowed(
         money = [*("balance", "held", "available", "owed", "available_micros")]
         assert [document[name] for name in money] == [None] * 5
         assert document["binds"]["left"] is None
-        assert "1000" not in str(document)
-        assert "938" not in str(document)  # what is left
+        # As words: a random name may have these digits in it.
+        assert not re.search(r"\b(1000|938)(0{6})?\b", str(document))
     key_rights.give(key, sees_balance=True, sees_project=False, actor=actor_of(alice))
     found = credits.describe(keys.verify(secret))
     assert (found["available"], found["sees_balance"]) == ("938", True)
