@@ -19,8 +19,6 @@ from billing.models import Attempt, Lease, UsageRecord
 from billing.models.hold import UNRESOLVED, HoldState
 from billing.values.ids import first_id_at
 
-PURGE_ROWS = 500
-
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -128,7 +126,7 @@ def mark_lost(lost: Iterable[tuple[str, str]]) -> None:
         rows.update(is_lost=True)
 
 
-def purge(window: timedelta, *, batch_rows: int = PURGE_ROWS) -> int:
+def purge(window: timedelta, *, batch_rows: int = purging.ROWS) -> int:
     """Forget the attempts that ended longer ago than `window`; how many."""
     before = dialect.now() - window
     # By the ids, which begin with their time: there is no other index to look in.

@@ -37,8 +37,8 @@ class Cut(models.TextChoices):
 
 
 _COLUMNS = ("key_id", "project_id", "holder_id", "operation", "model", "client")
-# The columns that the rows of each cut are told apart by, besides account and day; the
-# shortest first, and what has the others' columns after them.
+# The columns that the rows of each cut are told apart by, besides account and day. The
+# shortest come first: a question is answered by the first that has all of its columns.
 DIVIDED_BY: dict[Cut, tuple[str, ...]] = {
     Cut.TOTAL: (),
     Cut.MODEL: ("model",),

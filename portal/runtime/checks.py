@@ -87,8 +87,7 @@ def check_payments(**_: Any) -> Iterator[CheckMessage]:
             "Set the least below the most.",
             id="tollgate.E008",
         )
-    base = settings.STRIPE_API_BASE
-    if base.startswith("http://") and not locations.is_loopback(base):
+    if locations.is_in_clear(settings.STRIPE_API_BASE):
         yield Error(
             "STRIPE_API_BASE is http://: everybody between reads STRIPE_SECRET_KEY.",
             "Leave it out, or name a stand-in: http://127.0.0.1:8002",

@@ -109,6 +109,11 @@ def origin(text: str) -> str:
     return f"{url.scheme}://{_name_in_url(url)}{port}"
 
 
+def is_in_clear(url: str) -> bool:
+    """Whether what goes there can be read on its way: http, to another machine."""
+    return url.startswith("http://") and not is_loopback(url)
+
+
 def bucket(text: str) -> str:
     """Where files are put: one that obstore knows, without a key in it."""
     try:

@@ -65,15 +65,13 @@ def _secrets() -> Iterator[CheckMessage]:
 
 
 def _doors() -> Iterator[CheckMessage]:
-    url = settings.UPSTREAM_BASE_URL
-    if url.startswith("http://") and not locations.is_loopback(url):
+    if locations.is_in_clear(settings.UPSTREAM_BASE_URL):
         yield Error(
             "UPSTREAM_BASE_URL is http://: everybody between reads UPSTREAM_API_KEY.",
             "Use its https:// URL, or a TLS proxy on this machine.",
             id="tollgate.E023",
         )
-    url = settings.OIDC_ISSUER
-    if url.startswith("http://") and not locations.is_loopback(url):
+    if locations.is_in_clear(settings.OIDC_ISSUER):
         yield Error(
             "OIDC_ISSUER is http://: who sits between decides who signs in.",
             "Use its https:// URL.",
@@ -111,7 +109,7 @@ def _doors() -> Iterator[CheckMessage]:
 def _mail() -> Iterator[CheckMessage]:
     """How what mails are sent with goes over the network."""
     provider = settings.ANYMAIL.get(f"{settings.MAIL_PROVIDER.upper()}_API_URL", "")
-    if provider.startswith("http://") and not locations.is_loopback(provider):
+    if locations.is_in_clear(provider):
         yield Error(
             "EMAIL_PROVIDER_URL is http://: everybody between reads EMAIL_PROVIDER_KEY"
             " and codes of sign-ins.",

@@ -39,7 +39,6 @@ QUEUE_BYTES_MAX = 32 * 1024**2
 # One commit for what ends within this time: an SDK repeats after 0.4 s at the soonest.
 GATHER_SECONDS = 0.1
 ROWS_MAX = 64
-PURGE_ROWS = 500
 # For so long, and so often, a reply is tried to be written.
 TRIED_SECONDS, PAUSE_SECONDS = 60, 0.2
 FLUSH_SECONDS = 2
@@ -217,7 +216,7 @@ def find_own(hold_id: str, account_id: int) -> Reply | None:
     return unseal(row) if row else None
 
 
-def purge(*, batch_rows: int = PURGE_ROWS) -> int:
+def purge(*, batch_rows: int = purging.ROWS) -> int:
     """Delete what is past its time, and what its organization wants kept no more; how
     many."""
     private = Organization.objects.filter(stores_replies=False).values("account_id")

@@ -129,7 +129,8 @@ def test_the_price_is_the_organizations_and_tells_nothing_of_the_upstreams(
     assert (found["price"], found["charged"]) == ("166.5", "150")
     assert found["flags"] == ["hold_overrun"]
     # As a word: a random name may have these digits in it.
-    assert not re.search(r"\b111(0{6})?\b", str(found))
+    shown = str({**found, "id": "", "created_at": "", "ended_at": ""})
+    assert not re.search(r"\b111(0{6})?\b", shown)
 
 
 def test_the_organizations_other_keys_may_look_and_strangers_learn_nothing(
