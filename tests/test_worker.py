@@ -16,6 +16,7 @@ from billing.values import clock
 from billing.values.orders import Place, Placed
 from portal.models import ScheduledTask
 from tests.support import cast
+from tests.support.services import database
 from tests.support.services.commands import manage
 from tests.support.services.postgres import Cluster
 from tests.support.services.worker import SWEEP, Worker
@@ -155,11 +156,12 @@ def test_a_worker_at_rest_says_next_to_nothing(tmp_path: Path) -> None:
         row = ScheduledTask.objects.filter(task=SWEEP).first()
         return row.beats if row else 0
 
-    with Worker(tmp_path, LOG_LEVEL="INFO") as worker:
-        wait_for(lambda: looks() >= 6, explain=worker.text)
-        _, _, at_rest = worker.text().partition(" ready.")
-        assert len(at_rest.splitlines()) < 4, worker.text()
-    with Worker(tmp_path, "silent", LOG_LEVEL="ERROR") as worker:
+    with database.empty_at(tmp_path / "empty.sqlite3") as url:
+        with Worker(tmp_path, DATABASE_URL=url, LOG_LEVEL="INFO") as worker:
+            wait_for(lambda: looks() >= 6, explain=worker.text)
+            _, _, at_rest = worker.text().partition(" ready.")
+            assert len(at_rest.splitlines()) < 4, worker.text()
         before = looks()
-        wait_for(lambda: looks() >= before + 3, explain=worker.text)
-        assert "INFO" not in worker.text()
+        with Worker(tmp_path, "silent", DATABASE_URL=url, LOG_LEVEL="ERROR") as worker:
+            wait_for(lambda: looks() >= before + 3, explain=worker.text)
+            assert "INFO" not in worker.text()

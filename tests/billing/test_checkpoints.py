@@ -99,11 +99,12 @@ def test_a_later_row_that_was_changed_is_found(
     histories: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     before, after = histories
-    for case in SEALED_CASES:
-        old, new = case.sql.format(**before), case.sql.format(**after)
-        assert case.code in codes_after(new), new
-        assert case.code not in codes_after(old), old  # it is read once a week
-        assert case.code in codes_after(old, since_checkpoint=False), old
+    with no_guards():
+        for case in SEALED_CASES:
+            old, new = case.sql.format(**before), case.sql.format(**after)
+            assert case.code in codes_after(new), new
+            assert case.code not in codes_after(old), old  # it is read once a week
+            assert case.code in codes_after(old, since_checkpoint=False), old
 
 
 @pytest.mark.parametrize("column", ["reason", "actor"])

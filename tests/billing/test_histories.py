@@ -17,7 +17,7 @@ from tests.support.services.environment import wanted_database
 SEED_VARIABLE = "HISTORIES_SEED"
 # `make endure` asks for 1,000.
 EXAMPLES = int(
-    os.environ.get("HISTORIES") or {"sqlite": 120, "postgres": 60}[wanted_database()]
+    os.environ.get("HISTORIES") or {"sqlite": 50, "postgres": 25}[wanted_database()]
 )
 STEPS = 30
 

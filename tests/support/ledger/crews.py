@@ -18,7 +18,7 @@ from tests.support.services.warm import WarmProcess
 STORM = "tests.support.ledger.storm"
 SECONDS_MAX = 300
 # Between two looks: who looks without end takes the time of those it looks at.
-LOOK_SECONDS = 0.005
+LOOK_SECONDS = 0.03
 # What is drawn can be drawn again; who comes first, nobody decides.
 SEED_VARIABLE = "STORM_SEED"
 

@@ -23,6 +23,7 @@ from psycopg import sql
 from tests.support.services import environment
 
 TEMPLATE = "tollgate_template"
+SQLITE_TEMPLATE = "template.sqlite3"
 
 
 def create() -> None:
@@ -37,7 +38,7 @@ def create() -> None:
 
 def _create_sqlite(url: str) -> None:
     own = Path(url.removeprefix("sqlite:///"))
-    template = environment.folder() / "template.sqlite3"
+    template = environment.folder() / SQLITE_TEMPLATE
     if template.exists():
         shutil.copyfile(template, own)
         return
@@ -84,10 +85,25 @@ def forget_lessons() -> None:
 def copied_to(path: Path) -> Iterator[str]:
     """A copy of SQLite's database takes its place inside, in this process; its URL."""
     default = connections["default"]
-    with sqlite3.connect(path) as copy:
-        default.ensure_connection()
+    default.ensure_connection()
+    with closing(sqlite3.connect(path)) as copy:
         default.connection.backup(copy)
-    copy.close()
+    with _replaced_by(path) as url:
+        yield url
+
+
+@contextmanager
+def empty_at(path: Path) -> Iterator[str]:
+    """SQLite as it was before the first test takes its place inside; its URL. For who
+    asks what nothing at all leads to: other tests' rows have work left to do."""
+    shutil.copyfile(environment.folder() / SQLITE_TEMPLATE, path)
+    with _replaced_by(path) as url:
+        yield url
+
+
+@contextmanager
+def _replaced_by(path: Path) -> Iterator[str]:
+    default = connections["default"]
     before = default.settings_dict["NAME"]
     connections.close_all()
     default.settings_dict["NAME"] = str(path)
