@@ -22,6 +22,9 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support.services import database, environment, requirements, static_files
 
+# Collecting makes objects that stay, among which there is no garbage to be found.
+gc.disable()
+
 if settings.configured:
     # pytest-django has read the settings from the developer's own environment.
     pytest.exit("unset DJANGO_SETTINGS_MODULE: the suite sets it", returncode=4)
@@ -55,6 +58,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

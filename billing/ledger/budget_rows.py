@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from billing.ledger import dialect, sql
-from billing.ledger.budgets import BudgetRow, Budgets, Counter
+from billing.ledger.budgets import NOTHING, BudgetRow, Budgets, Counter
 from billing.ledger.dialect import NOW, listed, one_of, rows
 from billing.ledger.pipeline import Row, Statement
 from billing.ledger.rows import Pair
@@ -131,7 +131,7 @@ def read_windows(budgets: Budgets, pairs: Iterable[Pair]) -> None:
     wanted = [
         {"budget_id": budget, "starts": starts}
         for budget, starts in sorted(set(pairs))
-        if not budgets.counters.get((budget, starts), Counter()).is_known
+        if not budgets.counters.get((budget, starts), NOTHING).is_known
     ]
     if wanted:
         now = dialect.now_parameter()

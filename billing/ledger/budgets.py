@@ -72,11 +72,9 @@ class Counter:
     is_new: bool = False
     is_known: bool = False
 
-    def change(self, spent: int, held: int) -> None:
-        self.spent_micros += spent
-        self.spent_more += spent
-        self.held_micros += held
-        self.held_more += held
+
+# Of a window in which nothing counts yet.
+NOTHING = Counter()
 
 
 def _nothing(account_id: int, pair: Pair | None) -> int:
@@ -109,7 +107,7 @@ class Budgets:
             if budget_id in counted or not row.is_for(call):
                 continue
             pair = row.pair_at(moment)
-            counter = self.counters.get(pair, Counter())
+            counter = self.counters.get(pair, NOTHING)
             if counter.spent_micros + counter.held_micros + amount > row.most_micros:
                 refusals.append(self.refusal(pair, amount))
             pairs.append(pair)
@@ -118,7 +116,7 @@ class Budgets:
         return pairs
 
     def refusal(self, pair: Pair, required: int) -> errors.BudgetExceeded:
-        row, counter = self.rows[pair[0]], self.counters.get(pair, Counter())
+        row, counter = self.rows[pair[0]], self.counters.get(pair, NOTHING)
         may_wait = counter.spent_micros + required <= row.most_micros
         of_runs = self.held_by_runs(row.account_id, pair) if may_wait else 0
         return errors.BudgetExceeded(
@@ -167,9 +165,16 @@ class Budgets:
                     row.latest = pair[1]
 
     def change(self, pairs: Iterable[Pair], *, spent: int = 0, held: int = 0) -> None:
-        if spent or held:
-            for pair in pairs:
-                self.counters.setdefault(pair, Counter()).change(spent, held)
+        if not (spent or held):
+            return
+        for pair in pairs:
+            counter = self.counters.get(pair)
+            if counter is None:
+                counter = self.counters[pair] = Counter()
+            counter.spent_micros += spent
+            counter.spent_more += spent
+            counter.held_micros += held
+            counter.held_more += held
 
     def end(
         self, hold: HoldRow, run: HoldRow | None, captured: int, spent: int
@@ -177,9 +182,10 @@ class Budgets:
         """A hold has ended, of which `captured` was used and the rest went back to
         `run`, if it is part of one."""
         kept = set(run.budgets) if run else set()
-        for pair in hold.budgets:
-            gone = captured if pair in kept else hold.amount_micros
-            self.change([pair], spent=spent, held=-gone)
+        inside = [pair for pair in hold.budgets if pair in kept]
+        beside = [pair for pair in hold.budgets if pair not in kept]
+        self.change(inside, spent=spent, held=-captured)
+        self.change(beside, spent=spent, held=-hold.amount_micros)
 
 
 def _hardest(refusal: errors.BudgetExceeded) -> tuple[bool, int]:

@@ -126,13 +126,12 @@ def _transaction(
     """Raises: AccountLocked, LedgerUnavailable; what an order's own fault raises."""
     work = _Work(orders, lock_ms)
     try:
-        if dialect.IS_POSTGRES and not connection.in_atomic_block:
-            # BEGIN rides with the first question and COMMIT with the last change: two
-            # round trips, where a transaction of Django's own takes four.
-            with dialect.rolled_back_on_error():
-                return work.carry_out(opening=("BEGIN",), closing=("COMMIT",))
-        with transaction.atomic():
-            return work.carry_out()
+        if connection.in_atomic_block:
+            with transaction.atomic():
+                return work.carry_out()
+        # BEGIN rides with the first question and COMMIT with the last change.
+        with dialect.bare_transaction() as (opening, closing):
+            return work.carry_out(opening=opening, closing=closing)
     except UNAVAILABLE as error:
         if dialect.is_raised_by_trigger(error):  # PostgreSQL calls that no integrity
             raise

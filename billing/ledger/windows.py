@@ -21,10 +21,26 @@ def start_of(window: str, zone: str, moment: datetime) -> int:
     if window == Window.TOTAL:
         return 0
     at = moment.timestamp()
+    starts, ends = _latest.get((window, zone), NEVER)
+    if not starts <= at < ends:
+        starts, ends = _latest[window, zone] = _around(window, zone, moment)
+    return starts
+
+
+# The window of the last question, which mostly is that of the next: a hold asks for
+# each of its limits. A window of each kind for each time zone, and no more.
+_latest: dict[tuple[str, str], tuple[int, int]] = {}
+NEVER = (0, 0)
+
+
+def _around(window: str, zone: str, moment: datetime) -> tuple[int, int]:
+    """When the window begins that `moment` is in, and when the next one does."""
     first = _first_day(window, moment.astimezone(ZoneInfo(zone)).date())
+    following = _next(window, first)
     # Where the clock was set back over midnight, the next window has begun already.
-    following = begin_of_day(zone, _next(window, first))
-    return following if following <= at else begin_of_day(zone, first)
+    if begin_of_day(zone, following) <= moment.timestamp():
+        first, following = following, _next(window, following)
+    return begin_of_day(zone, first), begin_of_day(zone, following)
 
 
 def end_of(window: str, zone: str, starts: int) -> datetime | None:

@@ -25,9 +25,11 @@ from billing.values.orders import Order, R
 BATCH_MAX = 256
 
 # While several calls run, the writer waits this long for one more order, as long as
-# they keep coming: a batch costs about as much as ten orders in one.
+# they keep coming: a batch costs about as much as ten orders in one, and the event loop
+# and this thread, which share the interpreter, take turns instead of fighting for it.
+# With 128 callers 12 ms make a tenth more calls a second than 4 ms, and 30 no more.
 LINGER_SECONDS = 0.0005
-LINGER_SECONDS_MAX = 0.004
+LINGER_SECONDS_MAX = 0.012
 # The size of the last batch from which on others are expected. Below it nobody waits:
 # a lone caller would only pay for company that does not come.
 COMPANY = 3

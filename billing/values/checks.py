@@ -68,9 +68,11 @@ def _check_for(kind: Any) -> Check:
 
 
 def _is_sound(value: Any) -> bool:
-    return all(
-        is_right(getattr(value, name)) for name, is_right in _checks(type(value))
-    )
+    # No generator: it is asked for each order of each call.
+    for name, is_right in _checks(type(value)):  # noqa: SIM110
+        if not is_right(getattr(value, name)):
+            return False
+    return True
 
 
 def _is_integer(value: Any) -> bool:

@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    connection,
+    connections,
+    transaction,
+)
 
 from billing.values import errors
 from billing.values.patience import patience, seconds_left
@@ -29,7 +36,8 @@ def once_more_if_lost(work: Callable[[], T]) -> T:
 
     Raises: what `work` raises.
     """
-    was_open = connection.connection is not None and not connection.in_atomic_block
+    own = connections[DEFAULT_DB_ALIAS]
+    was_open = own.connection is not None and not own.in_atomic_block
     bound_waits()
     try:
         return work()
@@ -49,13 +57,13 @@ def once_more_if_lost(work: Callable[[], T]) -> T:
 
 def bound_waits() -> None:
     """SQLite: a writer queues until its thread's deadline, at the longest."""
-    left, made = seconds_left(), connection.connection
-    if connection.vendor != "sqlite" or left is None or made is None:
+    own: Any = connections[DEFAULT_DB_ALIAS]
+    left = seconds_left()
+    if own.vendor != "sqlite" or left is None or own.connection is None:
         return
-    longest: Any = connection.settings_dict["OPTIONS"].get("timeout", 5)
+    longest: float = own.settings_dict["OPTIONS"].get("timeout", 5)
     # In whole seconds: a text for each millisecond would fill the driver's cache.
-    left = min(longest, max(1, round(left)))
-    made.execute(f"PRAGMA busy_timeout = {int(left * 1000)}")
+    own.longest_ms = 1000 * int(min(longest, max(1, round(left))))
 
 
 @contextmanager

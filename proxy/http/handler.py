@@ -21,8 +21,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import get_resolver
-from django.urls.base import set_urlconf
+from django.urls import ResolverMatch, get_resolver
 
 from billing.values import numbers
 
@@ -147,6 +146,12 @@ class LeanRequest(ASGIRequest):
             self._leaving = None
         self._say_left()  # if nothing was sent
 
+    @property
+    def _whole_bytes(self) -> int | None:
+        """How much there will be, where that is certain."""
+        is_chunked = "HTTP_TRANSFER_ENCODING" in self.META
+        return None if is_chunked else self.declared_bytes
+
     @cached_property
     def declared_bytes(self) -> int | None:
         """How long the body is, by its Content-Length; one in chunks has none."""
@@ -163,7 +168,7 @@ class LeanRequest(ASGIRequest):
         """
         if (self.declared_bytes or 0) > bytes_max:
             raise BodyTooLarge
-        size, more = 0, True
+        size, more, whole = 0, True, self._whole_bytes
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout_at(began + seconds_max) as limit:
             while more:
@@ -180,7 +185,9 @@ class LeanRequest(ASGIRequest):
                 if self.counted is not None:
                     self.counted(len(chunk))
                 take(chunk)
-                more = message.get("more_body", False)
+                # What says that there is no more would be one more wait.
+                more = not self._is_read and size != whole
+            self._is_read = True
 
     def _seconds_for(self, size: int, seconds_max: float) -> float:
         """Until the next piece has to be here, from the beginning on."""
@@ -214,9 +221,10 @@ class LeanHandler:
         crashed: Callable[[], HttpResponseBase],
     ) -> None:
         self._urlconf, self._not_found, self._crashed = urlconf, not_found, crashed
+        # Of routes without parameters: as many as there are routes.
+        self._matches: dict[str, ResolverMatch] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        set_urlconf(self._urlconf)
         try:
             request = LeanRequest(scope, receive)
         except (ValueError, LookupError, RequestDataTooBig):
@@ -238,9 +246,18 @@ class LeanHandler:
             for close in response._resource_closers:  # type: ignore[attr-defined]
                 close()
 
+    def _match(self, path: str) -> ResolverMatch:
+        """The route. Raises: Http404."""
+        match = self._matches.get(path)
+        if match is None:
+            match = get_resolver(self._urlconf).resolve(path)
+            if not (match.args or match.kwargs):
+                self._matches[path] = match
+        return match
+
     async def _respond(self, request: LeanRequest) -> HttpResponseBase:
         try:
-            match = get_resolver(self._urlconf).resolve(request.path_info)
+            match = self._match(request.path_info)
         except Http404:
             return self._not_found(request)
         request.resolver_match = match

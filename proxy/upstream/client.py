@@ -123,10 +123,13 @@ class Client:
             extensions=self._extensions,
         )
         request.read()
-        is_large = len(content) > SENT_AT_ONCE_BYTES
+        answer = self._transport.handle_async_request(request)
         try:
-            async with asyncio.timeout(self._seconds_to_head if is_large else None):
-                response = await self._transport.handle_async_request(request)
+            if len(content) > SENT_AT_ONCE_BYTES:
+                async with asyncio.timeout(self._seconds_to_head):
+                    response = await answer
+            else:
+                response = await answer
         except httpx.TransportError as error:
             raise _fault(error) from error
         except aiohttp.ClientError as error:
@@ -151,9 +154,10 @@ class Reply:
         self._body = cast(httpx.AsyncByteStream, response.stream)
         self.status = response.status_code
         self.place: CallPlace | None = None
-        sent = ((name.lower(), value) for name, value in response.headers.raw)
         headers = {
-            name: value.decode("latin-1") for name, value in sent if name in READ
+            name: value.decode("latin-1")
+            for raw, value in response.headers.raw
+            if (name := raw.lower()) in READ
         }
         self.content_type = (
             headers.get(b"content-type", "").split(";")[0].strip().lower()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 from django.db import OperationalError, connection
@@ -15,8 +17,9 @@ from tests.support.ledger.payers import Payer
 @pytest.mark.sqlite_only
 def test_a_file_that_somebody_writes_to_is_locked(committed_db: None) -> None:
     customer = Payer.open(credits=100)
-    assert connection.connection is not None
-    connection.connection.execute("PRAGMA busy_timeout = 100")
+    connection.ensure_connection()
+    wrapper: Any = connection
+    wrapper.longest_ms = 100
     try:
         with ledger_locked(customer.account_id) as release:
             with pytest.raises(errors.AccountLocked, match="database is locked"):

@@ -116,10 +116,12 @@ def test_the_pool_hands_out_such_connections(committed_db: None) -> None:
 
 @pytest.mark.sqlite_only
 def test_a_writer_of_sqlite_queues_until_its_deadline(committed_db: None) -> None:
-    ask = "PRAGMA busy_timeout"
-    with connection.cursor() as cursor, patience(3):
-        once_more_if_lost(lambda: cursor.execute(ask))
-        assert cursor.fetchone() == (3000,)
-    with connection.cursor() as cursor, patience(100):
-        once_more_if_lost(lambda: cursor.execute(ask))
-        assert cursor.fetchone() == (20_000,)
+    def waits_ms() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout")
+            return int(cursor.fetchone()[0])
+
+    with patience(3):
+        assert once_more_if_lost(waits_ms) == 3_000
+    with patience(100):
+        assert once_more_if_lost(waits_ms) == 20_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from django.test import Client
 from playwright.sync_api import BrowserContext, expect
+from pytest_django import DjangoDbBlocker
 
 from tests.pages import house, routes
 from tests.pages.house import House
@@ -20,7 +22,6 @@ from tests.support import sources
 from tests.support.portal import axe, browser
 from tests.support.portal.pages import Element, Page, misplaced
 from tests.support.services import database
-from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
 
 pytestmark = [pytest.mark.sqlite_only, pytest.mark.timeout(900)]
@@ -32,31 +33,44 @@ NOBODY, OWNER = "nobody", "owner"
 Found = dict[tuple[str, str], str]
 
 
-@pytest.fixture
-def copy(committed_db: None, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of the test's own: its house is made by plain SQL, and no
-    ledger that anybody verifies would be like it."""
-    with database.copied_to(tmp_path / "copy.sqlite3") as url:
-        yield url
+@dataclass(frozen=True)
+class Shown:
+    """A served house: its pages by who looks and a name, and its owner's session."""
+
+    url: str
+    pages: Found
+    session: str
+
+    def enter(self, context: BrowserContext, who: str) -> None:
+        context.clear_cookies()
+        if who == OWNER:
+            cookie = {"name": "sessionid", "value": self.session, "url": self.url}
+            context.add_cookies([cookie])  # type: ignore[list-item]
 
 
-@pytest.fixture
-def served(copy: str, gateway: GatewayFactory) -> Gateway:
-    return gateway(DATABASE_URL=copy)
-
-
-@pytest.fixture
-def acme(copy: str) -> House:
-    name = f"house-{uuid4().hex[:8]}"
-    return house.build(name, calls_count=25, keys_count=4, members_count=4)
-
-
-@pytest.fixture
-def session(acme: House) -> str:
-    """The owner's, without the way through the sign-in."""
-    client = Client()
-    client.force_login(acme.owner)
-    return client.cookies["sessionid"].value
+@pytest.fixture(scope="module")
+def shown(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Shown]:
+    """A database of the file's own: its house is made by plain SQL, and no ledger that
+    anybody verifies would be like it."""
+    folder: Path = tmp_path_factory.mktemp("pages")
+    with (
+        django_db_blocker.unblock(),
+        database.copied_to(folder / "copy.sqlite3") as copy,
+    ):
+        name = f"house-{uuid4().hex[:8]}"
+        acme = house.build(name, calls_count=25, keys_count=4, members_count=4)
+        pages = found(acme)
+        signed_in = Client()  # without the way through the sign-in
+        signed_in.force_login(acme.owner)
+        session = signed_in.cookies["sessionid"].value
+    gateway = Gateway(folder=folder, environment={"DATABASE_URL": copy})
+    gateway.start()
+    yield Shown(gateway.url, pages, session)
+    gateway.stop()
 
 
 def found(acme: House) -> Found:
@@ -74,15 +88,15 @@ def found(acme: House) -> Found:
 
 
 def test_axe_finds_nothing_and_nothing_moves_or_sticks_out(
-    served: Gateway, acme: House, session: str, chromium: str
+    shown: Shown, chromium: str
 ) -> None:
-    pages, wrong = found(acme), dict[str, list[str]]()
+    wrong = dict[str, list[str]]()
     with browser.browsing(chromium) as context:
         page = context.new_page()
         said = browser.complaints(page)
-        for (who, name), path in pages.items():
-            enter(context, served, session if who == OWNER else None)
-            page.goto(served.url + path)
+        for (who, name), path in shown.pages.items():
+            shown.enter(context, who)
+            page.goto(shown.url + path)
             findings = axe.look(page)
             findings += [text for text in said if name != "missing"]
             said.clear()
@@ -91,32 +105,27 @@ def test_axe_finds_nothing_and_nothing_moves_or_sticks_out(
     assert not wrong, "\n".join(f"{k}\n" + "\n".join(v) for k, v in wrong.items())
 
 
-def test_every_page_opens_without_scripts(
-    served: Gateway, acme: House, session: str, chromium: str
-) -> None:
-    pages = found(acme)
+def test_every_page_opens_without_scripts(shown: Shown, chromium: str) -> None:
     with browser.browsing(chromium, java_script_enabled=False) as context:
         page = context.new_page()
-        for (who, _), path in pages.items():
-            enter(context, served, session if who == OWNER else None)
-            page.goto(served.url + path)
+        for (who, _), path in shown.pages.items():
+            shown.enter(context, who)
+            page.goto(shown.url + path)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             expect(page.locator("[data-copy]:visible")).to_have_count(0)
             expect(page.locator("dialog:visible")).to_have_count(0)
 
 
-def test_every_page_is_light_and_strict(
-    served: Gateway, acme: House, session: str
-) -> None:
+def test_every_page_is_light_and_strict(shown: Shown) -> None:
     @cache
     def weight(url: str) -> int:
         reply = client.get(url)
         assert reply.headers.get("content-encoding") == "gzip", url
         return reply.num_bytes_downloaded
 
-    cookies = {OWNER: {"sessionid": session}, NOBODY: {}}
-    with httpx.Client(base_url=served.url, timeout=60) as client:
-        for (who, name), path in found(acme).items():
+    cookies = {OWNER: {"sessionid": shown.session}, NOBODY: {}}
+    with httpx.Client(base_url=shown.url, timeout=60) as client:
+        for (who, name), path in shown.pages.items():
             client.cookies = httpx.Cookies(cookies[who])
             reply = client.get(path)
             page = Page()
@@ -134,13 +143,6 @@ def test_our_own_scripts_are_small() -> None:
     scripts = list(sources_of_scripts())
     assert len(scripts) >= 2
     assert sum(len(text.encode()) for text in scripts) <= OWN_SCRIPTS_MAX
-
-
-def enter(context: BrowserContext, gateway: Gateway, session: str | None) -> None:
-    context.clear_cookies()
-    if session:
-        cookie = {"name": "sessionid", "value": session, "url": gateway.url}
-        context.add_cookies([cookie])  # type: ignore[list-item]
 
 
 def assets(page: Page) -> Iterator[str]:

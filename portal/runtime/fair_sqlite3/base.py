@@ -51,33 +51,55 @@ class Line:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """As Django's; a transaction waits for as long as `busy_timeout` says."""
+    """As Django's; a transaction waits for `longest_ms`, as does any other question.
+
+    SQLite's own waiting is switched off for a transaction that writes, and on again by
+    the next question outside of one: who only writes, as the ledger does, never has to.
+    """
 
     transaction_mode: str | None  # Django's stubs know nothing of it
     lines: ClassVar[dict[str, Line]] = {}  # by the database's name
+    longest_ms = 0
+    _told_ms = 0  # SQLite's own waiting, as it is now
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        made = super().get_new_connection(conn_params)
+        self.longest_ms = self._told_ms = int(conn_params.get("timeout", 5) * 1000)
+        return made
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if not self.in_atomic_block:
+            self._tell(self.longest_ms)
+        return super().create_cursor(name)
+
+    def _tell(self, milliseconds: int) -> None:
+        if self._told_ms != milliseconds:
+            made: Any = self.connection
+            made.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self._told_ms = milliseconds
 
     def _start_transaction_under_autocommit(self) -> None:
         """Raises: OperationalError, as somebody else writes all the time."""
         if self.transaction_mode != "IMMEDIATE":  # it only reads, and waits for nobody
             super()._start_transaction_under_autocommit()  # type: ignore[misc]
             return
-        made: Any = self.connection
-        [(milliseconds,)] = made.execute("PRAGMA busy_timeout").fetchall()
-        until = time.monotonic() + milliseconds / 1000
+        seconds = self.longest_ms / 1000
+        until = time.monotonic() + seconds
         line = self.lines.setdefault(str(self.settings_dict["NAME"]), Line())
         place = Event()
+        self._tell(0)
         try:
-            made.execute("PRAGMA busy_timeout = 0")
-            line.join(place, milliseconds / 1000)
+            line.join(place, seconds)
             while not self._has_begun(until):
                 time.sleep(PAUSE_SECONDS)
         finally:
             line.leave(place)
-            made.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
     def _has_begun(self, until: float) -> bool:
+        made: Any = self.connection
         try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+            with self.wrap_database_errors:
+                made.execute("BEGIN IMMEDIATE")
         except OperationalError as error:
             code = getattr(error.__cause__, "sqlite_errorcode", 0)
             if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:

@@ -18,7 +18,7 @@ SEED_VARIABLE = "BUDGET_HISTORIES_SEED"
 # `make endure` asks for 5,000.
 EXAMPLES = int(
     os.environ.get("BUDGET_HISTORIES")
-    or {"sqlite": 120, "postgres": 40}[wanted_database()]
+    or {"sqlite": 300, "postgres": 100}[wanted_database()]
 )
 STEPS = 12
 

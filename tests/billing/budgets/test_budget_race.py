@@ -21,7 +21,7 @@ from tests.support.services import environment
 # SQLite's writers queue for one lock; more of them would only wait longer.
 PROCESSES = {"sqlite": 2, "postgres": 8}
 # `make endure` asks for 200.
-ROUNDS = int(os.environ.get("BUDGET_RACES", "6"))
+ROUNDS = int(os.environ.get("BUDGET_RACES", "20"))
 READ = (
     "SELECT b.id, w.spent_micros + w.held_micros, b.limit_micros "
     "FROM billing_budget b JOIN billing_budgetwindow w ON w.budget_id = b.id "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -126,3 +127,17 @@ def test_windows_follow_each_other_without_a_gap(window: str, zone: str) -> None
         local = following.astimezone(ZoneInfo(zone))
         is_monday, is_first = local.weekday() == 0, local.day == 1
         assert {"day": True, "week": is_monday, "month": is_first}[window]
+
+
+def test_what_was_asked_before_changes_no_answer() -> None:
+    """The window of the last question is kept: any order of questions, also back in
+    time and between zones, finds what the windows' own ends say."""
+    draw = random.Random(20261128)
+    zones = ["Asia/Kathmandu", "America/St_Johns", "Africa/Cairo", "Pacific/Apia"]
+    for _ in range(2000):
+        window, zone = draw.choice(["day", "week", "month"]), draw.choice(zones)
+        moment = at("2010-11-01 00:00") + timedelta(minutes=draw.randrange(600_000))
+        starts = windows.start_of(window, zone, moment)
+        ends = windows.end_of(window, zone, starts)
+        assert ends is not None
+        assert starts <= moment.timestamp() < ends.timestamp()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
@@ -11,8 +12,42 @@ WIDE, NARROW = 1280, 320
 # Style sheets are not loaded a second time: no rule that is on reads them.
 ONLY_VIOLATIONS: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
 CONTRAST = {**ONLY_VIOLATIONS, "runOnly": ["color-contrast"]}
+ALL_BUT_CONTRAST = {**ONLY_VIOLATIONS, "rules": {"color-contrast": {"enabled": False}}}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 RUN = "options => axe.run(options).then(({violations}) => ({violations}))"
+# Most of what a page shows was there before: the frame on the last page, a row above.
+# Colours of a sight are looked at once in each look: of an element with these styles
+# inside elements with theirs. What was seen is kept in the tab.
+RUN_ON_NEW_SIGHTS = """([look, options]) => {
+  const seen = new Set(JSON.parse(sessionStorage.getItem(look) || "[]"));
+  const repeated = [];
+  const shown = ["display", "visibility", "position", "color", "backgroundColor",
+    "backgroundImage", "opacity", "filter", "fontSize", "fontWeight", "textShadow"];
+  const hash = text => {
+    let [a, b] = [0xdeadbeef, 0x41c6ce57];
+    for (let i = 0; i < text.length; i++) {
+      a = Math.imul(a ^ text.charCodeAt(i), 2654435761);
+      b = Math.imul(b ^ text.charCodeAt(i), 1597334677);
+    }
+    return (a >>> 0).toString(36) + (b >>> 0).toString(36);
+  };
+  const hasNew = (element, around) => {
+    const style = getComputedStyle(element);
+    const own = shown.map(name => style[name]).join();
+    const sight = hash([around, element.tagName, element.className, own].join());
+    let isNew = !seen.has(sight);
+    seen.add(sight);
+    const known = [];
+    for (const each of element.children)
+      if (hasNew(each, sight)) isNew = true; else known.push(each);
+    if (isNew) repeated.push(...known);
+    return isNew;
+  };
+  const isNew = hasNew(document.documentElement, "");
+  sessionStorage.setItem(look, JSON.stringify([...seen]));
+  return isNew ? axe.run({ include: [document], exclude: repeated }, options)
+    .then(({ violations }) => ({ violations })) : { violations: [] };
+}"""
 MOVE_MAX = 0.01  # of the screen times the way: less than anybody sees
 # Moves of what was there already; a person's own clicks do not count.
 SHIFTS = """() => new Promise(done => {
@@ -39,11 +74,7 @@ def look(page: Page) -> list[str]:
         page.set_viewport_size({"width": width, "height": 800})
         for theme in THEMES:
             show(page, theme)
-            options = ONLY_VIOLATIONS if theme == "light" else CONTRAST
-            # Not by the library: it sends half a megabyte of script for each run, and
-            # takes as much back of what is right.
-            result = AxeResults(page.evaluate(RUN, options))
-            if result.violations_count:
+            for result in results(page, f"{theme} {width}"):
                 found.append(f"{theme} {width}: {result.generate_report()}")
         broad = page.evaluate("document.documentElement.scrollWidth")
         if broad > width:
@@ -51,6 +82,17 @@ def look(page: Page) -> list[str]:
     page.set_viewport_size({"width": WIDE, "height": 800})
     show(page, "light")
     return found
+
+
+def results(page: Page, look: str) -> Iterator[AxeResults]:
+    """What is wrong in this look. Not by the library: it sends half a megabyte of
+    script for each run, and takes as much back of what is right."""
+    looked = [page.evaluate(RUN_ON_NEW_SIGHTS, [look, CONTRAST])]
+    if look.startswith("light"):
+        looked.append(page.evaluate(RUN, ALL_BUT_CONTRAST))
+    for each in map(AxeResults, looked):
+        if each.violations_count:
+            yield each
 
 
 def show(page: Page, theme: Literal["light", "dark"]) -> None:

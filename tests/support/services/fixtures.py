@@ -69,10 +69,14 @@ def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of a Chromium."""
+def chromium() -> Iterator[str]:
+    """The path of a Chromium; what runs of it ends with the session."""
+    # Here, for those who need none.
+    from tests.support.portal import browser
+
     path = requirements.find_program("chromium", "chromium-browser", "google-chrome")
-    return path or requirements.missing("Chromium")
+    yield path or requirements.missing("Chromium")
+    browser.shared.end()
 
 
 @pytest.fixture(scope="session")
