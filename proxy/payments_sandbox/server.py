@@ -23,6 +23,8 @@ from proxy.payments_sandbox.state import State
 
 HOST = "127.0.0.1"
 BODY_BYTES_MAX = 1024**2
+# Of a longer one, so much is read and thrown away.
+UNREAD_BYTES_MAX = 4 * BODY_BYTES_MAX
 CONNECTION_SECONDS_MAX = 60
 PAGE_HEADERS = {
     "content-type": "text/html; charset=utf-8",
@@ -142,7 +144,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length", "0")
         if not length.isdigit() or int(length) > BODY_BYTES_MAX:
             self.close_connection = True
-            self._send(413, b"", {})
+            if length.isdigit():
+                # A connection with unread bytes is reset, and the answer is lost.
+                self.rfile.read(min(int(length), UNREAD_BYTES_MAX))
+            self._send(413, b"", {"connection": "close"})
             return None
         return self.rfile.read(int(length)).decode("utf-8", "replace")
 

@@ -178,13 +178,14 @@ def test_a_body_that_drips_is_given_up(
 def test_a_client_that_leaves_within_its_body_costs_nothing(
     impatient_gateway: Gateway, customer: Customer
 ) -> None:
+    before = len(impatient_gateway.log_text())
     head = raw.head(customer.secret, f"Content-Length: {len(BODY)}")
     for sent in (0, 1, len(BODY) - 1):
         with raw.connect(impatient_gateway) as leaving:
             leaving.sendall(head + BODY[:sent])
     reply = customer.http(impatient_gateway).post(CHAT, content=b"{}")
     assert_refusal(reply, 400, "invalid_request")  # it still answers
-    assert "Traceback" not in impatient_gateway.log_text()
+    assert "Traceback" not in impatient_gateway.log_text()[before:]
 
 
 @pytest.mark.parametrize(

@@ -16,19 +16,19 @@ pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer
+    quiet_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    said_before = len(live_gateway.log_text())
+    said_before = len(quiet_gateway.log_text())
     gate = Gate()
     upstream.on(reply=chat_json(credits=6, charge="after").held(gate))
     for number in range(8):
-        call = RawCall(live_gateway, customer.secret)
+        call = RawCall(quiet_gateway, customer.secret)
         call.send(model=f"m-{number}", messages=SAY_HI)
         upstream.journal.wait_arrived(number + 1)
         call.leave(reset=number % 2 == 1)
-    customer.http(live_gateway).timeout = IMPATIENT_CLIENT
+    customer.http(quiet_gateway).timeout = IMPATIENT_CLIENT
     with pytest.raises(httpx.ReadTimeout):
-        customer.chat(live_gateway)
+        customer.chat(quiet_gateway)
     upstream.journal.wait_arrived(9)
     gate.set()
     records = customer.wait_records(9)
@@ -37,7 +37,7 @@ def test_a_client_that_gives_up_early_pays_what_the_upstream_charged(
     assert customer.charged_credits() == upstream.total_credits() == 9 * 6
     assert {record.basis for record in records} == {"upstream"}
     assert {hold.state for hold in customer.holds()} == {"settled"}
-    assert "Traceback" not in live_gateway.log_text()[said_before:]
+    assert "Traceback" not in quiet_gateway.log_text()[said_before:]
 
 
 def test_the_gateway_goes_on_serving_the_others(

@@ -39,45 +39,45 @@ def test_a_pause_of_the_upstreams_is_read_or_none(
 
 
 def test_a_query_of_1001_fields_is_refused(
-    live_gateway: Gateway, customer: Customer
+    quiet_gateway: Gateway, customer: Customer
 ) -> None:
-    before = len(live_gateway.log_text())
+    before = len(quiet_gateway.log_text())
     query = "&".join(f"f{number}=1" for number in range(1001))
-    client = customer.http(live_gateway)
+    client = customer.http(quiet_gateway)
     for path in ("usage", "models", "credits", "envelopes", "key"):
         answer = client.get(f"/{path}?{query}")
         assert answer.status_code < 500, answer.text
     answer = client.post(f"/chat/completions?{query}", json={"model": "m"})
     assert_refusal(answer, 400, "invalid_request")
-    assert "Traceback" not in live_gateway.log_text()[before:]
+    assert "Traceback" not in quiet_gateway.log_text()[before:]
 
 
 @pytest.mark.parametrize("length", ["²", "-1", "9" * 5000, "0x10"])
-def test_a_length_that_is_none_is_refused(live_gateway: Gateway, length: str) -> None:
+def test_a_length_that_is_none_is_refused(quiet_gateway: Gateway, length: str) -> None:
     """By the server already, or by us: with an answer or a closed connection."""
-    before = len(live_gateway.log_text())
+    before = len(quiet_gateway.log_text())
     head = (
         "POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Length: {length}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", live_gateway.port)) as raw:
+    with socket.create_connection(("127.0.0.1", quiet_gateway.port)) as raw:
         raw.settimeout(PATIENCE_SECONDS)
         raw.sendall(head.encode())
         raw.shutdown(socket.SHUT_WR)
         answer = raw.makefile("rb").read()
     assert not answer or answer.startswith((b"HTTP/1.1 4",)), answer[:100]
-    assert "Traceback" not in live_gateway.log_text()[before:]
+    assert "Traceback" not in quiet_gateway.log_text()[before:]
 
 
 def test_a_key_in_the_address_is_not_said_again(
-    live_gateway: Gateway, customer: Customer
+    quiet_gateway: Gateway, customer: Customer
 ) -> None:
     secret = customer.secret
     for path in (f"/v1/{secret}/models", f"/v1/models/{secret}", f"/{secret}"):
-        answer = httpx.get(f"{live_gateway.url}{path}?api_key={secret}")
+        answer = httpx.get(f"{quiet_gateway.url}{path}?api_key={secret}")
         assert answer.status_code in {401, 404}
         assert secret[9:] not in answer.text
-    assert secret[9:] not in live_gateway.log_text()
+    assert secret[9:] not in quiet_gateway.log_text()
 
 
 def test_what_the_upstream_escapes_does_not_show_its_key(
@@ -125,9 +125,9 @@ def test_what_the_upstream_escapes_does_not_show_its_key(
     ["multipart/form-data; boundary*=foo''bar", "text/plain; a*=undefined''b%ff"],
 )
 def test_an_encoding_that_is_none_is_the_clients_fault(
-    live_gateway: Gateway, path: str, said: str
+    quiet_gateway: Gateway, path: str, said: str
 ) -> None:
-    before = len(live_gateway.log_text())
-    answer = httpx.post(f"{live_gateway.url}{path}", headers={"content-type": said})
+    before = len(quiet_gateway.log_text())
+    answer = httpx.post(f"{quiet_gateway.url}{path}", headers={"content-type": said})
     assert answer.status_code == 400
-    assert "Traceback" not in live_gateway.log_text()[before:]
+    assert "Traceback" not in quiet_gateway.log_text()[before:]

@@ -50,34 +50,34 @@ CALLED = {"index": 0, "delta": {"tool_calls": CALLS}}
 @pytest.mark.parametrize("fields", [*STRANGE, {"choices": [CALLED]}], ids=repr)
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_numbers_that_nobody_can_hold_lose_no_answer(
-    live_gateway: Gateway,
+    quiet_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
     fields: dict[str, Any],
     stream: bool,
 ) -> None:
     said = {"id": "c", "model": "m", "choices": [CHOICE], **fields}
-    before = len(live_gateway.log_text())
+    before = len(quiet_gateway.log_text())
     events = stream_reply([sse(said), DONE])
     upstream.on(
         model="m",
         reply=events if stream else chat_json().but(steps=(json.dumps(said).encode(),)),
     )
-    answer = customer.chat(live_gateway, "m", stream=stream, **FORM)
+    answer = customer.chat(quiet_gateway, "m", stream=stream, **FORM)
     assert answer.status_code == 200
     assert "[DONE]" in answer.text or not stream
     assert customer.wait_over()[0].state == "settled"
-    assert "Traceback" not in live_gateway.log_text()[before:]
+    assert "Traceback" not in quiet_gateway.log_text()[before:]
 
 
 def test_an_answer_that_is_too_deep_is_none(
-    live_gateway: Gateway, upstream: Upstream, customer: Customer
+    quiet_gateway: Gateway, upstream: Upstream, customer: Customer
 ) -> None:
-    before = len(live_gateway.log_text())
+    before = len(quiet_gateway.log_text())
     for depth in (200, 300, 1000):
         upstream.on(model="m", reply=chat_json(usage=Raw(nested(depth))))
-        assert_refusal(customer.chat(live_gateway, "m"), 502, "upstream_ambiguous")
-    assert "Traceback" not in live_gateway.log_text()[before:]
+        assert_refusal(customer.chat(quiet_gateway, "m"), 502, "upstream_ambiguous")
+    assert "Traceback" not in quiet_gateway.log_text()[before:]
 
 
 def test_what_a_response_could_not_repeat_is_refused_free(

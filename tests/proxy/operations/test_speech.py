@@ -269,7 +269,7 @@ def test_a_client_that_leaves_the_sound_has_paid_and_its_download_ends(
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_sound_that_is_cut_ends_in_a_broken_connection(
-    live_gateway: Gateway,
+    quiet_gateway: Gateway,
     upstream: Upstream,
     customer: Customer,
     sound: ScriptedReply,
@@ -277,13 +277,13 @@ def test_sound_that_is_cut_ends_in_a_broken_connection(
 ) -> None:
     cut = sound.but(framing=framing).cut_after_events(1)
     upstream.on(path="/files/speech.mp3", reply=cut)
-    before = len(live_gateway.log_text())
-    call = RawCall(live_gateway, customer.secret, "/v1/audio/speech").send(**SAY)
+    before = len(quiet_gateway.log_text())
+    call = RawCall(quiet_gateway, customer.secret, "/v1/audio/speech").send(**SAY)
 
     with pytest.raises(http.client.IncompleteRead):
         call.read()
     call.leave()
     assert customer.charged_credits() == 3
     line = "an answer was cut off: a file of the upstream's: cut"
-    wait_for(lambda: line in live_gateway.log_text()[before:])
-    assert "Traceback" not in live_gateway.log_text()[before:]
+    wait_for(lambda: line in quiet_gateway.log_text()[before:])
+    assert "Traceback" not in quiet_gateway.log_text()[before:]

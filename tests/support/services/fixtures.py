@@ -112,20 +112,31 @@ def _environment(upstream: Upstream, extra: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def session_gateway(
+def session_gateways(
     django_db_setup: None, upstream_server: Upstream, services_folder: Path
-) -> Iterator[Gateway]:
-    """The gateway behind `live_gateway`; tests don't use it directly."""
-    gateway = Gateway(
-        folder=services_folder, environment=_environment(upstream_server, {})
-    )
-    yield gateway
-    gateway.stop()
+) -> Iterator[dict[str, Gateway]]:
+    """The gateways behind `live_gateway` and `quiet_gateway`; tests don't use it."""
+    made = {
+        name: Gateway(
+            folder=services_folder, environment=_environment(upstream_server, {})
+        )
+        for name in ("live", "quiet")
+    }
+    yield made
+    for each in made.values():
+        each.stop()
+
+
+def _running(gateway: Gateway, request: pytest.FixtureRequest) -> Gateway:
+    if not (gateway.is_running and gateway.is_healthy()):
+        gateway.restart()
+    request.node.stash.setdefault(GATEWAYS, []).append(gateway)
+    return gateway
 
 
 @pytest.fixture
 def live_gateway(
-    session_gateway: Gateway,
+    session_gateways: dict[str, Gateway],
     committed_db: None,
     upstream: Upstream,
     request: pytest.FixtureRequest,
@@ -134,10 +145,19 @@ def live_gateway(
 
     It is shared by the session: what a test kills is up again for the next one.
     """
-    if not (session_gateway.is_running and session_gateway.is_healthy()):
-        session_gateway.restart()
-    request.node.stash.setdefault(GATEWAYS, []).append(session_gateway)
-    return session_gateway
+    return _running(session_gateways["live"], request)
+
+
+@pytest.fixture
+def quiet_gateway(
+    session_gateways: dict[str, Gateway],
+    committed_db: None,
+    upstream: Upstream,
+    request: pytest.FixtureRequest,
+) -> Gateway:
+    """One more of the same, for tests that read what it says: none of the other tests'
+    calls, which may end late, is told of in its log."""
+    return _running(session_gateways["quiet"], request)
 
 
 @pytest.fixture
