@@ -12,9 +12,8 @@ from pkgutil import iter_modules
 from types import FunctionType, ModuleType
 
 import pytest
-from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import models, transaction
+from django.db import transaction
 from pytest_django import Settings
 
 from billing.values.errors import LedgerError
@@ -30,6 +29,7 @@ from tests.support.portal.bought import ACTS_OF_BUYERS
 from tests.support.portal.documented import ACTS_OF_DOCUMENTS, PARTS_OF_DOCUMENTS
 from tests.support.portal.noticed import ACTS_OF_NOTICES
 from tests.support.portal.paid_back import ACTS_OF_PAYING_BACK
+from tests.support.portal.rows import Rows, everything
 from tests.support.portal.worlds import Act, Do, World
 
 pytestmark = pytest.mark.once
@@ -84,18 +84,9 @@ def world(organization: Organization, alice: User) -> World:
     return World(organization, alice, make_key(organization, alice)[0])
 
 
-def state() -> dict[str, list[dict[str, object]]]:
-    """Every row of every table of ours but the audit's own."""
-    own: set[type[models.Model]] = {
-        model
-        for layer in ("billing", "portal", "proxy")
-        for model in apps.get_app_config(layer).get_models()
-    }
-    own -= {AuditEvent, AuditChain}
-    return {
-        model.__name__: list(model._default_manager.order_by("pk").values())
-        for model in own
-    }
+def state() -> Rows:
+    """Every row of every table but the audit's own."""
+    return everything(but=frozenset({AuditEvent, AuditChain}))
 
 
 def written(since: int) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 
 import pytest
 from django.db import transaction
@@ -13,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from tests.support import sources
 from tests.support.portal.neighbours import Neighbour, all_routes, make_neighbour
+from tests.support.services.environment import wanted_database
 
 READ = re.compile(r"""(?:GET|bar|query|POST)\.(?:get|getlist)\(\s*"([a-z_]+)""")
 NAMES = sorted(
@@ -22,7 +24,11 @@ NAMES = sorted(
         for name in READ.findall(path.read_text())
     }
 )
-VALUES = ("²", "9" * 5000, "\x00", "-1", "\ud800".encode("utf-16", "surrogatepass"))
+# A number that no column holds, what PostgreSQL cannot store, and, of any database, a
+# digit that is no number.
+VALUES = ["9" * 5000, "\x00"]
+if wanted_database() == "sqlite":
+    VALUES.append("²")
 SECRETLESS = {"stripe-webhook"}  # 503 without one
 
 
@@ -35,16 +41,25 @@ def ours(
         transaction.set_rollback(True)
 
 
-@pytest.mark.parametrize("route", all_routes(), ids=lambda route: route.name)
-def test_no_value_breaks_a_page(ours: Neighbour, route: object) -> None:
+@pytest.fixture(scope="module")
+def browser(ours: Neighbour) -> Client:
+    """The owner's."""
     browser = Client(raise_request_exception=False)
     browser.force_login(ours.people["owner"])
+    return browser
+
+
+@pytest.mark.parametrize("route", all_routes(), ids=lambda route: route.name)
+def test_no_value_breaks_a_page(
+    ours: Neighbour, browser: Client, route: object
+) -> None:
     url = route.url(ours.objects)  # type: ignore[attr-defined]
-    for value in VALUES[:3]:
+    for value in VALUES:
         query = QueryDict(mutable=True)
         for name in NAMES:
             query[name] = value
         for method in ("get", "post"):
+            cookies = deepcopy(browser.cookies)
             with transaction.atomic():
                 ask = getattr(browser, method)
                 answer = (
@@ -53,14 +68,15 @@ def test_no_value_breaks_a_page(ours: Neighbour, route: object) -> None:
                     else ask(url, query.dict())
                 )
                 transaction.set_rollback(True)
+            browser.cookies = cookies
             name = route.name  # type: ignore[attr-defined]
             is_sound = answer.status_code < 500 or name in SECRETLESS
             assert is_sound, f"{method} {url} with {value[:9]!r}"
 
 
-def test_a_query_of_too_many_fields_is_refused(ours: Neighbour) -> None:
-    browser = Client(raise_request_exception=False)
-    browser.force_login(ours.people["owner"])
+def test_a_query_of_too_many_fields_is_refused(
+    ours: Neighbour, browser: Client
+) -> None:
     fields = "&".join(f"f{number}=" for number in range(1001))
     url = f"/o/{ours.organization.slug}/activity/?{fields}"
     assert browser.get(url).status_code == 400

@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 from uuid import uuid4
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from portal.models import AuditEvent, Membership, Organization, Role, User
 from portal.tenants import keys, members
@@ -201,3 +201,24 @@ def test_what_was_removed_meanwhile_changes_nothing(
         with pytest.raises(NotAllowed):
             change(stale, actor=actor_of(alice))
     assert AuditEvent.objects.count() == before
+
+
+def test_a_key_made_while_its_maker_is_removed_does_not_stay_open(
+    committed_db: None,
+) -> None:
+    owner = make_user(f"{uuid4().hex}@example.com")
+    organization = make_organization(f"Race {uuid4().hex}", owner, credits=0)
+    leaving = make_member(organization, f"{uuid4().hex}@example.com", Role.DEVELOPER)
+
+    def remove_them() -> None:
+        membership = organization.memberships.get(user=leaving)
+        members.remove(membership, actor=actor_of(owner))
+        connections.close_all()
+
+    removal = Thread(target=remove_them)
+    with transaction.atomic():
+        make_key(organization, leaving)
+        removal.start()
+        removal.join(0.5)  # as far as it comes while this is not committed
+    removal.join()
+    assert organization.api_keys.get().is_revoked

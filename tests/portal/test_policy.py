@@ -5,17 +5,17 @@ Operations are called directly, whatever a page shows. A new one belongs in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Thread
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
-from django.db import connections, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from pytest_django import DjangoDbBlocker
 
 from portal.models import ApiKey, Membership, Organization, Role, User
 from portal.operator import bounds, doubts
@@ -45,6 +45,7 @@ from tests.support.portal.limited import OF_BUDGETS
 from tests.support.portal.paid_back import OF_PAYING_BACK
 from tests.support.portal.rows import everything
 from tests.support.portal.viewed import OF_VIEWS
+from tests.support.services.database import undone
 
 HOUR = timedelta(hours=1)
 PEOPLE = ("stranger", *Role.values, "operator")
@@ -169,20 +170,41 @@ OPERATIONS: dict[str, tuple[Callable[[Scene], Prepared], Collection[str]]] = {
 }
 
 
-def actor_called(who: str, organization: Organization) -> audit.Actor:
-    if who == "operator":
-        return OPERATOR
-    if who == "stranger":
-        return actor_of(make_user("stranger@example.com"))
-    return actor_of(make_member(organization, f"{who}@example.com", Role(who)))
+class World(NamedTuple):
+    scene: Scene
+    actors: dict[str, audit.Actor]  # of PEOPLE
+
+
+def make_world() -> World:
+    owner = make_user("owner@policy.example")
+    organization = make_organization("Policy", owner)
+    actors = {"operator": OPERATOR, "stranger": actor_of(make_user("s@policy.example"))}
+    for role in Role:
+        member = make_member(organization, f"{role}@people.policy.example", role)
+        actors[role.value] = actor_of(member)
+    key, _ = make_key(organization, owner)
+    return World(Scene(organization, owner, key, UUID(make_doubt(key)[4:])), actors)
+
+
+@pytest.fixture(scope="module")
+def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with django_db_blocker.unblock(), undone():
+        yield make_world()
+
+
+@pytest.fixture
+def world(kept: World) -> Iterator[World]:
+    """What a test changes of it is undone."""
+    with undone():
+        yield deepcopy(kept)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_operation_asks_the_policy(scene: Scene, operation: str, who: str) -> None:
+def test_each_operation_asks_the_policy(world: World, operation: str, who: str) -> None:
     prepare, allowed = OPERATIONS[operation]
-    carry_out, actor = prepare(scene), actor_called(who, scene.organization)
+    carry_out, actor = prepare(world.scene), world.actors[who]
     before = everything()
     if who in allowed:
         carry_out(actor)
@@ -273,24 +295,3 @@ def test_buttons_are_for_those_who_may(client: Client, scene: Scene, bob: User) 
     assert str(scene.key.pk) not in listed
     revoke = f"/o/acme/keys/{own.pk}/revoke"
     assert revoke in client.get(f"/o/acme/keys/{own.pk}/").content.decode()
-
-
-def test_a_key_made_while_its_maker_is_removed_does_not_stay_open(
-    committed_db: None,
-) -> None:
-    owner = make_user(f"{uuid4().hex}@example.com")
-    organization = make_organization(f"Race {uuid4().hex}", owner, credits=0)
-    leaving = make_member(organization, f"{uuid4().hex}@example.com", Role.DEVELOPER)
-
-    def remove_them() -> None:
-        membership = organization.memberships.get(user=leaving)
-        members.remove(membership, actor=actor_of(owner))
-        connections.close_all()
-
-    removal = Thread(target=remove_them)
-    with transaction.atomic():
-        make_key(organization, leaving)
-        removal.start()
-        removal.join(0.5)  # as far as it comes while this is not committed
-    removal.join()
-    assert organization.api_keys.get().is_revoked

@@ -6,6 +6,7 @@ A new route makes this fail until it is in the table: decide who may open it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -204,6 +205,7 @@ def url_of(route: str, slug: str = "acme", key_id: object = None) -> str:
 
 class World(NamedTuple):
     people: dict[str, User | None]
+    clients: dict[str, Client]  # theirs, signed in
     key: ApiKey  # the owner's
 
 
@@ -215,21 +217,20 @@ def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         people = {"anonymous": None, "stranger": mallory, "owner": alice}
         for role in (Role.ADMIN, Role.DEVELOPER, Role.BILLING, Role.VIEWER):
             people[role.value] = make_member(acme, f"{role}@example.com", role)
-        yield World(people, make_key(acme, alice)[0])
+        clients = {who: Client() for who in people}
+        for who in set(people) - {"anonymous"}:
+            clients[who].force_login(people[who])
+        yield World(people, clients, make_key(acme, alice)[0])
 
 
 @pytest.fixture
 def world(kept: World) -> Iterator[World]:
     """What a test changes of it is undone."""
+    cookies = {who: deepcopy(each.cookies) for who, each in kept.clients.items()}
     with undone():
         yield kept._replace(key=ApiKey.objects.get(pk=kept.key.pk))
-
-
-def client_of(user: User | None) -> Client:
-    client = Client()
-    if user is not None:
-        client.force_login(user)
-    return client
+    for who, each in kept.clients.items():
+        each.cookies = cookies[who]
 
 
 def test_every_route_is_in_the_table() -> None:
@@ -239,7 +240,7 @@ def test_every_route_is_in_the_table() -> None:
 @pytest.mark.parametrize("route", EXPECTED)
 def test_who_may_open_a_page(route: str, world: World) -> None:
     url = url_of(route, key_id=world.key.pk)
-    found = tuple(client_of(world.people[who]).get(url).status_code for who in PEOPLE)
+    found = tuple(world.clients[who].get(url).status_code for who in PEOPLE)
     assert found == EXPECTED[route]
 
 
@@ -247,7 +248,7 @@ def test_who_may_open_a_page(route: str, world: World) -> None:
 def test_a_foreign_organization_is_as_missing_as_a_missing_one(
     route: str, world: World
 ) -> None:
-    client = client_of(world.people["stranger"])
+    client = world.clients["stranger"]
     foreign = client.get(url_of(route, "acme", world.key.pk))
     missing = client.get(url_of(route, "nowhere", world.key.pk))
     assert (foreign.status_code, missing.status_code) == (404, 404)
@@ -260,7 +261,7 @@ def test_a_foreign_organization_is_as_missing_as_a_missing_one(
 def test_a_foreign_key_under_ones_own_organization_is_missing(
     route: str, method: str, world: World
 ) -> None:
-    client, key = client_of(world.people["stranger"]), world.key
+    client, key = world.clients["stranger"], world.key
     url = url_of(route, "elsewhere", key.pk)
     answer = getattr(client, method)(url, {"overlap": "0"})
     is_told = route in (POSTED if method == "get" else READ)
@@ -271,7 +272,7 @@ def test_a_foreign_key_under_ones_own_organization_is_missing(
 
 @pytest.mark.parametrize("who", ["anonymous", "stranger", "billing", "viewer"])
 def test_those_without_the_right_change_nothing(who: str, world: World) -> None:
-    client, organization = client_of(world.people[who]), world.key.organization
+    client, organization = world.clients[who], world.key.organization
     form = {
         "name": "mine",
         "project": organization.projects.get().pk,
@@ -289,7 +290,7 @@ def test_a_developer_changes_their_own_key_only(world: World) -> None:
     key, bob = world.key, world.people["developer"]
     assert bob
     own, _ = make_key(key.organization, bob)
-    client = client_of(bob)
+    client = world.clients["developer"]
     assert client.post(url_of("key-revoke", key_id=key.pk)).status_code == 404
     typed = {"typed": own.name}
     answer = client.post(url_of("key-revoke", key_id=own.pk), typed)

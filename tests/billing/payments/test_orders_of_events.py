@@ -79,8 +79,19 @@ SETS: dict[str, tuple[list[tuple[Said, dict[str, Any]]], str, int]] = {
 }
 
 
+# PostgreSQL's run has no need of the sets of which there are 24 orders: what is written
+# for one event is written in the others' orders, too.
+FEW = 3
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["named", "by payment"])
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.once] * (len(events) > FEW))
+        for name, (events, *_) in SETS.items()
+    ],
+)
 def test_every_order_of_events_has_the_same_end(
     buyer: Payer, name: str, named: bool
 ) -> None:

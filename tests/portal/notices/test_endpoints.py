@@ -57,6 +57,7 @@ def test_a_field_that_makes_no_sense_is_named(
     assert not organization.webhook_endpoints.exists()
 
 
+@pytest.mark.once
 def test_every_bad_address_is_a_field_error(
     organization: Organization, owner: Actor
 ) -> None:
@@ -97,6 +98,7 @@ def test_no_secret_is_readable_in_the_database(
 # --- SSRF: the corpus by each way that could lead inside ---
 
 
+@pytest.mark.once  # where an address leads, no database decides
 @pytest.mark.parametrize("way", ["direct", "redirect", "rebinding"])
 def test_no_address_leads_to_the_canary(
     organization: Organization,

@@ -14,7 +14,7 @@ def test_every_page_asks_as_much_of_a_large_organization_as_of_a_small_one(
     db: None,
 ) -> None:
     small = house.build("small", calls_count=60, keys_count=3, members_count=3)
-    large = house.build("large", calls_count=2000, keys_count=60, members_count=60)
+    large = house.build("large", calls_count=600, keys_count=60, members_count=60)
     asked: list[dict[str, list[str]]] = []
     for each in (small, large):
         client = Client()
