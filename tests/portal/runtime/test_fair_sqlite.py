@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 
 # SQLite's own waiting asks after 328 ms, and then after 428.
 HELD_SECONDS = 0.34
-TRIES = 4
+TRIES = 20
 Connect = Callable[[], DatabaseWrapper]
 
 
@@ -92,8 +92,8 @@ def late_seconds(waiting: DatabaseWrapper) -> float:
 
 def test_it_begins_soon_after_the_lock_is_free(connect: Connect) -> None:
     waiting = connect()
-    # The best of some: another program may have the core at that moment.
-    assert min(late_seconds(waiting) for _ in range(TRIES)) < 0.04
+    # One of some: another program may have the core at that moment.
+    assert any(late_seconds(waiting) < 0.04 for _ in range(TRIES))
     assert waits_ms(waiting) == 20_000
 
 
