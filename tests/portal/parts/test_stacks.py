@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from portal.pages.parts import stacks
 from portal.pages.parts.stacks import Bar, Box
 
@@ -53,9 +55,15 @@ def test_the_period_before_is_an_outline_and_a_far_limit_is_left_out() -> None:
 def test_nothing_at_all_is_drawn_as_nothing() -> None:
     assert stacks.stacked("Spend", []).steps == []
     assert stacks.stacked("Spend", [Bar("now", {})]).steps[0].boxes == []
-    assert stacks.sparkline("14 days", [0, 0]).boxes == []
+    assert stacks.sparkline("14 days", [0, 0]).path == ""
 
 
 def test_a_sparkline_shows_the_least() -> None:
-    boxes = stacks.sparkline("14 days", [0, 1, 1_000_000]).boxes
-    assert [hundredths(box.height) for box in boxes] == [10 * stacks.LEAST, stacks.FULL]
+    path = stacks.sparkline("14 days", [0, 1, 1_000_000, 500_000]).path
+    bars = re.findall(r"M(\d+) 10000v-(\d+)h(\d+)v\2z", path)
+    assert [int(left) for left, _, _ in bars] == [2500, 5000, 7500]
+    assert [int(height) for _, height, _ in bars] == [
+        *(10 * stacks.LEAST, stacks.FULL),
+        stacks.FULL // 2,
+    ]
+    assert {int(width) for _, _, width in bars} == {1750}
