@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
 from portal.models import ScheduledTask
 from tests.support import sources
@@ -22,7 +23,7 @@ from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 DUE_WORK_SECONDS = 30
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed_db")]
 
 
 class Up:
@@ -102,16 +103,23 @@ class Up:
         wait_for(lambda: not self.living(), explain=self.living)
 
 
-@pytest.fixture
-def up(tmp_path: Path, committed_db: None) -> Iterator[Up]:
-    ScheduledTask.objects.all().delete()
-    made = Up(tmp_path)
+@pytest.fixture(scope="module")
+def up(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Up]:
+    """Running; one for both tests, as nothing of it begins warm."""
+    with django_db_blocker.unblock():
+        ScheduledTask.objects.all().delete()
+    made = Up(tmp_path_factory.mktemp("up"))
     made.start()
     yield made
     processes.end_group(made.process)
     for pid in made.living():
         os.kill(pid, signal.SIGKILL)
-    ScheduledTask.objects.all().delete()
+    with django_db_blocker.unblock():
+        ScheduledTask.objects.all().delete()
 
 
 def test_what_is_killed_is_replaced(up: Up) -> None:

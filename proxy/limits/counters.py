@@ -33,8 +33,7 @@ T = TypeVar("T")
 Storage = MemoryStorage | RedisStorage
 
 MINUTE = 60
-# A call does not wait longer for Redis, and asks it again after so long.
-REDIS_SECONDS = 0.5
+# Redis that did not answer in time is asked again after so long.
 AWAY_SECONDS = 5
 CONNECTIONS_MAX = 64
 # Above every count: what is put right is not refused.
@@ -113,9 +112,16 @@ class Memory(MemoryStorage):
 class Counters:
     """The counters of this process, or those that all share."""
 
-    def __init__(self, redis_url: str | None = "") -> None:
+    def __init__(
+        self,
+        redis_url: str | None = "",
+        *,
+        redis_seconds: float | None = None,
+        away_seconds: float = AWAY_SECONDS,
+    ) -> None:
         """None: what the settings say, once it is needed."""
         self._redis_url = redis_url
+        self._given_seconds, self._away_seconds = redis_seconds, away_seconds
         self._own = Memory()
         self._is_away = False
         self._ask_again = 0.0  # monotonic
@@ -124,7 +130,13 @@ class Counters:
     def _pool(self) -> BlockingConnectionPool | None:
         named = self._redis_url
         url = settings.REDIS_URL if named is None else named
-        return _connections(url) if url else None
+        return _connections(url, self._redis_seconds) if url else None
+
+    @cached_property
+    def _redis_seconds(self) -> float:
+        """A call does not wait longer for Redis."""
+        given: int = settings.REDIS_WAIT_MS
+        return given / 1000 if self._given_seconds is None else self._given_seconds
 
     @cached_property
     def _shared(self) -> RedisStorage | None:
@@ -155,7 +167,7 @@ class Counters:
         if self._is_away and taken.storage is self._shared:
             return  # nobody waits for it again
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
+            async with asyncio.timeout(self._redis_seconds):
                 await taken.storage.acquire_sliding_window_entry(
                     taken.name, UNLIMITED, MINUTE, change
                 )
@@ -174,9 +186,9 @@ class Counters:
         if self._is_away and now < self._ask_again:
             return await question(self._own)
         # Of those that come while it is away, one waits for it.
-        self._ask_again = now + AWAY_SECONDS
+        self._ask_again = now + self._away_seconds
         try:
-            async with asyncio.timeout(REDIS_SECONDS):
+            async with asyncio.timeout(self._redis_seconds):
                 found = await question(self._shared)
         except (RedisError, OSError, TimeoutError) as error:
             self._miss(error)
@@ -187,19 +199,19 @@ class Counters:
         return found
 
     def _miss(self, error: Exception) -> None:
-        self._ask_again = time.monotonic() + AWAY_SECONDS
+        self._ask_again = time.monotonic() + self._away_seconds
         if not self._is_away:
             self._is_away = True
             logger.error("Redis is away, this process counts alone: %r", error)
 
 
-def _connections(url: str) -> BlockingConnectionPool:
+def _connections(url: str, seconds: float) -> BlockingConnectionPool:
     return BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS_MAX,
-        timeout=REDIS_SECONDS,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
         retry=Retry(NoBackoff(), 0),  # redis-py's own tries for seconds
     )
 

@@ -59,7 +59,7 @@ def shown(
     folder: Path = tmp_path_factory.mktemp("pages")
     with (
         django_db_blocker.unblock(),
-        database.copied_to(folder / "copy.sqlite3") as copy,
+        database.empty_at(folder / "pages.sqlite3") as url,
     ):
         name = f"house-{uuid4().hex[:8]}"
         acme = house.build(name, calls_count=25, keys_count=4, members_count=4)
@@ -67,7 +67,7 @@ def shown(
         signed_in = Client()  # without the way through the sign-in
         signed_in.force_login(acme.owner)
         session = signed_in.cookies["sessionid"].value
-    gateway = Gateway(folder=folder, environment={"DATABASE_URL": copy})
+    gateway = Gateway(folder=folder, environment={"DATABASE_URL": url})
     gateway.start()
     yield Shown(gateway.url, pages, session)
     gateway.stop()

@@ -17,7 +17,7 @@ from django.core.management import CommandError
 from django.db import connections
 
 from portal.runtime import migrating
-from tests.support.services import environment
+from tests.support.services import database, environment
 from tests.support.services.commands import manage
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -47,8 +47,8 @@ def assert_one_migrated(ends: list[subprocess.CompletedProcess[str]]) -> None:
 def test_on_sqlite_one_of_many_migrates(tmp_path: Path) -> None:
     file = tmp_path / "new.sqlite3"
     assert_one_migrated(migrate_at_once(f"sqlite:///{file}", tmp_path))
-    with sqlite3.connect(file) as database:
-        assert database.execute("SELECT count(*) FROM portal_user").fetchone() == (0,)
+    with sqlite3.connect(file) as made:
+        assert made.execute("SELECT count(*) FROM portal_user").fetchone() == (0,)
 
 
 @pytest.mark.postgres_only
@@ -90,9 +90,11 @@ def test_who_comes_second_waits_for_the_first(committed_db: None) -> None:
     assert order == ["first", "second"]
 
 
-@pytest.mark.once
-def test_who_is_killed_lets_go(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'killed.sqlite3'}"
+@pytest.mark.sqlite_only
+def test_who_is_killed_lets_go(tmp_path: Path, database_url: str) -> None:
+    path = tmp_path / "killed.sqlite3"
+    database.copy_template(path)
+    url = f"sqlite:///{path}"
     code = (
         "import django, os; django.setup()\n"
         "from portal.runtime import migrating\n"

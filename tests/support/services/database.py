@@ -40,7 +40,7 @@ def _create_sqlite(url: str) -> None:
     own = Path(url.removeprefix("sqlite:///"))
     template = environment.folder() / SQLITE_TEMPLATE
     if template.exists():
-        shutil.copyfile(template, own)
+        copy_template(own)
         return
     call_command("migrate", verbosity=0, interactive=False)
     with closing(sqlite3.connect(template)) as copy:
@@ -82,23 +82,17 @@ def forget_lessons() -> None:
 
 
 @contextmanager
-def copied_to(path: Path) -> Iterator[str]:
-    """A copy of SQLite's database takes its place inside, in this process; its URL."""
-    default = connections["default"]
-    default.ensure_connection()
-    with closing(sqlite3.connect(path)) as copy:
-        default.connection.backup(copy)
-    with _replaced_by(path) as url:
-        yield url
-
-
-@contextmanager
 def empty_at(path: Path) -> Iterator[str]:
     """SQLite as it was before the first test takes its place inside; its URL. For who
     asks what nothing at all leads to: other tests' rows have work left to do."""
-    shutil.copyfile(environment.folder() / SQLITE_TEMPLATE, path)
+    copy_template(path)
     with _replaced_by(path) as url:
         yield url
+
+
+def copy_template(path: Path) -> None:
+    """SQLite with all migrations and nothing in it, once `create` was called."""
+    shutil.copyfile(environment.folder() / SQLITE_TEMPLATE, path)
 
 
 @contextmanager

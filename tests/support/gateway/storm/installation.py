@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import psycopg
 
 from tests.support.gateway.outage import LockedFile
-from tests.support.services import processes
+from tests.support.services import database, processes
 from tests.support.services.commands import manage
 from tests.support.services.environment import UPSTREAM_API_KEY
 from tests.support.services.gateway import Gateway
@@ -85,7 +85,10 @@ class FileDatabase:
     """SQLite, whose one write lock anybody can keep."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = LockedFile(f"sqlite:///{folder / 'storm.sqlite3'}")
+        path = folder / "storm.sqlite3"
+        # What it is migrated to already: nothing of that is the storm's matter.
+        database.copy_template(path)
+        self._file = LockedFile(f"sqlite:///{path}")
         # How long a writer waits: less than some locks here last.
         self.url = self._file.url.replace("timeout=1", "timeout=3")
 
