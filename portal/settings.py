@@ -174,6 +174,7 @@ TEMPLATES = [
 
 # --- storage -----------------------------------------------------------------
 REDIS_URL = env.redis_url("REDIS_URL", default="")
+REDIS_WAIT_MS = env.int("REDIS_WAIT_MS", default=500)
 DATABASES = {"default": environment.database(env, VAR_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Marks in the database: nobody needs Redis to sign in, or to send a form.

@@ -33,8 +33,7 @@ T = TypeVar("T")
 Storage = MemoryStorage | RedisStorage
 
 MINUTE = 60
-# A call does not wait longer for Redis, and asks it again after so long.
-REDIS_SECONDS = 0.5
+# Redis that did not answer in time is asked again after so long.
 AWAY_SECONDS = 5
 CONNECTIONS_MAX = 64
 # Above every count: what is put right is not refused.
@@ -117,12 +116,12 @@ class Counters:
         self,
         redis_url: str | None = "",
         *,
-        redis_seconds: float = REDIS_SECONDS,
+        redis_seconds: float | None = None,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
         """None: what the settings say, once it is needed."""
         self._redis_url = redis_url
-        self._redis_seconds, self._away_seconds = redis_seconds, away_seconds
+        self._given_seconds, self._away_seconds = redis_seconds, away_seconds
         self._own = Memory()
         self._is_away = False
         self._ask_again = 0.0  # monotonic
@@ -132,6 +131,12 @@ class Counters:
         named = self._redis_url
         url = settings.REDIS_URL if named is None else named
         return _connections(url, self._redis_seconds) if url else None
+
+    @cached_property
+    def _redis_seconds(self) -> float:
+        """A call does not wait longer for Redis."""
+        given: int = settings.REDIS_WAIT_MS
+        return given / 1000 if self._given_seconds is None else self._given_seconds
 
     @cached_property
     def _shared(self) -> RedisStorage | None:

@@ -214,13 +214,13 @@ def kept(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
     with django_db_blocker.unblock(), undone():
         alice, mallory = map(make_user, ("alice@example.com", "mallory@example.net"))
         acme, _ = map(make_organization, ("Acme", "Elsewhere"), (alice, mallory))
-        people = {"anonymous": None, "stranger": mallory, "owner": alice}
+        people = {"stranger": mallory, "owner": alice}
         for role in (Role.ADMIN, Role.DEVELOPER, Role.BILLING, Role.VIEWER):
             people[role.value] = make_member(acme, f"{role}@example.com", role)
-        clients = {who: Client() for who in people}
-        for who in set(people) - {"anonymous"}:
-            clients[who].force_login(people[who])
-        yield World(people, clients, make_key(acme, alice)[0])
+        clients = {who: Client() for who in ("anonymous", *people)}
+        for who, person in people.items():
+            clients[who].force_login(person)
+        yield World({"anonymous": None, **people}, clients, make_key(acme, alice)[0])
 
 
 @pytest.fixture

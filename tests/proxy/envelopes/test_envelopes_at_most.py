@@ -9,6 +9,7 @@ from tests.support.gateway.refused import assert_refusal
 from tests.support.gateway.runs import ask, opened
 from tests.support.services.fixtures import GatewayFactory
 from tests.support.services.gateway import Gateway
+from tests.support.waiting import wait_for_room_in_the_minute
 
 ONE = {"credits": 1, "expires_in_seconds": 60}
 
@@ -16,6 +17,7 @@ ONE = {"credits": 1, "expires_in_seconds": 60}
 def test_opening_and_raising_a_run_is_a_request(
     live_gateway: Gateway, customer: Customer
 ) -> None:
+    wait_for_room_in_the_minute()
     rules.set_rules(
         customer.organization,
         actor=actor_of(customer.owner),
