@@ -22,9 +22,7 @@ ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
 # They look at all that is stored, again and again: the less there is, the better.
 READING_ALL = frozenset(
     {
-        "test_budget_histories.py",
         "test_budget_race.py",
-        "test_histories.py",
         "test_race_to_zero.py",
     }
 )
