@@ -2,7 +2,8 @@
 
 Two kinds of database tests, which never mix (collection refuses it):
 
-- `db`: everything happens in one transaction that is rolled back. The default.
+- `db`: everything happens in one transaction that is rolled back, in a database where
+  nobody commits. The default.
 - `committed_db` (implied by `live_gateway` and `gateway`): real commits, seen by other
   processes and threads. Nothing is ever flushed: make an organization of your own
   and count only what belongs to it.
@@ -36,6 +37,7 @@ static_files.find_once()
 pytest_plugins = [
     "tests.support.services.fixtures",
     "tests.support.services.selection",
+    "tests.support.services.rolled_back",
     "tests.support.cast",
 ]
 
@@ -81,8 +83,11 @@ def django_db_setup(
     django_test_environment: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
     """The session's database, instead of pytest-django's: see services/database.py."""
+    from tests.support.services import rolled_back  # a plugin: not before pytest
+
     with django_db_blocker.unblock():
         database.create()
+        rolled_back.make()
     yield
     with django_db_blocker.unblock():
         database.disconnect()

@@ -8,12 +8,6 @@ from tests.support.ledger.clocks import Clock
 from tests.support.ledger.payers import Payer
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Histories first: they verify the whole database after every step, so it had
-    better be empty. What other tests commit stays in it."""
-    items.sort(key=lambda item: "test_histories.py" not in item.nodeid)
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The ledger's clock, standing still."""

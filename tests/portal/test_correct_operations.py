@@ -69,6 +69,7 @@ def ledger() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.once  # who may is no database's business
 @pytest.mark.parametrize("who", PEOPLE)
 @pytest.mark.parametrize(
     "action", [each for each in OPERATIONS if each != "call.refund"]

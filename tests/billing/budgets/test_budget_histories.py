@@ -25,7 +25,7 @@ STEPS = 12
 
 @pytest.mark.timeout(3600)
 def test_every_history_counts_as_the_auditor_says(
-    committed_db: None, clock: Clock, capsys: pytest.CaptureFixture[str]
+    db: None, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(2**32))
     with capsys.disabled():

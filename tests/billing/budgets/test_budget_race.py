@@ -75,7 +75,7 @@ class Scene:
             "account": self.first.account_id,
             "spenders": [each.spender_id for each in self.keys],
             "amount": self.largest,
-            "patience": 25,
+            "patience": 12,
             "threads": 1,
             "tasks": 2,
         }

@@ -122,6 +122,7 @@ def test_usage_adds_up_to_the_ledger_in_every_format(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.once
 def test_no_cell_is_a_formula_and_nobody_elses_rows_are_there(
     organization: Organization, tmp_path: Path
 ) -> None:
@@ -143,6 +144,7 @@ def test_no_cell_is_a_formula_and_nobody_elses_rows_are_there(
         assert "evil" not in path.read_text()
 
 
+@pytest.mark.once  # what the writers make of rows
 def test_both_writers_of_xlsx_write_the_same_cells(
     organization: Organization, key: ApiKey, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_webhook_from_its_making_to_its_end(
     assert browser.get(page).status_code == 404
 
 
+@pytest.mark.once  # it is never stored
 def test_a_bad_address_is_an_error_of_its_field(
     browser: Client, organization: Organization
 ) -> None:

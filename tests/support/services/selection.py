@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator, Iterable
 from functools import cache
@@ -21,14 +22,12 @@ ONCE_FOLDERS = ("tests/proxy/operations/", "tests/proxy/views/")
 # They look at all that is stored, again and again: the less there is, the better.
 READING_ALL = frozenset(
     {
-        "test_budget_histories.py",
         "test_budget_race.py",
-        "test_histories.py",
         "test_race_to_zero.py",
     }
 )
-# Their tests mostly wait. Of what commits they come early: one process waits while the
-# others compute, and no one waits alone at the end.
+# Their tests mostly wait. Of what commits they come early, in each process: it waits
+# while the others compute, and no one waits alone at the end.
 WAITING = frozenset(
     {
         "test_crash_points.py",
@@ -44,6 +43,7 @@ WAITING = frozenset(
         "test_waits_end.py",
         "test_worker.py",
         "test_worker_broker.py",
+        "test_worker_kills.py",
     }
 )
 # A file's own `pytestmark`, over as many lines as it has, and what of it leaves out all
@@ -84,7 +84,7 @@ def pytest_collection_modifyitems(
         (kept if is_kept else others).append(item)
     config.hook.pytest_deselected(items=others)
     # What commits for real comes last: the others may find an empty house.
-    items[:] = sorted(kept, key=turn)
+    items[:] = dealt(kept, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT") or 1))
     reason = config.stash.get(requirements.UNAVAILABLE, "")
     if reason:
         for item in filter(touches_database, items):
@@ -108,6 +108,20 @@ def turn(item: pytest.Item) -> int:
         return 0
     file = item.nodeid.partition("::")[0].rpartition("/")[2]
     return 1 if file in READING_ALL else 2 if file in WAITING else 3
+
+
+def dealt(items: list[pytest.Item], hands: int) -> list[pytest.Item]:
+    """In turns; of the last two each of so many parts has its share. By
+    `--dist=worksteal` one process is given all that commits, and who has nothing left
+    takes the latter half of its list: else there would be nothing that waits in it,
+    and one process would do all of that alone when the others have ended."""
+    found = [[each for each in items if turn(each) == number] for number in range(4)]
+    dealt_out = found[0] + found[1]
+    for hand in range(hands):
+        for each in found[2:]:
+            first, end = (len(each) * (hand + more) // hands for more in (0, 1))
+            dealt_out += each[first:end]
+    return dealt_out
 
 
 def is_wanted(item: pytest.Item, *, is_second_run: bool) -> bool:

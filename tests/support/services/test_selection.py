@@ -51,6 +51,23 @@ def test_every_file_that_has_its_turn_is_there() -> None:
     assert names >= selection.READING_ALL | selection.WAITING
 
 
+@pytest.mark.parametrize("hands", [1, 3, 4])
+def test_what_waits_is_in_every_part_of_what_commits(hands: int) -> None:
+    rest = [item("db") for _ in range(30)]
+    late = [item("committed_db") for _ in range(25)]
+    late[0].nodeid = "tests/test_histories.py::test_x"  # type: ignore[misc]
+    for each in late[1:9]:
+        each.nodeid = "tests/test_up.py::test_x"  # type: ignore[misc]
+    given = selection.dealt([*late, *rest], hands)
+    assert sorted(map(id, given)) == sorted(map(id, [*late, *rest]))
+    turns = [selection.turn(each) for each in given]
+    assert turns[:30] == [0] * 30
+    # Each part begins with its share of the eight that wait, before what does not.
+    starts = [n for n in range(31, 55) if turns[n] == 2 and turns[n - 1] != 2]
+    assert len(starts) == hands
+    assert all(turns[n : n + 8 // hands] == [2] * (8 // hands) for n in starts)
+
+
 def test_the_second_run_takes_database_tests_only() -> None:
     def second(candidate: pytest.Item) -> bool:
         return selection.is_wanted(candidate, is_second_run=True)
