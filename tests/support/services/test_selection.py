@@ -55,7 +55,7 @@ def test_every_file_that_has_its_turn_is_there() -> None:
 def test_what_waits_is_in_every_part_of_what_commits(hands: int) -> None:
     rest = [item("db") for _ in range(30)]
     late = [item("committed_db") for _ in range(25)]
-    late[0].nodeid = "tests/test_histories.py::test_x"  # type: ignore[misc]
+    late[0].nodeid = "tests/test_race_to_zero.py::test_x"  # type: ignore[misc]
     for each in late[1:9]:
         each.nodeid = "tests/test_up.py::test_x"  # type: ignore[misc]
     given = selection.dealt([*late, *rest], hands)
