@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from typing import Any
 from uuid import uuid4
@@ -20,8 +21,6 @@ from tests.support.ledger.payers import Payer
 from tests.support.services.gateway import Gateway
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
-# httpcore may close an idle connection that another thread has just been given.
-KEPT = httpx.Limits(max_keepalive_connections=None, keepalive_expiry=None)
 SAY_HI: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hi."}]
 
 
@@ -36,7 +35,7 @@ class Customer(Payer):
         )
         self.key, self.secret = self.new_key()
         super().__init__(self.organization.account_id, self.key.spender_id)
-        self._clients: dict[str, httpx.Client] = {}
+        self._clients: dict[tuple[str, int], httpx.Client] = {}
 
     def new_key(self, **options: Any) -> tuple[ApiKey, str]:
         return make_key(self.organization, self.owner, **options)
@@ -60,16 +59,18 @@ class Customer(Payer):
         return self._stack.enter_context(client)
 
     def http(self, gateway: Gateway) -> httpx.Client:
-        """Plain HTTP with the customer's key; one client for each gateway."""
-        if gateway.url not in self._clients:
+        """Plain HTTP with the customer's key; one client for each gateway and thread:
+        httpcore may take a connection for one that the server has closed, and close it,
+        where another thread was just given it and has its answer."""
+        place = gateway.url, threading.get_ident()
+        if place not in self._clients:
             client = httpx.Client(
                 base_url=gateway.base_url,
                 headers={"authorization": f"Bearer {self.secret}"},
                 timeout=PATIENCE_SECONDS,
-                limits=KEPT,
             )
-            self._clients[gateway.url] = self._stack.enter_context(client)
-        return self._clients[gateway.url]
+            self._clients[place] = self._stack.enter_context(client)
+        return self._clients[place]
 
     def chat(
         self, gateway: Gateway, model: str = "any", **fields: Any
