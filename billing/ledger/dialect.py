@@ -189,11 +189,12 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
 
     Raises: Django's DatabaseError and its kinds, never the driver's own.
     """
-    own = connections[DEFAULT_DB_ALIAS]  # looked up once: it is a thread's own
+    own: Any = connections[DEFAULT_DB_ALIAS]  # looked up once: it is a thread's own
     driver = own.connection
     with own.wrap_database_errors:
         if IS_POSTGRES:
             return pipeline.run(driver, statements)
+        own.be_patient()
         try:
             return [driver.execute(sql, rest).fetchall() for sql, *rest in statements]
         except OverflowError as error:  # an integer beyond 64 bits
@@ -203,8 +204,8 @@ def run_all(statements: Sequence[Statement]) -> list[list[Row]]:
 @contextmanager
 def bare_transaction() -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """A transaction that the statements themselves begin and commit, by the texts that
-    it gives: Django's own takes two round trips more on PostgreSQL, and on SQLite as
-    long as the work of a call. Rolled back on an error."""
+    it gives. Django's own takes two round trips more on PostgreSQL, and on SQLite CPU
+    of each batch. Rolled back on an error."""
     own: Any = connections[DEFAULT_DB_ALIAS]
     own.ensure_connection()
     try:

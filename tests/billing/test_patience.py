@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
+from billing.ledger import dialect
 from billing.values import patience as patiently
 from billing.values.connection import once_more_if_lost
 from billing.values.patience import PatientConnection, patience, seconds_left
@@ -125,3 +126,11 @@ def test_a_writer_of_sqlite_queues_until_its_deadline(committed_db: None) -> Non
         assert once_more_if_lost(waits_ms) == 3_000
     with patience(100):
         assert once_more_if_lost(waits_ms) == 20_000
+
+
+@pytest.mark.sqlite_only
+def test_who_asks_sqlite_by_the_driver_waits_as_long(committed_db: None) -> None:
+    """Also after a transaction that wrote, whose waiting is our own."""
+    with transaction.atomic():
+        pass
+    assert dialect.run("PRAGMA busy_timeout") == [(20_000,)]

@@ -68,9 +68,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return made
 
     def create_cursor(self, name: str | None = None) -> Any:
-        if not self.in_atomic_block:
-            self._tell(self.longest_ms)
+        self.be_patient()
         return super().create_cursor(name)
+
+    def be_patient(self) -> None:
+        """For the next question, unless a transaction has begun; cursors do it, who
+        asks the driver itself has to."""
+        made: Any = self.connection
+        if not made.in_transaction:
+            self._tell(self.longest_ms)
 
     def _tell(self, milliseconds: int) -> None:
         if self._told_ms != milliseconds:
