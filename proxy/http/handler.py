@@ -93,7 +93,7 @@ class LeanRequest(ASGIRequest):
         """
         if self._is_read:
             return
-        if not self.declared_bytes and "HTTP_TRANSFER_ENCODING" not in self.META:
+        if not self.declared_bytes and not self.is_chunked:
             return
         left = LINGER_BYTES_MAX
         until = time.monotonic() + LINGER_SECONDS
@@ -147,10 +147,9 @@ class LeanRequest(ASGIRequest):
         self._say_left()  # if nothing was sent
 
     @property
-    def _whole_bytes(self) -> int | None:
-        """How much there will be, where that is certain."""
-        is_chunked = "HTTP_TRANSFER_ENCODING" in self.META
-        return None if is_chunked else self.declared_bytes
+    def is_chunked(self) -> bool:
+        """The body ends when the client says so, whatever its Content-Length says."""
+        return "HTTP_TRANSFER_ENCODING" in self.META
 
     @cached_property
     def declared_bytes(self) -> int | None:
@@ -168,7 +167,8 @@ class LeanRequest(ASGIRequest):
         """
         if (self.declared_bytes or 0) > bytes_max:
             raise BodyTooLarge
-        size, more, whole = 0, True, self._whole_bytes
+        whole = None if self.is_chunked else self.declared_bytes
+        size, more = 0, True
         began = asyncio.get_running_loop().time()
         async with asyncio.timeout_at(began + seconds_max) as limit:
             while more:
@@ -185,7 +185,7 @@ class LeanRequest(ASGIRequest):
                 if self.counted is not None:
                     self.counted(len(chunk))
                 take(chunk)
-                # What says that there is no more would be one more wait.
+                # When all is here, the message that says so is not waited for.
                 more = not self._is_read and size != whole
             self._is_read = True
 

@@ -40,7 +40,7 @@ def turn(
     Raises: GatewayError (429, 503) when none is free in GATEWAY_BODY_SECONDS_MAX.
     """
     size = request.declared_bytes
-    if size is None and "HTTP_TRANSFER_ENCODING" in request.META:
+    if size is None and request.is_chunked:
         return _waited(request, owner, _places(bytes_max))  # in chunks it may go on
     if size is not None and MEMORY_BYTES_MAX < size <= bytes_max:
         return _waited(request, owner, _places(size))

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import cast
 
@@ -123,13 +124,11 @@ class Client:
             extensions=self._extensions,
         )
         request.read()
-        answer = self._transport.handle_async_request(request)
+        is_large = len(content) > SENT_AT_ONCE_BYTES
+        limit = asyncio.timeout(self._seconds_to_head) if is_large else nullcontext()
         try:
-            if len(content) > SENT_AT_ONCE_BYTES:
-                async with asyncio.timeout(self._seconds_to_head):
-                    response = await answer
-            else:
-                response = await answer
+            async with limit:
+                response = await self._transport.handle_async_request(request)
         except httpx.TransportError as error:
             raise _fault(error) from error
         except aiohttp.ClientError as error:
