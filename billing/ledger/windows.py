@@ -13,6 +13,10 @@ from zoneinfo import ZoneInfo
 from billing.models.budget import Window
 
 DAY = timedelta(days=1)
+NEVER = (0, 0)
+# When the window of the last question begins and ends, by its kind and time zone: the
+# next question is mostly about the same one, and a hold asks for each of its limits.
+_latest: dict[tuple[str, str], tuple[int, int]] = {}
 
 
 def start_of(window: str, zone: str, moment: datetime) -> int:
@@ -25,12 +29,6 @@ def start_of(window: str, zone: str, moment: datetime) -> int:
     if not starts <= at < ends:
         starts, ends = _latest[window, zone] = _around(window, zone, moment)
     return starts
-
-
-# The window of the last question, which mostly is that of the next: a hold asks for
-# each of its limits. A window of each kind for each time zone, and no more.
-_latest: dict[tuple[str, str], tuple[int, int]] = {}
-NEVER = (0, 0)
 
 
 def _around(window: str, zone: str, moment: datetime) -> tuple[int, int]:

@@ -178,7 +178,7 @@ def percent(hundredths: int) -> str:
 class Sparkline:
     """A few small bars for `components/sparkline.html`; the words say what they are.
     `path` draws them all, in a square of FULL units: a list shows hundreds of bars, and
-    an element for each took a third of its page's time."""
+    an element for each took a fifth of its page's CPU."""
 
     words: str
     path: str
