@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -49,19 +50,27 @@ def _create_sqlite(url: str) -> None:
 
 
 def _create_postgres(url: str) -> None:
-    own = sql.Identifier(urlsplit(url).path.removeprefix("/"))
-    template = sql.Identifier(TEMPLATE)
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-    maintenance = os.environ[environment.MAINTENANCE_VARIABLE]
-    with psycopg.connect(maintenance, autocommit=True) as connection:
+    own = urlsplit(url).path.removeprefix("/")
+    with _maintenance() as connection:
         exists = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(exists, [TEMPLATE]).fetchone():
-            connection.execute(create.format(own, template))
+            copy_in_postgres(TEMPLATE, own)
             return
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(own))
-        call_command("migrate", verbosity=0, interactive=False)
-        disconnect()  # nobody may be in a database that is copied
-        connection.execute(create.format(template, own))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(own)))
+    call_command("migrate", verbosity=0, interactive=False)
+    disconnect()  # nobody may be in a database that is copied
+    copy_in_postgres(own, TEMPLATE)
+
+
+def copy_in_postgres(source: str, name: str) -> None:
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    with _maintenance() as connection:
+        connection.execute(create.format(*map(sql.Identifier, (name, source))))
+
+
+def _maintenance() -> psycopg.Connection[Any]:
+    url = os.environ[environment.MAINTENANCE_VARIABLE]
+    return psycopg.connect(url, autocommit=True)
 
 
 @contextmanager

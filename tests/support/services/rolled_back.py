@@ -8,16 +8,12 @@ of the other kind; other processes know the first database only (`DATABASE_URL`)
 
 from __future__ import annotations
 
-import os
-import shutil
-from urllib.parse import urlsplit
+from pathlib import Path
 
-import psycopg
 import pytest
 from django.db import connections
-from psycopg import sql
 
-from tests.support.services import database, environment, selection
+from tests.support.services import database, selection
 
 SUFFIX = "_rolled_back"
 
@@ -33,24 +29,12 @@ class Names:
 def make() -> None:
     """Copy the template that `database.create` has left, and give the test its own."""
     Names.committed = str(connections.settings["default"]["NAME"])
-    url = os.environ["DATABASE_URL"]
-    if url.startswith("postgres://"):
-        _make_postgres(urlsplit(url).path.removeprefix("/") + SUFFIX)
+    Names.rolled_back = f"{Names.committed}{SUFFIX}"
+    if connections["default"].vendor == "postgresql":
+        database.copy_in_postgres(database.TEMPLATE, Names.rolled_back)
     else:
-        Names.rolled_back = f"{Names.committed}{SUFFIX}"
-        template = environment.folder() / "template.sqlite3"
-        shutil.copyfile(template, Names.rolled_back)
+        database.copy_template(Path(Names.rolled_back))
     change()
-
-
-def _make_postgres(name: str) -> None:
-    maintenance = os.environ[environment.MAINTENANCE_VARIABLE]
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-        sql.Identifier(name), sql.Identifier(database.TEMPLATE)
-    )
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(create)
-    Names.rolled_back = name
 
 
 def change() -> None:
